@@ -1,0 +1,34 @@
+"""Keras networks as first-class scikit-learn estimators.
+
+The public names load on first use, so that ``import nnkit`` costs neither
+TensorFlow nor SHAP.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = ["KerasClassifier", "KerasRegressor", "explain"]
+
+_HOMES = {
+    "KerasClassifier": "nnkit.estimators",
+    "KerasRegressor": "nnkit.estimators",
+    "explain": "nnkit.explanation",
+}
+
+if TYPE_CHECKING:
+    from nnkit.estimators import KerasClassifier, KerasRegressor
+    from nnkit.explanation import explain
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nnkit' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
