@@ -1,0 +1,52 @@
+"""The only place that reaches into private parts of other packages, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["compile_arguments", "output_layer", "rows_of", "set_loss_dtype"]
+
+
+def rows_of(X: Any, rows: np.ndarray) -> Any:
+    """Return the given rows of an array, DataFrame or list, as the same kind of container.
+
+    Reason: scikit-learn's row selection for any container has no public name (1.9).
+    """
+    from sklearn.utils import _safe_indexing
+
+    return _safe_indexing(X, rows)
+
+
+def output_layer(model: Any) -> Any | None:
+    """Return the layer that makes the output of a functional model, or None if unknown.
+
+    Reason: a Keras tensor tells which layer made it only through ``_keras_history`` (3.15).
+    """
+    outputs = getattr(model, "outputs", None)
+    if not isinstance(outputs, Sequence) or len(outputs) != 1:
+        return None
+    history = getattr(outputs[0], "_keras_history", None)
+    return None if history is None else history.operation
+
+
+def compile_arguments(model: Any) -> dict[str, Any]:
+    """Return the objects that a model was compiled with, by argument name of ``compile``.
+
+    Reason: the public ``get_compile_config`` serialises them, which fails for the loss
+    functions and metrics that users write in a notebook (Keras 3.15).
+    """
+    if not getattr(model, "compiled", False) or not hasattr(model, "_compile_config"):
+        return {}
+    return dict(model._compile_config.config)
+
+
+def set_loss_dtype(loss: Any, dtype: str) -> None:
+    """Make a loss compute in the given dtype.
+
+    Reason: the dtype of a loss is fixed by its constructor, and not all constructors take
+    it; in float32, the loss of a float64 network is rounded (Keras 3.15).
+    """
+    loss._dtype = dtype

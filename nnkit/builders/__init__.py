@@ -1,0 +1,54 @@
+"""Ready-made networks: sizes and hyperparameters in, ``keras.Model`` out.
+
+- ``meta``: what a builder is told about the data.
+- ``signature``: which arguments a builder takes, and how they are filled.
+- ``mlp``: the multilayer perceptron.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from nnkit.builders.meta import Meta
+from nnkit.builders.mlp import mlp
+from nnkit.builders.signature import (
+    INJECTED_ARGUMENTS,
+    accepted_arguments,
+    builder_arguments,
+    takes_any_argument,
+    tunable_defaults,
+)
+
+__all__ = [
+    "INJECTED_ARGUMENTS",
+    "READY_MADE",
+    "Meta",
+    "accepted_arguments",
+    "builder_arguments",
+    "find_builder",
+    "mlp",
+    "takes_any_argument",
+    "tunable_defaults",
+]
+
+READY_MADE: dict[str, Callable[..., Any]] = {"mlp": mlp}
+
+
+def find_builder(name: str) -> Callable[..., Any]:
+    """Return the ready-made builder of that name.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message names the nearest one.
+    """
+    if name not in READY_MADE:
+        nearest = difflib.get_close_matches(name, READY_MADE, n=1)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        raise ValueError(
+            f"model={name!r} is not a ready-made builder; there are {sorted(READY_MADE)}.{hint} "
+            "Or give a function that returns a keras.Model."
+        )
+    return READY_MADE[name]

@@ -1,0 +1,62 @@
+"""What a builder is told about the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ["Meta"]
+
+
+class Meta(Mapping[str, Any]):
+    """Facts about the data, as a read-only mapping with attribute access.
+
+    Parameters
+    ----------
+    **facts : object
+        The facts, by name. The estimators give ``n_features_in_`` (columns of the table),
+        ``feature_names_in_`` (their names, or None), ``X_shape_`` (shape of the encoded
+        training rows), ``X_dtype_``, ``y_dtype_``, ``y_ndim_``, ``target_type_`` (as
+        ``sklearn.utils.multiclass.type_of_target``), ``n_outputs_`` (columns of the target)
+        and ``n_outputs_expected_`` (units of the last layer); a classifier also gives
+        ``classes_`` and ``n_classes_``.
+
+    Examples
+    --------
+    >>> from nnkit.builders import Meta
+    >>> meta = Meta(n_features_in_=4, n_outputs_expected_=3)
+    >>> meta.n_features_in_, meta["n_outputs_expected_"]
+    (4, 3)
+    """
+
+    def __init__(self, **facts: Any) -> None:
+        self.__dict__["_facts"] = facts
+
+    def __getitem__(self, name: str) -> Any:
+        return self._facts[name]
+
+    def __getattr__(self, name: str) -> Any:
+        # While unpickling and copying there are no facts yet.
+        facts = self.__dict__.get("_facts", {})
+        if name not in facts:
+            raise AttributeError(f"meta has no {name!r}; it has {sorted(facts)}.")
+        return facts[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"meta is read-only, so that {name!r} cannot be set.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore_meta, (self._facts,)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._facts)
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    def __repr__(self) -> str:
+        return f"Meta({', '.join(f'{name}={value!r}' for name, value in self.items())})"
+
+
+def _restore_meta(facts: dict[str, Any]) -> Meta:
+    return Meta(**facts)

@@ -1,0 +1,61 @@
+"""The multilayer perceptron."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+    from nnkit.builders.meta import Meta
+
+__all__ = ["mlp"]
+
+
+def mlp(
+    meta: Meta,
+    units: int | Sequence[int] = (64, 64),
+    activation: Any = "relu",
+    dropout_rate: float = 0.0,
+) -> keras.Model:
+    """Return a multilayer perceptron for the table at hand, uncompiled.
+
+    Parameters
+    ----------
+    meta : Meta
+        The facts about the data; the estimator gives them.
+    units : int or sequence of int, default=(64, 64)
+        Units of each hidden layer, at least 1; an empty sequence makes a linear model.
+    activation : str or callable, default="relu"
+        Activation of the hidden layers: any that ``keras.activations.get`` knows.
+    dropout_rate : float, default=0.0
+        Fraction in [0, 1) of each hidden layer's units that is dropped in training.
+
+    Returns
+    -------
+    model : keras.Model
+        From ``X_shape_[1]`` inputs to ``n_outputs_expected_`` outputs: probabilities for
+        classes (sigmoid for two, softmax for more), values for a regression.
+
+    Examples
+    --------
+    >>> from nnkit.builders import Meta, mlp
+    >>> meta = Meta(X_shape_=(100, 4), target_type_="multiclass", n_outputs_expected_=3)
+    >>> mlp(meta, units=(16,)).output_shape
+    (None, 3)
+    """
+    import keras
+
+    n_outputs = meta.n_outputs_expected_
+    if meta.target_type_.startswith("continuous"):
+        output_activation = "linear"
+    else:
+        output_activation = "sigmoid" if n_outputs == 1 else "softmax"
+    x = inputs = keras.Input(shape=meta.X_shape_[1:])
+    for n_units in [units] if isinstance(units, int) else units:
+        x = keras.layers.Dense(n_units, activation=activation)(x)
+        if dropout_rate > 0:
+            x = keras.layers.Dropout(dropout_rate)(x)
+    outputs = keras.layers.Dense(n_outputs, activation=output_activation)(x)
+    return keras.Model(inputs, outputs)

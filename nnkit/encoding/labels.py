@@ -1,0 +1,106 @@
+"""Class labels to codes and back, and the weights of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils.class_weight import compute_class_weight
+
+__all__ = ["ClassLabels", "class_weight_of_rows"]
+
+
+@dataclass(frozen=True)
+class ClassLabels:
+    """The distinct labels of a classification target, sorted.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        The labels; the position of a label is its code.
+    """
+
+    classes: np.ndarray
+
+    @classmethod
+    def of(cls, y: np.ndarray) -> ClassLabels:
+        """Return the labels that occur in a target of shape (n_samples,)."""
+        return cls(np.unique(y))
+
+    def encode(self, y: np.ndarray) -> np.ndarray:
+        """Return the codes of labels, as int32 of the shape of ``y``."""
+        return np.searchsorted(self.classes, y).astype(np.int32)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Return the labels of codes, in the dtype of the labels."""
+        return self.classes[codes]
+
+
+def class_weight_of_rows(
+    class_weight: Mapping[Any, float] | str,
+    labels: ClassLabels,
+    codes: np.ndarray,
+    sample_weight: np.ndarray | None,
+) -> np.ndarray:
+    r"""Return the weight of each row's class.
+
+    Parameters
+    ----------
+    class_weight : mapping of label to weight or "balanced"
+        A label that is not named weighs 1.
+    labels : ClassLabels
+        The labels of the target.
+    codes : ndarray of shape (n_samples,)
+        The encoded target.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights of the rows, which count in "balanced".
+
+    Returns
+    -------
+    weights : ndarray of shape (n_samples,)
+        Weights, at least 0.
+
+    Raises
+    ------
+    ValueError
+        If a label is unknown or a weight is negative or not finite.
+
+    Notes
+    -----
+    "balanced" gives class :math:`c` the weight
+    :math:`\sum_i w_i / (n_{classes} \sum_{i: y_i = c} w_i)`, as in scikit-learn.
+    """
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ValueError(
+                "class_weight must be 'balanced', a dict of label to weight, or None. "
+                f"Got {class_weight!r} instead."
+            )
+        # A class whose rows all weigh nothing has no rows to weigh.
+        weights = np.ones(len(labels.classes))
+        present = np.unique(codes if sample_weight is None else codes[sample_weight > 0])
+        rows = np.isin(codes, present)
+        weights[present] = compute_class_weight(
+            "balanced",
+            classes=present,
+            y=codes[rows],
+            sample_weight=None if sample_weight is None else sample_weight[rows],
+        )
+        return weights[codes]
+    known = {label: code for code, label in enumerate(labels.classes.tolist())}
+    weights = np.ones(len(known))
+    for label, weight in class_weight.items():
+        if label not in known:
+            raise ValueError(
+                f"class_weight names the label {label!r}, but y has the labels "
+                f"{list(known)}. Use the labels as they stand in y."
+            )
+        if not np.isfinite(weight) or weight < 0:
+            raise ValueError(
+                f"class_weight must be finite and at least 0. "
+                f"Got {weight!r} for the label {label!r} instead."
+            )
+        weights[known[label]] = weight
+    return weights[codes]

@@ -1,0 +1,192 @@
+"""KerasRegressor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils import assert_all_finite, column_or_1d
+
+from nnkit.encoding import ContinuousTarget
+from nnkit.estimators.keras_estimator import KerasEstimator, Rows
+
+if TYPE_CHECKING:
+    from nnkit.training import Task
+
+__all__ = ["KerasRegressor"]
+
+
+class KerasRegressor(RegressorMixin, KerasEstimator):
+    """A Keras network as a scikit-learn regressor.
+
+    Parameters
+    ----------
+    model : str, callable or keras.Model, default="mlp"
+        Where the network comes from. A name of a ready-made builder (``"mlp"``); a callable
+        that returns a ``keras.Model``, compiled or not; or a ``keras.Model``, which each fit
+        copies with its weights, so that a pretrained one stays pretrained. A callable gets
+        those of ``meta`` (`nnkit.builders.Meta`, the facts about the data),
+        ``compile_kwargs`` (ready arguments of ``keras.Model.compile``), ``params`` (all
+        parameters), ``X`` and ``y`` (encoded training data) that it names, and its
+        hyperparameters from ``model__*``.
+    loss : str, class, keras.losses.Loss, callable or None, default=None
+        What training minimises. None means the mean of squared errors.
+    optimizer : str, class or keras.optimizers.Optimizer, default="adam"
+        How it is minimised. An instance is copied for each fit.
+    metrics : str, class, keras.metrics.Metric, callable, or list or dict of them, default=None
+        What ``history_`` records beside the loss.
+    callbacks : keras.callbacks.Callback, class, or list or dict of them, default=None
+        Called during training. Instances are copied for each fit; classes are instantiated
+        with ``callbacks__*``. They see a live model at each epoch; those that want to be
+        called at each batch make ``engine="auto"`` train with Keras' own fit.
+    epochs : int, default=100
+        Passes over the training rows, at least 1; with ``early_stopping`` the most there are.
+    batch_size : int or "auto", default="auto"
+        Rows per optimizer step, at least 1. "auto" is min(200, n_samples); -1 is all rows.
+    early_stopping : bool, default=False
+        Whether to stop when the score on held-out rows has not improved by more than ``tol``
+        for ``n_iter_no_change`` epochs, and to keep the weights of the best epoch.
+    validation_split : float or None, default=None
+        Fraction in [0, 1) of the rows that is held out. None is 0.1 with
+        ``early_stopping``, else 0. Held-out rows give ``val_*`` in ``history_``.
+    n_iter_no_change : int, default=10
+        Epochs without improvement after which ``early_stopping`` stops, at least 1.
+    tol : float, default=0.0
+        What an improvement must exceed, at least 0, in units of the score.
+    scoring : str, callable or None, default="loss"
+        What is judged on the held-out rows. "loss" is the loss, where smaller is better; a
+        scikit-learn scorer or its name is recorded as ``val_<name>``, where greater is
+        better; None is R².
+    encoder : "auto", None or transformer, default="auto"
+        What stands before the network. "auto" is a ``StandardScaler`` before a ready-made
+        builder and nothing before a user's own; None is nothing; a transformer is cloned and
+        fitted on the training rows, and takes the table as it came.
+    shuffle : bool, default=True
+        Whether each epoch takes the rows in another order.
+    random_state : int, RandomState or None, default=None
+        Makes initial weights, shuffling, dropout, the split and the background sample
+        reproducible, to the bit on one machine's CPU. None draws anew each time. Global
+        random states are neither read nor changed.
+    device : str or None, default=None
+        The TensorFlow device to train and predict on, such as "/GPU:0" or "cpu". None leaves
+        the choice to TensorFlow.
+    engine : {"auto", "compiled", "keras"}, default="auto"
+        What trains. "compiled" runs an epoch as one compiled call; "keras" is
+        ``keras.Model.fit``, which is slower and carries everything; "auto" is "compiled"
+        unless the model or a callback needs the other.
+    n_background : int, default=100
+        Training rows kept as background for explanations, at least 0.
+    verbose : {0, 1, 2}, default=0
+        0 is silent, 1 shows a progress bar on fits longer than half a second, 2 prints a line
+        for each epoch.
+    **routed : object
+        Arguments by prefix: ``model__units=(32,)``, ``optimizer__learning_rate=0.01``,
+        ``loss__label_smoothing=0.1``, ``metrics__threshold=0.3``, ``callbacks__patience=3``
+        (of one in a list or dict: ``callbacks__0__patience``), ``compile__jit_compile=True``;
+        and arguments of the builder without a prefix. They override the configuration of
+        instances, and ``set_params`` and grid searches take them undeclared.
+
+    Attributes
+    ----------
+    model_ : keras.Model
+        The trained network, live.
+    history_ : dict of str to list of float
+        Loss, metrics and validation by epoch, under Keras' names.
+    best_epoch_ : int
+        Position in ``history_`` of the epoch whose weights the network has.
+    n_iter_ : int
+        Epochs that were run.
+    n_features_in_ : int
+        Columns of the table.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if the table is a DataFrame with strings as column names.
+    encoder_ : transformer or None
+        The fitted encoder.
+    callbacks_ : list of keras.callbacks.Callback
+        The copies that ran.
+    background_ : ndarray or DataFrame of shape (n_rows, n_features_in_) or None
+        The training rows kept for explanations.
+    engine_ : {"compiled", "keras"}
+        What trained.
+    target_type_ : str
+        The kind of target, as ``sklearn.utils.multiclass.type_of_target`` names it.
+    n_outputs_, n_outputs_expected_ : int
+        Columns of the target, and units that a last layer for it has.
+    X_shape_, X_dtype_, y_dtype_, y_ndim_ : tuple, dtype, dtype, int
+        Shape and dtype of the encoded training rows, and dtype and axes of the target.
+
+    See Also
+    --------
+    KerasClassifier : The same for classes.
+    nnkit.explain : Shapley values of the predictions.
+
+    Notes
+    -----
+    A ready-made builder learns the target in standard units (mean 0, standard deviation 1 on
+    the training rows), and predictions are turned back; losses in ``history_`` are in these
+    units. A user's own builder gets the target as it is.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from nnkit import KerasRegressor
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> reg = KerasRegressor(model__units=(16,), epochs=5, random_state=0).fit(X, y)
+    >>> reg.predict(X.head(2)).shape
+    (2,)
+    """
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return predicted values.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            The table, with the columns of ``fit`` in their order.
+
+        Returns
+        -------
+        y_pred : ndarray of shape (n_samples,), float64
+            Values in the units of the target.
+        """
+        return self._decide(self._outputs(X))
+
+    def _check_target(self, y: Any) -> np.ndarray:
+        y_checked = column_or_1d(y, warn=True)
+        try:
+            y_numeric = y_checked.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"y must be numbers for a regression. Got values of dtype {y_checked.dtype} "
+                "instead. Use KerasClassifier for labels."
+            ) from error
+        assert_all_finite(y_numeric, input_name="y")
+        return y_numeric
+
+    def _learn_target(
+        self, y: np.ndarray, sample_weight: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        return y, sample_weight
+
+    def _learn_units(self, training: Rows) -> None:
+        is_ready_made = isinstance(self.model, str)
+        self._target = (
+            ContinuousTarget.standard(training.y, training.sample_weight)
+            if is_ready_made
+            else ContinuousTarget()
+        )
+
+    def _in_units(self, encoded: np.ndarray) -> np.ndarray:
+        return self._target.encode(encoded)
+
+    def _task(self) -> Task:
+        from nnkit.training import Task
+
+        return Task("regression")
+
+    def _target_facts(self) -> dict[str, Any]:
+        return {"target_type_": "continuous"}
+
+    def _decide(self, outputs: np.ndarray) -> np.ndarray:
+        return self._target.decode(outputs.reshape(len(outputs)))

@@ -1,0 +1,9 @@
+"""The errors that are nnkit's own."""
+
+from __future__ import annotations
+
+__all__ = ["NonFiniteLossError"]
+
+
+class NonFiniteLossError(FloatingPointError):
+    """The training or validation loss became NaN or infinite."""

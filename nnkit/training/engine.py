@@ -1,0 +1,284 @@
+"""The fit loop, and the choice between the compiled program and Keras' own fit."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nnkit.exceptions import NonFiniteLossError
+from nnkit.training.callbacks import (
+    LIKELY_CAUSES,
+    LossGuard,
+    Progress,
+    Validation,
+    early_stopping,
+    needs_batches,
+)
+from nnkit.training.program import epoch_program
+
+__all__ = ["TrainingData", "TrainingPlan", "TrainingRecord", "train"]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The rows to train and to validate on, encoded.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+    y : ndarray of shape (n_samples, ...)
+    sample_weight : ndarray of shape (n_samples,) or None
+    validation : tuple of such X, y and sample_weight, or None
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    sample_weight: np.ndarray | None = None
+    validation: tuple[np.ndarray, np.ndarray, np.ndarray | None] | None = None
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How to train.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the rows, at least 1.
+    batch_size : int
+        Rows per step, at least 1.
+    shuffle : bool
+        Whether each epoch takes the rows in another order.
+    seed : int
+        Seeds the orders.
+    callbacks : sequence of keras.callbacks.Callback
+        The user's, fresh.
+    stops_early : bool
+        Whether to stop when the validation gets no better, and to keep the best weights.
+    n_iter_no_change : int
+        Epochs without improvement after which to stop.
+    tol : float
+        What counts as an improvement, in units of the monitored value.
+    score : tuple of str and callable, or None
+        Name and function of the outputs on the validation rows, greater is better; None
+        monitors the loss.
+    engine : {"auto", "compiled", "keras"}
+        What trains.
+    verbose : {0, 1, 2}
+        Silent, a bar, or a line an epoch.
+    """
+
+    epochs: int
+    batch_size: int
+    shuffle: bool = True
+    seed: int = 0
+    callbacks: Sequence[Any] = ()
+    stops_early: bool = False
+    n_iter_no_change: int = 10
+    tol: float = 0.0
+    score: tuple[str, Callable[[np.ndarray], float]] | None = None
+    engine: Literal["auto", "compiled", "keras"] = "auto"
+    verbose: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """What happened in training.
+
+    Parameters
+    ----------
+    history : dict of str to list of float
+        Loss, metrics and validation of each epoch, under Keras' names.
+    best_epoch : int
+        The position in ``history`` of the epoch whose weights the model has.
+    engine : {"compiled", "keras"}
+        What trained.
+    """
+
+    history: dict[str, list[float]] = field(default_factory=dict)
+    best_epoch: int = 0
+    engine: Literal["compiled", "keras"] = "compiled"
+
+
+def train(model: Any, data: TrainingData, plan: TrainingPlan) -> TrainingRecord:
+    """Train a compiled model in place, and say what happened.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled.
+    data : TrainingData
+    plan : TrainingPlan
+
+    Returns
+    -------
+    record : TrainingRecord
+
+    Raises
+    ------
+    NonFiniteLossError
+        If the loss becomes NaN or infinite.
+    ValueError
+        If ``engine="compiled"`` cannot carry the model or a callback.
+
+    Warns
+    -----
+    UserWarning
+        If the training was interrupted from the keyboard: the model then has the weights of
+        the best epoch so far with ``stops_early``, else those of the last one.
+    """
+    engine = _choose_engine(model, plan)
+    stopping = None
+    callbacks: list[Any] = [LossGuard()]
+    if data.validation is not None:
+        # Losses and scores come first, so that the user's callbacks can monitor them.
+        callbacks.insert(0, Validation(*_to_tensors(data.validation), plan.score))
+    callbacks += plan.callbacks
+    if plan.stops_early:
+        stopping = early_stopping(
+            "val_loss" if plan.score is None else f"val_{plan.score[0]}",
+            greater_is_better=plan.score is not None,
+            n_iter_no_change=plan.n_iter_no_change,
+            tol=plan.tol,
+        )
+        callbacks.append(stopping)
+    if plan.verbose:
+        callbacks.append(Progress(plan.epochs, plan.verbose))
+    callback_list = keras.callbacks.CallbackList(
+        callbacks,
+        add_history=True,
+        model=model,
+        epochs=plan.epochs,
+        steps=math.ceil(len(data.X) / plan.batch_size),
+        verbose=0,
+    )
+    run = _run_compiled if engine == "compiled" else _run_keras
+    try:
+        run(model, data, plan, callback_list)
+    except KeyboardInterrupt:
+        callback_list.on_train_end()
+        epochs_done = len(model.history.epoch)
+        warnings.warn(
+            f"The training was interrupted after {epochs_done} of {plan.epochs} epochs; "
+            "the model keeps the best weights so far.",
+            UserWarning,
+            stacklevel=2,
+        )
+    _check_weights(model)
+    history = {name: [float(v) for v in values] for name, values in model.history.history.items()}
+    last_epoch = max(0, len(model.history.epoch) - 1)
+    best_epoch = last_epoch if stopping is None else getattr(stopping, "best_epoch", last_epoch)
+    return TrainingRecord(history, int(best_epoch), engine)
+
+
+def _check_weights(model: Any) -> None:
+    """Raise if the last step, after which no loss was looked at, broke the weights."""
+    if all(np.isfinite(weights).all() for weights in model.get_weights()):
+        return
+    raise NonFiniteLossError(
+        f"The weights became NaN or infinite in epoch {len(model.history.epoch)}. {LIKELY_CAUSES}"
+    )
+
+
+def _to_tensors(data: tuple[np.ndarray, np.ndarray, np.ndarray | None]) -> tuple[Any, ...]:
+    return tuple(None if part is None else tf.convert_to_tensor(part) for part in data)
+
+
+def _choose_engine(model: Any, plan: TrainingPlan) -> Literal["compiled", "keras"]:
+    """Return what trains: the compiled program, unless something needs Keras' own fit."""
+    if plan.engine == "keras":
+        return "keras"
+    reason = _reason_for_keras(model, plan.callbacks)
+    if reason is None:
+        return "compiled"
+    if plan.engine == "compiled":
+        raise ValueError(f"engine='compiled' cannot carry {reason}. Use engine='auto'.")
+    return "keras"
+
+
+def _reason_for_keras(model: Any, callbacks: Sequence[Any]) -> str | None:
+    for name in ("train_step", "fit", "make_train_function"):
+        # A replaced method shows on the instance or in a class that is not Keras' own.
+        if name in vars(model) and name != "train_function":
+            return f"a model with its own {name}"
+        owner = next(cls for cls in type(model).__mro__ if name in vars(cls))
+        if not owner.__module__.startswith("keras."):
+            return f"a model with its own {name}"
+    if model.run_eagerly:
+        return "a model compiled with run_eagerly"
+    if model.steps_per_execution not in (None, 1):
+        return "a model compiled with steps_per_execution"
+    for callback in callbacks:
+        if needs_batches(callback):
+            return f"{type(callback).__name__}, which wants to be called at every batch"
+    return None
+
+
+def _orders(n_samples: int, plan: TrainingPlan) -> Iterator[np.ndarray]:
+    """Yield the order of rows of one epoch after the other."""
+    rng = np.random.default_rng(plan.seed)
+    rows = np.arange(n_samples, dtype=np.int32)
+    while True:
+        yield rng.permutation(rows) if plan.shuffle else rows
+
+
+def _run_compiled(model: Any, data: TrainingData, plan: TrainingPlan, callback_list: Any) -> None:
+    is_weighted = data.sample_weight is not None
+    run_epoch = epoch_program(model, plan.batch_size, is_weighted=is_weighted)
+    X, y = tf.convert_to_tensor(data.X), tf.convert_to_tensor(data.y)
+    sample_weight = tf.convert_to_tensor(data.sample_weight if is_weighted else np.ones(1))
+    orders = _orders(len(data.X), plan)
+    model.stop_training = False
+    callback_list.on_train_begin()
+    logs: dict[str, float] = {}
+    for epoch in range(plan.epochs):
+        callback_list.on_epoch_begin(epoch)
+        model.reset_metrics()
+        means = run_epoch(X, y, sample_weight, tf.convert_to_tensor(next(orders)))
+        logs = {name: float(mean) for name, mean in means.items()}
+        callback_list.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    callback_list.on_train_end(logs)
+
+
+class _OrderedBatches(keras.utils.PyDataset):
+    """Batches in the orders of the plan, so that Keras draws from no global random state."""
+
+    def __init__(self, data: TrainingData, plan: TrainingPlan) -> None:
+        super().__init__()
+        self._data = data
+        self._batch_size = plan.batch_size
+        self._orders = _orders(len(data.X), plan)
+        self._order = next(self._orders)
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._data.X) / self._batch_size)
+
+    def __getitem__(self, position: int) -> tuple[np.ndarray, ...]:
+        start = position * self._batch_size
+        rows = self._order[start : start + self._batch_size]
+        batch = (self._data.X[rows], self._data.y[rows])
+        if self._data.sample_weight is not None:
+            batch += (self._data.sample_weight[rows],)
+        return batch
+
+    def on_epoch_end(self) -> None:
+        self._order = next(self._orders)
+
+
+def _run_keras(model: Any, data: TrainingData, plan: TrainingPlan, callback_list: Any) -> None:
+    model.fit(
+        _OrderedBatches(data, plan),
+        epochs=plan.epochs,
+        callbacks=callback_list,
+        shuffle=False,
+        verbose=0,
+    )

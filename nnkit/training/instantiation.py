@@ -1,0 +1,174 @@
+"""Optimizers, losses, metrics and callbacks from names, classes, instances and arguments."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["instantiate", "instantiate_all", "split_routed"]
+
+
+def instantiate(
+    specification: Any,
+    routed: Mapping[str, Any],
+    *,
+    parameter: str,
+    find: Callable[[str], Any],
+) -> Any:
+    """Return a fresh object from a name, a class or an instance.
+
+    Parameters
+    ----------
+    specification : str, class or instance
+        A name is looked up with ``find``; an instance is copied through its configuration,
+        so that one instance serves many fits.
+    routed : mapping
+        Constructor arguments, which override the configuration of an instance.
+    parameter : str
+        The estimator's parameter, for messages.
+    find : callable
+        From a name to a class, or to an instance of it.
+
+    Raises
+    ------
+    ValueError
+        If a name or an argument is unknown; the message names the nearest right one.
+    """
+    if isinstance(specification, str):
+        try:
+            specification = find(specification)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{parameter} must be a name that Keras knows, a class or an instance. "
+                f"Got {specification!r} instead."
+            ) from error
+    if inspect.isclass(specification):
+        check_arguments(specification, routed, parameter=parameter)
+        positional, keywords = _by_position(routed)
+        return specification(*positional, **keywords)
+    if not routed:
+        return _fresh(specification)
+    if inspect.isroutine(specification):
+        raise ValueError(
+            f"{parameter}__{next(iter(routed))} is set, but {parameter} is the function "
+            f"{specification.__name__}, which takes no arguments. Give a class or an instance."
+        )
+    check_arguments(type(specification), routed, parameter=parameter)
+    if hasattr(specification, "get_config") and hasattr(type(specification), "from_config"):
+        return type(specification).from_config({**specification.get_config(), **routed})
+    changed = copy.deepcopy(specification)
+    for name, value in routed.items():
+        setattr(changed, name, value)
+    return changed
+
+
+def _fresh(instance: Any) -> Any:
+    """Return an unused copy of an instance, through its configuration if it has one."""
+    if inspect.isroutine(instance):
+        return instance
+    if hasattr(instance, "get_config") and hasattr(type(instance), "from_config"):
+        return type(instance).from_config(instance.get_config())
+    return copy.deepcopy(instance)
+
+
+def _by_position(routed: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Return positional arguments (named by integers) and keyword arguments."""
+    positions = sorted((name for name in routed if name.isdigit()), key=int)
+    keywords = {name: value for name, value in routed.items() if not name.isdigit()}
+    return [routed[position] for position in positions], keywords
+
+
+def check_arguments(cls: Any, routed: Mapping[str, Any], *, parameter: str) -> None:
+    """Raise a ValueError if a class does not take an argument by that name."""
+    known: set[str] = set()
+    takes_any = True
+    # **kwargs hand on to the base class, where the other names are.
+    for base in inspect.getmro(cls):
+        if not takes_any or base is object:
+            break
+        if "__init__" not in vars(base):
+            continue
+        parameters = inspect.signature(base.__init__).parameters.values()
+        known |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    known.discard("self")
+    for name in routed:
+        if name in known or name.isdigit():
+            continue
+        nearest = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {parameter}__{nearest[0]}?" if nearest else f"It has {sorted(known)}."
+        raise ValueError(
+            f"{parameter}__{name} is not an argument of keras' {cls.__name__}. {hint}"
+            if cls.__module__.startswith("keras")
+            else f"{parameter}__{name} is not an argument of {cls.__name__}. {hint}"
+        )
+
+
+def split_routed(routed: Mapping[str, Any], keys: list[str]) -> dict[str, dict[str, Any]]:
+    """Return for each key of a collection the arguments routed to its entry.
+
+    ``{"patience": 1, "0__patience": 2}`` gives entry "0" a patience of 2 and the others 1.
+    """
+    common = {
+        name: value
+        for name, value in routed.items()
+        if name not in keys and name.partition("__")[0] not in keys
+    }
+    split = {key: dict(common) for key in keys}
+    for name, value in routed.items():
+        key, separator, rest = name.partition("__")
+        if key in keys and separator:
+            split[key][rest] = value
+    return split
+
+
+def instantiate_all(
+    specifications: Any,
+    routed: Mapping[str, Any],
+    *,
+    parameter: str,
+    make: Callable[[Any, Mapping[str, Any], str], Any],
+) -> list[Any]:
+    """Return the objects of one specification, or of a list or dict of them.
+
+    Parameters
+    ----------
+    specifications : object, list or dict
+        What `instantiate` takes, or a collection of it; an entry that is None is left out.
+    routed : mapping
+        Arguments for all, and by position or key for one: ``"0__patience"``.
+    parameter : str
+        The estimator's parameter, for messages.
+    make : callable
+        From a specification, its routed arguments and its parameter name to an object.
+
+    Raises
+    ------
+    ValueError
+        If arguments are routed and there is nothing to take them.
+    """
+    if isinstance(specifications, Mapping):
+        entries = {str(key): entry for key, entry in specifications.items()}
+    elif isinstance(specifications, (list, tuple)):
+        entries = {str(position): entry for position, entry in enumerate(specifications)}
+    elif specifications is None:
+        entries = {}
+    else:
+        return [make(specifications, routed, parameter)]
+    # A routed value under a bare key replaces the entry: callbacks__es=None.
+    for name in [name for name in routed if name in entries]:
+        entries[name] = routed[name]
+    if routed and not entries:
+        raise ValueError(
+            f"{parameter}__{next(iter(routed))} is set, but {parameter} holds nothing to take it. "
+            f"Set {parameter}."
+        )
+    split = split_routed(routed, list(entries))
+    return [
+        make(entry, split[key], f"{parameter}__{key}")
+        for key, entry in entries.items()
+        if entry is not None
+    ]

@@ -1,0 +1,52 @@
+"""The device that a network lives on."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import tensorflow as tf
+
+__all__ = ["on_device"]
+
+
+def on_device(device: str | None) -> AbstractContextManager[Any]:
+    """Return a context in which TensorFlow places variables and operations on ``device``.
+
+    Parameters
+    ----------
+    device : str or None
+        A TensorFlow device such as "/GPU:0", "cpu" or "gpu:1"; None leaves the choice to
+        TensorFlow.
+
+    Raises
+    ------
+    ValueError
+        If this process has no such device.
+    """
+    if device is None:
+        return nullcontext()
+    known = [logical.name for logical in tf.config.list_logical_devices()]
+    try:
+        wanted = tf.DeviceSpec.from_string(_canonical(device))
+    except ValueError:
+        wanted = None
+    if wanted is not None:
+        for name in known:
+            found = tf.DeviceSpec.from_string(name)
+            if (found.device_type, found.device_index) == (
+                wanted.device_type,
+                wanted.device_index or 0,
+            ):
+                return tf.device(name)
+    short = [name.removeprefix("/device:") for name in known]
+    raise ValueError(f"device={device!r} is not a device of this process, which has {short}.")
+
+
+def _canonical(device: str) -> str:
+    name = device.strip().removeprefix("/")
+    kind, _, index = name.rpartition(":")
+    if not index.isdigit():
+        kind, index = name, "0"
+    kind = kind.upper() if ":" not in kind and "/" not in kind else kind
+    return f"/{kind}:{index}"
