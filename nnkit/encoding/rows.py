@@ -60,7 +60,7 @@ def holdout_rows(
     counts = np.bincount(codes, minlength=n_classes)
     present = np.flatnonzero(counts)
     if counts[present].min() < 2:
-        rarest = labels.classes[present[np.argmin(counts[present])]]
+        rarest = labels.classes.tolist()[present[np.argmin(counts[present])]]
         raise ValueError(
             f"The class {rarest!r} has one row only, so that a validation split leaves it out. "
             "Give more rows of it, or set early_stopping=False and validation_split=None."
@@ -77,7 +77,8 @@ def holdout_rows(
         missing = np.setdiff1d(present, codes[part_rows])
         if missing.size:
             raise ValueError(
-                f"validation_split={fraction} leaves the class {labels.classes[missing[0]]!r} "
+                f"validation_split={fraction} leaves the class "
+                f"{labels.classes.tolist()[missing[0]]!r} "
                 f"({counts[missing[0]]} rows) out of the {part} rows. {fix}"
             )
     return training_rows, validation_rows

@@ -122,6 +122,6 @@ def check_weights(sample_weight: np.ndarray) -> None:
         )
     if not (sample_weight > 0).any():
         raise ValueError(
-            "All rows weigh 0 (sample_weight times class_weight), so that there is nothing to "
-            "learn from. Give at least one row a positive weight."
+            "The weight of every row (sample_weight times class_weight) is zero, so that there is "
+            "nothing to learn from. Give at least one row a positive weight."
         )

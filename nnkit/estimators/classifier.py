@@ -213,7 +213,8 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         y_proba : ndarray of shape (n_samples, n_classes), float64
             Each row sums to 1; the columns are in the order of ``classes_``.
         """
-        return self._head.probabilities(self._outputs(X))
+        outputs = self._outputs(X)
+        return self._head.probabilities(outputs)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the label of the most probable class.
@@ -248,7 +249,8 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         labels = ClassLabels.of(y)
         if len(labels.classes) < 2:
             raise ValueError(
-                f"y must have at least 2 classes. Got the class {labels.classes[0]!r} only."
+                "y must have at least 2 classes. "
+                f"Got 1 class, {labels.classes.tolist()[0]!r}, instead."
             )
         self.classes_ = labels.classes
         self.n_classes_ = len(labels.classes)

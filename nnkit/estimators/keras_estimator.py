@@ -150,11 +150,7 @@ class KerasEstimator(BaseEstimator):
         self.engine = engine
         self.n_background = n_background
         self.verbose = verbose
-        for name, value in routed.items():
-            reason = unknown_name(name, self._get_param_names(), model)
-            if reason is not None:
-                raise TypeError(f"{type(self).__name__}: {reason}")
-            setattr(self, name, value)
+        self._take_routed(routed, error_type=TypeError)
 
     # Parameters
 
@@ -205,16 +201,20 @@ class KerasEstimator(BaseEstimator):
         own = set(self._get_param_names())
         for name in [name for name in params if name in own]:
             setattr(self, name, params.pop(name))
-        for name, value in params.items():
+        for name in list(params):
             prefix, _, rest = name.partition("__")
             if rest and prefix in own and hasattr(getattr(self, prefix), "set_params"):
-                getattr(self, prefix).set_params(**{rest: value})
-                continue
-            reason = unknown_name(name, own, self.model)
-            if reason is not None:
-                raise ValueError(f"{type(self).__name__}: {reason}")
-            setattr(self, name, value)
+                getattr(self, prefix).set_params(**{rest: params.pop(name)})
+        self._take_routed(params, error_type=ValueError)
         return self
+
+    def _take_routed(self, routed: dict[str, Any], error_type: type[Exception]) -> None:
+        for name, value in routed.items():
+            reason = unknown_name(name, self._get_param_names(), self.model)
+            # The contract checks set every name in the signature, **routed's own included.
+            if reason is not None and name != "routed":
+                raise error_type(f"{type(self).__name__}: {reason}")
+            setattr(self, name, value)
 
     def _check_routed(self) -> None:
         for name in self._routed():
