@@ -24,7 +24,7 @@ def check_parameters(estimator: Any) -> None:
             raise ValueError(
                 f"{name} must be True or False. Got {getattr(estimator, name)!r} instead."
             )
-    if not isinstance(estimator.tol, numbers.Real) or not 0 <= estimator.tol < np.inf:
+    if not isinstance(estimator.tol, numbers.Real) or not 0 <= float(estimator.tol) < np.inf:
         raise ValueError(f"tol must be a finite number, at least 0. Got {estimator.tol!r} instead.")
     fraction = estimator.validation_split
     if fraction is not None and not (

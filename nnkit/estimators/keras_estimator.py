@@ -340,9 +340,10 @@ class KerasEstimator(BaseEstimator):
                 X_validation = encode(self.encoder_, validation.X)
                 held_out = to_arrays(validation, X_validation)
                 score = self._score_of_outputs(validation)
+            X_training, y_training, weight_training = to_arrays(training, X_encoded)
             record = train(
                 model,
-                TrainingData(*to_arrays(training, X_encoded), validation=held_out),
+                TrainingData(X_training, y_training, weight_training, held_out),
                 TrainingPlan(
                     epochs=self.epochs,
                     batch_size=self._n_batch_rows(len(X_encoded)),

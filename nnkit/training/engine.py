@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -139,7 +139,8 @@ def train(model: Any, data: TrainingData, plan: TrainingPlan) -> TrainingRecord:
     callbacks: list[Any] = [LossGuard()]
     if data.validation is not None:
         # Losses and scores come first, so that the user's callbacks can monitor them.
-        callbacks.insert(0, Validation(*_to_tensors(data.validation), plan.score))
+        X, y, sample_weight = _to_tensors(data.validation)
+        callbacks.insert(0, Validation(X, y, sample_weight, plan.score))
     callbacks += plan.callbacks
     if plan.stops_early:
         stopping = early_stopping(
@@ -221,12 +222,12 @@ def _reason_for_keras(model: Any, callbacks: Sequence[Any]) -> str | None:
     return None
 
 
-def _orders(n_samples: int, plan: TrainingPlan) -> Iterator[np.ndarray]:
-    """Yield the order of rows of one epoch after the other."""
-    rng = np.random.default_rng(plan.seed)
+def _order(n_samples: int, plan: TrainingPlan, epoch: int) -> np.ndarray:
+    """Return the positions of rows in the order in which an epoch takes them."""
     rows = np.arange(n_samples, dtype=np.int32)
-    while True:
-        yield rng.permutation(rows) if plan.shuffle else rows
+    if not plan.shuffle:
+        return rows
+    return np.random.default_rng([plan.seed, epoch]).permutation(rows)
 
 
 def _run_compiled(model: Any, data: TrainingData, plan: TrainingPlan, callback_list: Any) -> None:
@@ -234,14 +235,15 @@ def _run_compiled(model: Any, data: TrainingData, plan: TrainingPlan, callback_l
     run_epoch = epoch_program(model, plan.batch_size, is_weighted=is_weighted)
     X, y = tf.convert_to_tensor(data.X), tf.convert_to_tensor(data.y)
     sample_weight = tf.convert_to_tensor(data.sample_weight if is_weighted else np.ones(1))
-    orders = _orders(len(data.X), plan)
     model.stop_training = False
     callback_list.on_train_begin()
     logs: dict[str, float] = {}
     for epoch in range(plan.epochs):
         callback_list.on_epoch_begin(epoch)
         model.reset_metrics()
-        means = run_epoch(X, y, sample_weight, tf.convert_to_tensor(next(orders)))
+        means = run_epoch(
+            X, y, sample_weight, tf.convert_to_tensor(_order(len(data.X), plan, epoch))
+        )
         logs = {name: float(mean) for name, mean in means.items()}
         callback_list.on_epoch_end(epoch, logs)
         if model.stop_training:
@@ -255,28 +257,32 @@ class _OrderedBatches(keras.utils.PyDataset):
     def __init__(self, data: TrainingData, plan: TrainingPlan) -> None:
         super().__init__()
         self._data = data
-        self._batch_size = plan.batch_size
-        self._orders = _orders(len(data.X), plan)
-        self._order = next(self._orders)
+        self._plan = plan
+        self.begin_epoch(0)
+
+    def begin_epoch(self, epoch: int) -> None:
+        self._order = _order(len(self._data.X), self._plan, epoch)
 
     def __len__(self) -> int:
-        return math.ceil(len(self._data.X) / self._batch_size)
+        return math.ceil(len(self._data.X) / self._plan.batch_size)
 
     def __getitem__(self, position: int) -> tuple[np.ndarray, ...]:
-        start = position * self._batch_size
-        rows = self._order[start : start + self._batch_size]
-        batch = (self._data.X[rows], self._data.y[rows])
+        start = position * self._plan.batch_size
+        rows = self._order[start : start + self._plan.batch_size]
+        batch: tuple[np.ndarray, ...] = (self._data.X[rows], self._data.y[rows])
         if self._data.sample_weight is not None:
             batch += (self._data.sample_weight[rows],)
         return batch
 
-    def on_epoch_end(self) -> None:
-        self._order = next(self._orders)
-
 
 def _run_keras(model: Any, data: TrainingData, plan: TrainingPlan, callback_list: Any) -> None:
+    batches = _OrderedBatches(data, plan)
+    # A dataset's own hooks are also called while Keras looks for the shapes.
+    callback_list.callbacks.append(
+        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: batches.begin_epoch(epoch))
+    )
     model.fit(
-        _OrderedBatches(data, plan),
+        batches,
         epochs=plan.epochs,
         callbacks=callback_list,
         shuffle=False,

@@ -91,7 +91,7 @@ def check_arguments(cls: Any, routed: Mapping[str, Any], *, parameter: str) -> N
             break
         if "__init__" not in vars(base):
             continue
-        parameters = inspect.signature(base.__init__).parameters.values()
+        parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
         known |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
     known.discard("self")

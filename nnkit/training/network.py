@@ -74,5 +74,5 @@ class TrainedNetwork:
     def __setstate__(self, state: dict[str, Any]) -> None:
         recipe = state.get("recipe")
         model = cloudpickle.loads(state["model"]) if "model" in state else None
-        self.__init__(model, recipe, state["row_shape"], None)  # type: ignore[misc, arg-type]
+        self.__init__(model, recipe, state["row_shape"], None)  # type: ignore[misc]
         self._weights = state.get("weights")

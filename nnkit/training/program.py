@@ -41,7 +41,7 @@ def epoch_program(model: Any, batch_size: int, *, is_weighted: bool) -> Callable
         def train_on_batch(step: Any) -> Any:
             start = step * batch_size
             rows = order[start : tf.minimum(start + batch_size, n_samples)]
-            batch = (tf.gather(X, rows), tf.gather(y, rows))
+            batch: tuple[Any, ...] = (tf.gather(X, rows), tf.gather(y, rows))
             if is_weighted:
                 batch += (tf.gather(sample_weight, rows),)
             model.train_step(batch)

@@ -1,0 +1,44 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+
+from nnkit.encoding import encode, make_encoder
+
+
+def test_auto_scales_before_a_ready_made_builder_only():
+    assert isinstance(make_encoder("auto", is_ready_made=True), StandardScaler)
+    assert make_encoder("auto", is_ready_made=False) is None
+    assert make_encoder(None, is_ready_made=True) is None
+
+
+def test_a_transformer_is_cloned():
+    encoder = OneHotEncoder()
+
+    made = make_encoder(encoder, is_ready_made=True)
+
+    assert made is not encoder
+    assert isinstance(made, OneHotEncoder)
+
+
+def test_sparse_output_becomes_an_array():
+    X = pd.DataFrame({"colour": ["red", "blue", "red"]})
+    encoder = OneHotEncoder().fit(X)
+
+    X_encoded = encode(encoder, X)
+
+    assert X_encoded.tolist() == [[0, 1], [1, 0], [0, 1]]
+
+
+def test_an_encoder_that_leaves_strings_or_nan_is_refused():
+    as_is = FunctionTransformer().fit(np.array([["a"]], dtype=object))
+
+    with pytest.raises(ValueError, match="must give numbers. Got values of dtype object"):
+        encode(as_is, np.array([["a"]], dtype=object))
+    with pytest.raises(ValueError, match="gives NaN or infinite values. Impute"):
+        encode(as_is, np.array([[np.nan]]))
+
+
+def test_anything_else_is_refused():
+    with pytest.raises(ValueError, match="encoder must be 'auto', None or a scikit-learn transf"):
+        make_encoder("scale", is_ready_made=True)

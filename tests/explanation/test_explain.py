@@ -1,0 +1,525 @@
+"""The public function: what goes in, what comes out, what is refused."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from itertools import chain, combinations, permutations
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+
+import nnkit
+from nnkit.explanation import explain
+
+mpl.use("Agg")
+
+pytestmark = pytest.mark.filterwarnings(
+    # matplotlib 3.11, inside the import of shap 0.51.
+    r"ignore:The set_(bad|over|under) function:PendingDeprecationWarning"
+)
+
+
+class RecordingRegressor(RegressorMixin, BaseEstimator):
+    """Predicts a product and a sum, and notes how many rows each call had."""
+
+    def fit(self, X, y=None):
+        self.n_called_ = []
+        return self
+
+    def predict(self, X):
+        self.n_called_.append(len(X))
+        return np.prod(1 + X[:, :3], axis=1) + X.sum(axis=1)
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    return X, make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def cancer():
+    """Two classes and 30 columns: permutations by default."""
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    return X, make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def diabetes():
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    return X, LinearRegression().fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def passengers():
+    """A table with columns of all kinds, and a pipeline with interactions among them."""
+    rng = np.random.default_rng(0)
+    n = 120
+    X = pd.DataFrame(
+        {
+            "age": rng.normal(40, 10, n),
+            "class": pd.Categorical(rng.choice(["first", "second", "third"], n)),
+            "port": pd.Series(rng.choice(["C", "Q", "S"], n), dtype="str"),
+            "day": pd.Timestamp("1912-04-10") + pd.to_timedelta(rng.integers(0, 5, n), "D"),
+            "deck": pd.Series(rng.choice(["A", "B"], n), dtype=object),
+        }
+    )
+    X.loc[::7, "age"] = np.nan
+    X.loc[::5, "port"] = None
+    y = (X["age"].fillna(40) > 38) ^ (X["class"] == "first") ^ (X["port"] == "S")
+    columns = make_column_transformer(
+        (SimpleImputer(add_indicator=True), ["age"]),
+        (OneHotEncoder(handle_unknown="ignore"), ["class", "port", "deck"]),
+        (FunctionTransformer(lambda days: days.apply(lambda day: day.dt.day)), ["day"]),
+        sparse_threshold=0,
+    )
+    classifier = HistGradientBoostingClassifier(max_iter=5, min_samples_leaf=5, random_state=0)
+    return X, make_pipeline(columns, classifier).fit(X, y)
+
+
+def values_over_all_orders(function, x, background):
+    """Return Shapley values of one row by their definition, with hybrids made cell by cell."""
+    columns = list(background.columns)
+    worth = {}
+    for coalition in chain.from_iterable(
+        combinations(columns, size) for size in range(len(columns) + 1)
+    ):
+        hybrids = background.reset_index(drop=True)
+        for column in coalition:
+            same = pd.concat([x[[column]]] * len(background), ignore_index=True)
+            hybrids[column] = same[column]
+        worth[frozenset(coalition)] = function(hybrids).mean()
+    gains = {column: [] for column in columns}
+    for order in permutations(columns):
+        for position, column in enumerate(order):
+            before = frozenset(order[:position])
+            gains[column].append(worth[before | {column}] - worth[before])
+    return [np.mean(gains[column]) for column in columns]
+
+
+def test_columns_of_all_kinds_equal_the_definition(passengers):
+    X, pipeline = passengers
+    background = X.iloc[40:52]
+
+    explanation = explain(pipeline, X.iloc[:4], background)
+
+    expected = [
+        values_over_all_orders(
+            lambda rows: pipeline.predict_proba(rows)[:, 1], X.iloc[[i]], background
+        )
+        for i in range(4)
+    ]
+    np.testing.assert_allclose(explanation.values, expected, atol=1e-12)
+    assert np.abs(explanation.values).max() > 0.05
+    assert explanation.feature_names == list(X.columns)
+    assert explanation.data[1, 2] == X["port"].iloc[1]
+    assert explanation.data[1, 3] == X["day"].iloc[1].date().isoformat()
+
+
+def test_groups_of_columns_of_all_kinds(passengers):
+    X, pipeline = passengers
+    groups = {"ticket": ["class", "port"]}
+
+    explanation = explain(pipeline, X.iloc[:3], X.iloc[40:60], players=groups)
+
+    assert explanation.feature_names == ["ticket", "age", "day", "deck"]
+    assert explanation.data[1, 0] == f"class={X['class'].iloc[1]}, port={X['port'].iloc[1]}"
+    total = explanation.values.sum(axis=1) + explanation.base_values
+    np.testing.assert_allclose(total, pipeline.predict_proba(X.iloc[:3])[:, 1], atol=1e-12)
+
+
+def test_shapes_of_two_classes(cancer):
+    X, classifier = cancer
+
+    explanation = explain(classifier, X.iloc[:4], X)
+
+    assert explanation.values.shape == explanation.error_std.shape == (4, 30)
+    assert explanation.base_values.shape == (4,)
+    assert explanation.output_names == "1"
+    assert explanation.feature_names == list(X.columns)
+    np.testing.assert_array_equal(explanation.data, X.iloc[:4].to_numpy())
+    assert explanation.compute_time > 0
+
+
+def test_shapes_of_several_classes(iris):
+    X, classifier = iris
+
+    explanation = explain(classifier, X.iloc[:5], X)
+
+    assert explanation.values.shape == explanation.error_std.shape == (5, 4, 3)
+    assert explanation.base_values.shape == (5, 3)
+    assert explanation.output_names == ["0", "1", "2"]
+    np.testing.assert_array_equal(explanation[..., 1].values, explanation.values[..., 1])
+
+
+def test_one_of_several_classes_has_no_axis_of_outputs(iris):
+    X, classifier = iris
+    everything = explain(classifier, X.iloc[:5], X)
+
+    explanation = explain(classifier, X.iloc[:5], X, classes=2)
+
+    assert explanation.output_names == "2"
+    np.testing.assert_allclose(explanation.values, everything.values[..., 2], atol=1e-15)
+    np.testing.assert_allclose(explanation.base_values, everything.base_values[..., 2])
+
+
+def test_shapes_of_a_regression(diabetes):
+    X, regressor = diabetes
+
+    explanation = explain(regressor, X.iloc[:5], X)
+
+    assert explanation.values.shape == (5, 10)
+    assert explanation.base_values.shape == (5,)
+    assert explanation.output_names is None
+
+
+def test_shapes_of_a_regression_of_several_targets():
+    X, y = load_diabetes(return_X_y=True)
+    regressor = LinearRegression().fit(X, np.column_stack([y, -y]))
+
+    explanation = explain(regressor, X[:5], X)
+
+    assert explanation.values.shape == (5, 10, 2)
+    assert explanation.output_names == ["output 0", "output 1"]
+    np.testing.assert_allclose(explanation.values[..., 0], -explanation.values[..., 1])
+
+
+def test_arrays_and_frames_agree(cancer):
+    X, classifier = cancer
+    on_array = make_pipeline(StandardScaler(), LogisticRegression()).fit(
+        X.to_numpy(), classifier.predict(X)
+    )
+
+    of_array = explain(on_array, X.to_numpy()[:3], X.to_numpy())
+    of_lists = explain(on_array, X.to_numpy()[:3].tolist(), X.to_numpy().tolist())
+
+    assert of_array.feature_names[:2] == ["x0", "x1"]
+    np.testing.assert_array_equal(of_array.values, of_lists.values)
+
+
+@pytest.mark.parametrize("method", ["exact", "permutation"])
+@pytest.mark.parametrize("batch_rows", [1, 13, 1000])
+def test_no_call_has_more_than_batch_rows(method, batch_rows):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(5, 4))
+    regressor = RecordingRegressor().fit(X)
+
+    explanation = explain(regressor, X, X[:3], method=method, batch_rows=batch_rows)
+
+    assert max(regressor.n_called_) <= batch_rows
+    n_hybrids = (2**4 - 2) * 3 if method == "exact" else 2 * 3 * 3
+    assert sum(regressor.n_called_) == 5 + 3 + 5 * n_hybrids
+    total = explanation.values.sum(axis=1) + explanation.base_values
+    np.testing.assert_allclose(total, regressor.predict(X))
+
+
+def test_many_rows_share_a_call():
+    X = np.random.default_rng(0).normal(size=(50, 4))
+    regressor = RecordingRegressor().fit(X)
+
+    explain(regressor, X, X[:3], method="permutation")
+
+    # The explained rows, the background, all hybrids.
+    assert regressor.n_called_ == [50, 3, 50 * 2 * 3 * 3]
+
+
+def test_same_seed_same_result_and_global_state_untouched(cancer):
+    X, classifier = cancer
+    np.random.seed(5)
+    before = np.random.get_state()[1].copy()
+
+    first = explain(classifier, X.iloc[:3], X, random_state=3)
+    second = explain(classifier, X.iloc[:3], X, random_state=3)
+    explain(classifier, X.iloc[:1], X, random_state=None)
+
+    np.testing.assert_array_equal(first.values, second.values)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+def test_random_state_takes_an_instance(cancer):
+    X, classifier = cancer
+    state = np.random.RandomState(0)
+
+    first = explain(classifier, X.iloc[:2], X, random_state=state)
+    second = explain(classifier, X.iloc[:2], X, random_state=state)
+    again = explain(classifier, X.iloc[:2], X, random_state=np.random.RandomState(0))
+
+    assert (first.values != second.values).any()
+    np.testing.assert_array_equal(first.values, again.values)
+
+
+def test_inputs_stay_as_they_are(passengers):
+    X, pipeline = passengers
+    rows, background = X.iloc[:5].copy(), X.iloc[40:].copy()
+    groups = {"ticket": ["class", "port"]}
+
+    explain(pipeline, rows, background, players=groups, max_background=10)
+
+    pd.testing.assert_frame_equal(rows, X.iloc[:5])
+    pd.testing.assert_frame_equal(background, X.iloc[40:])
+    assert groups == {"ticket": ["class", "port"]}
+
+
+def test_the_result_does_not_share_memory_with_x():
+    X, y = load_diabetes(return_X_y=True)
+
+    explanation = explain(LinearRegression().fit(X, y), X[:3], X)
+
+    assert not np.shares_memory(explanation.data, X)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"method": "exact"},
+        {"output": "logit"},
+        {"output": "raw"},
+        {"output": np.asarray},
+        {"classes": 0},
+        {"players": {"both": ["alcohol", "hue"]}},
+        {"n_permutations": 2},
+        {"tol": 0.3},
+        {"max_background": 20},
+        {"random_state": 1},
+    ],
+    ids=str,
+)
+def test_every_parameter_changes_the_result(change):
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    X = X.iloc[:, :12]
+    classifier = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y == 1)
+    arguments = {"X": X.iloc[:3], "background": X.iloc[:40]}
+
+    before = explain(classifier, **arguments)
+    after = explain(classifier, **(arguments | change))
+
+    is_same_shape = before.values.shape == after.values.shape
+    assert not is_same_shape or np.abs(before.values - after.values).max() > 1e-6
+
+
+def test_auto_is_exact_for_up_to_ten_players(diabetes, cancer):
+    X, regressor = diabetes
+    X_wide, classifier = cancer
+
+    assert not explain(regressor, X.iloc[:2], X).error_std.any()
+    assert explain(classifier, X_wide.iloc[:2], X_wide).error_std.all()
+    assert not explain(regressor, X.iloc[:2], X, tol=0.01).error_std.any()
+
+
+def test_columns_of_the_background_may_come_in_another_order(passengers):
+    X, pipeline = passengers
+
+    expected = explain(pipeline, X.iloc[:2], X.iloc[40:50])
+    actual = explain(pipeline, X.iloc[:2], X.iloc[40:50][X.columns[::-1]])
+
+    np.testing.assert_array_equal(actual.values, expected.values)
+
+
+def test_a_large_background_is_sampled(diabetes):
+    X, regressor = diabetes
+
+    everything = explain(regressor, X.iloc[:2], X, max_background=len(X))
+    sampled = explain(regressor, X.iloc[:2], X, max_background=7)
+    other = explain(regressor, X.iloc[:2], X, max_background=7, random_state=1)
+
+    assert everything.base_values[0] == pytest.approx(regressor.predict(X).mean())
+    assert sampled.base_values[0] != everything.base_values[0]
+    assert sampled.base_values[0] != other.base_values[0]
+
+
+def test_the_background_that_the_estimator_keeps_is_used(diabetes):
+    X, _ = diabetes
+    regressor = LinearRegression().fit(X, X["bmi"] * X["age"])
+    regressor.background_ = X.iloc[:9]
+
+    kept = explain(regressor, X.iloc[:2])
+    given = explain(regressor, X.iloc[:2], X.iloc[:9])
+
+    np.testing.assert_array_equal(kept.values, given.values)
+
+
+@pytest.mark.parametrize("kept", ["no attribute", None, "pipeline"])
+def test_without_a_background_x_is_sampled_with_a_warning(diabetes, kept):
+    X, _ = diabetes
+    regressor = LinearRegression().fit(X, X["bmi"])
+    if kept == "pipeline":
+        regressor = make_pipeline(StandardScaler(), LinearRegression()).fit(X, X["bmi"])
+        regressor.background_ = X.iloc[:9]
+    elif kept is None:
+        regressor.background_ = None
+
+    with pytest.warns(UserWarning, match=r"No background was given.*Pass background=X_train"):
+        explanation = explain(regressor, X.iloc[:20])
+
+    assert explanation.base_values[0] == pytest.approx(regressor.predict(X.iloc[:20]).mean())
+
+
+def test_a_kept_background_with_other_columns_is_refused(diabetes):
+    X, _ = diabetes
+    regressor = LinearRegression().fit(X, X["bmi"])
+    regressor.background_ = X.drop(columns="age")
+
+    with pytest.raises(ValueError, match=r"The estimator's background_ lacks .* 'age' of X"):
+        explain(regressor, X)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"method": "kernel"}, "method must be one of 'auto', 'exact', 'permutation'. Got 'kern"),
+        ({"output": "margin"}, "output must be one of"),
+        ({"classes": 1}, "classes must be None for a regressor"),
+        ({"players": "columns"}, "players must be 'input' or a dict"),
+        ({"n_permutations": 0}, "n_permutations must be a positive integer. Got 0 instead"),
+        ({"n_permutations": 1.5}, "n_permutations must be a positive integer. Got 1.5 instead"),
+        ({"tol": 0}, "tol must be None or a number above 0. Got 0 instead"),
+        ({"tol": "1%"}, "tol must be None or a number above 0. Got '1%' instead"),
+        ({"tol": float("nan")}, "tol must be None or a number above 0. Got nan instead"),
+        ({"max_background": True}, "max_background must be a positive integer. Got True instead"),
+        ({"random_state": -1}, "random_state must be None, an integer of at least 0 or a numpy"),
+        ({"random_state": "seed"}, "random_state must be None, an integer of at least 0"),
+        ({"batch_rows": -5}, "batch_rows must be a positive integer. Got -5 instead"),
+        ({"method": "exact", "tol": 0.1}, "tol and n_permutations have no effect on method='ex"),
+        ({"method": "exact", "n_permutations": 2}, "tol and n_permutations have no effect on"),
+        ({"background": np.zeros((3, 10))}, "background must be of the same kind as X"),
+        ({"background": pd.DataFrame({"age": [1]})}, "background lacks the column(s) 'sex', 'bmi"),
+    ],
+)
+def test_bad_parameters_are_refused(diabetes, parameters, message):
+    X, regressor = diabetes
+
+    with pytest.raises(ValueError, match=re.escape(message)):
+        explain(regressor, X.iloc[:2], **({"background": X} | parameters))
+
+
+def test_exact_refuses_many_players(cancer):
+    X, classifier = cancer
+
+    with pytest.raises(ValueError, match=r"method='exact' takes at most 16 players.*Got 30"):
+        explain(classifier, X.iloc[:2], X, method="exact")
+
+
+def test_tables_without_rows_are_refused(diabetes):
+    X, regressor = diabetes
+
+    with pytest.raises(ValueError, match=r"X must have at least one row .*\(0, 10\)"):
+        explain(regressor, X.iloc[:0], X)
+    with pytest.raises(ValueError, match="background must have at least one row"):
+        explain(regressor, X, X.iloc[:0])
+
+
+def test_an_estimator_without_fit_is_refused(diabetes):
+    X, _ = diabetes
+
+    with pytest.raises(NotFittedError, match="LinearRegression"):
+        explain(LinearRegression(), X, X)
+
+
+def test_columns_that_the_estimator_never_saw_are_its_own_complaint(diabetes):
+    X, regressor = diabetes
+
+    with pytest.raises(ValueError, match="Feature names unseen at fit time"):
+        explain(regressor, X.assign(extra=1), X.assign(extra=1))
+
+
+def test_a_missing_shap_is_named(diabetes, monkeypatch):
+    X, regressor = diabetes
+    monkeypatch.setitem(sys.modules, "shap", None)
+
+    with pytest.raises(ImportError, match=re.escape('pip install "nnkit[shap]"')):
+        explain(regressor, X, X)
+
+
+def test_importing_the_room_imports_neither_shap_nor_tensorflow():
+    program = (
+        "import sys, nnkit.explanation; "
+        "sys.exit(bool({'shap', 'tensorflow', 'keras'} & set(sys.modules)))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_documented_defaults_are_those_of_the_signature():
+    documented = dict(
+        re.findall(r"^    (\w+) : .*default=([^\n]+)$", explain.__doc__, flags=re.MULTILINE)
+    )
+
+    defaults = {
+        name: repr(parameter.default).replace("'", '"')
+        for name, parameter in inspect.signature(explain).parameters.items()
+        if parameter.default is not inspect.Parameter.empty
+    }
+
+    assert documented == defaults
+
+
+def test_the_public_name_is_this_function():
+    assert nnkit.explain is explain
+
+
+def plot_all(explanation, column):
+    """Draw the four plots of shap of an explanation with a single output."""
+    import matplotlib.pyplot as plt
+    import shap
+
+    shap.plots.waterfall(explanation[0], show=False)
+    plt.close("all")
+    shap.plots.bar(explanation, show=False)
+    plt.close("all")
+    shap.plots.bar(explanation[0], show=False)
+    plt.close("all")
+    shap.plots.beeswarm(explanation, show=False)
+    plt.close("all")
+    shap.plots.scatter(explanation[:, column], show=False)
+    plt.close("all")
+
+
+def test_plots_of_two_classes(cancer):
+    X, classifier = cancer
+
+    plot_all(explain(classifier, X.iloc[:10], X, n_permutations=2), "mean radius")
+
+
+def test_plots_of_several_classes(iris):
+    X, classifier = iris
+
+    explanation = explain(classifier, X.iloc[::15], X)
+
+    plot_all(explanation[:, :, 1], "petal width (cm)")
+    plot_all(explanation[:, :, "2"], "petal width (cm)")
+
+
+def test_plots_of_a_regression(diabetes):
+    X, regressor = diabetes
+
+    plot_all(explain(regressor, X.iloc[:10], X, max_background=10), "bmi")
+
+
+# shap 0.51 compares missing numbers of an object array when it suggests the jitter of a scatter.
+@pytest.mark.filterwarnings("ignore:invalid value encountered in greater:RuntimeWarning")
+@pytest.mark.parametrize("column", ["age", "class", "port", "day", "deck"])
+def test_plots_of_columns_of_all_kinds(passengers, column):
+    X, pipeline = passengers
+
+    plot_all(explain(pipeline, X.iloc[:20], X.iloc[40:50]), column)
+
+
+def test_plots_of_groups(passengers):
+    X, pipeline = passengers
+    groups = {"ticket": ["class", "port"]}
+
+    plot_all(explain(pipeline, X.iloc[:20], X.iloc[40:50], players=groups), "ticket")

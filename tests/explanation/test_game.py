@@ -1,0 +1,69 @@
+"""The worth of coalitions, in calls of bounded size."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from nnkit.explanation.game import Game
+from nnkit.explanation.permutation import pair_masks
+from nnkit.explanation.players import choose_players
+
+X = np.arange(12.0).reshape(4, 3)
+BACKGROUND = -np.arange(6.0).reshape(2, 3)
+
+
+def make_game(output, batch_rows):
+    return Game(output, X, BACKGROUND, choose_players({"pair": [0, 2]}, X), batch_rows)
+
+
+@pytest.mark.parametrize("batch_rows", [1, 2, 3, 5, 100])
+def test_hybrids_take_the_coalition_from_x_in_calls_of_bounded_size(batch_rows):
+    n_called = []
+
+    def identity(table):
+        n_called.append(len(table))
+        return table
+
+    # Hybrids: the pair (columns 0 and 2) joins background row 0; the middle column joins row 1;
+    # nobody joins row 1.
+    masks = np.array([[True, False], [False, True], [False, False]])
+
+    game = make_game(identity, batch_rows)
+    outputs = game.evaluate(np.array([1, 3]), np.array([0, 1, 1]), lambda hybrids: masks[hybrids])
+
+    assert outputs.tolist() == [
+        [[3, -1, 5], [-3, 4, -5], [-3, -4, -5]],
+        [[9, -1, 11], [-3, 10, -5], [-3, -4, -5]],
+    ]
+    assert max(n_called) <= batch_rows
+    assert sum(n_called) == len(X) + len(BACKGROUND) + 6
+
+
+def test_ends_are_the_rows_themselves():
+    game = make_game(lambda table: table[:, :1], 3)
+
+    assert game.f_X.tolist() == X[:, :1].tolist()
+    assert game.f_background.tolist() == BACKGROUND[:, :1].tolist()
+    assert game.base.tolist() == [-1.5]
+
+
+def test_no_hybrids_need_no_call():
+    game = make_game(lambda table: table, 3)
+
+    nothing = game.evaluate(
+        np.arange(4), np.array([], dtype=int), partial(pair_masks, np.zeros((1, 1), dtype=int))
+    )
+
+    assert nothing.shape == (4, 0, 3)
+
+
+def test_outputs_must_be_finite():
+    with pytest.raises(ValueError, match=r"NaN or infinite for 1 of the 4 row\(s\) of X"):
+        make_game(lambda table: np.where(table[:, :1] == 3, np.nan, table[:, :1]), 3)
+    with pytest.raises(ValueError, match=r"infinite for 2 of the 2 row\(s\) of the background"):
+        make_game(
+            lambda table: np.where(table[:, :1] <= 0, np.where(table[:, 2:] < 0, np.inf, 0), 0), 9
+        )

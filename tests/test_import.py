@@ -1,0 +1,37 @@
+"""What importing costs, and what the top level shows."""
+
+import subprocess
+import sys
+
+import pytest
+
+import nnkit
+
+
+def run_fresh(code):
+    """Run code in a fresh interpreter and return what it printed."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_importing_loads_neither_tensorflow_nor_shap():
+    code = "import nnkit, sys; print({'tensorflow', 'keras', 'shap', 'sklearn'} & set(sys.modules))"
+
+    assert run_fresh(code) == "set()"
+
+
+def test_an_unfitted_estimator_needs_no_tensorflow():
+    code = (
+        "import sys; from sklearn.base import clone; from nnkit import KerasClassifier\n"
+        "est = clone(KerasClassifier(model__units=3)).set_params(optimizer__learning_rate=0.1)\n"
+        "repr(est), est.get_params(), est._repr_html_()\n"
+        "print({'tensorflow', 'keras', 'shap'} & set(sys.modules))"
+    )
+
+    assert run_fresh(code) == "set()"
+
+
+def test_the_top_level_shows_its_names_and_refuses_others():
+    assert set(nnkit.__all__) <= set(dir(nnkit))
+    with pytest.raises(AttributeError, match="no attribute 'KerasClasifier'"):
+        nnkit.KerasClasifier  # noqa: B018

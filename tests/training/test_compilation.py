@@ -1,0 +1,111 @@
+import keras
+import pytest
+from networks import head as network
+
+from nnkit.training.compilation import Compilation, compile_model
+from nnkit.training.heads import Task
+
+BINARY = Task("classification", n_classes=2)
+
+
+def test_an_uncompiled_model_gets_what_was_specified():
+    model = network(1, "sigmoid")
+
+    compile_model(
+        model,
+        Compilation("sgd", None, ["AUC"], {"optimizer": {"learning_rate": 0.5}}),
+        BINARY,
+    )
+
+    assert isinstance(model.optimizer, keras.optimizers.SGD)
+    assert float(model.optimizer.learning_rate) == 0.5
+    assert isinstance(model.loss, keras.losses.BinaryCrossentropy)
+
+
+def test_a_compiled_model_keeps_its_own():
+    model = network(1, "sigmoid")
+    model.compile(keras.optimizers.SGD(0.125), keras.losses.BinaryFocalCrossentropy(gamma=3.0))
+
+    compile_model(model, Compilation(), BINARY)
+
+    assert isinstance(model.optimizer, keras.optimizers.SGD)
+    assert float(model.optimizer.learning_rate) == 0.125
+    assert model.loss.get_config()["gamma"] == 3.0
+
+
+def test_routed_arguments_win_over_what_a_builder_compiled():
+    model = network(1, "sigmoid")
+    model.compile(keras.optimizers.SGD(0.125, momentum=0.5), "binary_crossentropy")
+    routed = {"optimizer": {"learning_rate": 0.25}, "loss": {"label_smoothing": 0.1}}
+
+    compile_model(model, Compilation(routed=routed), BINARY)
+
+    assert float(model.optimizer.learning_rate) == 0.25
+    assert model.optimizer.momentum == 0.5
+    assert model.loss.get_config()["label_smoothing"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("compilation", "message"),
+    [
+        (Compilation(optimizer="rmsprop"), "optimizer='rmsprop' has no effect: the builder"),
+        (Compilation(loss="mse"), "loss='mse' has no effect"),
+    ],
+)
+def test_a_parameter_that_the_builder_ignores_is_refused(compilation, message):
+    model = network(1, "sigmoid")
+    model.compile("sgd", "binary_crossentropy")
+
+    with pytest.raises(ValueError, match=message):
+        compile_model(model, compilation, BINARY)
+
+
+def test_the_same_said_twice_is_no_contradiction():
+    model = network(1, "sigmoid")
+    model.compile("sgd", "binary_crossentropy")
+
+    compile_model(model, Compilation(optimizer="SGD", loss="BinaryCrossentropy"), BINARY)
+
+    assert isinstance(model.optimizer, keras.optimizers.SGD)
+
+
+def test_named_accuracy_of_a_logit_is_compared_at_zero():
+    """Keras compares at 0.5, which is a probability of 0.62."""
+    model = network(1, "linear")
+
+    compile_model(model, Compilation(metrics=["accuracy"]), BINARY)
+    logs = model.compute_metrics(
+        None, keras.ops.array([[1.0], [0.0]]), keras.ops.array([[0.25], [-0.25]])
+    )
+
+    assert float(logs["accuracy"]) == 1.0
+
+
+def test_metrics_take_routed_arguments_by_position_or_key():
+    model = network(1, "sigmoid")
+    routed = {"metrics": {"0__name": "area", "1__threshold": 0.75}}
+
+    compile_model(
+        model,
+        Compilation(metrics=["AUC", keras.metrics.BinaryAccuracy], routed=routed),
+        BINARY,
+    )
+    logs = model.compute_metrics(
+        None, keras.ops.array([[1.0], [0.0]]), keras.ops.array([[0.7], [0.6]])
+    )
+
+    assert float(logs["area"]) == pytest.approx(1.0)
+    assert float(logs["binary_accuracy"]) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("compilation", "message"),
+    [
+        (Compilation(metrics=["acuracy"]), "metrics__0='acuracy' is not a metric that Keras knows"),
+        (Compilation(optimizer=3), "optimizer must be a name, a class or an instance"),
+        (Compilation(loss=["mse"]), "loss must be one loss for one output"),
+    ],
+)
+def test_unknown_pieces_are_refused(compilation, message):
+    with pytest.raises(ValueError, match=message):
+        compile_model(network(1, "sigmoid"), compilation, BINARY)

@@ -1,0 +1,96 @@
+import pickle
+
+import keras
+import numpy as np
+import pytest
+
+from nnkit.training.building import Recipe
+from nnkit.training.compilation import Compilation
+from nnkit.training.network import TrainedNetwork
+from nnkit.training.program import CompiledForward
+
+X = np.random.default_rng(0).normal(size=(70, 4)).astype(np.float32)
+
+
+def build(units=3):
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, "tanh")])
+
+
+def test_the_forward_pass_agrees_with_keras_whatever_the_chunks():
+    model = build()
+
+    whole = CompiledForward(model, "float32")(X)
+    chunked = CompiledForward(model, "float32", chunk_bytes=9 * 16)(X)
+
+    np.testing.assert_allclose(whole, model.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(chunked, whole, rtol=1e-5, atol=1e-6)
+
+
+def test_the_seed_of_a_recipe_decides_the_weights():
+    first, again, other = (
+        Recipe(build, {}, Compilation(), seed=seed).build(X).get_weights()[0] for seed in (1, 1, 2)
+    )
+
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_model_is_copied_with_its_weights():
+    model = build()
+
+    copied = Recipe(model, {}, Compilation()).build(X)
+
+    assert copied is not model
+    np.testing.assert_array_equal(copied.get_weights()[0], model.get_weights()[0])
+
+
+def test_a_model_without_an_input_layer_is_built_on_the_rows():
+    model = Recipe(lambda: keras.Sequential([keras.layers.Dense(2)]), {}, Compilation()).build(X)
+
+    assert model.built
+    assert model.count_params() == 4 * 2 + 2
+
+
+@pytest.mark.parametrize("recipe_of", ["function", "model", "data"])
+def test_a_pickled_network_predicts_the_same(recipe_of):
+    if recipe_of == "data":
+        recipe = Recipe(lambda X: build(), {"X": X}, Compilation(), seed=3)
+    else:
+        recipe = Recipe(build if recipe_of == "function" else build(), {}, Compilation(), seed=3)
+    network = TrainedNetwork(recipe.build(X), recipe, (4,), None)
+    import cloudpickle
+
+    for _ in range(2):
+        dumped = cloudpickle.dumps(network)
+        restored = pickle.loads(dumped)
+        np.testing.assert_array_equal(restored.outputs(X), network.outputs(X))
+        network = restored
+
+    assert len(dumped) < 60_000
+
+
+@pytest.mark.parametrize(
+    ("built", "error", "message"),
+    [
+        (None, TypeError, "must return a keras.Model. Got NoneType instead. Does it end with"),
+        ("mlp", TypeError, "must return a keras.Model. Got str instead"),
+    ],
+)
+def test_a_builder_that_returns_no_model_is_refused(built, error, message):
+    with pytest.raises(error, match=message):
+        Recipe(lambda: built, {}, Compilation()).build(X)
+
+
+def test_a_model_for_other_rows_is_refused():
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1)])
+
+    with pytest.raises(ValueError, match=r"takes rows of shape \(5,\), but the encoded rows of X"):
+        Recipe(model, {}, Compilation()).build(X)
+
+
+def test_a_model_of_several_inputs_is_refused():
+    inputs = [keras.Input((4,)), keras.Input((4,))]
+    model = keras.Model(inputs, keras.layers.Add()(inputs))
+
+    with pytest.raises(ValueError, match="has 2 inputs, but X is one table"):
+        Recipe(model, {}, Compilation()).build(X)

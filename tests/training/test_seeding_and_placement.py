@@ -1,0 +1,83 @@
+import random
+import threading
+
+import keras
+import numpy as np
+import pytest
+
+from nnkit.training.placement import on_device
+from nnkit.training.seeding import seeded_build
+
+
+def build():
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dropout(0.5)])
+
+
+def test_the_seed_decides_the_weights_and_the_streams_of_random_layers():
+    models = []
+    for seed in (1, 1, 2):
+        with seeded_build(seed):
+            models.append(build())
+    first, again, other = models
+
+    np.testing.assert_array_equal(first.get_weights()[0], again.get_weights()[0])
+    assert not np.array_equal(first.get_weights()[0], other.get_weights()[0])
+    X = np.ones((4, 3), np.float32)
+    np.testing.assert_array_equal(first(X, training=True), again(X, training=True))
+
+
+def test_global_states_are_left_alone(global_random_states):
+    before = global_random_states()
+
+    with seeded_build(0):
+        build()
+
+    assert global_random_states() == before
+
+
+def test_the_state_comes_back_after_an_error():
+    state = random.getstate()
+
+    with pytest.raises(RuntimeError), seeded_build(0):
+        raise RuntimeError
+
+    assert random.getstate() == state
+
+
+def test_threads_do_not_disturb_each_other():
+    found = {}
+
+    def build_with(seed):
+        with seeded_build(seed):
+            found[seed] = build().get_weights()[0]
+
+    threads = [threading.Thread(target=build_with, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    for seed in range(8):
+        with seeded_build(seed):
+            np.testing.assert_array_equal(found[seed], build().get_weights()[0])
+
+
+@pytest.mark.parametrize("device", ["cpu:1", "CPU:1", "/CPU:1", "/device:CPU:1"])
+def test_variables_live_on_the_device(device):
+    with on_device(device):
+        variable = keras.Variable(0.0)
+
+    assert variable.value.device.endswith("CPU:1")
+
+
+def test_no_index_means_the_first_and_none_means_no_choice():
+    with on_device("cpu"):
+        assert keras.Variable(0.0).value.device.endswith("CPU:0")
+    with on_device(None):
+        assert keras.Variable(0.0).value.device.endswith("CPU:0")
+
+
+@pytest.mark.parametrize("device", ["/GPU:0", "cpu:7", "the fast one", ""])
+def test_an_unknown_device_names_the_known_ones(device):
+    with pytest.raises(ValueError, match=r"is not a device of this process, which has \['CPU:0'"):
+        on_device(device)
