@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["compile_arguments", "output_layer", "rows_of", "set_loss_dtype"]
+__all__ = ["compile_arguments", "compute_loss_in", "output_layer", "rows_of"]
 
 
 def rows_of(X: Any, rows: np.ndarray) -> Any:
@@ -43,10 +43,12 @@ def compile_arguments(model: Any) -> dict[str, Any]:
     return dict(model._compile_config.config)
 
 
-def set_loss_dtype(loss: Any, dtype: str) -> None:
-    """Make a loss compute in the given dtype.
+def compute_loss_in(model: Any, dtype: str) -> None:
+    """Make a compiled model compute its loss in the given dtype.
 
-    Reason: the dtype of a loss is fixed by its constructor, and not all constructors take
-    it; in float32, the loss of a float64 network is rounded (Keras 3.15).
+    Reason: the dtype of a loss is fixed by its constructor, and the one around all losses is
+    made by ``compile`` in float32, so that the loss of a float64 network would be rounded and
+    could not be added to its float64 regularisers (Keras 3.15).
     """
-    loss._dtype = dtype
+    for loss in (model.loss, model._compile_loss):
+        loss._dtype = dtype

@@ -321,7 +321,9 @@ class KerasEstimator(BaseEstimator):
         callbacks = make_callbacks(self.callbacks, routed_to("callbacks", self._routed()))
         with on_device(self.device):
             model = recipe.build(X_encoded)
-            head, as_codes = compile_model(model, recipe.compilation, self._task())
+            head, as_codes = compile_model(
+                model, recipe.compilation, self._task(), X_encoded.shape[1:]
+            )
             input_dtype, target_dtype = model_dtype(model), output_dtype(model)
 
             def to_arrays(part: Rows, X_part: np.ndarray) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from nnkit._compat import compile_arguments, set_loss_dtype
+from nnkit._compat import compile_arguments, compute_loss_in
 from nnkit.training.heads import Head, Task, choose_loss, find_loss, read_head
 from nnkit.training.instantiation import instantiate, instantiate_all
 
@@ -94,7 +94,9 @@ def _make_metrics(metrics: Any, routed: Mapping[str, Any]) -> list[Any] | None:
     return made or None
 
 
-def compile_model(model: Any, compilation: Compilation, task: Task) -> tuple[Head, bool]:
+def compile_model(
+    model: Any, compilation: Compilation, task: Task, row_shape: tuple[int, ...]
+) -> tuple[Head, bool]:
     """Compile a model for a task, keeping what its builder compiled it with.
 
     Parameters
@@ -105,6 +107,8 @@ def compile_model(model: Any, compilation: Compilation, task: Task) -> tuple[Hea
         What the user specified.
     task : Task
         What is to be learnt.
+    row_shape : tuple of int
+        Shape of one row that the model takes.
 
     Returns
     -------
@@ -129,12 +133,9 @@ def compile_model(model: Any, compilation: Compilation, task: Task) -> tuple[Hea
         metrics = own.get("metrics") if own.get("metrics") is not None else metrics
     if isinstance(loss, (list, tuple, dict)):
         raise ValueError(f"loss must be one loss for one output. Got {loss!r} instead.")
-    head = read_head(model, task, loss=loss)
+    head = read_head(model, task, row_shape, loss=loss)
     # What the builder was handed in compile_kwargs carries the routed arguments already.
     chosen_loss, as_codes = choose_loss(loss, compilation.of("loss"), head, task)
-    dtype = output_dtype(model)
-    if dtype == "float64":
-        set_loss_dtype(chosen_loss, dtype)
     made_metrics = _make_metrics(metrics, compilation.of("metrics"))
     kept = {
         name: value
@@ -150,6 +151,8 @@ def compile_model(model: Any, compilation: Compilation, task: Task) -> tuple[Hea
             "metrics": _thresholded(made_metrics, head),
         }
     )
+    if output_dtype(model) == "float64":
+        compute_loss_in(model, "float64")
     return head, as_codes
 
 

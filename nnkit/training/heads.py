@@ -131,7 +131,22 @@ def _activation_name(model: Any) -> str:
     return str(getattr(activation, "__name__", type(activation).__name__)).lower()
 
 
-def read_head(model: Any, task: Task, *, loss: Any) -> Head:
+def _output_shape(model: Any, row_shape: tuple[int, ...]) -> tuple[int | None, ...]:
+    """Return the shape of a model's one output, (None, ...)."""
+    outputs = getattr(model, "outputs", None)
+    if outputs is None:
+        # A subclassed model tells its outputs only when it is called.
+        rows = keras.KerasTensor((None, *row_shape), dtype=model.compute_dtype)
+        outputs = keras.tree.flatten(model.compute_output_spec(rows))
+    if len(outputs) != 1:
+        raise ValueError(
+            f"The builder's model has {len(outputs)} outputs, but y is one target. "
+            "Give a model with one output."
+        )
+    return tuple(outputs[0].shape)
+
+
+def read_head(model: Any, task: Task, row_shape: tuple[int, ...], *, loss: Any) -> Head:
     """Return what the outputs of a model mean for a task.
 
     Parameters
@@ -140,6 +155,8 @@ def read_head(model: Any, task: Task, *, loss: Any) -> Head:
         Built.
     task : Task
         What is to be learnt.
+    row_shape : tuple of int
+        Shape of one row that the model takes.
     loss : str, class, instance or None
         The loss that was asked for, which speaks for a model that does not tell its last
         activation.
@@ -149,18 +166,13 @@ def read_head(model: Any, task: Task, *, loss: Any) -> Head:
     ValueError
         If the outputs cannot be what the task needs; the message names the fix.
     """
-    shape = model.output_shape
-    if isinstance(shape, (list, dict)) or (shape and isinstance(shape[0], (tuple, list))):
-        raise ValueError(
-            f"The builder's model has {len(shape)} outputs, but y is one target. "
-            "Give a model with one output."
-        )
+    shape = _output_shape(model, row_shape)
     if len(shape) not in (1, 2):
         raise ValueError(
-            f"The builder's model gives outputs of shape {tuple(shape)[1:]} per row. "
+            f"The builder's model gives outputs of shape {shape[1:]} per row. "
             "End it in one row of units, for example with Flatten and Dense."
         )
-    n_units = 1 if len(shape) == 1 else int(shape[-1])
+    n_units = 1 if len(shape) == 1 else int(shape[-1] or 0)
     activation = _activation_name(model)
     if task.kind == "regression":
         if n_units != task.n_outputs:
@@ -255,7 +267,12 @@ def choose_loss(loss: Any, routed: Mapping[str, Any], head: Head, task: Task) ->
         )
     else:
         chosen = instantiate(loss, routed, parameter="loss", find=find_loss)
-        if inspect.isroutine(chosen):
+        if not isinstance(chosen, keras.losses.Loss):
+            if not callable(chosen):
+                raise ValueError(
+                    "loss must be None, a name, a keras.losses.Loss as class or instance, or a "
+                    f"function of (y_true, y_pred). Got {loss!r} instead."
+                )
             chosen = _function_loss(chosen)
     _check_agreement(chosen, head, task)
     # Weighted means: weights of 1/n learn as weights of 1, and rows without weight do not count.
@@ -280,7 +297,8 @@ def _function_loss(function: Any) -> Any:
         def call(self, y_true: Any, y_pred: Any) -> Any:
             return function(y_true, y_pred)
 
-    return FunctionLoss(name=getattr(function, "__name__", "loss"))
+    name = getattr(function, "__name__", "")
+    return FunctionLoss(name=name if name.isidentifier() else "loss")
 
 
 def _takes_codes(loss: Any) -> bool:

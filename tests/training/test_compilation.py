@@ -15,6 +15,7 @@ def test_an_uncompiled_model_gets_what_was_specified():
         model,
         Compilation("sgd", None, ["AUC"], {"optimizer": {"learning_rate": 0.5}}),
         BINARY,
+        (4,),
     )
 
     assert isinstance(model.optimizer, keras.optimizers.SGD)
@@ -26,7 +27,7 @@ def test_a_compiled_model_keeps_its_own():
     model = network(1, "sigmoid")
     model.compile(keras.optimizers.SGD(0.125), keras.losses.BinaryFocalCrossentropy(gamma=3.0))
 
-    compile_model(model, Compilation(), BINARY)
+    compile_model(model, Compilation(), BINARY, (4,))
 
     assert isinstance(model.optimizer, keras.optimizers.SGD)
     assert float(model.optimizer.learning_rate) == 0.125
@@ -38,7 +39,7 @@ def test_routed_arguments_win_over_what_a_builder_compiled():
     model.compile(keras.optimizers.SGD(0.125, momentum=0.5), "binary_crossentropy")
     routed = {"optimizer": {"learning_rate": 0.25}, "loss": {"label_smoothing": 0.1}}
 
-    compile_model(model, Compilation(routed=routed), BINARY)
+    compile_model(model, Compilation(routed=routed), BINARY, (4,))
 
     assert float(model.optimizer.learning_rate) == 0.25
     assert model.optimizer.momentum == 0.5
@@ -57,14 +58,14 @@ def test_a_parameter_that_the_builder_ignores_is_refused(compilation, message):
     model.compile("sgd", "binary_crossentropy")
 
     with pytest.raises(ValueError, match=message):
-        compile_model(model, compilation, BINARY)
+        compile_model(model, compilation, BINARY, (4,))
 
 
 def test_the_same_said_twice_is_no_contradiction():
     model = network(1, "sigmoid")
     model.compile("sgd", "binary_crossentropy")
 
-    compile_model(model, Compilation(optimizer="SGD", loss="BinaryCrossentropy"), BINARY)
+    compile_model(model, Compilation(optimizer="SGD", loss="BinaryCrossentropy"), BINARY, (4,))
 
     assert isinstance(model.optimizer, keras.optimizers.SGD)
 
@@ -73,7 +74,7 @@ def test_named_accuracy_of_a_logit_is_compared_at_zero():
     """Keras compares at 0.5, which is a probability of 0.62."""
     model = network(1, "linear")
 
-    compile_model(model, Compilation(metrics=["accuracy"]), BINARY)
+    compile_model(model, Compilation(metrics=["accuracy"]), BINARY, (4,))
     logs = model.compute_metrics(
         None, keras.ops.array([[1.0], [0.0]]), keras.ops.array([[0.25], [-0.25]])
     )
@@ -89,6 +90,7 @@ def test_metrics_take_routed_arguments_by_position_or_key():
         model,
         Compilation(metrics=["AUC", keras.metrics.BinaryAccuracy], routed=routed),
         BINARY,
+        (4,),
     )
     logs = model.compute_metrics(
         None, keras.ops.array([[1.0], [0.0]]), keras.ops.array([[0.7], [0.6]])
@@ -108,4 +110,4 @@ def test_metrics_take_routed_arguments_by_position_or_key():
 )
 def test_unknown_pieces_are_refused(compilation, message):
     with pytest.raises(ValueError, match=message):
-        compile_model(network(1, "sigmoid"), compilation, BINARY)
+        compile_model(network(1, "sigmoid"), compilation, BINARY, (4,))

@@ -1,0 +1,214 @@
+"""Bad input gets one clear sentence, and leaves nothing half-fitted."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from networks import classifier_network, head
+from sklearn.exceptions import NotFittedError
+
+from nnkit import KerasClassifier, KerasRegressor
+from nnkit.exceptions import NonFiniteLossError
+
+X = np.random.default_rng(0).normal(size=(40, 4))
+Y = np.arange(40) % 2
+FRAME = pd.DataFrame(X, columns=["age", "bmi", "dose", "weight"])
+
+
+def with_value(frame, column, row, value):
+    changed = frame.copy()
+    changed.loc[row, column] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"epochs": 0}, "epochs must be an integer of at least 1. Got 0"),
+        ({"epochs": 2.5}, "epochs must be an integer"),
+        ({"batch_size": 0}, "batch_size must be 'auto', -1 for all rows, or an integer of at le"),
+        ({"batch_size": "full"}, "batch_size must be"),
+        ({"n_iter_no_change": 0}, "n_iter_no_change must be an integer of at least 1"),
+        ({"n_background": -1}, "n_background must be an integer of at least 0"),
+        ({"tol": -1.0}, "tol must be a finite number, at least 0"),
+        ({"validation_split": 1.0}, r"validation_split must be a fraction of the rows in \[0, 1"),
+        ({"early_stopping": True, "validation_split": 0}, "needs rows to validate on"),
+        ({"early_stopping": "yes"}, "early_stopping must be True or False. Got 'yes'"),
+        ({"shuffle": None}, "shuffle must be True or False"),
+        ({"engine": "jax"}, r"engine must be one of \['auto', 'compiled', 'keras'\]. Got 'jax'"),
+        ({"verbose": 3}, "verbose must be one of"),
+        ({"model": None}, "model=None gives no network"),
+        ({"model": 3}, "model must be a function that returns a keras.Model"),
+        ({"model": "mpl"}, "Did you mean 'mlp'"),
+        ({"model": lambda: None}, "must return a keras.Model. Got NoneType instead"),
+        ({"model": lambda: head(3, "softmax")}, "has 3 output unit.s., but y has 2 classes"),
+        ({"model": lambda: head(1, "sigmoid", 5)}, r"rows of shape \(5,\), but the encoded rows"),
+        ({"model": lambda units: None}, "needs the argument 'units'. Set model__units"),
+        ({"model": lambda: head(1, "linear"), "loss": "binary_crossentropy"}, "layer is linear"),
+        ({"loss": 3}, "loss must be"),
+        ({"optimizer": "adm"}, "optimizer must be a name that Keras knows"),
+        ({"callbacks": 3}, "callbacks must be a keras.callbacks.Callback"),
+        ({"metrics": "acuracy"}, "is not a metric that Keras knows"),
+        ({"encoder": "scale"}, "encoder must be 'auto', None or a scikit-learn transformer"),
+        ({"device": "/GPU:7"}, "device='/GPU:7' is not a device of this process"),
+        ({"class_weight": {2: 1.0}}, "class_weight names the label 2, but y has the labels"),
+        ({"class_weight": "even"}, "class_weight must be 'balanced'"),
+        ({"class_weight": {0: 0.0, 1: 0.0}}, "weight of every row .* is zero"),
+        ({"early_stopping": True, "scoring": "acuracy"}, "scoring"),
+        ({"random_state": "seed"}, "cannot be used to seed"),
+    ],
+    ids=str,
+)
+def test_wrong_parameters_are_named(params, message):
+    clf = KerasClassifier(**{"epochs": 1, **params})
+
+    with pytest.raises((ValueError, TypeError), match=message):
+        clf.fit(X, Y)
+
+    assert not [name for name in vars(clf) if name.endswith("_")]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ((with_value(FRAME, "bmi", 3, np.nan), Y), "NaN in the column 'bmi' .1 row.s., the firs"),
+        ((with_value(FRAME, "dose", 0, np.inf), Y), "inf in the column 'dose'"),
+        ((FRAME.assign(sex="f"), Y), "The column 'sex' of X holds .* values, such as 'f', but the"),
+        ((X, Y[:39]), "y must have one value for each row of X. Got 39 values and 40 rows"),
+        ((X, np.zeros(40)), "y must have at least 2 classes. Got 1 class, 0.0, instead"),
+        ((X, np.where(np.arange(40) < 1, np.nan, Y)), "y contains NaN in row 0"),
+        ((X, Y + 0.5 * X[:, 0]), "Unknown label type: continuous"),
+        ((X, None), "requires y to be passed, but the target y is None"),
+        ((X, Y, np.ones(39)), r"sample_weight must have the shape \(40,\)"),
+        ((X, Y, -np.ones(40)), "sample_weight must be at least 0. Got -1.0 in row 0"),
+        ((X, Y, np.zeros(40)), "weight of every row .* is zero"),
+        ((X, Y, np.full(40, np.nan)), "sample_weight must be finite"),
+    ],
+    ids=[
+        "NaN",
+        "inf",
+        "strings",
+        "length",
+        "one class",
+        "NaN label",
+        "continuous",
+        "no y",
+        "weights",
+        "negative weights",
+        "zero weights",
+        "NaN weights",
+    ],
+)
+def test_wrong_data_are_named(data, message):
+    clf = KerasClassifier(epochs=1)
+
+    with pytest.raises(ValueError, match=message):
+        clf.fit(*data)
+
+    assert not [name for name in vars(clf) if name.endswith("_")]
+    with pytest.raises(NotFittedError):
+        clf.predict(X)
+
+
+def test_a_split_that_leaves_a_class_out_is_refused():
+    y = np.zeros(40, dtype=int)
+    y[0] = 1
+
+    with pytest.raises(ValueError, match="The class 1 has one row only"):
+        KerasClassifier(epochs=1, early_stopping=True).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frame: frame.drop(columns="bmi"), "bmi"),
+        (lambda frame: frame.assign(extra=1.0), "extra"),
+        (lambda frame: frame[["bmi", "age", "dose", "weight"]], "order"),
+    ],
+    ids=["missing", "new", "order"],
+)
+def test_other_columns_at_predict_are_named(change, message):
+    clf = KerasClassifier(epochs=1).fit(FRAME, Y)
+
+    with pytest.raises(ValueError, match=message):
+        clf.predict(change(FRAME))
+
+
+def test_another_width_at_predict_is_named():
+    clf = KerasClassifier(epochs=1).fit(X, Y)
+
+    with pytest.raises(ValueError, match="X has 3 features, but KerasClassifier is expecting 4"):
+        clf.predict(X[:, :3])
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "score"])
+def test_use_before_fit_is_refused(method):
+    arguments = (X, Y) if method == "score" else (X,)
+
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        getattr(KerasClassifier(), method)(*arguments)
+    with pytest.raises(NotFittedError):
+        _ = KerasRegressor().model_
+    assert not hasattr(KerasRegressor(), "model_")
+
+
+def test_a_loss_that_is_nan_names_epoch_and_causes():
+    reg = KerasRegressor(
+        lambda: head(1, "linear"), encoder=None, optimizer="sgd", optimizer__learning_rate=1e20
+    )
+
+    with pytest.raises(NonFiniteLossError, match=r"in epoch \d+. Likely causes: a learning rate"):
+        reg.fit(X * 1e6, Y * 1.0)
+
+
+def test_a_failed_refit_leaves_the_earlier_fit():
+    clf = KerasClassifier(classifier_network, epochs=2, random_state=0).fit(X, Y)
+    before = clf.predict_proba(X)
+    state = set(vars(clf))
+
+    clf.set_params(device="/GPU:7")
+    with pytest.raises(ValueError, match="is not a device"):
+        clf.fit(X[:, :3], np.arange(40) % 3)
+
+    assert set(vars(clf)) == state
+    np.testing.assert_array_equal(clf.predict_proba(X), before)
+
+
+def test_a_failing_builder_shows_its_own_error():
+    def build():
+        raise RuntimeError("no such file")
+
+    with pytest.raises(RuntimeError, match="no such file"):
+        KerasClassifier(build).fit(X, Y)
+
+
+def test_nothing_of_the_callers_is_changed():
+    frame, labels, weights = FRAME.copy(), Y.copy(), np.linspace(0, 2, 40)
+    class_weight = {0: 1.0, 1: 3.0}
+    optimizer = keras.optimizers.SGD(0.1)
+    callback = keras.callbacks.EarlyStopping(monitor="loss")
+    originals = frame.copy(), labels.copy(), weights.copy(), dict(class_weight)
+    params = {
+        "class_weight": class_weight,
+        "optimizer": optimizer,
+        "optimizer__learning_rate": 0.5,
+        "callbacks": [callback],
+        "callbacks__0__patience": 3,
+        "metrics": ["accuracy"],
+        "epochs": 2,
+        "early_stopping": True,
+    }
+    clf = KerasClassifier(**params)
+
+    clf.fit(frame, labels, sample_weight=weights)
+
+    pd.testing.assert_frame_equal(frame, originals[0])
+    np.testing.assert_array_equal(labels, originals[1])
+    np.testing.assert_array_equal(weights, originals[2])
+    assert class_weight == originals[3]
+    assert float(optimizer.learning_rate) == pytest.approx(0.1)
+    assert not optimizer.built
+    assert callback.patience == 0
+    assert callback.model is None
+    for name, value in params.items():
+        assert getattr(clf, name) is value

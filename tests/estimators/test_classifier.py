@@ -1,0 +1,257 @@
+import functools
+
+import keras
+import numpy as np
+import pytest
+from networks import classifier_network, head, linear_network
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+
+from nnkit import KerasClassifier
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["no", "yes"],
+        [0, 1],
+        [-5, 7],
+        [False, True],
+        [1.0, 2.0],
+        np.array(["a", "b"], dtype=object),
+        ["setosa", "versicolor", "virginica"],
+        [10, 20, 30],
+    ],
+    ids=str,
+)
+def test_labels_of_any_kind_come_back(iris, labels):
+    X, y = iris
+    _, codes = np.unique(y, return_inverse=True)
+    labels = np.asarray(labels)
+    target = labels[codes % len(labels)]
+    clf = KerasClassifier(classifier_network, epochs=2, random_state=0).fit(X, target)
+
+    predicted = clf.predict(X)
+    y_proba = clf.predict_proba(X)
+
+    assert clf.classes_.tolist() == sorted(labels.tolist())
+    assert predicted.dtype == target.dtype
+    assert set(predicted) <= set(labels.tolist())
+    assert y_proba.shape == (150, len(labels))
+    np.testing.assert_allclose(y_proba.sum(axis=1), 1.0)
+    assert (clf.classes_[y_proba.argmax(axis=1)] == predicted).all()
+
+
+def test_one_row_has_one_row_of_probabilities(iris):
+    X, y = iris
+    clf = KerasClassifier(classifier_network, epochs=1).fit(X, y)
+
+    assert clf.predict_proba(X[:1]).shape == (1, 3)
+    assert clf.predict(X[:1]).shape == (1,)
+
+
+@pytest.mark.parametrize(
+    ("n_units", "activation", "loss"),
+    [
+        (1, "sigmoid", None),
+        (1, "linear", None),
+        (2, "softmax", None),
+        (2, "linear", None),
+        (1, "sigmoid", "binary_crossentropy"),
+        (2, "softmax", "categorical_crossentropy"),
+        (2, "softmax", "sparse_categorical_crossentropy"),
+        (1, "sigmoid", keras.losses.BinaryFocalCrossentropy()),
+        (2, "softmax", keras.losses.CategoricalFocalCrossentropy),
+        (2, "sigmoid", None),
+        (1, "sigmoid", "mse"),
+        (2, "softmax", functools.partial(keras.losses.sparse_categorical_crossentropy, axis=-1)),
+        (1, "sigmoid", lambda y_true, y_pred: keras.ops.mean(abs(y_true - y_pred), axis=-1)),
+    ],
+)
+def test_every_head_and_loss_learns_two_classes(cancer, n_units, activation, loss):
+    X, y = cancer
+    clf = KerasClassifier(
+        lambda: head(n_units, activation, n_features=30),
+        loss=loss,
+        epochs=15,
+        batch_size=32,
+        optimizer__learning_rate=0.01,
+        random_state=0,
+    )
+
+    assert clf.fit(X, y).score(X, y) > 0.94
+
+
+def test_a_linear_network_finds_the_coefficients_of_logistic_regression(cancer):
+    """Both minimise the mean log-loss plus an L2 penalty of 0.01 on the weights."""
+    X, y = cancer
+    l2 = 0.01
+    clf = KerasClassifier(
+        linear_network,
+        model__l2=l2,
+        encoder=None,
+        batch_size=-1,
+        epochs=300,
+        optimizer=keras.optimizers.SGD(0.5, momentum=0.9),
+        random_state=0,
+    )
+    logistic = LogisticRegression(C=1 / (2 * l2 * len(X)), tol=1e-8, max_iter=10_000)
+
+    clf.fit(X, y)
+    logistic.fit(X, y)
+
+    weights, bias = clf.model_.get_weights()
+    np.testing.assert_allclose(weights[:, 0], logistic.coef_[0], atol=1e-4)
+    np.testing.assert_allclose(bias, logistic.intercept_, atol=1e-4)
+    np.testing.assert_allclose(clf.predict_proba(X), logistic.predict_proba(X), atol=1e-4)
+
+
+def test_the_recorded_loss_is_the_log_loss(iris):
+    X, y = iris
+    clf = KerasClassifier(
+        classifier_network, validation_split=0.3, epochs=2, optimizer="sgd", random_state=0
+    )
+    # Nothing is learnt in the last epoch: the loss recorded is that of the predictions.
+    freeze = keras.callbacks.LearningRateScheduler(lambda epoch, _: 0.1 if epoch == 0 else 0.0)
+
+    clf.set_params(callbacks=freeze).fit(X, y)
+
+    n_training = 105
+    total = clf.history_["loss"][-1] * n_training + clf.history_["val_loss"][-1] * 45
+    assert total / 150 == pytest.approx(log_loss(y, clf.predict_proba(X)), rel=1e-5)
+
+
+class Builder:
+    def __init__(self, units):
+        self.units = units
+
+    def __call__(self, meta):
+        return classifier_network(meta, self.units)
+
+    def build(self, meta, units=5):
+        return classifier_network(meta, units)
+
+
+class Network(keras.Model):
+    """A subclassed model, given as a class."""
+
+    def __init__(self, units, n_classes=3, **kwargs):
+        super().__init__(**kwargs)
+        self.hidden = keras.layers.Dense(units, "relu")
+        self.out = keras.layers.Dense(n_classes, "softmax")
+
+    def call(self, x):
+        return self.out(self.hidden(x))
+
+
+def keras_style(X, y, units=5):
+    return keras.Sequential(
+        [
+            keras.Input(X.shape[1:]),
+            keras.layers.Dense(units),
+            keras.layers.Dense(len(np.unique(y)), "softmax"),
+        ]
+    )
+
+
+def compiles_itself(meta, compile_kwargs, units=5):
+    model = classifier_network(meta, units)
+    model.compile(**compile_kwargs)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters", "n_hidden"),
+    [
+        ("mlp", {"model__units": (5,)}, 5),
+        (classifier_network, {"model__units": 5}, 5),
+        (classifier_network, {"units": 5}, 5),
+        (lambda meta: classifier_network(meta, 5), {}, 5),
+        (functools.partial(classifier_network, units=5), {}, 5),
+        (Builder(5), {}, 5),
+        (Builder(5).build, {"model__units": 6}, 6),
+        (Network, {"model__units": 5, "loss": "sparse_categorical_crossentropy"}, 5),
+        (keras_style, {"model__units": 6}, 6),
+        (compiles_itself, {"optimizer": "sgd", "optimizer__learning_rate": 0.1}, 5),
+        (lambda **kwargs: classifier_network(kwargs["meta"], kwargs["units"]), {"units": 5}, 5),
+    ],
+    ids=[
+        "name",
+        "function",
+        "unprefixed",
+        "lambda",
+        "partial",
+        "callable object",
+        "bound method",
+        "class",
+        "X and y",
+        "compile_kwargs",
+        "kwargs",
+    ],
+)
+def test_a_network_comes_from_anywhere(iris, model, parameters, n_hidden):
+    X, y = iris
+    if model is Network:
+        # A subclassed model does not tell its last activation.
+        parameters = {
+            **parameters,
+            "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=False),
+        }
+    clf = KerasClassifier(model, epochs=1, random_state=0, **parameters).fit(X, y)
+
+    hidden = clf.model_.weights[0]
+
+    assert hidden.shape == (4, n_hidden)
+    assert clf.predict_proba(X).shape == (150, 3)
+
+
+def test_a_model_keeps_its_weights_and_stays_as_it_is(iris):
+    X, y = iris
+    pretrained = head(3, "softmax")
+    before = pretrained.get_weights()
+    clf = KerasClassifier(pretrained, optimizer="sgd", optimizer__learning_rate=0.0, epochs=1)
+
+    clf.fit(X, y)
+
+    for now, then in zip(clf.model_.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+    clf.set_params(optimizer__learning_rate=0.5).fit(X, y)
+    assert not np.array_equal(clf.model_.get_weights()[0], before[0])
+    np.testing.assert_array_equal(pretrained.get_weights()[0], before[0])
+
+
+def test_meta_tells_the_facts(iris_frame):
+    X, y = iris_frame
+    seen = {}
+
+    def build(meta):
+        seen.update(meta)
+        return classifier_network(meta)
+
+    KerasClassifier(build, epochs=1, validation_split=0.2).fit(X, y)
+
+    assert seen["n_features_in_"] == 4
+    assert seen["feature_names_in_"].tolist() == X.columns.tolist()
+    assert seen["X_shape_"] == (120, 4)
+    assert seen["classes_"].tolist() == [0, 1, 2]
+    assert seen["n_classes_"] == seen["n_outputs_expected_"] == 3
+    assert seen["n_outputs_"] == 1
+    assert seen["target_type_"] == "multiclass"
+    assert seen["y_dtype_"] == np.int64
+    assert seen["y_ndim_"] == 1
+    assert seen["X_dtype_"] == np.float64
+
+
+def test_metrics_are_recorded_under_keras_names(cancer):
+    X, y = cancer
+    clf = KerasClassifier(
+        metrics=["accuracy", keras.metrics.AUC(name="auc")], epochs=3, validation_split=0.2
+    )
+
+    clf.fit(X, y)
+
+    assert set(clf.history_) == {
+        f"{part}{name}" for part in ("", "val_") for name in ("loss", "accuracy", "auc")
+    }
+    assert type(clf.history_) is dict
+    assert all(type(value) is float for values in clf.history_.values() for value in values)

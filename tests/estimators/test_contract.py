@@ -1,0 +1,35 @@
+"""scikit-learn's own contract checks, at the estimators' defaults."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from nnkit import KerasClassifier, KerasRegressor
+
+REASON = (
+    "float32 and mini-batches: a weight of two is not two rows to a rounding of 1e-7. "
+    "test_weights.py shows the equivalence for a float64 network trained on all rows at once."
+)
+EXPECTED_FAILURES = {"check_sample_weight_equivalence_on_dense_data": REASON}
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [KerasClassifier(), KerasRegressor()],
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
+)
+# Some checks hand over columns without variance, lists, or a column as y, which warns.
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("cls", [KerasClassifier, KerasRegressor])
+def test_no_tag_switches_checks_off(cls):
+    tags = cls().__sklearn_tags__()
+
+    assert not tags.non_deterministic
+    assert not tags.no_validation
+    assert not tags._skip_test
+    for of_kind in (tags.classifier_tags, tags.regressor_tags):
+        assert of_kind is None or not of_kind.poor_score

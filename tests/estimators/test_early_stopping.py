@@ -1,0 +1,158 @@
+import keras
+import numpy as np
+import pytest
+from networks import classifier_network
+from sklearn.metrics import log_loss, make_scorer, roc_auc_score
+
+from nnkit import KerasClassifier, KerasRegressor
+
+
+def test_it_stops_and_keeps_the_best_weights(cancer):
+    X, y = cancer
+    clf = KerasClassifier(
+        epochs=200, early_stopping=True, n_iter_no_change=5, batch_size=32, random_state=0
+    )
+
+    clf.fit(X, y)
+
+    losses = clf.history_["val_loss"]
+    assert clf.n_iter_ == len(losses) < 200
+    assert clf.best_epoch_ == int(np.argmin(losses))
+    assert clf.n_iter_ == clf.best_epoch_ + 1 + 5
+
+
+def held_out_rows(clf, X, y):
+    """Return the rows that a fit held out, told by a builder-independent trick: all others."""
+    seen = {}
+
+    def scorer(estimator, X_validation, y_validation):
+        seen["X"], seen["y"] = X_validation, y_validation
+        seen["proba"] = estimator.predict_proba(X_validation)
+        return 1.0
+
+    clf.set_params(scoring=scorer).fit(X, y)
+    return seen
+
+
+def test_the_hold_out_is_stratified_and_a_tenth(cancer):
+    X, y = cancer
+    clf = KerasClassifier(epochs=1, early_stopping=True, random_state=0)
+
+    seen = held_out_rows(clf, X, y)
+
+    assert len(seen["y"]) == 57
+    assert seen["y"].mean() == pytest.approx(y.mean(), abs=0.01)
+    np.testing.assert_allclose(seen["proba"], clf.predict_proba(seen["X"]), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("scoring", "name", "recompute"),
+    [
+        ("roc_auc", "roc_auc", lambda y, y_proba: roc_auc_score(y, y_proba[:, 1])),
+        ("neg_log_loss", "neg_log_loss", lambda y, y_proba: -log_loss(y, y_proba)),
+        ("accuracy", "accuracy", lambda y, y_proba: (y_proba.argmax(axis=1) == y).mean()),
+        (None, "score", lambda y, y_proba: (y_proba.argmax(axis=1) == y).mean()),
+        (
+            make_scorer(roc_auc_score, response_method="predict_proba"),
+            "score",
+            lambda y, y_proba: roc_auc_score(y, y_proba[:, 1]),
+        ),
+    ],
+    ids=["roc_auc", "neg_log_loss", "accuracy", "None", "scorer"],
+)
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_any_scorer_is_recorded_as_scikit_learn_computes_it(
+    cancer, scoring, name, recompute, engine
+):
+    X, y = cancer
+    params = {"epochs": 2, "early_stopping": True, "random_state": 0, "engine": engine}
+    clf = KerasClassifier(classifier_network, optimizer="sgd", scoring=scoring, **params)
+    # The last epoch learns nothing, so that its score is that of the fitted network.
+    clf.set_params(
+        callbacks=keras.callbacks.LearningRateScheduler(lambda epoch, _: 0.1 - epoch / 10)
+    )
+
+    clf.fit(X, y)
+    seen = held_out_rows(KerasClassifier(classifier_network, **params), X, y)
+
+    expected = recompute(seen["y"], clf.predict_proba(seen["X"]))
+    assert clf.history_[f"val_{name}"][-1] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_scorer_decides_which_epoch_is_best(diabetes):
+    X, y = diabetes
+    reg = KerasRegressor(
+        epochs=15, early_stopping=True, scoring="neg_mean_absolute_error", random_state=0
+    )
+
+    reg.fit(X, y)
+
+    assert reg.best_epoch_ == int(np.argmax(reg.history_["val_neg_mean_absolute_error"]))
+
+
+def test_tol_is_what_an_improvement_must_exceed(cancer):
+    X, y = cancer
+    clf = KerasClassifier(epochs=30, early_stopping=True, n_iter_no_change=2, random_state=0)
+
+    n_patient = clf.fit(X, y).n_iter_
+    n_strict = clf.set_params(tol=0.5).fit(X, y).n_iter_
+
+    assert n_strict < n_patient
+
+
+def test_a_split_without_stopping_only_records(cancer):
+    X, y = cancer
+    clf = KerasClassifier(epochs=3, validation_split=0.25, n_iter_no_change=1).fit(X, y)
+
+    assert clf.n_iter_ == 3
+    assert clf.best_epoch_ == 2
+    assert set(clf.history_) == {"loss", "val_loss"}
+    assert clf.X_shape_ == (569 - 143, 30)
+
+
+def test_weights_count_in_validation_too(cancer):
+    X, y = cancer
+    clf = KerasClassifier(epochs=1, validation_split=0.25, random_state=0)
+
+    plain = clf.fit(X, y).history_["val_loss"]
+    weighted = clf.fit(X, y, sample_weight=1.0 + 9.0 * y).history_["val_loss"]
+
+    assert weighted[0] != pytest.approx(plain[0], rel=1e-3)
+
+
+def test_keras_own_early_stopping_works_on_the_hold_out(cancer):
+    X, y = cancer
+    stop = keras.callbacks.EarlyStopping(patience=1, min_delta=10.0)
+
+    clf = KerasClassifier(epochs=50, validation_split=0.2, callbacks=stop).fit(X, y)
+
+    assert clf.n_iter_ == 2
+
+
+def test_a_scorer_that_wants_other_rows_is_refused(cancer):
+    X, y = cancer
+    clf = KerasClassifier(
+        epochs=1,
+        early_stopping=True,
+        scoring=lambda estimator, X, y: estimator.predict(X[:5]).mean(),
+    )
+
+    with pytest.raises(ValueError, match="it asked for other rows"):
+        clf.fit(X, y)
+
+
+class InterruptThird(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_fit_is_usable(cancer):
+    X, y = cancer
+    clf = KerasClassifier(epochs=50, early_stopping=True, callbacks=InterruptThird)
+
+    with pytest.warns(UserWarning, match="interrupted after 2 of 50 epochs"):
+        clf.fit(X, y)
+
+    assert clf.n_iter_ == 2
+    assert clf.score(X, y) > 0.5

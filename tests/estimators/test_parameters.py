@@ -1,0 +1,140 @@
+"""Every parameter changes something, and the documentation says what it is."""
+
+import inspect
+import re
+
+import keras
+import numpy as np
+import pytest
+from numpydoc.docscrape import ClassDoc
+from sklearn.preprocessing import MinMaxScaler
+
+from nnkit import KerasClassifier, KerasRegressor
+
+CHANGES = {
+    "model": ({"model": lambda meta: keras.Sequential([keras.layers.Dense(1, "sigmoid")])}, {}),
+    "loss": ({"loss": keras.losses.BinaryFocalCrossentropy}, {}),
+    "optimizer": ({"optimizer": "sgd"}, {}),
+    "epochs": ({"epochs": 3}, {}),
+    "batch_size": ({"batch_size": 16}, {}),
+    "class_weight": ({"class_weight": "balanced"}, {}),
+    "early_stopping": ({"early_stopping": True}, {}),
+    "validation_split": ({"validation_split": 0.3}, {}),
+    "encoder": ({"encoder": MinMaxScaler()}, {}),
+    "shuffle": ({"shuffle": False}, {"batch_size": 16}),
+    "random_state": ({"random_state": 1}, {}),
+    "callbacks": (
+        {"callbacks": keras.callbacks.LearningRateScheduler(lambda epoch, _: 0.1)},
+        {},
+    ),
+    "n_iter_no_change": (
+        {"n_iter_no_change": 1},
+        {"epochs": 30, "early_stopping": True, "optimizer__learning_rate": 0.05},
+    ),
+    "tol": ({"tol": 0.2}, {"epochs": 30, "early_stopping": True, "n_iter_no_change": 2}),
+    "scoring": (
+        {"scoring": "accuracy"},
+        {"epochs": 30, "early_stopping": True, "n_iter_no_change": 2},
+    ),
+    "routed": ({"optimizer__learning_rate": 0.1}, {}),
+}
+# What changes something else than the predictions is shown by the tests below.
+SHOWN_ELSEWHERE = {"metrics", "device", "engine", "n_background", "verbose"}
+
+
+def predictions(cancer, params):
+    X, y = cancer
+    clf = KerasClassifier(**{"epochs": 2, "random_state": 0, **params}).fit(X, y)
+    return clf.predict_proba(X)
+
+
+@pytest.mark.parametrize("name", sorted(CHANGES))
+def test_every_parameter_changes_the_predictions(cancer, name):
+    change, setting = CHANGES[name]
+
+    before = predictions(cancer, setting)
+    after = predictions(cancer, {**setting, **change})
+
+    assert not np.allclose(before, after, atol=1e-4)
+
+
+def test_every_parameter_has_such_a_test():
+    names = set(inspect.signature(KerasClassifier).parameters)
+
+    assert names == set(CHANGES) | SHOWN_ELSEWHERE
+
+
+def test_metrics_are_recorded(cancer):
+    clf = KerasClassifier(epochs=1, metrics=["accuracy"]).fit(*cancer)
+
+    assert "accuracy" in clf.history_
+
+
+def test_the_device_holds_the_weights(cancer):
+    X, y = cancer
+    first = KerasClassifier(epochs=1, device="/CPU:0", random_state=0).fit(X, y)
+    second = KerasClassifier(epochs=1, device="/CPU:1", random_state=0).fit(X, y)
+
+    assert first.model_.weights[0].value.device.endswith("CPU:0")
+    assert second.model_.weights[0].value.device.endswith("CPU:1")
+    np.testing.assert_allclose(first.predict_proba(X), second.predict_proba(X), atol=1e-6)
+
+
+def test_the_engine_is_the_one_asked_for(cancer):
+    found = {
+        engine: KerasClassifier(epochs=1, engine=engine).fit(*cancer).engine_
+        for engine in ("auto", "compiled", "keras")
+    }
+
+    assert found == {"auto": "compiled", "compiled": "compiled", "keras": "keras"}
+
+
+def test_the_background_has_the_size_asked_for(iris_frame):
+    X, y = iris_frame
+
+    kept = KerasClassifier(epochs=1, n_background=7, random_state=0).fit(X, y).background_
+
+    assert kept.shape == (7, 4)
+    assert kept.columns.tolist() == X.columns.tolist()
+    assert (kept.to_numpy()[:, None] == X.to_numpy()[None]).all(axis=2).any(axis=1).all()
+    assert KerasClassifier(epochs=1, n_background=0).fit(X, y).background_ is None
+
+
+def test_verbose_shows_a_line_an_epoch_or_a_bar_on_long_fits(cancer, capsys):
+    KerasClassifier(epochs=2, verbose=0).fit(*cancer)
+    assert capsys.readouterr() == ("", "")
+    KerasClassifier(epochs=2, verbose=2).fit(*cancer)
+    assert capsys.readouterr().out.startswith("epoch 1/2: loss=")
+
+    KerasClassifier(epochs=400, batch_size=8, verbose=1).fit(*cancer)
+    shown = capsys.readouterr().err
+
+    assert "/400" in shown
+    assert "loss=" in shown
+
+
+@pytest.mark.parametrize("cls", [KerasClassifier, KerasRegressor])
+def test_documented_defaults_are_those_of_the_signature(cls):
+    signature = inspect.signature(cls).parameters
+    documented = {entry.name.lstrip("*"): entry.type for entry in ClassDoc(cls)["Parameters"]}
+
+    assert list(documented) == list(signature)
+    for name, parameter in signature.items():
+        if parameter.default is inspect.Parameter.empty:
+            continue
+        (default,) = re.findall(r"default=(.*)$", documented[name])
+        assert default.replace('"', "'") == repr(parameter.default)
+
+
+@pytest.mark.parametrize("cls", [KerasClassifier, KerasRegressor])
+def test_fitted_attributes_are_documented(cls, cancer):
+    X, y = cancer
+    documented = set()
+    for entry in ClassDoc(cls)["Attributes"]:
+        documented |= {name.strip() for name in entry.name.split(",")}
+    import pandas as pd
+
+    fitted = cls(epochs=1).fit(pd.DataFrame(X).rename(columns=str), y)
+
+    learnt = {name for name in vars(fitted) if name.endswith("_")}
+    assert learnt | {"model_"} == documented

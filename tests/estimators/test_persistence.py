@@ -1,0 +1,139 @@
+import copy
+import functools
+import pickle
+import subprocess
+import sys
+
+import cloudpickle
+import joblib
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from networks import classifier_network, head
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from nnkit import KerasClassifier, KerasRegressor
+
+
+def through_pickle(estimator):
+    return pickle.loads(pickle.dumps(estimator))
+
+
+def through_cloudpickle(estimator):
+    return pickle.loads(cloudpickle.dumps(estimator))
+
+
+class Scaled(keras.layers.Layer):
+    """A layer of the user's own, not registered anywhere."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def call(self, x):
+        return self.factor * x
+
+
+def closure(units):
+    def build(meta):
+        model = classifier_network(meta, units)
+        return keras.Sequential([keras.Input(meta.X_shape_[1:]), Scaled(2.0), model])
+
+    return build
+
+
+@pytest.mark.parametrize("copied", [through_pickle, through_cloudpickle, copy.deepcopy])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "mlp",
+        classifier_network,
+        lambda meta: classifier_network(meta, 3),
+        functools.partial(classifier_network, units=3),
+        closure(3),
+        head(3, "softmax"),
+        lambda X: head(3, "softmax", X.shape[1]),
+    ],
+    ids=["name", "function", "lambda", "partial", "closure", "model", "X"],
+)
+def test_a_copy_predicts_the_same(iris, model, copied):
+    X, y = iris
+    clf = KerasClassifier(model, epochs=2, random_state=0, callbacks=keras.callbacks.History)
+    clf.fit(X, y)
+
+    restored = copied(copied(clf))
+
+    np.testing.assert_array_equal(restored.predict_proba(X), clf.predict_proba(X))
+    assert restored.history_ == clf.history_
+    assert restored.classes_.tolist() == clf.classes_.tolist()
+    assert isinstance(restored.model_, keras.Model)
+    np.testing.assert_array_equal(restored.model_.get_weights()[0], clf.model_.get_weights()[0])
+
+
+def test_an_unfitted_estimator_with_a_lambda_pickles():
+    restored = through_pickle(KerasClassifier(lambda meta, units=3: None, units=5))
+
+    assert restored.get_params()["units"] == 5
+    assert clone(restored).units == 5
+
+
+def test_a_pipeline_goes_through_joblib_into_another_process(iris_frame, tmp_path):
+    X, y = iris_frame
+    X = X.assign(colour=np.where(X.iloc[:, 0] > 6, "red", "blue"))
+    pipeline = make_pipeline(
+        make_column_transformer((OneHotEncoder(), ["colour"]), remainder=StandardScaler()),
+        KerasClassifier(epochs=2, random_state=0),
+    ).fit(X, y)
+    joblib.dump(pipeline, tmp_path / "pipeline.joblib")
+    X.to_pickle(tmp_path / "X.pickle")
+    code = (
+        "import joblib, pandas as pd\n"
+        f"pipeline = joblib.load(r'{tmp_path / 'pipeline.joblib'}')\n"
+        f"X = pd.read_pickle(r'{tmp_path / 'X.pickle'}')\n"
+        f"pd.DataFrame(pipeline.predict_proba(X)).to_pickle(r'{tmp_path / 'proba.pickle'}')"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+    there = pd.read_pickle(tmp_path / "proba.pickle").to_numpy()
+    np.testing.assert_allclose(there, pipeline.predict_proba(X), atol=1e-6)
+
+
+def test_a_pickle_holds_neither_the_training_data_nor_optimizer_state():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(5000, 10)), rng.normal(size=5000)
+    small = KerasRegressor(epochs=1, n_background=0).fit(X, y)
+    with_background = KerasRegressor(epochs=1, n_background=100).fit(X, y)
+
+    n_weights = small.model_.count_params()
+
+    assert len(pickle.dumps(small)) < 4 * n_weights + 12_000
+    assert len(pickle.dumps(with_background)) < 4 * n_weights + 12_000 + 8 * 100 * 10
+
+
+def test_a_network_trained_on_another_device_predicts_anywhere(iris):
+    X, y = iris
+    clf = KerasClassifier(epochs=2, device="cpu:1", random_state=0).fit(X, y)
+
+    restored = through_pickle(clf)
+
+    assert clf.model_.weights[0].value.device.endswith("CPU:1")
+    assert restored.model_.weights[0].value.device.endswith("CPU:0")
+    np.testing.assert_array_equal(restored.predict_proba(X), clf.predict_proba(X))
+
+
+def test_the_model_of_the_user_may_be_trained_further(iris):
+    """A fitted estimator keeps a copy of its own."""
+    X, y = iris
+    model = head(3, "softmax")
+    clf = KerasClassifier(model, epochs=1, random_state=0).fit(X, y)
+    before = clf.predict_proba(X)
+
+    model.set_weights([2 * weights + 1 for weights in model.get_weights()])
+
+    np.testing.assert_array_equal(clf.predict_proba(X), before)
+    np.testing.assert_array_equal(through_pickle(clf).predict_proba(X), before)

@@ -1,0 +1,104 @@
+import keras
+import numpy as np
+import pytest
+from networks import head, linear_network
+from sklearn.linear_model import Ridge
+
+from nnkit import KerasRegressor
+
+
+def test_the_default_learns_a_target_far_from_zero(diabetes):
+    X, y = diabetes
+
+    reg = KerasRegressor(random_state=0).fit(X, y)
+
+    assert reg.score(X, y) > 0.5
+    assert reg.predict(X).mean() == pytest.approx(y.mean(), rel=0.05)
+    assert reg.predict(X[:1]).shape == (1,)
+
+
+def test_a_linear_network_finds_the_coefficients_of_ridge(diabetes):
+    """Both minimise the mean squared error plus an L2 penalty of 0.1 on the weights."""
+    X, y = diabetes
+    l2 = 0.1
+    reg = KerasRegressor(
+        linear_network,
+        model__l2=l2,
+        batch_size=-1,
+        epochs=300,
+        optimizer=keras.optimizers.SGD(0.05, momentum=0.9),
+        random_state=0,
+    )
+    ridge = Ridge(alpha=l2 * len(X))
+
+    reg.fit(X, y)
+    ridge.fit(X, y)
+
+    weights, bias = reg.model_.get_weights()
+    np.testing.assert_allclose(weights[:, 0], ridge.coef_, atol=1e-3)
+    np.testing.assert_allclose(bias[0], ridge.intercept_, rtol=1e-4)
+    np.testing.assert_allclose(reg.predict(X), ridge.predict(X), rtol=1e-4)
+
+
+def test_a_ready_made_network_does_not_mind_the_units_of_the_target(diabetes):
+    X, y = diabetes
+    reg = KerasRegressor(epochs=5, random_state=0)
+
+    in_units = reg.fit(X, y).predict(X)
+    in_other_units = reg.fit(X, 1000.0 * y + 7.0).predict(X)
+
+    np.testing.assert_allclose(in_other_units, 1000.0 * in_units + 7.0, rtol=1e-4)
+
+
+def test_an_own_builder_gets_the_target_as_it_is(diabetes):
+    X, y = diabetes
+    seen = {}
+
+    def build(y):
+        seen["y"] = y
+        return head(1, "linear", n_features=10)
+
+    KerasRegressor(build, epochs=1).fit(X, y)
+
+    np.testing.assert_array_equal(seen["y"], y)
+
+
+def test_outputs_of_one_axis_are_compared_row_by_row(diabetes):
+    """(n,) - (n, 1) would broadcast to (n, n)."""
+    X, y = diabetes
+
+    def build():
+        inputs = keras.Input((10,))
+        return keras.Model(inputs, keras.layers.Reshape(())(keras.layers.Dense(1)(inputs)))
+
+    reg = KerasRegressor(build, optimizer__learning_rate=1.0, epochs=60, random_state=0)
+
+    assert reg.fit(X, y).score(X, y) > 0.4
+
+
+def test_meta_says_continuous_for_integers_too(diabetes):
+    X, y = diabetes
+    seen = {}
+
+    def build(meta):
+        seen.update(meta)
+        return head(1, "linear", n_features=10)
+
+    KerasRegressor(build, epochs=1).fit(X, y.astype(int))
+
+    assert seen["target_type_"] == "continuous"
+    assert seen["n_outputs_expected_"] == seen["n_outputs_"] == 1
+    assert "classes_" not in seen
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (["a", "b"], "y must be numbers for a regression. Got values of dtype .* Use KerasClassi"),
+        ([1.0, np.nan], "Input y contains NaN"),
+        ([[1.0, 2.0], [3.0, 4.0]], "should be a 1d array"),
+    ],
+)
+def test_a_target_that_is_not_numbers_is_refused(y, message):
+    with pytest.raises(ValueError, match=message):
+        KerasRegressor(epochs=1).fit([[0.0], [1.0]], y)

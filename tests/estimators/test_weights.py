@@ -1,0 +1,111 @@
+"""Sample weights and class weights."""
+
+import keras
+import numpy as np
+import pytest
+from networks import classifier_network, linear_network
+
+from nnkit import KerasClassifier, KerasRegressor
+
+FULL_BATCH = {
+    "encoder": None,
+    "batch_size": -1,
+    "epochs": 20,
+    "shuffle": False,
+    "optimizer": keras.optimizers.SGD(0.1, momentum=0.5),
+    "random_state": 0,
+}
+
+
+def repeated(X, y, counts):
+    rows = np.repeat(np.arange(len(y)), counts)
+    return X[rows], y[rows]
+
+
+@pytest.mark.parametrize("cls", [KerasClassifier, KerasRegressor])
+def test_a_weight_of_k_is_k_rows_for_a_float64_network_on_all_rows(cls, iris):
+    """The equivalence that the contract checks ask for, to their 1e-7."""
+    X, labels = iris
+    _, y = np.unique(labels, return_inverse=True)
+    counts = np.random.default_rng(0).integers(0, 4, len(y))
+    method = "predict_proba" if cls is KerasClassifier else "predict"
+
+    weighted = cls(linear_network, **FULL_BATCH).fit(X, y, sample_weight=counts)
+    by_rows = cls(linear_network, **FULL_BATCH).fit(*repeated(X, y, counts))
+
+    np.testing.assert_allclose(
+        getattr(weighted, method)(X), getattr(by_rows, method)(X), rtol=1e-7, atol=1e-9
+    )
+
+
+def test_the_equivalence_holds_with_balanced_class_weights(iris):
+    X, y = iris
+    counts = np.random.default_rng(0).integers(0, 4, len(y))
+    params = {**FULL_BATCH, "class_weight": "balanced"}
+
+    weighted = KerasClassifier(linear_network, **params).fit(X, y, sample_weight=counts)
+    by_rows = KerasClassifier(linear_network, **params).fit(*repeated(X, y, counts))
+
+    np.testing.assert_allclose(weighted.predict_proba(X), by_rows.predict_proba(X), rtol=1e-7)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_tiny_weights_learn_as_well_as_ones(iris, engine):
+    """AdaBoost passes weights of 1 / n."""
+    X, y = iris
+    clf = KerasClassifier(classifier_network, epochs=3, engine=engine, random_state=0)
+
+    with_ones = clf.fit(X, y, sample_weight=np.ones(150)).predict_proba(X)
+    with_tiny = clf.fit(X, y, sample_weight=np.full(150, 1 / 150)).predict_proba(X)
+
+    np.testing.assert_allclose(with_tiny, with_ones, rtol=1e-4)
+
+
+def test_rows_of_weight_zero_are_as_good_as_absent(iris):
+    X, y = iris
+    weight = (np.arange(150) % 3 > 0).astype(float)
+    clf = KerasClassifier(epochs=3, batch_size=16, early_stopping=True, random_state=0)
+
+    with_zeros = clf.fit(X, y, sample_weight=weight).predict_proba(X)
+    kept = weight > 0
+    without = clf.fit(X[kept], y[kept], sample_weight=weight[kept]).predict_proba(X)
+
+    np.testing.assert_array_equal(with_zeros, without)
+
+
+@pytest.mark.parametrize("class_weight", [{1: 20.0}, {0: 1.0, 1: 20.0}])
+def test_a_heavier_class_is_predicted_more_often(cancer, class_weight):
+    X, y = cancer
+    clf = KerasClassifier(epochs=5, random_state=0)
+
+    plain = clf.fit(X, y).predict_proba(X)[:, 1]
+    weighted = clf.set_params(class_weight=class_weight).fit(X, y).predict_proba(X)[:, 1]
+
+    assert weighted.mean() > plain.mean() + 0.05
+
+
+def test_class_weights_multiply_sample_weights(iris):
+    X, y = iris
+    sample_weight = np.random.default_rng(0).uniform(0.5, 2.0, 150)
+    factor = np.where(y == "setosa", 4.0, 1.0)
+    clf = KerasClassifier(linear_network, **FULL_BATCH)
+
+    by_hand = clf.fit(X, y, sample_weight=sample_weight * factor).predict_proba(X)
+    clf.set_params(class_weight={"setosa": 4.0})
+    by_parameter = clf.fit(X, y, sample_weight=sample_weight).predict_proba(X)
+
+    np.testing.assert_allclose(by_parameter, by_hand, rtol=1e-9)
+
+
+def test_balanced_recovers_the_rare_class(cancer):
+    X, y = cancer
+    X = X[:, [1, 8, 9]]  # columns that do not tell the classes apart at a glance
+    rare = np.flatnonzero(y == 0)[:15]
+    rows = np.concatenate([rare, np.flatnonzero(y == 1)])
+    clf = KerasClassifier(epochs=30, random_state=0)
+
+    plain = clf.fit(X[rows], y[rows])
+    missed = (plain.predict(X[y == 0]) == 1).mean()
+    balanced = clf.set_params(class_weight="balanced").fit(X[rows], y[rows])
+
+    assert (balanced.predict(X[y == 0]) == 1).mean() < missed - 0.1
