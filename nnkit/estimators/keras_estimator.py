@@ -203,7 +203,9 @@ class KerasEstimator(BaseEstimator):
             setattr(self, name, params.pop(name))
         for name in list(params):
             prefix, _, rest = name.partition("__")
-            if rest and prefix in own and hasattr(getattr(self, prefix), "set_params"):
+            # A Keras callback has a set_params too, of another kind.
+            is_nested = rest and prefix in own and prefix not in PREFIXES
+            if is_nested and hasattr(getattr(self, prefix), "set_params"):
                 getattr(self, prefix).set_params(**{rest: params.pop(name)})
         self._take_routed(params, error_type=ValueError)
         return self
