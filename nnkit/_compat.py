@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["compile_arguments", "compute_loss_in", "output_layer", "rows_of"]
+__all__ = ["compile_arguments", "compiled", "compute_loss_in", "output_layer", "rows_of"]
 
 
 def rows_of(X: Any, rows: np.ndarray) -> Any:
@@ -52,3 +52,16 @@ def compute_loss_in(model: Any, dtype: str) -> None:
     """
     for loss in (model.loss, model._compile_loss):
         loss._dtype = dtype
+
+
+def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """Return a function as a TensorFlow graph, which is traced without autograph.
+
+    Reason: TensorFlow counts traces by the address of a function, which the next fit's function
+    often gets again, and then warns that one function is traced over and over (2.21).
+    """
+    import tensorflow as tf
+
+    graph = tf.function(function, autograph=False, **options)
+    graph._omit_frequent_tracing_warning = True
+    return graph

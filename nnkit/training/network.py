@@ -60,7 +60,7 @@ class TrainedNetwork:
         """Return the model's outputs (n_samples, n_units) for rows (n_samples, ...)."""
         model = self.model
         if self._forward is None:
-            self._forward = CompiledForward(model, model_dtype(model))
+            self._forward = CompiledForward(model, self._row_shape, model_dtype(model))
         with on_device(self._device):
             return self._forward(X_encoded)
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from nnkit._compat import compiled
+
 __all__ = ["CompiledForward", "epoch_program", "validation_program"]
 
 
@@ -50,7 +52,7 @@ def epoch_program(model: Any, batch_size: int, *, is_weighted: bool) -> Callable
         tf.while_loop(lambda step: step < n_batches, train_on_batch, [0], parallel_iterations=1)
         return model.get_metrics_result()
 
-    return tf.function(run_epoch, autograph=False)
+    return compiled(run_epoch)
 
 
 def validation_program(model: Any, *, is_weighted: bool) -> Callable[..., Any]:
@@ -77,7 +79,7 @@ def validation_program(model: Any, *, is_weighted: bool) -> Callable[..., Any]:
         model.compute_metrics(X, y, outputs, weight)
         return loss, outputs
 
-    return tf.function(validate, autograph=False, reduce_retracing=True)
+    return compiled(validate, reduce_retracing=True)
 
 
 class CompiledForward:
@@ -87,18 +89,26 @@ class CompiledForward:
     ----------
     model : keras.Model
         Built.
+    row_shape : tuple of int
+        Shape of one row.
     dtype : str
         The dtype in which it takes its rows.
     chunk_bytes : int, default=64 * 2**20
         How much memory the rows of one call may take, in bytes.
     """
 
-    def __init__(self, model: Any, dtype: str, chunk_bytes: int = 64 * 2**20) -> None:
+    def __init__(
+        self,
+        model: Any,
+        row_shape: tuple[int, ...],
+        dtype: str,
+        chunk_bytes: int = 64 * 2**20,
+    ) -> None:
         self._dtype = dtype
         self._chunk_bytes = chunk_bytes
-        self._call = tf.function(
-            lambda X: model(X, training=False), autograph=False, reduce_retracing=True
-        )
+        # The number of rows stays open, so that one trace serves all tables.
+        signature = tf.TensorSpec((None, *row_shape), dtype)
+        self._call = compiled(lambda X: model(X, training=False), input_signature=[signature])
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """Return the outputs of shape (n_samples, n_units) for rows (n_samples, ...)."""

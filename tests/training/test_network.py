@@ -19,8 +19,8 @@ def build(units=3):
 def test_the_forward_pass_agrees_with_keras_whatever_the_chunks():
     model = build()
 
-    whole = CompiledForward(model, "float32")(X)
-    chunked = CompiledForward(model, "float32", chunk_bytes=9 * 16)(X)
+    whole = CompiledForward(model, (4,), "float32")(X)
+    chunked = CompiledForward(model, (4,), "float32", chunk_bytes=9 * 16)(X)
 
     np.testing.assert_allclose(whole, model.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(chunked, whole, rtol=1e-5, atol=1e-6)

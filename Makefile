@@ -1,0 +1,74 @@
+# Needs Python 3.11 or later and make; everything else goes into an environment of its own.
+#
+#   make demo        the main job: examples/plot_quickstart.py, its tables and pictures in demo/
+#   make test        everything that continuous integration checks
+#   make quick       the checks of the editing loop, about a minute
+#   make bench       nnkit beside its peers, timed; writes docs/benchmarks.md
+#   make docs        the documentation, in docs/_build/html
+#   make test-floors the tests against the oldest versions of the dependencies that are allowed
+
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(CURDIR)/$(VENV)/bin
+ROOT := $(CURDIR)
+SOURCES := nnkit tests examples docs benchmarks
+# TensorFlow's and matplotlib's words of greeting are no news.
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export MPLBACKEND ?= agg
+
+.PHONY: demo test quick lint docs bench test-floors clean
+
+# The environment, made anew when the dependencies change.
+$(VENV)/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip setuptools wheel
+	$(BIN)/python -m pip install --quiet ".[test]"
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --force-reinstall .
+	mkdir -p demo
+	cd demo && $(BIN)/python $(ROOT)/examples/plot_quickstart.py
+	@echo "The pictures: demo/quickstart_history.png, demo/quickstart_explanation.png"
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m numpydoc.hooks.validate_docstrings nnkit/*/*.py
+
+# The wheel is what is tested: no path leads to the source tree.
+test: lint
+	rm -rf build dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall dist/nnkit-*.whl
+	$(BIN)/python -m pip check
+	cd tests && $(BIN)/pytest -c $(ROOT)/pyproject.toml --rootdir $(ROOT) \
+		$(ROOT)/tests --cov --cov-config $(ROOT)/pyproject.toml --cov-report term
+	cd tests && $(BIN)/pytest -c $(ROOT)/pyproject.toml --rootdir $(ROOT) \
+		--doctest-glob "*.md" $(ROOT)/README.md $(ROOT)/docs \
+		--doctest-modules --pyargs nnkit
+
+quick: $(VENV)/installed
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	PYTHONPATH=$(ROOT) $(BIN)/pytest -q -m "not slow" -x tests/encoding tests/builders \
+		tests/training tests/estimators/test_bad_input.py tests/estimators/test_classifier.py
+
+docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet ".[docs]"
+	$(BIN)/sphinx-build -W -b html docs docs/_build/html
+
+bench: $(VENV)/installed
+	PYTHONPATH=$(ROOT) $(BIN)/python benchmarks/training.py docs/benchmarks.md
+
+test-floors:
+	$(PYTHON) -m venv .venv-floors
+	.venv-floors/bin/python -m pip install --quiet uv
+	.venv-floors/bin/uv pip install --quiet --python .venv-floors/bin/python \
+		--resolution lowest-direct ".[test]"
+	cd tests && ../.venv-floors/bin/pytest -c $(ROOT)/pyproject.toml --rootdir $(ROOT) $(ROOT)/tests
+
+clean:
+	rm -rf $(VENV) .venv-floors build dist demo *.egg-info
