@@ -1,0 +1,9 @@
+"""Lets pytest run the examples in these pages: ``pytest docs --doctest-glob="*.rst"``."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+collect_ignore = ["conf.py", "_build", "_templates", "api", "auto_examples"]
