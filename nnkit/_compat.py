@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-__all__ = ["compile_arguments", "compiled", "compute_loss_in", "output_layer", "rows_of"]
+__all__ = [
+    "compile_arguments",
+    "compiled",
+    "compute_loss_in",
+    "constructor_arguments",
+    "copy_of",
+    "output_layer",
+    "rows_of",
+]
 
 
 def rows_of(X: Any, rows: np.ndarray) -> Any:
-    """Return the given rows of an array, DataFrame or list, as the same kind of container.
+    """Return the given rows of an array, table, list, or dict of them, as the same container.
 
     Reason: scikit-learn's row selection for any container has no public name (1.9).
     """
     from sklearn.utils import _safe_indexing
 
+    if isinstance(X, Mapping):
+        return {name: _safe_indexing(part, rows) for name, part in X.items()}
     return _safe_indexing(X, rows)
 
 
-def output_layer(model: Any) -> Any | None:
-    """Return the layer that makes the output of a functional model, or None if unknown.
+def output_layer(output: Any) -> Any | None:
+    """Return the layer that made a symbolic output, or None if unknown.
 
     Reason: a Keras tensor tells which layer made it only through ``_keras_history`` (3.15).
     """
-    outputs = getattr(model, "outputs", None)
-    if not isinstance(outputs, Sequence) or len(outputs) != 1:
-        return None
-    history = getattr(outputs[0], "_keras_history", None)
+    history = getattr(output, "_keras_history", None)
     return None if history is None else history.operation
 
 
@@ -50,8 +59,10 @@ def compute_loss_in(model: Any, dtype: str) -> None:
     made by ``compile`` in float32, so that the loss of a float64 network would be rounded and
     could not be added to its float64 regularisers (Keras 3.15).
     """
-    for loss in (model.loss, model._compile_loss):
+    losses = model.loss if isinstance(model.loss, (list, dict)) else [model.loss]
+    for loss in losses.values() if isinstance(losses, dict) else losses:
         loss._dtype = dtype
+    model._compile_loss._dtype = dtype
 
 
 def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
@@ -65,3 +76,28 @@ def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]
     graph = tf.function(function, autograph=False, **options)
     graph._omit_frequent_tracing_warning = True
     return graph
+
+
+def copy_of(instance: Any) -> Any:
+    """Return a copy of a loss or metric with all that it holds.
+
+    Reason: Keras copies and pickles them through ``get_config``, which leaves out arguments
+    such as the delta of Huber and the axis of SparseCategoricalCrossentropy (3.15).
+    """
+    copied = object.__new__(type(instance))
+    vars(copied).update(copy.deepcopy(vars(instance)))
+    return copied
+
+
+def constructor_arguments(instance: Any) -> dict[str, Any]:
+    """Return the arguments that a Keras object was made with, as far as it keeps them.
+
+    Reason: as for `copy_of`; a loss around a function keeps the rest in ``_fn_kwargs``.
+    """
+    names = inspect.signature(type(instance)).parameters
+    kept = {**vars(instance), **vars(instance).get("_fn_kwargs", {})}
+    try:
+        config = dict(instance.get_config())
+    except NotImplementedError:
+        config = {}
+    return {**config, **{name: kept[name] for name in names if name in kept}}

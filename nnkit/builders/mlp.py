@@ -36,7 +36,8 @@ def mlp(
     -------
     model : keras.Model
         From ``X_shape_[1]`` inputs to ``n_outputs_expected_`` outputs: probabilities for
-        classes (sigmoid for two, softmax for more), values for a regression.
+        classes (sigmoid for two and for labels, softmax for more), values for a regression.
+        Several columns of classes have an output each.
 
     Examples
     --------
@@ -47,15 +48,22 @@ def mlp(
     """
     import keras
 
-    n_outputs = meta.n_outputs_expected_
-    if meta.target_type_.startswith("continuous"):
-        output_activation = "linear"
-    else:
-        output_activation = "sigmoid" if n_outputs == 1 else "softmax"
     x = inputs = keras.Input(shape=meta.X_shape_[1:])
     for n_units in [units] if isinstance(units, int) else units:
         x = keras.layers.Dense(n_units, activation=activation)(x)
         if dropout_rate > 0:
             x = keras.layers.Dropout(dropout_rate)(x)
-    outputs = keras.layers.Dense(n_outputs, activation=output_activation)(x)
-    return keras.Model(inputs, outputs)
+    sizes = meta.n_outputs_expected_
+    outputs = [
+        keras.layers.Dense(size, activation=_output_activation(meta, size))(x)
+        for size in (sizes if isinstance(sizes, list) else [sizes])
+    ]
+    return keras.Model(inputs, outputs if isinstance(sizes, list) else outputs[0])
+
+
+def _output_activation(meta: Meta, n_units: int) -> str:
+    if meta.target_type_.startswith("continuous"):
+        return "linear"
+    if n_units == 1 or meta.target_type_ == "multilabel-indicator":
+        return "sigmoid"
+    return "softmax"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
-__all__ = ["ClassLabels", "class_weight_of_rows"]
+__all__ = ["ClassLabels", "class_weights"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,16 @@ class ClassLabels:
         """Return the labels that occur in a target of shape (n_samples,)."""
         return cls(np.unique(y))
 
+    def check(self, y: np.ndarray) -> None:
+        """Raise a ValueError that names the first value of ``y`` that is no known label."""
+        is_unknown = ~np.isin(y, self.classes)
+        if is_unknown.any():
+            raise ValueError(
+                f"y holds the label {y[is_unknown].tolist()[0]!r}, but the known labels are "
+                f"{self.classes.tolist()}. Announce all labels: classes= in the first call of "
+                "partial_fit, or rows of every class in the training data."
+            )
+
     def encode(self, y: np.ndarray) -> np.ndarray:
         """Return the codes of labels, as int32 of the shape of ``y``."""
         return np.searchsorted(self.classes, y).astype(np.int32)
@@ -38,13 +48,13 @@ class ClassLabels:
         return self.classes[codes]
 
 
-def class_weight_of_rows(
+def class_weights(
     class_weight: Mapping[Any, float] | str,
     labels: ClassLabels,
     codes: np.ndarray,
     sample_weight: np.ndarray | None,
 ) -> np.ndarray:
-    r"""Return the weight of each row's class.
+    r"""Return the weight of each class.
 
     Parameters
     ----------
@@ -59,7 +69,7 @@ def class_weight_of_rows(
 
     Returns
     -------
-    weights : ndarray of shape (n_samples,)
+    weights : ndarray of shape (n_classes,)
         Weights, at least 0.
 
     Raises
@@ -72,14 +82,9 @@ def class_weight_of_rows(
     "balanced" gives class :math:`c` the weight
     :math:`\sum_i w_i / (n_{classes} \sum_{i: y_i = c} w_i)`, as in scikit-learn.
     """
-    if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            raise ValueError(
-                "class_weight must be 'balanced', a dict of label to weight, or None. "
-                f"Got {class_weight!r} instead."
-            )
+    weights = np.ones(len(labels.classes))
+    if isinstance(class_weight, str) and class_weight == "balanced":
         # A class whose rows all weigh nothing has no rows to weigh.
-        weights = np.ones(len(labels.classes))
         present = np.unique(codes if sample_weight is None else codes[sample_weight > 0])
         rows = np.isin(codes, present)
         weights[present] = compute_class_weight(
@@ -88,9 +93,13 @@ def class_weight_of_rows(
             y=codes[rows],
             sample_weight=None if sample_weight is None else sample_weight[rows],
         )
-        return weights[codes]
+        return weights
+    if not isinstance(class_weight, Mapping):
+        raise ValueError(
+            "class_weight must be 'balanced', a dict of label to weight, or None; for several "
+            f"outputs also a list of these. Got {class_weight!r} instead."
+        )
     known = {label: code for code, label in enumerate(labels.classes.tolist())}
-    weights = np.ones(len(known))
     for label, weight in class_weight.items():
         if label not in known:
             raise ValueError(
@@ -103,4 +112,4 @@ def class_weight_of_rows(
                 f"Got {weight!r} for the label {label!r} instead."
             )
         weights[known[label]] = weight
-    return weights[codes]
+    return weights

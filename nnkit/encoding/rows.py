@@ -2,12 +2,50 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.model_selection import train_test_split
 
 from nnkit.encoding.labels import ClassLabels
 
-__all__ = ["background_rows", "holdout_rows"]
+__all__ = ["background_rows", "holdout_rows", "split_rows"]
+
+
+def split_rows(
+    splitter: Any, X: Any, y: np.ndarray, groups: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first split of a scikit-learn splitter, or of an iterable of splits.
+
+    Parameters
+    ----------
+    splitter : splitter or iterable of (training rows, validation rows)
+    X : array-like with n_samples rows
+    y : ndarray with n_samples rows
+    groups : ndarray of shape (n_samples,) or None
+        Groups that the splitter keeps together.
+
+    Returns
+    -------
+    training_rows, validation_rows : ndarray of int
+        Positions of rows.
+
+    Raises
+    ------
+    ValueError
+        If the splitter yields nothing, or an empty part.
+    """
+    splits = splitter.split(X, y, groups) if hasattr(splitter, "split") else iter(splitter)
+    split = next(iter(splits), None)
+    if split is None:
+        raise ValueError(f"validation_split={splitter!r} yields no split of the rows.")
+    training_rows, validation_rows = (np.asarray(rows) for rows in split)
+    if not len(training_rows) or not len(validation_rows):
+        raise ValueError(
+            f"validation_split={splitter!r} yields {len(training_rows)} rows to train on and "
+            f"{len(validation_rows)} to validate on. Both must be at least 1."
+        )
+    return training_rows, validation_rows
 
 
 def holdout_rows(

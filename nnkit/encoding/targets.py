@@ -1,12 +1,16 @@
-"""The target of a regression to standard units and back."""
+"""Targets to numbers and back: what the network learns, and what the user gets."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-__all__ = ["ContinuousTarget"]
+from nnkit.encoding.labels import ClassLabels
+
+__all__ = ["ClassTarget", "ContinuousTarget"]
 
 
 @dataclass(frozen=True)
@@ -15,26 +19,26 @@ class ContinuousTarget:
 
     Parameters
     ----------
-    location : float, default=0.0
+    location : float or ndarray of the shape of one row, default=0.0
         What is subtracted, in units of the target.
-    scale : float, default=1.0
+    scale : float or ndarray of the shape of one row, default=1.0
         What it is then divided by, in units of the target, above 0.
     """
 
-    location: float = 0.0
-    scale: float = 1.0
+    location: Any = 0.0
+    scale: Any = 1.0
 
     @classmethod
     def standard(cls, y: np.ndarray, sample_weight: np.ndarray | None) -> ContinuousTarget:
-        """Return the units in which ``y`` has mean 0 and standard deviation 1.
+        """Return the units in which each column of ``y`` has mean 0 and deviation 1.
 
-        A constant target is only centred.
+        A constant column is only centred.
         """
-        mean = np.average(y, weights=sample_weight)
-        deviation = np.sqrt(np.average(np.square(y - mean), weights=sample_weight))
-        # Below rounding of the mean, the deviation of a constant target is noise.
-        is_constant = deviation <= 10 * np.finfo(np.float64).eps * max(abs(mean), 1e-300)
-        return cls(float(mean), 1.0 if is_constant else float(deviation))
+        mean = np.average(y, axis=0, weights=sample_weight)
+        deviation = np.sqrt(np.average(np.square(y - mean), axis=0, weights=sample_weight))
+        # Below rounding of the mean, the deviation of a constant column is noise.
+        noise = 10 * np.finfo(np.float64).eps * np.maximum(np.abs(mean), 1e-300)
+        return cls(mean, np.where(deviation <= noise, 1.0, deviation))
 
     def encode(self, y: np.ndarray) -> np.ndarray:
         """Return the target in these units, float64 of the same shape."""
@@ -43,3 +47,109 @@ class ContinuousTarget:
     def decode(self, values: np.ndarray) -> np.ndarray:
         """Return values in the target's own units, float64 of the same shape."""
         return np.asarray(values, dtype=np.float64) * self.scale + self.location
+
+
+@dataclass(frozen=True)
+class ClassTarget:
+    """The classes of a target, column by column.
+
+    Parameters
+    ----------
+    kind : {"binary", "multiclass", "multilabel-indicator", "multiclass-multioutput"}
+        As ``sklearn.utils.multiclass.type_of_target`` names it. An indicator has a 1 where a
+        row has a label, in any number of axes behind the first.
+    columns : tuple of ClassLabels
+        The labels of each column; those of an indicator are 0 and 1.
+    row_shape : tuple of int
+        Shape of one row: () for (n_samples,), (n_columns,) for a table.
+    dtype : dtype
+        Of the labels.
+    """
+
+    kind: str
+    columns: tuple[ClassLabels, ...]
+    row_shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def of(cls, y: np.ndarray, kind: str, classes: Sequence[Any] | None = None) -> ClassTarget:
+        """Return the classes that occur in a target, or that were announced.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples, ...)
+        kind : str
+            The kind of target.
+        classes : sequence or None
+            All labels, for each column if there are several; None takes those in ``y``.
+
+        Raises
+        ------
+        ValueError
+            If a column has one class only, or a label was not announced.
+        """
+        if kind == "multilabel-indicator":
+            return cls(kind, (ClassLabels(np.array([0, 1])),), y.shape[1:], y.dtype)
+        table = y.reshape(len(y), -1)
+        announced: Sequence[Any] = [None] * table.shape[1]
+        if classes is not None:
+            announced = [classes] if table.shape[1] == 1 and np.ndim(classes[0]) == 0 else classes
+        columns = []
+        for position, known in enumerate(announced):
+            labels = ClassLabels.of(table[:, position] if known is None else np.asarray(known))
+            labels.check(table[:, position])
+            if len(labels.classes) < 2:
+                where = "" if table.shape[1] == 1 else f" in column {position}"
+                raise ValueError(
+                    f"y must have at least 2 classes{where}. "
+                    f"Got 1 class, {labels.classes.tolist()[0]!r}, instead."
+                )
+            columns.append(labels)
+        if len(columns) == 1:
+            kind = "binary" if len(columns[0].classes) == 2 else "multiclass"
+        return cls(kind, tuple(columns), y.shape[1:], y.dtype)
+
+    @property
+    def is_indicator(self) -> bool:
+        """Whether rows have any number of labels."""
+        return self.kind == "multilabel-indicator"
+
+    def encode(self, y: np.ndarray) -> np.ndarray:
+        """Return codes (n_samples, n_columns) of labels, or the indicator as it is.
+
+        Raises
+        ------
+        ValueError
+            If ``y`` has another shape, or a label that is not known.
+        """
+        if y.shape[1:] != self.row_shape:
+            raise ValueError(
+                f"y must have rows of shape {self.row_shape}, as in the first fit. "
+                f"Got {y.shape[1:]} instead."
+            )
+        if self.is_indicator:
+            return y.astype(np.float32)
+        table = y.reshape(len(y), -1)
+        for labels, column in zip(self.columns, table.T, strict=True):
+            labels.check(column)
+        return np.column_stack(
+            [labels.encode(column) for labels, column in zip(self.columns, table.T, strict=True)]
+        )
+
+    def decode(self, probabilities: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the most probable labels, in the shape and dtype of the target.
+
+        Parameters
+        ----------
+        probabilities : sequence of ndarray of shape (n_samples, n_classes)
+            For each column; of an indicator the one array (n_samples, ...).
+        """
+        if self.is_indicator:
+            return (probabilities[0] > 0.5).astype(self.dtype)
+        columns = [
+            labels.decode(proba.argmax(axis=1))
+            for labels, proba in zip(self.columns, probabilities, strict=True)
+        ]
+        if not self.row_shape:
+            return columns[0]
+        return np.column_stack(columns).reshape(-1, *self.row_shape)

@@ -3,9 +3,11 @@
 - ``classifier``: KerasClassifier.
 - ``regressor``: KerasRegressor.
 - ``keras_estimator``: what both share, above all the way of the data through ``fit``.
-- ``routing``: parameters by prefix, such as ``model__units``: which names are right.
-- ``checks``: parameters and tables that are not what they must be, in one clear sentence.
-- ``monitoring``: scikit-learn scorers on the outputs of one validation pass.
+- ``parameters``: parameters in the signature, by prefix, and as arguments of ``fit``.
+- ``routing``: which names of parameters are right, and where they go.
+- ``checks``: parameters and weights that are not what they must be, in one clear sentence.
+- ``tables``: tables of every kind, checked and compared with those of the fit.
+- ``monitoring``: scikit-learn's scorers and callbacks at the end of an epoch.
 """
 
 from nnkit.estimators.classifier import KerasClassifier

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from sklearn.base import ClassifierMixin
-from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from nnkit.encoding import ClassLabels, class_weight_of_rows
+from nnkit.encoding import ClassTarget, class_weights
 from nnkit.estimators.keras_estimator import KerasEstimator
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         ``compile_kwargs`` (ready arguments of ``keras.Model.compile``), ``params`` (all
         parameters), ``X`` and ``y`` (encoded training data) that it names, and its
         hyperparameters from ``model__*``.
-    loss : str, class, keras.losses.Loss, callable or None, default=None
-        What training minimises. None means cross-entropy, of probabilities
+    loss : str, class, keras.losses.Loss, callable, list or dict of these, or None, default=None
+        What training minimises; a list or dict has one for each output of the network. None
+        means cross-entropy, of probabilities
         or logits as the model's last activation says.
     optimizer : str, class or keras.optimizers.Optimizer, default="adam"
         How it is minimised. An instance is copied for each fit.
@@ -48,15 +50,18 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         Passes over the training rows, at least 1; with ``early_stopping`` the most there are.
     batch_size : int or "auto", default="auto"
         Rows per optimizer step, at least 1. "auto" is min(200, n_samples); -1 is all rows.
-    class_weight : dict, "balanced" or None, default=None
+    class_weight : dict, "balanced", list of these, or None, default=None
         Weights of classes by label, at least 0; a label that is not named weighs 1.
-        "balanced" weighs each class with the inverse of its frequency. Multiplies
-        ``sample_weight``.
+        "balanced" weighs each class with the inverse of its frequency. Of several columns,
+        or of an indicator, a list has one for each, and the weights are multiplied.
+        Multiplies ``sample_weight``.
     early_stopping : bool, default=False
         Whether to stop when the score on held-out rows has not improved by more than ``tol``
         for ``n_iter_no_change`` epochs, and to keep the weights of the best epoch.
-    validation_split : float or None, default=None
-        Fraction in [0, 1) of the rows that is held out, stratified by class. None is 0.1 with
+    validation_split : float, splitter, iterable or None, default=None
+        Fraction in [0, 1) of the rows that is held out, stratified by class; or a scikit-learn
+        splitter, whose first split is taken, with ``groups`` as given to ``fit``; or an
+        iterable of pairs of training and validation rows. None is 0.1 with
         ``early_stopping``, else 0. Held-out rows give ``val_*`` in ``history_``.
     n_iter_no_change : int, default=10
         Epochs without improvement after which ``early_stopping`` stops, at least 1.
@@ -72,6 +77,9 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         fitted on the training rows, and takes the table as it came.
     shuffle : bool, default=True
         Whether each epoch takes the rows in another order.
+    warm_start : bool, default=False
+        Whether a further ``fit`` goes on with weights, optimizer, encoder and labels of the
+        last one, instead of building anew.
     random_state : int, RandomState or None, default=None
         Makes initial weights, shuffling, dropout, the split and the background sample
         reproducible, to the bit on one machine's CPU. None draws anew each time. Global
@@ -79,10 +87,16 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
     device : str or None, default=None
         The TensorFlow device to train and predict on, such as "/GPU:0" or "cpu". None leaves
         the choice to TensorFlow.
+    dtype_policy : str, keras.DTypePolicy or None, default=None
+        Keras' default policy while the network is built, such as "mixed_bfloat16". None
+        leaves the one that is set.
     engine : {"auto", "compiled", "keras"}, default="auto"
         What trains. "compiled" runs an epoch as one compiled call; "keras" is
         ``keras.Model.fit``, which is slower and carries everything; "auto" is "compiled"
         unless the model or a callback needs the other.
+    time_limit : float or None, default=None
+        Seconds after which no further epoch begins; with ``early_stopping`` the best weights
+        so far are kept. None sets no limit.
     n_background : int, default=100
         Training rows kept as background for explanations, at least 0.
     verbose : {0, 1, 2}, default=0
@@ -91,15 +105,16 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
     **routed : object
         Arguments by prefix: ``model__units=(32,)``, ``optimizer__learning_rate=0.01``,
         ``loss__label_smoothing=0.1``, ``metrics__threshold=0.3``, ``callbacks__patience=3``
-        (of one in a list or dict: ``callbacks__0__patience``), ``compile__jit_compile=True``;
-        and arguments of the builder without a prefix. They override the configuration of
+        (of one in a list or dict: ``callbacks__0__patience``), ``compile__jit_compile=True``,
+        ``fit__epochs=5``, ``predict__batch_size=1000``; and arguments of the builder without
+        a prefix. They override the configuration of
         instances, and ``set_params`` and grid searches take them undeclared.
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes_,)
-        The labels.
-    n_classes_ : int
+    classes_ : ndarray of shape (``n_classes_``,), or list of them
+        The labels; of several columns, those of each; of an indicator, their positions.
+    n_classes_ : int or list of int
         How many there are.
     model_ : keras.Model
         The trained network, live.
@@ -118,7 +133,7 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
     callbacks_ : list of keras.callbacks.Callback
         The copies that ran.
     background_ : ndarray or DataFrame of shape (n_rows, n_features_in_) or None
-        The training rows kept for explanations.
+        The training rows kept for explanations; None if the table was sparse.
     engine_ : {"compiled", "keras"}
         What trained.
     target_type_ : str
@@ -126,7 +141,8 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
     n_outputs_, n_outputs_expected_ : int
         Columns of the target, and units that a last layer for it has.
     X_shape_, X_dtype_, y_dtype_, y_ndim_ : tuple, dtype, dtype, int
-        Shape and dtype of the encoded training rows, and dtype and axes of the target.
+        Shape and dtype of the encoded training rows (of a network with several inputs, of
+        each), and dtype and axes of the target.
 
     See Also
     --------
@@ -161,17 +177,20 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         callbacks: Any = None,
         epochs: int = 100,
         batch_size: int | str = "auto",
-        class_weight: Mapping[Any, float] | str | None = None,
+        class_weight: Mapping[Any, float] | str | list[Any] | None = None,
         early_stopping: bool = False,
-        validation_split: float | None = None,
+        validation_split: Any = None,
         n_iter_no_change: int = 10,
         tol: float = 0.0,
         scoring: Any = "loss",
         encoder: Any = "auto",
         shuffle: bool = True,
+        warm_start: bool = False,
         random_state: Any = None,
         device: str | None = None,
+        dtype_policy: Any = None,
         engine: str = "auto",
+        time_limit: float | None = None,
         n_background: int = 100,
         verbose: int = 0,
         **routed: Any,
@@ -191,92 +210,194 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
             scoring=scoring,
             encoder=encoder,
             shuffle=shuffle,
+            warm_start=warm_start,
             random_state=random_state,
             device=device,
+            dtype_policy=dtype_policy,
             engine=engine,
+            time_limit=time_limit,
             n_background=n_background,
             verbose=verbose,
             **routed,
         )
         self.class_weight = class_weight
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any, **predict_arguments: Any) -> Any:
         """Return class probabilities.
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            The table, with the columns of ``fit`` in their order.
+        X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
+            The rows, with the columns of ``fit`` in their order.
+        **predict_arguments : object
+            ``batch_size``, the rows of one call of the network; chosen by memory if not given.
 
         Returns
         -------
         y_proba : ndarray of shape (n_samples, n_classes), float64
-            Each row sums to 1; the columns are in the order of ``classes_``.
+            Each row sums to 1; the columns are in the order of ``classes_``. Of an indicator
+            (n_samples, n_labels), each a probability of its own; of several columns a list
+            with one array for each.
         """
-        outputs = self._outputs(X)
-        return self._head.probabilities(outputs)
+        return self._probabilities(self._outputs(X, predict_arguments))
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any, **predict_arguments: Any) -> np.ndarray:
         """Return the label of the most probable class.
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            The table, with the columns of ``fit`` in their order.
+        X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
+            The rows, with the columns of ``fit`` in their order.
+        **predict_arguments : object
+            ``batch_size``, the rows of one call of the network; chosen by memory if not given.
 
         Returns
         -------
-        y_pred : ndarray of shape (n_samples,)
+        y_pred : ndarray of the shape of the target
             Labels, in the dtype of ``classes_``.
         """
-        return self._decide(self._outputs(X))
+        return self._decide(self._outputs(X, predict_arguments))
 
     def _check_target(self, y: Any) -> np.ndarray:
-        y_checked = column_or_1d(y, warn=True)
+        y_checked = _dense_array(y)
         if pd.isna(y_checked).any():
             raise ValueError(
-                f"y contains NaN in row {int(np.flatnonzero(pd.isna(y_checked))[0])}. "
+                f"y contains NaN in row {int(np.nonzero(pd.isna(y_checked))[0][0])}. "
                 "Leave out rows without a label."
             )
         if y_checked.dtype.kind == "f" and not np.isfinite(y_checked).all():
             raise ValueError("y contains infinity. Leave out rows without a label.")
-        check_classification_targets(y_checked)
+        if y_checked.ndim > 2:
+            if not np.isin(y_checked, (0, 1)).all():
+                raise ValueError(
+                    f"y with {y_checked.ndim} axes must be an indicator of 0 and 1. "
+                    "Give labels of steps as an array (n_samples, n_steps)."
+                )
+        else:
+            check_classification_targets(y_checked)
         return y_checked
 
-    def _learn_target(
-        self, y: np.ndarray, sample_weight: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        labels = ClassLabels.of(y)
-        if len(labels.classes) < 2:
+    def _learn_target(self, y: np.ndarray, classes: Any) -> None:
+        kind = "multilabel-indicator" if y.ndim > 2 else type_of_target(y, input_name="y")
+        self._target = ClassTarget.of(y, kind, classes)
+        self.classes_: Any
+        self.n_classes_: Any
+        if self._target.is_indicator:
+            n_labels = y.shape[-1]
+            self.classes_, self.n_classes_ = np.arange(n_labels), n_labels
+        elif len(self._target.columns) == 1:
+            self.classes_ = self._target.columns[0].classes
+            self.n_classes_ = len(self.classes_)
+        else:
+            self.classes_ = [labels.classes for labels in self._target.columns]
+            self.n_classes_ = [len(labels) for labels in self.classes_]
+
+    def _encode_target(self, y: np.ndarray) -> np.ndarray:
+        return self._target.encode(y)
+
+    def _check_announced(self, classes: Any) -> None:
+        if classes is None or isinstance(self.classes_, list):
+            return
+        if not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
-                "y must have at least 2 classes. "
-                f"Got 1 class, {labels.classes.tolist()[0]!r}, instead."
+                f"classes={np.unique(classes).tolist()} is not the same as in the first call of "
+                f"partial_fit, {self.classes_.tolist()}."
             )
-        self.classes_ = labels.classes
-        self.n_classes_ = len(labels.classes)
-        codes = labels.encode(y)
-        if self.class_weight is None:
-            return codes, sample_weight
-        weight = class_weight_of_rows(self.class_weight, labels, codes, sample_weight)
-        return codes, weight if sample_weight is None else weight * sample_weight
 
-    def _labels(self) -> ClassLabels:
-        return ClassLabels(self.classes_)
+    def _learn_weights(
+        self, settings: SimpleNamespace, encoded: np.ndarray, sample_weight: np.ndarray | None
+    ) -> None:
+        self._class_weights: list[np.ndarray] | None = None
+        if settings.class_weight is None:
+            return
+        columns = self._target.columns
+        table = encoded.reshape(len(encoded), -1).astype(int)
+        labels = columns * table.shape[1] if self._target.is_indicator else columns
+        wanted = settings.class_weight
+        per_column = wanted if isinstance(wanted, list) else [wanted] * len(labels)
+        if len(per_column) != len(labels):
+            raise ValueError(
+                f"class_weight must be one, or a list with one for each of the {len(labels)} "
+                f"columns of y. Got {len(per_column)} instead."
+            )
+        self._class_weights = [
+            class_weights(weight, known, codes, sample_weight)
+            for weight, known, codes in zip(per_column, labels, table.T, strict=True)
+        ]
 
-    def _task(self) -> Task:
+    def _weights_of(self, encoded: np.ndarray) -> np.ndarray | None:
+        if self._class_weights is None:
+            return None
+        table = encoded.reshape(len(encoded), -1).astype(int)
+        weights = [
+            by_class[codes] for by_class, codes in zip(self._class_weights, table.T, strict=True)
+        ]
+        return np.prod(weights, axis=0)
+
+    def _stratification(self, encoded: np.ndarray) -> tuple[Any, Any]:
+        if self._target.is_indicator or len(self._target.columns) > 1:
+            return None, None
+        return encoded[:, 0], self._target.columns[0]
+
+    def _task_choices(self) -> list[list[Task]]:
         from nnkit.training import Task
 
-        return Task("classification", n_classes=self.n_classes_)
+        target = self._target
+        if target.is_indicator:
+            return [[Task("multilabel", row_shape=target.row_shape)]]
+        sizes = [len(labels.classes) for labels in target.columns]
+        choices = [[Task("classification", n_classes=size) for size in sizes]]
+        if len(sizes) > 1 and all(
+            np.array_equal(labels.classes, target.columns[0].classes) for labels in target.columns
+        ):
+            # Steps of a sequence, whose classes are one output (n_samples, n_steps, n_classes).
+            choices.append([Task("classification", sizes[0], row_shape=(len(sizes),))])
+        return choices
 
     def _target_facts(self) -> dict[str, Any]:
         return {
-            "target_type_": "binary" if self.n_classes_ == 2 else "multiclass",
+            "target_type_": self._target.kind,
             "classes_": self.classes_,
             "n_classes_": self.n_classes_,
         }
 
-    def _decide(self, outputs: np.ndarray) -> np.ndarray:
-        return self._labels().decode(self._head.probabilities(outputs).argmax(axis=1))
+    def _network_targets(self, encoded: np.ndarray, n_outputs: int) -> list[np.ndarray]:
+        if self._target.is_indicator:
+            return [encoded]
+        if n_outputs == encoded.shape[1]:
+            return list(encoded.T)
+        return [encoded]
+
+    def _by_column(self, outputs: list[np.ndarray]) -> list[np.ndarray]:
+        """Return class probabilities for each column of the target."""
+        heads = self._network.compiled.heads
+        found = [head.probabilities(output) for head, output in zip(heads, outputs, strict=True)]
+        if not self._target.is_indicator and len(found) < len(self._target.columns):
+            return [found[0][:, step] for step in range(found[0].shape[1])]
+        return found
+
+    def _probabilities(self, outputs: list[np.ndarray]) -> Any:
+        found = self._by_column(outputs)
+        return found[0] if len(found) == 1 else found
+
+    def _decide(self, outputs: list[np.ndarray]) -> np.ndarray:
+        found = self._by_column(outputs)
+        if self._target.is_indicator and self._network.compiled.heads[0].is_one_of_many:
+            # One label for each step of a sequence.
+            best = found[0].argmax(axis=-1)
+            return np.eye(found[0].shape[-1])[best].astype(self._target.dtype)
+        return self._target.decode(found)
 
     def _score_arguments(self) -> dict[str, Any]:
-        return {"probabilities": self._head.probabilities, "classes": self.classes_}
+        return {"probabilities": self._probabilities, "classes": self.classes_}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+def _dense_array(y: Any) -> np.ndarray:
+    if sparse.issparse(y):
+        return y.toarray()
+    return np.asarray(y)

@@ -1,15 +1,16 @@
-"""scikit-learn scorers on the outputs of one validation pass."""
+"""scikit-learn's scorers and callbacks, at the end of an epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import keras
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring
 
-__all__ = ["scorer_of_outputs", "scoring_name"]
+__all__ = ["EpochTasks", "scorer_of_outputs", "scoring_name"]
 
 
 class _Replay(BaseEstimator):
@@ -23,18 +24,18 @@ class _Replay(BaseEstimator):
         From the model's outputs to predictions.
     """
 
-    def __init__(self, X: Any, decide: Callable[[np.ndarray], np.ndarray]) -> None:
+    def __init__(self, X: Any, decide: Callable[[list[np.ndarray]], np.ndarray]) -> None:
         self.X = X
         self.decide = decide
 
-    def fit(self, outputs: np.ndarray) -> _Replay:
+    def fit(self, outputs: list[np.ndarray]) -> _Replay:
         self.outputs_ = outputs
         return self
 
     def predict(self, X: Any) -> np.ndarray:
         return self.decide(self._outputs_of(X))
 
-    def _outputs_of(self, X: Any) -> np.ndarray:
+    def _outputs_of(self, X: Any) -> list[np.ndarray]:
         if X is not self.X:
             raise ValueError(
                 "scoring must be a scorer that predicts the validation rows as they are; "
@@ -51,16 +52,16 @@ class _ReplayClassifier(ClassifierMixin, _Replay):
     def __init__(
         self,
         X: Any,
-        decide: Callable[[np.ndarray], np.ndarray],
-        probabilities: Callable[[np.ndarray], np.ndarray],
-        classes: np.ndarray,
+        decide: Callable[[list[np.ndarray]], np.ndarray],
+        probabilities: Callable[[list[np.ndarray]], Any],
+        classes: Any,
     ) -> None:
         super().__init__(X, decide)
         self.probabilities = probabilities
         self.classes = classes
         self.classes_ = classes
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any) -> Any:
         return self.probabilities(self._outputs_of(X))
 
 
@@ -74,10 +75,10 @@ def scorer_of_outputs(
     X: Any,
     y: np.ndarray,
     sample_weight: np.ndarray | None,
-    decide: Callable[[np.ndarray], np.ndarray],
-    probabilities: Callable[[np.ndarray], np.ndarray] | None = None,
-    classes: np.ndarray | None = None,
-) -> Callable[[np.ndarray], float]:
+    decide: Callable[[list[np.ndarray]], np.ndarray],
+    probabilities: Callable[[list[np.ndarray]], Any] | None = None,
+    classes: Any = None,
+) -> Callable[[list[np.ndarray]], float]:
     """Return a function from the model's outputs on validation rows to a score.
 
     Parameters
@@ -106,3 +107,59 @@ def scorer_of_outputs(
     scorer = check_scoring(replay, scoring=scoring)
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     return lambda outputs: float(scorer(replay.fit(outputs), X, y, **weights))
+
+
+class EpochTasks(keras.callbacks.Callback):
+    """Tells scikit-learn's callbacks of the epochs, each a task of the fit.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose fit it is; by the first epoch it has all fitted attributes.
+    context : sklearn.callback.CallbackContext
+        Of the fit.
+    X, y : array-like with n_samples rows
+        The training rows.
+    """
+
+    def __init__(self, estimator: Any, context: Any, X: Any, y: np.ndarray) -> None:
+        super().__init__()
+        self._estimator = estimator
+        self._context = context
+        self._data = {"X": X, "y": y}
+        self._epoch_context: Any = None
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Begin the fit."""
+        self._context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Begin a task."""
+        self._epoch_context = self._context.subcontext(task_name="epoch")
+        self._epoch_context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """End the task, and stop if a callback says so."""
+        stops = self._epoch_context.call_on_fit_task_end(
+            estimator=self._estimator,
+            **self._data,
+            reconstruction_attributes=self._fitted_attributes,
+        )
+        if stops:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """End the fit."""
+        self._context.call_on_fit_task_end(
+            estimator=self._estimator,
+            **self._data,
+            reconstruction_attributes=self._fitted_attributes,
+        )
+
+    def _fitted_attributes(self) -> dict[str, Any]:
+        names = ("_network", "_target", "_units", "_input_shapes", "_row_shape")
+        return {
+            name: value
+            for name, value in vars(self._estimator).items()
+            if name in names or (name.endswith("_") and not name.startswith("_"))
+        }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils import assert_all_finite
 
 from nnkit.encoding import ContinuousTarget
 from nnkit.estimators.keras_estimator import KerasEstimator, Rows
@@ -30,8 +30,9 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         ``compile_kwargs`` (ready arguments of ``keras.Model.compile``), ``params`` (all
         parameters), ``X`` and ``y`` (encoded training data) that it names, and its
         hyperparameters from ``model__*``.
-    loss : str, class, keras.losses.Loss, callable or None, default=None
-        What training minimises. None means the mean of squared errors.
+    loss : str, class, keras.losses.Loss, callable, list or dict of these, or None, default=None
+        What training minimises; a list or dict has one for each output of the network. None
+        means the mean of squared errors.
     optimizer : str, class or keras.optimizers.Optimizer, default="adam"
         How it is minimised. An instance is copied for each fit.
     metrics : str, class, keras.metrics.Metric, callable, or list or dict of them, default=None
@@ -47,8 +48,10 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     early_stopping : bool, default=False
         Whether to stop when the score on held-out rows has not improved by more than ``tol``
         for ``n_iter_no_change`` epochs, and to keep the weights of the best epoch.
-    validation_split : float or None, default=None
-        Fraction in [0, 1) of the rows that is held out. None is 0.1 with
+    validation_split : float, splitter, iterable or None, default=None
+        Fraction in [0, 1) of the rows that is held out; or a scikit-learn
+        splitter, whose first split is taken, with ``groups`` as given to ``fit``; or an
+        iterable of pairs of training and validation rows. None is 0.1 with
         ``early_stopping``, else 0. Held-out rows give ``val_*`` in ``history_``.
     n_iter_no_change : int, default=10
         Epochs without improvement after which ``early_stopping`` stops, at least 1.
@@ -64,6 +67,9 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         fitted on the training rows, and takes the table as it came.
     shuffle : bool, default=True
         Whether each epoch takes the rows in another order.
+    warm_start : bool, default=False
+        Whether a further ``fit`` goes on with weights, optimizer, encoder and labels of the
+        last one, instead of building anew.
     random_state : int, RandomState or None, default=None
         Makes initial weights, shuffling, dropout, the split and the background sample
         reproducible, to the bit on one machine's CPU. None draws anew each time. Global
@@ -71,10 +77,16 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     device : str or None, default=None
         The TensorFlow device to train and predict on, such as "/GPU:0" or "cpu". None leaves
         the choice to TensorFlow.
+    dtype_policy : str, keras.DTypePolicy or None, default=None
+        Keras' default policy while the network is built, such as "mixed_bfloat16". None
+        leaves the one that is set.
     engine : {"auto", "compiled", "keras"}, default="auto"
         What trains. "compiled" runs an epoch as one compiled call; "keras" is
         ``keras.Model.fit``, which is slower and carries everything; "auto" is "compiled"
         unless the model or a callback needs the other.
+    time_limit : float or None, default=None
+        Seconds after which no further epoch begins; with ``early_stopping`` the best weights
+        so far are kept. None sets no limit.
     n_background : int, default=100
         Training rows kept as background for explanations, at least 0.
     verbose : {0, 1, 2}, default=0
@@ -83,8 +95,9 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     **routed : object
         Arguments by prefix: ``model__units=(32,)``, ``optimizer__learning_rate=0.01``,
         ``loss__label_smoothing=0.1``, ``metrics__threshold=0.3``, ``callbacks__patience=3``
-        (of one in a list or dict: ``callbacks__0__patience``), ``compile__jit_compile=True``;
-        and arguments of the builder without a prefix. They override the configuration of
+        (of one in a list or dict: ``callbacks__0__patience``), ``compile__jit_compile=True``,
+        ``fit__epochs=5``, ``predict__batch_size=1000``; and arguments of the builder without
+        a prefix. They override the configuration of
         instances, and ``set_params`` and grid searches take them undeclared.
 
     Attributes
@@ -106,7 +119,7 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     callbacks_ : list of keras.callbacks.Callback
         The copies that ran.
     background_ : ndarray or DataFrame of shape (n_rows, n_features_in_) or None
-        The training rows kept for explanations.
+        The training rows kept for explanations; None if the table was sparse.
     engine_ : {"compiled", "keras"}
         What trained.
     target_type_ : str
@@ -114,7 +127,8 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     n_outputs_, n_outputs_expected_ : int
         Columns of the target, and units that a last layer for it has.
     X_shape_, X_dtype_, y_dtype_, y_ndim_ : tuple, dtype, dtype, int
-        Shape and dtype of the encoded training rows, and dtype and axes of the target.
+        Shape and dtype of the encoded training rows (of a network with several inputs, of
+        each), and dtype and axes of the target.
 
     See Also
     --------
@@ -137,23 +151,25 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     (2,)
     """
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any, **predict_arguments: Any) -> np.ndarray:
         """Return predicted values.
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            The table, with the columns of ``fit`` in their order.
+        X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
+            The rows, with the columns of ``fit`` in their order.
+        **predict_arguments : object
+            ``batch_size``, the rows of one call of the network; chosen by memory if not given.
 
         Returns
         -------
-        y_pred : ndarray of shape (n_samples,), float64
+        y_pred : ndarray of the shape of the target, float64
             Values in the units of the target.
         """
-        return self._decide(self._outputs(X))
+        return self._decide(self._outputs(X, predict_arguments))
 
     def _check_target(self, y: Any) -> np.ndarray:
-        y_checked = column_or_1d(y, warn=True)
+        y_checked = np.asarray(y)
         try:
             y_numeric = y_checked.astype(np.float64)
         except (TypeError, ValueError) as error:
@@ -161,32 +177,51 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
                 f"y must be numbers for a regression. Got values of dtype {y_checked.dtype} "
                 "instead. Use KerasClassifier for labels."
             ) from error
+        if y_numeric.ndim == 0:
+            raise ValueError("y must have one value for each row. Got a single number instead.")
         assert_all_finite(y_numeric, input_name="y")
         return y_numeric
 
-    def _learn_target(
-        self, y: np.ndarray, sample_weight: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        return y, sample_weight
+    def _learn_target(self, y: np.ndarray, classes: Any) -> None:
+        if classes is not None:
+            raise ValueError("classes must be None for a regression.")
+        self._target_shape = y.shape[1:]
+
+    def _encode_target(self, y: np.ndarray) -> np.ndarray:
+        if y.shape[1:] != self._target_shape:
+            raise ValueError(
+                f"y must have rows of shape {self._target_shape}, as in the first fit. "
+                f"Got {y.shape[1:]} instead."
+            )
+        return y
 
     def _learn_units(self, training: Rows) -> None:
-        is_ready_made = isinstance(self.model, str)
-        self._target = (
+        self._units = (
             ContinuousTarget.standard(training.y, training.sample_weight)
-            if is_ready_made
+            if isinstance(self.model, str)
             else ContinuousTarget()
         )
 
-    def _in_units(self, encoded: np.ndarray) -> np.ndarray:
-        return self._target.encode(encoded)
-
-    def _task(self) -> Task:
+    def _task_choices(self) -> list[list[Task]]:
         from nnkit.training import Task
 
-        return Task("regression")
+        choices = [[Task("regression", row_shape=self._target_shape)]]
+        if len(self._target_shape) == 1 and self._target_shape[0] > 1:
+            # A network with an output for each column.
+            choices.append([Task("regression")] * self._target_shape[0])
+        return choices
 
     def _target_facts(self) -> dict[str, Any]:
-        return {"target_type_": "continuous"}
+        is_table = bool(self._target_shape) and self._target_shape[-1] > 1
+        return {"target_type_": "continuous-multioutput" if is_table else "continuous"}
 
-    def _decide(self, outputs: np.ndarray) -> np.ndarray:
-        return self._target.decode(outputs.reshape(len(outputs)))
+    def _network_targets(self, encoded: np.ndarray, n_outputs: int) -> list[np.ndarray]:
+        in_units = self._units.encode(encoded)
+        return [in_units] if n_outputs == 1 else list(in_units.T)
+
+    def _decide(self, outputs: list[np.ndarray]) -> np.ndarray:
+        if len(outputs) > 1:
+            values = np.column_stack([output.reshape(len(output)) for output in outputs])
+        else:
+            values = outputs[0].reshape(len(outputs[0]), *self._target_shape)
+        return self._units.decode(values)

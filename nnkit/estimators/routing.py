@@ -15,6 +15,8 @@ from nnkit.builders import (
 )
 
 __all__ = [
+    "FIT_ARGUMENTS",
+    "PREDICT_ARGUMENTS",
     "PREFIXES",
     "builder_defaults",
     "builder_hyperparameters",
@@ -23,8 +25,24 @@ __all__ = [
     "unknown_name",
 ]
 
-PREFIXES = ("model", "optimizer", "loss", "metrics", "callbacks", "compile")
+PREFIXES = ("model", "optimizer", "loss", "metrics", "callbacks", "compile", "fit", "predict")
 """Where a parameter ``prefix__name`` can go."""
+
+FIT_ARGUMENTS = [
+    "epochs",
+    "batch_size",
+    "callbacks",
+    "class_weight",
+    "initial_epoch",
+    "shuffle",
+    "validation_data",
+    "validation_split",
+    "verbose",
+]
+"""The arguments that ``fit`` takes as SciKeras' does; they win over parameters."""
+
+PREDICT_ARGUMENTS = ["batch_size"]
+"""The arguments that ``predict`` takes."""
 
 
 def resolve_builder(model: Any) -> Callable[..., Any] | None:
@@ -81,8 +99,18 @@ def unknown_name(name: str, own_names: Iterable[str], model: Any) -> str | None:
     accepted = [] if builder is None else accepted_arguments(builder)
     takes_any = builder is not None and takes_any_argument(builder)
     prefix, separator, rest = name.partition("__")
+    taken = {"fit": FIT_ARGUMENTS, "predict": PREDICT_ARGUMENTS}
+    if separator and prefix in taken:
+        # A callback of fit has arguments of its own: fit__callbacks__patience.
+        if rest.partition("__")[0] in taken[prefix]:
+            return None
+        return (
+            f"{name}: {prefix} has no argument {rest!r}.{_hint(rest, taken[prefix], f'{prefix}__')}"
+        )
     if separator and prefix in PREFIXES and prefix != "model":
         return None
+    if name == "build_fn":
+        return "build_fn is called model here. Use model=."
     if separator and prefix == "model":
         if rest in accepted or (takes_any and rest not in INJECTED_ARGUMENTS):
             return None

@@ -10,25 +10,25 @@
 - ``program``: an epoch as one compiled call, and a compiled forward pass.
 - ``callbacks``: validation, early stopping, the guard against NaN, and progress.
 - ``engine``: the fit loop, and the choice between the compiled program and Keras' own fit.
-- ``network``: a trained network that pickles and predicts.
+- ``rows``: rows on the device, dense or sparse, and batches of them.
+- ``network``: a trained network that pickles, predicts, and can be trained further.
 """
 
 from nnkit.training.building import Recipe
-from nnkit.training.compilation import Compilation, compile_model
+from nnkit.training.compilation import Compilation
 from nnkit.training.engine import TrainingData, TrainingPlan, train
 from nnkit.training.heads import Head, Task
-from nnkit.training.network import TrainedNetwork
+from nnkit.training.network import Network
 from nnkit.training.placement import on_device
 
 __all__ = [
     "Compilation",
     "Head",
+    "Network",
     "Recipe",
     "Task",
-    "TrainedNetwork",
     "TrainingData",
     "TrainingPlan",
-    "compile_model",
     "on_device",
     "train",
 ]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
-import numpy as np
 
 from nnkit.training.compilation import Compilation
 from nnkit.training.seeding import seeded_build
 
-__all__ = ["Recipe"]
+__all__ = ["Recipe", "as_inputs"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,10 @@ class Recipe:
         Whether the builder takes ``compile_kwargs``.
     seed : int
         Seeds initial weights and random layers.
+    dtype_policy : str, keras.DTypePolicy or None
+        Keras' default policy for the time of the build; None leaves it as it is.
+    is_rebuildable : bool, default=True
+        Whether the arguments may be kept for a second build; those with training data may not.
     """
 
     builder: Callable[..., Any] | Any
@@ -39,18 +43,19 @@ class Recipe:
     compilation: Compilation
     wants_compile_kwargs: bool = False
     seed: int = 0
-    is_rebuildable: bool = field(init=False)
+    dtype_policy: Any = None
+    is_rebuildable: bool = True
 
-    def __post_init__(self) -> None:
-        # The data that a builder was given are not kept for a second build.
-        object.__setattr__(self, "is_rebuildable", not {"X", "y"} & set(self.arguments))
+    def without_data(self) -> Recipe:
+        """Return the recipe without what the builder was given, for a pickled model."""
+        return replace(self, arguments={}, is_rebuildable=False)
 
-    def build(self, X_sample: np.ndarray) -> Any:
-        """Return a fresh model, built for rows like ``X_sample``.
+    def build(self, X_example: Any) -> Any:
+        """Return a fresh model, built for rows like the example.
 
         Parameters
         ----------
-        X_sample : ndarray of shape (n_rows, ...)
+        X_example : ndarray of shape (n_rows, ...), or dict or list of ndarray
             Encoded rows, at least one; a model without an input layer is called on them.
 
         Returns
@@ -64,7 +69,7 @@ class Recipe:
         ValueError
             If the model does not take rows of this shape.
         """
-        with seeded_build(self.seed):
+        with seeded_build(self.seed), dtype_policy(self.dtype_policy):
             if isinstance(self.builder, keras.Model):
                 model = copy.deepcopy(self.builder)
             else:
@@ -78,34 +83,94 @@ class Recipe:
                     f"Got {type(model).__name__} instead. Does it end with 'return model'?"
                 )
             if not model.built:
-                model(keras.ops.convert_to_tensor(X_sample[:1], dtype=model_dtype(model)))
-        _check_input_shape(model, X_sample)
+                first = keras.tree.map_structure(lambda part: part[:1], X_example)
+                model(as_inputs(model, first))
+        _check_input_shapes(model, X_example)
         return model
 
 
-def model_dtype(model: Any) -> str:
-    """Return the dtype in which a model takes its rows."""
+@contextmanager
+def dtype_policy(policy: Any) -> Iterator[None]:
+    """Make a dtype policy Keras' default for the time of a build."""
+    if policy is None:
+        yield
+        return
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy(policy)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "dtype_policy must be a policy that Keras knows, such as 'mixed_bfloat16', or None. "
+            f"Got {policy!r} instead."
+        ) from error
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def as_inputs(model: Any, X: Any) -> Any:
+    """Return encoded rows in the dtypes in which a model takes them.
+
+    Parameters
+    ----------
+    model : keras.Model
+    X : ndarray, csr_array, or dict or list of ndarray
+        Encoded rows.
+    """
+    dtypes = _input_dtypes(model, X)
+    if isinstance(X, Mapping):
+        return {name: part.astype(dtypes[name], copy=False) for name, part in X.items()}
+    if isinstance(X, list):
+        return [part.astype(dtype, copy=False) for part, dtype in zip(X, dtypes, strict=True)]
+    return X.astype(dtypes, copy=False)
+
+
+def _input_dtypes(model: Any, X: Any) -> Any:
     inputs = getattr(model, "inputs", None)
-    if inputs:
-        return str(inputs[0].dtype)
-    return str(model.compute_dtype)
+    compute_dtype = "float32" if "float16" in model.compute_dtype else str(model.compute_dtype)
+    compute_dtype = "float32" if model.compute_dtype == "bfloat16" else compute_dtype
+    if isinstance(X, Mapping):
+        named = {tensor.name: str(tensor.dtype) for tensor in inputs or []}
+        return {name: named.get(name, compute_dtype) for name in X}
+    if isinstance(X, list):
+        if not inputs or len(inputs) != len(X):
+            return [compute_dtype] * len(X)
+        return [str(tensor.dtype) for tensor in inputs]
+    if not inputs:
+        return compute_dtype
+    return str(inputs[0].dtype)
 
 
-def _check_input_shape(model: Any, X_sample: np.ndarray) -> None:
+def _check_input_shapes(model: Any, X_example: Any) -> None:
     inputs = getattr(model, "inputs", None)
     if not inputs:
         return
-    if len(inputs) != 1:
-        raise ValueError(
-            f"The builder's model has {len(inputs)} inputs, but X is one table. "
-            "Give a model with one input."
-        )
-    shape = tuple(inputs[0].shape)[1:]
-    given = X_sample.shape[1:]
-    if len(shape) != len(given) or any(
-        expected not in (None, came) for expected, came in zip(shape, given, strict=True)
-    ):
-        raise ValueError(
-            f"The builder's model takes rows of shape {shape}, but the encoded rows of X have "
-            f"the shape {given}. Size the input layer with meta.X_shape_[1:]."
-        )
+    if isinstance(X_example, Mapping):
+        names = [tensor.name for tensor in inputs]
+        missing = sorted(set(names) - set(X_example))
+        if missing:
+            raise ValueError(
+                f"The builder's model has the input {missing[0]!r}, which X does not have. "
+                f"The model takes {names}; X has {list(X_example)}."
+            )
+        pairs = [(tensor, X_example[tensor.name]) for tensor in inputs]
+    else:
+        parts = X_example if isinstance(X_example, list) else [X_example]
+        if len(inputs) != len(parts):
+            raise ValueError(
+                f"The builder's model has {len(inputs)} inputs, but X is "
+                f"{'one table' if len(parts) == 1 else f'{len(parts)} arrays'}. Give a model "
+                f"with {len(parts)} input(s), or X as a dict of arrays by input name."
+            )
+        pairs = list(zip(inputs, parts, strict=True))
+    for tensor, part in pairs:
+        shape, given = tuple(tensor.shape)[1:], part.shape[1:]
+        if len(shape) != len(given) or any(
+            expected not in (None, came) for expected, came in zip(shape, given, strict=True)
+        ):
+            where = f" in the input {tensor.name!r}" if len(pairs) > 1 else ""
+            raise ValueError(
+                f"The builder's model takes rows of shape {shape}{where}, but the encoded rows "
+                f"of X have the shape {given}. Size the input layer with meta.X_shape_[1:]."
+            )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,11 +16,13 @@ from tqdm.auto import tqdm
 from nnkit.exceptions import NonFiniteLossError
 from nnkit.training.instantiation import check_arguments, instantiate_all
 from nnkit.training.program import validation_program
+from nnkit.training.rows import n_rows, taker, to_device
 
 __all__ = [
     "LIKELY_CAUSES",
     "LossGuard",
     "Progress",
+    "TimeLimit",
     "Validation",
     "early_stopping",
     "make_callbacks",
@@ -60,24 +63,25 @@ class Validation(keras.callbacks.Callback):
 
     Parameters
     ----------
-    X, y, sample_weight : tensors with n_samples rows
-        The held-out rows; ``sample_weight`` may be None.
+    data : TrainingData
+        The held-out rows, encoded.
     score : tuple of str and callable, or None
-        A name and a function from the outputs (n_samples, n_units) to a float.
+        A name and a function from the list of outputs (n_samples, ...) to a float.
     chunk_rows : int, default=32768
         Rows per compiled call.
     """
 
     def __init__(
         self,
-        X: Any,
-        y: Any,
-        sample_weight: Any | None,
-        score: tuple[str, Callable[[np.ndarray], float]] | None,
+        data: Any,
+        score: tuple[str, Callable[[list[np.ndarray]], float]] | None,
         chunk_rows: int = 32_768,
     ) -> None:
         super().__init__()
-        self._data = (X, y, sample_weight)
+        self._n_rows = n_rows(data.X)
+        self._take = taker(data.X)
+        self._tensors = (to_device(data.X), to_device(data.y))
+        self._sample_weight = data.sample_weight
         self._score = score
         self._chunk_rows = chunk_rows
         self._validate: Callable[..., Any] | None = None
@@ -85,7 +89,9 @@ class Validation(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Validate, and add what was found to ``logs``."""
         if self._validate is None:
-            self._validate = validation_program(self.model, is_weighted=self._data[2] is not None)
+            self._validate = validation_program(
+                self.model, self._take, is_weighted=self._sample_weight is not None
+            )
         loss, outputs = self._pass_over_rows(self._validate)
         found = {name: float(value) for name, value in self.model.get_metrics_result().items()}
         found["loss"] = loss
@@ -95,19 +101,44 @@ class Validation(keras.callbacks.Callback):
         if logs is not None:
             logs.update({f"val_{name}": value for name, value in found.items()})
 
-    def _pass_over_rows(self, validate: Callable[..., Any]) -> tuple[float, np.ndarray]:
-        X, y, sample_weight = self._data
+    def _pass_over_rows(self, validate: Callable[..., Any]) -> tuple[float, list[np.ndarray]]:
         self.model.reset_metrics()
-        losses, totals, outputs = [], [], []
-        for start in range(0, len(X), self._chunk_rows):
-            rows = slice(start, start + self._chunk_rows)
-            weight = tf.ones(1) if sample_weight is None else sample_weight[rows]
-            chunk_loss, chunk_outputs = validate(X[rows], y[rows], weight)
-            losses.append(float(chunk_loss))
-            totals.append(len(X[rows]) if sample_weight is None else float(tf.reduce_sum(weight)))
-            outputs.append(chunk_outputs.numpy())
+        weight = np.ones(1) if self._sample_weight is None else self._sample_weight
+        weight_tensor = tf.convert_to_tensor(weight)
+        losses, totals, chunks = [], [], []
+        for start in range(0, self._n_rows, self._chunk_rows):
+            rows = np.arange(start, min(start + self._chunk_rows, self._n_rows), dtype=np.int32)
+            loss, outputs = validate(*self._tensors, weight_tensor, tf.convert_to_tensor(rows))
+            losses.append(float(loss))
+            totals.append(len(rows) if self._sample_weight is None else weight[rows].sum())
+            chunks.append([keras.ops.convert_to_numpy(o) for o in keras.tree.flatten(outputs)])
         # Each chunk's loss is a weighted mean: together they weigh as much as their rows.
-        return float(np.average(losses, weights=totals)), np.concatenate(outputs)
+        mean_loss = float(np.average(losses, weights=totals))
+        return mean_loss, [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+
+
+class TimeLimit(keras.callbacks.Callback):
+    """Stops the training after the epoch in which its time is up.
+
+    Parameters
+    ----------
+    seconds : float
+        From the beginning of the training.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._start = 0.0
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Start the clock."""
+        self._start = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Look at the clock."""
+        if time.monotonic() - self._start >= self._seconds:
+            self.model.stop_training = True
 
 
 def early_stopping(

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
+import numpy as np
 
 from nnkit._compat import compile_arguments, compute_loss_in
-from nnkit.training.heads import Head, Task, choose_loss, find_loss, read_head
-from nnkit.training.instantiation import instantiate, instantiate_all
+from nnkit.training.heads import (
+    Head,
+    Task,
+    choose_loss,
+    find_loss,
+    output_structure,
+    read_heads,
+)
+from nnkit.training.instantiation import instantiate, split_routed
 
-__all__ = ["Compilation", "compile_model"]
+__all__ = ["Compilation", "Compiled", "compile_model"]
 
 
 @dataclass(frozen=True)
@@ -43,12 +51,9 @@ class Compilation:
 
         The loss is None where it is to be chosen once the model is known.
         """
-        loss = self.loss
-        if loss is not None and not inspect.isroutine(loss):
-            loss = instantiate(loss, self.of("loss"), parameter="loss", find=find_loss)
         return {
             "optimizer": _make_optimizer(self.optimizer, self.of("optimizer")),
-            "loss": loss,
+            "loss": _make_structure(self.loss, self.of("loss"), "loss", _make_loss),
             "metrics": _make_metrics(self.metrics, self.of("metrics")),
             **self.of("compile"),
         }
@@ -68,36 +73,105 @@ def _make_optimizer(optimizer: Any, routed: Mapping[str, Any]) -> Any:
     return made
 
 
-def _make_metrics(metrics: Any, routed: Mapping[str, Any]) -> list[Any] | None:
-    def find(name: str) -> Any:
-        found = keras.metrics.get(name)
-        if not inspect.isroutine(found):
-            return type(found)
-        class_name = "".join(part.capitalize() for part in found.__name__.split("_"))
-        return getattr(keras.metrics, class_name, found)
+def _make_loss(loss: Any, arguments: Mapping[str, Any], parameter: str) -> Any:
+    return instantiate(loss, arguments, parameter=parameter, find=find_loss)
 
-    def make(metric: Any, arguments: Mapping[str, Any], parameter: str) -> Any:
-        # Keras picks the kind of a named accuracy or cross-entropy by the shapes.
-        if isinstance(metric, str) and not arguments:
-            try:
-                keras.metrics.get(metric)
-            except ValueError as error:
-                known = ("acc", "accuracy", "ce", "crossentropy")
-                if metric not in known:
-                    raise ValueError(
-                        f"{parameter}={metric!r} is not a metric that Keras knows."
-                    ) from error
-            return metric
-        return instantiate(metric, arguments, parameter=parameter, find=find)
 
-    made = instantiate_all(metrics, routed, parameter="metrics", make=make)
-    return made or None
+def _find_metric(name: str) -> Any:
+    found = keras.metrics.get(name)
+    if not inspect.isroutine(found):
+        return type(found)
+    class_name = "".join(part.capitalize() for part in found.__name__.split("_"))
+    return getattr(keras.metrics, class_name, found)
+
+
+def _make_metric(metric: Any, arguments: Mapping[str, Any], parameter: str) -> Any:
+    # Keras picks the kind of a named accuracy or cross-entropy by the shapes.
+    if isinstance(metric, str) and not arguments:
+        try:
+            keras.metrics.get(metric)
+        except ValueError as error:
+            if metric not in ("acc", "accuracy", "ce", "crossentropy"):
+                raise ValueError(
+                    f"{parameter}={metric!r} is not a metric that Keras knows."
+                ) from error
+        return metric
+    return instantiate(metric, arguments, parameter=parameter, find=_find_metric)
+
+
+def _make_structure(
+    specifications: Any,
+    routed: Mapping[str, Any],
+    parameter: str,
+    make: Callable[[Any, Mapping[str, Any], str], Any],
+) -> Any:
+    """Return the objects of a specification in its structure of lists and dicts.
+
+    Arguments are routed to all, or by position or key to one: ``"0__name"``.
+    """
+    if specifications is None:
+        if routed and parameter != "loss":
+            raise ValueError(
+                f"{parameter}__{next(iter(routed))} is set, but {parameter} holds nothing to "
+                f"take it. Set {parameter}."
+            )
+        return None
+    if isinstance(specifications, Mapping):
+        entries = {str(key): entry for key, entry in specifications.items()}
+    elif isinstance(specifications, (list, tuple)):
+        entries = {str(position): entry for position, entry in enumerate(specifications)}
+    else:
+        return make(specifications, routed, parameter)
+    split = split_routed(routed, list(entries))
+    made = {
+        key: _make_structure(entry, split[key], f"{parameter}__{key}", make)
+        for key, entry in entries.items()
+    }
+    return made if isinstance(specifications, Mapping) else list(made.values())
+
+
+def _make_metrics(metrics: Any, routed: Mapping[str, Any]) -> Any:
+    made = _make_structure(metrics, routed, "metrics", _make_metric)
+    return made if made is None or isinstance(made, (list, dict)) else [made]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What is known of a model once it is compiled.
+
+    Parameters
+    ----------
+    tasks : list of Task
+        What each output is to learn.
+    heads : list of Head
+        What each output means.
+    as_codes : list of bool
+        Whether the loss of each output takes codes of classes.
+    structure : object
+        The structure of the outputs, with a 0 for each.
+    """
+
+    tasks: list[Task]
+    heads: list[Head]
+    as_codes: list[bool]
+    structure: Any
+
+    def targets(self, encoded: Sequence[np.ndarray], dtype: str) -> Any:
+        """Return encoded targets, one array an output, as the losses compare them."""
+        arrays = [
+            head.targets(part, as_codes=codes, dtype=dtype)
+            for head, codes, part in zip(self.heads, self.as_codes, encoded, strict=True)
+        ]
+        return keras.tree.pack_sequence_as(self.structure, arrays)
 
 
 def compile_model(
-    model: Any, compilation: Compilation, task: Task, row_shape: tuple[int, ...]
-) -> tuple[Head, bool]:
-    """Compile a model for a task, keeping what its builder compiled it with.
+    model: Any,
+    compilation: Compilation,
+    task_choices: Sequence[Sequence[Task]],
+    X_example: Any,
+) -> Compiled:
+    """Compile a model for its tasks, keeping what its builder compiled it with.
 
     Parameters
     ----------
@@ -105,17 +179,14 @@ def compile_model(
         Built; compiled or not.
     compilation : Compilation
         What the user specified.
-    task : Task
-        What is to be learnt.
-    row_shape : tuple of int
-        Shape of one row that the model takes.
+    task_choices : sequence of sequences of Task
+        What each output may be to learn; the number of outputs decides which it is.
+    X_example : ndarray, or dict or list of ndarray
+        Rows that the model takes, in its own dtypes.
 
     Returns
     -------
-    head : Head
-        What the outputs mean.
-    as_codes : bool
-        Whether the loss takes codes of classes.
+    compiled : Compiled
 
     Raises
     ------
@@ -131,11 +202,23 @@ def compile_model(
         optimizer = own.get("optimizer") or optimizer
         loss = own.get("loss") if own.get("loss") is not None else loss
         metrics = own.get("metrics") if own.get("metrics") is not None else metrics
-    if isinstance(loss, (list, tuple, dict)):
-        raise ValueError(f"loss must be one loss for one output. Got {loss!r} instead.")
-    head = read_head(model, task, row_shape, loss=loss)
+    outputs = output_structure(model, X_example)
+    names = _output_names(model, outputs)
+    fitting = [choice for choice in task_choices if len(choice) == len(names)]
+    tasks = list(fitting[0] if fitting else task_choices[0])
+    losses = _by_output(loss, names)
+    heads = read_heads(model, outputs, tasks, losses)
     # What the builder was handed in compile_kwargs carries the routed arguments already.
-    chosen_loss, as_codes = choose_loss(loss, compilation.of("loss"), head, task)
+    routed = compilation.of("loss")
+    if len(heads) > 1:
+        keys = names if isinstance(loss, Mapping) else [str(i) for i in range(len(heads))]
+        by_output = list(split_routed(routed, keys).values())
+    else:
+        by_output = [dict(routed)]
+    chosen = [
+        choose_loss(one, arguments, head, task)
+        for one, arguments, head, task in zip(losses, by_output, heads, tasks, strict=True)
+    ]
     made_metrics = _make_metrics(metrics, compilation.of("metrics"))
     kept = {
         name: value
@@ -147,24 +230,47 @@ def compile_model(
             **kept,
             **compilation.of("compile"),
             "optimizer": _make_optimizer(optimizer, compilation.of("optimizer")),
-            "loss": chosen_loss,
-            "metrics": _thresholded(made_metrics, head),
+            "loss": keras.tree.pack_sequence_as(outputs, [one for one, _ in chosen]),
+            "metrics": _thresholded(made_metrics, heads),
         }
     )
-    if output_dtype(model) == "float64":
+    if str(keras.tree.flatten(outputs)[0].dtype) == "float64":
         compute_loss_in(model, "float64")
-    return head, as_codes
+    structure = keras.tree.map_structure(lambda _: 0, outputs)
+    return Compiled(tasks, heads, [as_codes for _, as_codes in chosen], structure)
 
 
-def output_dtype(model: Any) -> str:
-    """Return the dtype of a model's output."""
-    outputs = getattr(model, "outputs", None)
-    return str(outputs[0].dtype) if outputs else str(model.compute_dtype)
+def _output_names(model: Any, outputs: Any) -> list[str]:
+    """Return the names of a model's outputs, in flat order."""
+    if isinstance(outputs, Mapping):
+        return sorted(outputs)
+    names = getattr(model, "output_names", None)
+    n_outputs = len(keras.tree.flatten(outputs))
+    return list(names) if names else [str(position) for position in range(n_outputs)]
 
 
-def _thresholded(metrics: list[Any] | None, head: Head) -> list[Any] | None:
+def _by_output(loss: Any, names: list[str]) -> list[Any]:
+    """Return the loss that was asked for each output."""
+    if isinstance(loss, Mapping):
+        unknown = sorted(set(loss) - set(names))
+        if unknown:
+            raise ValueError(f"loss names the output {unknown[0]!r}; the model has {names}.")
+        return [loss.get(name) for name in names]
+    if isinstance(loss, (list, tuple)):
+        if len(loss) != len(names):
+            raise ValueError(
+                f"loss must be one loss, or one for each of the {len(names)} output(s) of the "
+                f"model. Got {len(loss)} instead."
+            )
+        return list(loss)
+    return [loss] * len(names)
+
+
+def _thresholded(metrics: Any, heads: Sequence[Head]) -> Any:
     """Return the metrics with named accuracies of one logit compared at 0, not 0.5."""
-    if metrics is None or head.scale != "logits" or head.n_units > 1:
+    if not isinstance(metrics, list) or len(heads) > 1:
+        return metrics
+    if heads[0].scale != "logits" or heads[0].is_one_of_many:
         return metrics
     return [
         keras.metrics.BinaryAccuracy(threshold=0.0, name=metric)
@@ -176,7 +282,8 @@ def _thresholded(metrics: list[Any] | None, head: Head) -> list[Any] | None:
 
 def _check_same_kind(parameter: str, asked: Any, own: Any, *, default: Any) -> None:
     """Raise if a parameter says something else than the builder compiled."""
-    if asked == default or own is None or asked is own:
+    is_structure = isinstance(asked, (list, tuple, dict)) or isinstance(own, (list, tuple, dict))
+    if is_structure or asked == default or own is None or asked is own:
         return
     if _kind(asked) == _kind(own):
         return

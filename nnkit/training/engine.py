@@ -17,11 +17,13 @@ from nnkit.training.callbacks import (
     LIKELY_CAUSES,
     LossGuard,
     Progress,
+    TimeLimit,
     Validation,
     early_stopping,
     needs_batches,
 )
 from nnkit.training.program import epoch_program
+from nnkit.training.rows import n_rows, take_on_host, taker, to_device
 
 __all__ = ["TrainingData", "TrainingPlan", "TrainingRecord", "train"]
 
@@ -32,16 +34,18 @@ class TrainingData:
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, ...)
-    y : ndarray of shape (n_samples, ...)
+    X : ndarray of shape (n_samples, ...), csr_array, or dict or list of ndarray
+        In the dtypes of the model's inputs.
+    y : ndarray of shape (n_samples, ...), or a structure of them like the model's outputs
     sample_weight : ndarray of shape (n_samples,) or None
-    validation : tuple of such X, y and sample_weight, or None
+    validation : TrainingData or None
+        Rows to validate on.
     """
 
-    X: np.ndarray
-    y: np.ndarray
+    X: Any
+    y: Any
     sample_weight: np.ndarray | None = None
-    validation: tuple[np.ndarray, np.ndarray, np.ndarray | None] | None = None
+    validation: TrainingData | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,10 @@ class TrainingPlan:
         What trains.
     verbose : {0, 1, 2}
         Silent, a bar, or a line an epoch.
+    first_epoch : int
+        Number of the first epoch, above 0 where training goes on.
+    time_limit : float or None
+        Seconds after which no further epoch begins.
     """
 
     epochs: int
@@ -83,9 +91,16 @@ class TrainingPlan:
     stops_early: bool = False
     n_iter_no_change: int = 10
     tol: float = 0.0
-    score: tuple[str, Callable[[np.ndarray], float]] | None = None
+    score: tuple[str, Callable[[list[np.ndarray]], float]] | None = None
     engine: Literal["auto", "compiled", "keras"] = "auto"
     verbose: int = 0
+    first_epoch: int = 0
+    time_limit: float | None = None
+
+    @property
+    def last_epoch(self) -> int:
+        """The number behind that of the last epoch."""
+        return self.first_epoch + self.epochs
 
 
 @dataclass(frozen=True)
@@ -107,7 +122,12 @@ class TrainingRecord:
     engine: Literal["compiled", "keras"] = "compiled"
 
 
-def train(model: Any, data: TrainingData, plan: TrainingPlan) -> TrainingRecord:
+def train(
+    model: Any,
+    data: TrainingData,
+    plan: TrainingPlan,
+    programs: dict[Any, Any] | None = None,
+) -> TrainingRecord:
     """Train a compiled model in place, and say what happened.
 
     Parameters
@@ -116,6 +136,8 @@ def train(model: Any, data: TrainingData, plan: TrainingPlan) -> TrainingRecord:
         Compiled.
     data : TrainingData
     plan : TrainingPlan
+    programs : dict or None, default=None
+        Compiled programs of earlier trainings of this model, which is added to.
 
     Returns
     -------
@@ -139,8 +161,7 @@ def train(model: Any, data: TrainingData, plan: TrainingPlan) -> TrainingRecord:
     callbacks: list[Any] = [LossGuard()]
     if data.validation is not None:
         # Losses and scores come first, so that the user's callbacks can monitor them.
-        X, y, sample_weight = _to_tensors(data.validation)
-        callbacks.insert(0, Validation(X, y, sample_weight, plan.score))
+        callbacks.insert(0, Validation(data.validation, plan.score))
     callbacks += plan.callbacks
     if plan.stops_early:
         stopping = early_stopping(
@@ -150,33 +171,38 @@ def train(model: Any, data: TrainingData, plan: TrainingPlan) -> TrainingRecord:
             tol=plan.tol,
         )
         callbacks.append(stopping)
+    if plan.time_limit is not None:
+        callbacks.append(TimeLimit(plan.time_limit))
     if plan.verbose:
         callbacks.append(Progress(plan.epochs, plan.verbose))
     callback_list = keras.callbacks.CallbackList(
         callbacks,
         add_history=True,
         model=model,
-        epochs=plan.epochs,
-        steps=math.ceil(len(data.X) / plan.batch_size),
+        epochs=plan.last_epoch,
+        steps=math.ceil(n_rows(data.X) / plan.batch_size),
         verbose=0,
     )
-    run = _run_compiled if engine == "compiled" else _run_keras
     try:
-        run(model, data, plan, callback_list)
+        if engine == "compiled":
+            _run_compiled(model, data, plan, callback_list, {} if programs is None else programs)
+        else:
+            _run_keras(model, data, plan, callback_list)
     except KeyboardInterrupt:
         callback_list.on_train_end()
         epochs_done = len(model.history.epoch)
+        kept = "best weights so far" if plan.stops_early else "weights that it has reached"
         warnings.warn(
             f"The training was interrupted after {epochs_done} of {plan.epochs} epochs; "
-            "the model keeps the best weights so far.",
+            f"the model keeps the {kept}.",
             UserWarning,
             stacklevel=2,
         )
     _check_weights(model)
     history = {name: [float(v) for v in values] for name, values in model.history.history.items()}
-    last_epoch = max(0, len(model.history.epoch) - 1)
-    best_epoch = last_epoch if stopping is None else getattr(stopping, "best_epoch", last_epoch)
-    return TrainingRecord(history, int(best_epoch), engine)
+    last = max(0, len(model.history.epoch) - 1)
+    best = last if stopping is None else stopping.best_epoch - plan.first_epoch
+    return TrainingRecord(history, int(best), engine)
 
 
 def _check_weights(model: Any) -> None:
@@ -186,10 +212,6 @@ def _check_weights(model: Any) -> None:
     raise NonFiniteLossError(
         f"The weights became NaN or infinite in epoch {len(model.history.epoch)}. {LIKELY_CAUSES}"
     )
-
-
-def _to_tensors(data: tuple[np.ndarray, np.ndarray, np.ndarray | None]) -> tuple[Any, ...]:
-    return tuple(None if part is None else tf.convert_to_tensor(part) for part in data)
 
 
 def _choose_engine(model: Any, plan: TrainingPlan) -> Literal["compiled", "keras"]:
@@ -216,6 +238,8 @@ def _reason_for_keras(model: Any, callbacks: Sequence[Any]) -> str | None:
         return "a model compiled with run_eagerly"
     if model.steps_per_execution not in (None, 1):
         return "a model compiled with steps_per_execution"
+    if tf.distribute.has_strategy():
+        return "a tf.distribute strategy"
     for callback in callbacks:
         if needs_batches(callback):
             return f"{type(callback).__name__}, which wants to be called at every batch"
@@ -230,20 +254,30 @@ def _order(n_samples: int, plan: TrainingPlan, epoch: int) -> np.ndarray:
     return np.random.default_rng([plan.seed, epoch]).permutation(rows)
 
 
-def _run_compiled(model: Any, data: TrainingData, plan: TrainingPlan, callback_list: Any) -> None:
+def _run_compiled(
+    model: Any,
+    data: TrainingData,
+    plan: TrainingPlan,
+    callback_list: Any,
+    programs: dict[Any, Any],
+) -> None:
     is_weighted = data.sample_weight is not None
-    run_epoch = epoch_program(model, plan.batch_size, is_weighted=is_weighted)
-    X, y = tf.convert_to_tensor(data.X), tf.convert_to_tensor(data.y)
+    key = ("epoch", plan.batch_size, is_weighted)
+    if key not in programs:
+        programs[key] = epoch_program(
+            model, taker(data.X), plan.batch_size, is_weighted=is_weighted
+        )
+    run_epoch = programs[key]
+    X, y = to_device(data.X), to_device(data.y)
     sample_weight = tf.convert_to_tensor(data.sample_weight if is_weighted else np.ones(1))
     model.stop_training = False
     callback_list.on_train_begin()
     logs: dict[str, float] = {}
-    for epoch in range(plan.epochs):
+    for epoch in range(plan.first_epoch, plan.last_epoch):
         callback_list.on_epoch_begin(epoch)
         model.reset_metrics()
-        means = run_epoch(
-            X, y, sample_weight, tf.convert_to_tensor(_order(len(data.X), plan, epoch))
-        )
+        order = tf.convert_to_tensor(_order(n_rows(data.X), plan, epoch))
+        means = run_epoch(X, y, sample_weight, order)
         logs = {name: float(mean) for name, mean in means.items()}
         callback_list.on_epoch_end(epoch, logs)
         if model.stop_training:
@@ -258,18 +292,21 @@ class _OrderedBatches(keras.utils.PyDataset):
         super().__init__()
         self._data = data
         self._plan = plan
-        self.begin_epoch(0)
+        self.begin_epoch(plan.first_epoch)
 
     def begin_epoch(self, epoch: int) -> None:
-        self._order = _order(len(self._data.X), self._plan, epoch)
+        self._order = _order(n_rows(self._data.X), self._plan, epoch)
 
     def __len__(self) -> int:
-        return math.ceil(len(self._data.X) / self._plan.batch_size)
+        return math.ceil(n_rows(self._data.X) / self._plan.batch_size)
 
-    def __getitem__(self, position: int) -> tuple[np.ndarray, ...]:
+    def __getitem__(self, position: int) -> tuple[Any, ...]:
         start = position * self._plan.batch_size
         rows = self._order[start : start + self._plan.batch_size]
-        batch: tuple[np.ndarray, ...] = (self._data.X[rows], self._data.y[rows])
+        batch: tuple[Any, ...] = (
+            take_on_host(self._data.X, rows),
+            take_on_host(self._data.y, rows),
+        )
         if self._data.sample_weight is not None:
             batch += (self._data.sample_weight[rows],)
         return batch
@@ -283,7 +320,8 @@ def _run_keras(model: Any, data: TrainingData, plan: TrainingPlan, callback_list
     )
     model.fit(
         batches,
-        epochs=plan.epochs,
+        initial_epoch=plan.first_epoch,
+        epochs=plan.last_epoch,
         callbacks=callback_list,
         shuffle=False,
         verbose=0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,10 +11,10 @@ import keras
 import numpy as np
 from scipy.special import expit, softmax
 
-from nnkit._compat import output_layer
+from nnkit._compat import constructor_arguments, output_layer
 from nnkit.training.instantiation import instantiate
 
-__all__ = ["Head", "Task", "choose_loss", "find_loss", "read_head"]
+__all__ = ["Head", "Task", "choose_loss", "find_loss", "output_structure", "read_heads"]
 
 Scale = Literal["probabilities", "logits", "values"]
 
@@ -29,32 +29,34 @@ _SCALE_OF_ACTIVATION: dict[str, Scale] = {
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be learnt.
+    """What one output of a network is to learn.
 
     Parameters
     ----------
-    kind : {"classification", "regression"}
-    n_classes : int
-        Classes of a classification; 0 for a regression.
-    n_outputs : int
-        Columns of a continuous target; 1 for a classification.
+    kind : {"classification", "multilabel", "regression"}
+        One of several classes, any of several labels, or values.
+    n_classes : int, default=0
+        Classes of a classification.
+    row_shape : tuple of int, default=()
+        Shape of one row of the target: () for (n_samples,), (n_columns,) for a table,
+        (n_steps,) for the classes of a sequence.
     """
 
-    kind: Literal["classification", "regression"]
+    kind: Literal["classification", "multilabel", "regression"]
     n_classes: int = 0
-    n_outputs: int = 1
+    row_shape: tuple[int, ...] = ()
 
     @property
     def n_units_expected(self) -> int:
         """The units that a last layer for this task has."""
-        if self.kind == "regression":
-            return self.n_outputs
-        return 1 if self.n_classes == 2 else self.n_classes
+        if self.kind != "classification":
+            return self.row_shape[-1] if self.row_shape else 1
+        return 1 if self.n_classes == 2 and not self.row_shape else self.n_classes
 
 
 @dataclass(frozen=True)
 class Head:
-    """What the outputs of a model mean.
+    """What one output of a model means.
 
     Parameters
     ----------
@@ -65,22 +67,30 @@ class Head:
         the units of the encoded target.
     activation : str
         Name of the last activation; "unknown" if the model does not tell.
-    rank : int
+    rank : int, default=2
         Axes of the output, 2 for (n_samples, n_units) and 1 for (n_samples,).
+    is_multilabel : bool, default=False
+        Whether each unit is a label of its own.
     """
 
     n_units: int
     scale: Scale
     activation: str
     rank: int = 2
+    is_multilabel: bool = False
+
+    @property
+    def is_one_of_many(self) -> bool:
+        """Whether the units are the classes of one decision."""
+        return self.scale != "values" and not self.is_multilabel and self.n_units > 1
 
     def targets(self, encoded: np.ndarray, *, as_codes: bool, dtype: str) -> np.ndarray:
         """Return encoded targets in the form that the loss compares with the outputs.
 
         Parameters
         ----------
-        encoded : ndarray of shape (n_samples,)
-            Codes of classes, or continuous values.
+        encoded : ndarray of shape (n_samples, ...)
+            Codes of classes, indicators of labels, or continuous values.
         as_codes : bool
             Whether the loss takes codes rather than one column per class.
         dtype : str
@@ -88,39 +98,47 @@ class Head:
 
         Returns
         -------
-        targets : ndarray of shape (n_samples,), (n_samples, 1) or (n_samples, n_units)
+        targets : ndarray of shape (n_samples, ...)
+            With as many axes as the outputs, but for codes, which have one less.
         """
-        if self.scale != "values" and self.n_units > 1:
+        if self.is_one_of_many:
             return encoded if as_codes else np.eye(self.n_units, dtype=dtype)[encoded]
         targets = encoded.astype(dtype)
-        return targets if self.rank == 1 else targets[:, np.newaxis]
+        # (n,) - (n, 1) would broadcast to (n, n)
+        return targets[..., np.newaxis] if targets.ndim < self.rank else targets
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Return class probabilities of shape (n_samples, n_classes) from outputs.
 
         One unit is the probability (or its log-odds) of the second class. Several units go
-        through a softmax if they are logits, else they are divided by their sum.
+        through a softmax if they are logits, else they are divided by their sum. Each unit
+        of labels is a probability of its own.
         """
         outputs = np.asarray(outputs, dtype=np.float64)
+        if self.is_multilabel:
+            return expit(outputs) if self.scale == "logits" else outputs
         if self.n_units == 1:
             second = outputs.reshape(len(outputs))
             if self.scale == "logits":
                 return np.column_stack([expit(-second), expit(second)])
             return np.column_stack([1.0 - second, second])
         if self.scale == "logits":
-            return softmax(outputs, axis=1)
-        totals = outputs.sum(axis=1, keepdims=True)
+            return softmax(outputs, axis=-1)
+        totals = outputs.sum(axis=-1, keepdims=True)
         uniform = np.full_like(outputs, 1.0 / self.n_units)
         return np.divide(outputs, totals, out=uniform, where=totals > 0)
 
 
-def _activation_name(model: Any) -> str:
-    """Return the name of the last activation of a model, "unknown" if it does not tell."""
-    layer = output_layer(model)
+def _activation_name(model: Any, position: int) -> str:
+    """Return the name of the activation of one output, "unknown" if it does not tell."""
+    outputs = getattr(model, "outputs", None)
+    layer = None if not outputs else output_layer(outputs[position])
     if layer is None and getattr(model, "layers", None) and isinstance(model, keras.Sequential):
         layer = model.layers[-1]
     if isinstance(layer, keras.Model):
-        return _activation_name(layer)
+        return _activation_name(layer, 0) if len(layer.outputs or [0]) == 1 else "unknown"
+    if isinstance(layer, keras.layers.TimeDistributed):
+        layer = layer.layer
     if isinstance(layer, keras.layers.Softmax):
         return "softmax"
     if isinstance(layer, (keras.layers.Add, keras.layers.Subtract, keras.layers.Rescaling)):
@@ -131,54 +149,76 @@ def _activation_name(model: Any) -> str:
     return str(getattr(activation, "__name__", type(activation).__name__)).lower()
 
 
-def _output_shape(model: Any, row_shape: tuple[int, ...]) -> tuple[int | None, ...]:
-    """Return the shape of a model's one output, (None, ...)."""
-    outputs = getattr(model, "outputs", None)
-    if outputs is None:
-        # A subclassed model tells its outputs only when it is called.
-        rows = keras.KerasTensor((None, *row_shape), dtype=model.compute_dtype)
-        outputs = keras.tree.flatten(model.compute_output_spec(rows))
-    if len(outputs) != 1:
-        raise ValueError(
-            f"The builder's model has {len(outputs)} outputs, but y is one target. "
-            "Give a model with one output."
-        )
-    return tuple(outputs[0].shape)
-
-
-def read_head(model: Any, task: Task, row_shape: tuple[int, ...], *, loss: Any) -> Head:
-    """Return what the outputs of a model mean for a task.
+def output_structure(model: Any, X_example: Any) -> Any:
+    """Return a model's outputs as symbolic tensors, in the structure it gives them.
 
     Parameters
     ----------
     model : keras.Model
         Built.
-    task : Task
-        What is to be learnt.
-    row_shape : tuple of int
-        Shape of one row that the model takes.
-    loss : str, class, instance or None
-        The loss that was asked for, which speaks for a model that does not tell its last
-        activation.
+    X_example : ndarray, or dict or list of ndarray
+        Rows that the model takes.
+    """
+    rows = keras.tree.map_structure(
+        lambda part: keras.KerasTensor((None, *part.shape[1:]), dtype=str(part.dtype)), X_example
+    )
+    return model.compute_output_spec(rows)
+
+
+def read_heads(
+    model: Any, outputs: Any, tasks: Sequence[Task], losses: Sequence[Any]
+) -> list[Head]:
+    """Return what the outputs of a model mean for its tasks.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built.
+    outputs : structure of symbolic tensors
+        As `output_structure` gives them.
+    tasks : sequence of Task
+        What each output is to learn.
+    losses : sequence
+        The losses that were asked for, each of which speaks for an output that does not tell
+        its last activation; None where none was.
 
     Raises
     ------
     ValueError
-        If the outputs cannot be what the task needs; the message names the fix.
+        If the outputs cannot be what the tasks need; the message names the fix.
     """
-    shape = _output_shape(model, row_shape)
-    if len(shape) not in (1, 2):
+    flat = keras.tree.flatten(outputs)
+    if len(flat) != len(tasks):
+        what = "one target" if len(tasks) == 1 else f"{len(tasks)} targets"
         raise ValueError(
-            f"The builder's model gives outputs of shape {shape[1:]} per row. "
-            "End it in one row of units, for example with Flatten and Dense."
+            f"The builder's model has {len(flat)} outputs, but y is {what}. "
+            f"Give a model with {len(tasks)} output(s)."
         )
+    return [
+        _read_head(tuple(output.shape), _activation_name(model, position), task, loss)
+        for position, (output, task, loss) in enumerate(zip(flat, tasks, losses, strict=True))
+    ]
+
+
+def _read_head(shape: tuple[int | None, ...], activation: str, task: Task, loss: Any) -> Head:
     n_units = 1 if len(shape) == 1 else int(shape[-1] or 0)
-    activation = _activation_name(model)
+    # Values and labels have the axes of y; classes have one more.
+    wanted = task.row_shape if task.kind != "classification" else (*task.row_shape, n_units)
+    wanted = wanted or (n_units,)
+    if len(shape) > 1 and (
+        len(shape) != 1 + len(wanted)
+        or any(came not in (None, want) for came, want in zip(shape[1:-1], wanted, strict=False))
+    ):
+        raise ValueError(
+            f"The builder's model gives outputs of shape {shape[1:]} per row, but y needs "
+            f"{wanted}. End it in such outputs, for example with Flatten and Dense."
+        )
     if task.kind == "regression":
-        if n_units != task.n_outputs:
+        if n_units != task.n_units_expected:
             raise ValueError(
-                f"The builder's model has {n_units} output unit(s), but y has {task.n_outputs} "
-                f"column(s). Give the last layer meta.n_outputs_expected_ units."
+                f"The builder's model has {n_units} output unit(s), but y has "
+                f"{task.n_units_expected} column(s). Give the last layer "
+                "meta.n_outputs_expected_ units."
             )
         if activation in ("sigmoid", "softmax", "hard_sigmoid"):
             raise ValueError(
@@ -186,27 +226,46 @@ def read_head(model: Any, task: Task, row_shape: tuple[int, ...], *, loss: Any) 
                 "and 1 only. Use 'linear' in the last layer of a regression."
             )
         return Head(n_units, "values", activation, len(shape))
-    allowed = (1, 2) if task.n_classes == 2 else (task.n_classes,)
-    if n_units not in allowed:
-        raise ValueError(
-            f"The builder's model has {n_units} output unit(s), but y has {task.n_classes} "
-            "classes. Give the last layer meta.n_outputs_expected_ units."
-        )
-    if n_units == 1 and activation == "softmax":
-        raise ValueError(
-            "The model's last layer is a softmax over one unit, which is always 1. "
-            "Use 'sigmoid' with one unit, or 'softmax' with two."
-        )
+    is_multilabel = task.kind == "multilabel"
+    if is_multilabel:
+        if n_units != task.n_units_expected:
+            raise ValueError(
+                f"The builder's model has {n_units} output unit(s), but y has "
+                f"{task.n_units_expected} labels. Give the last layer "
+                "meta.n_outputs_expected_ units."
+            )
+        if activation == "softmax" and len(task.row_shape) == 1:
+            raise ValueError(
+                "The model's last activation is 'softmax', which allows one label a row, but y "
+                "has any number of labels. Use 'sigmoid' in the last layer."
+            )
+        # One-hot steps of a sequence: a softmax over each.
+        is_multilabel = activation != "softmax"
+    else:
+        allowed = (1, 2) if task.n_classes == 2 and not task.row_shape else (task.n_classes,)
+        if n_units not in allowed:
+            raise ValueError(
+                f"The builder's model has {n_units} output unit(s), but y has {task.n_classes} "
+                "classes. Give the last layer meta.n_outputs_expected_ units."
+            )
+        if n_units == 1 and activation == "softmax":
+            raise ValueError(
+                "The model's last layer is a softmax over one unit, which is always 1. "
+                "Use 'sigmoid' with one unit, or 'softmax' with two."
+            )
     if activation in _SCALE_OF_ACTIVATION:
-        return Head(n_units, _SCALE_OF_ACTIVATION[activation], activation, len(shape))
-    from_logits = _from_logits(loss)
-    if from_logits is None:
-        raise ValueError(
-            f"The model's last activation is {activation!r}, which tells neither probabilities "
-            "nor logits. End the model with 'sigmoid', 'softmax' or 'linear', or give a loss "
-            "with from_logits, such as keras.losses.BinaryCrossentropy(from_logits=True)."
-        )
-    return Head(n_units, "logits" if from_logits else "probabilities", activation, len(shape))
+        scale = _SCALE_OF_ACTIVATION[activation]
+    else:
+        from_logits = _from_logits(loss)
+        if from_logits is None:
+            raise ValueError(
+                f"The model's last activation is {activation!r}, which tells neither "
+                "probabilities nor logits. End the model with 'sigmoid', 'softmax' or 'linear', "
+                "or give a loss with from_logits, such as "
+                "keras.losses.BinaryCrossentropy(from_logits=True)."
+            )
+        scale = "logits" if from_logits else "probabilities"
+    return Head(n_units, scale, activation, len(shape), is_multilabel)
 
 
 def _from_logits(loss: Any) -> bool | None:
@@ -216,10 +275,7 @@ def _from_logits(loss: Any) -> bool | None:
     if inspect.isclass(loss):
         parameter = inspect.signature(loss).parameters.get("from_logits")
         return None if parameter is None else bool(parameter.default)
-    try:
-        from_logits = loss.get_config().get("from_logits")
-    except (AttributeError, NotImplementedError):
-        return None
+    from_logits = constructor_arguments(loss).get("from_logits")
     return None if from_logits is None else bool(from_logits)
 
 
@@ -237,6 +293,8 @@ def choose_loss(loss: Any, routed: Mapping[str, Any], head: Head, task: Task) ->
         What the outputs mean.
     task : Task
         What is to be learnt.
+    parameter : str, default="loss"
+        The estimator's parameter, for messages.
 
     Returns
     -------
@@ -255,12 +313,12 @@ def choose_loss(loss: Any, routed: Mapping[str, Any], head: Head, task: Task) ->
         if task.kind == "regression":
             specification = keras.losses.MeanSquaredError
         else:
-            is_one_of_many = head.n_units > 1 and head.activation != "sigmoid"
-            specification = (
-                keras.losses.SparseCategoricalCrossentropy
-                if is_one_of_many
-                else keras.losses.BinaryCrossentropy
-            )
+            if head.is_multilabel or head.n_units == 1 or head.activation == "sigmoid":
+                specification = keras.losses.BinaryCrossentropy
+            elif task.kind == "multilabel":
+                specification = keras.losses.CategoricalCrossentropy
+            else:
+                specification = keras.losses.SparseCategoricalCrossentropy
             defaults["from_logits"] = head.scale == "logits"
         chosen = instantiate(
             specification, {**defaults, **routed}, parameter="loss", find=find_loss
@@ -278,7 +336,8 @@ def choose_loss(loss: Any, routed: Mapping[str, Any], head: Head, task: Task) ->
     # Weighted means: weights of 1/n learn as weights of 1, and rows without weight do not count.
     if chosen.reduction in ("sum_over_batch_size", "mean"):
         chosen.reduction = "mean_with_sample_weight"
-    return chosen, _takes_codes(chosen)
+    as_codes = _takes_codes(chosen) and task.kind == "classification"
+    return chosen, as_codes
 
 
 def find_loss(name: str) -> Any:
@@ -316,7 +375,7 @@ def _check_agreement(loss: Any, head: Head, task: Task) -> None:
                 "Use a regression loss such as 'mse', or KerasClassifier."
             )
         return
-    if head.n_units == 1 and "Categorical" in name:
+    if head.n_units == 1 and not head.is_multilabel and "Categorical" in name:
         raise ValueError(
             f"loss={name} needs one output unit per class, but the model's last layer has 1 "
             f"unit. Give it {task.n_classes} units with 'softmax', or leave loss=None."

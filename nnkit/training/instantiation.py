@@ -8,6 +8,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import keras
+
+from nnkit._compat import constructor_arguments, copy_of
+
 __all__ = ["instantiate", "instantiate_all", "split_routed"]
 
 
@@ -23,8 +27,8 @@ def instantiate(
     Parameters
     ----------
     specification : str, class or instance
-        A name is looked up with ``find``; an instance is copied through its configuration,
-        so that one instance serves many fits.
+        A name is looked up with ``find``; an instance is copied, so that one instance serves
+        many fits.
     routed : mapping
         Constructor arguments, which override the configuration of an instance.
     parameter : str
@@ -57,6 +61,8 @@ def instantiate(
             f"{specification.__name__}, which takes no arguments. Give a class or an instance."
         )
     check_arguments(type(specification), routed, parameter=parameter)
+    if isinstance(specification, (keras.losses.Loss, keras.metrics.Metric)):
+        return type(specification)(**{**constructor_arguments(specification), **routed})
     if hasattr(specification, "get_config") and hasattr(type(specification), "from_config"):
         return type(specification).from_config({**specification.get_config(), **routed})
     changed = copy.deepcopy(specification)
@@ -66,9 +72,11 @@ def instantiate(
 
 
 def _fresh(instance: Any) -> Any:
-    """Return an unused copy of an instance, through its configuration if it has one."""
+    """Return an unused copy of an instance."""
     if inspect.isroutine(instance):
         return instance
+    if isinstance(instance, (keras.losses.Loss, keras.metrics.Metric)):
+        return copy_of(instance)
     if hasattr(instance, "get_config") and hasattr(type(instance), "from_config"):
         return type(instance).from_config(instance.get_config())
     return copy.deepcopy(instance)

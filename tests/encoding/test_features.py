@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from nnkit.encoding import encode, make_encoder
@@ -21,13 +22,30 @@ def test_a_transformer_is_cloned():
     assert isinstance(made, OneHotEncoder)
 
 
-def test_sparse_output_becomes_an_array():
+def test_sparse_output_stays_sparse():
     X = pd.DataFrame({"colour": ["red", "blue", "red"]})
     encoder = OneHotEncoder().fit(X)
 
     X_encoded = encode(encoder, X)
 
-    assert X_encoded.tolist() == [[0, 1], [1, 0], [0, 1]]
+    assert sparse.issparse(X_encoded)
+    assert X_encoded.toarray().tolist() == [[0, 1], [1, 0], [0, 1]]
+
+
+def test_several_arrays_are_several_inputs():
+    X = np.arange(6.0).reshape(2, 3)
+    as_dict = FunctionTransformer(lambda X: {"a": X[:, :1], "b": X[:, 1:]}).fit(X)
+    as_list = FunctionTransformer(lambda X: [X[:, :1], X[:, 1:]]).fit(X)
+
+    assert {name: part.shape for name, part in encode(as_dict, X).items()} == {
+        "a": (2, 1),
+        "b": (2, 2),
+    }
+    assert [part.shape for part in encode(as_list, X)] == [(2, 1), (2, 2)]
+
+
+def test_a_sparse_table_is_scaled_but_not_centred():
+    assert not make_encoder("auto", is_ready_made=True, is_sparse=True).with_mean
 
 
 def test_an_encoder_that_leaves_strings_or_nan_is_refused():

@@ -9,7 +9,10 @@ REASON = (
     "float32 and mini-batches: a weight of two is not two rows to a rounding of 1e-7. "
     "test_weights.py shows the equivalence for a float64 network trained on all rows at once."
 )
-EXPECTED_FAILURES = {"check_sample_weight_equivalence_on_dense_data": REASON}
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": REASON,
+    "check_sample_weight_equivalence_on_sparse_data": REASON,
+}
 
 
 @pytest.mark.slow

@@ -185,5 +185,5 @@ def test_fit_is_routed_on_fit():
     with config_context(enable_metadata_routing=True):
         request = KerasClassifier().set_fit_request(sample_weight=True).get_metadata_routing()
 
-    assert request.fit.requests == {"sample_weight": True}
-    assert request.score.requests == {"sample_weight": None}
+    assert request.fit.requests["sample_weight"] is True
+    assert request.score.requests["sample_weight"] is None

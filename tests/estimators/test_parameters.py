@@ -36,10 +36,12 @@ CHANGES = {
         {"scoring": "accuracy"},
         {"epochs": 30, "early_stopping": True, "n_iter_no_change": 2},
     ),
+    "time_limit": ({"time_limit": 1e-6}, {"epochs": 20}),
+    "dtype_policy": ({"dtype_policy": "mixed_bfloat16"}, {}),
     "routed": ({"optimizer__learning_rate": 0.1}, {}),
 }
 # What changes something else than the predictions is shown by the tests below.
-SHOWN_ELSEWHERE = {"metrics", "device", "engine", "n_background", "verbose"}
+SHOWN_ELSEWHERE = {"warm_start", "metrics", "device", "engine", "n_background", "verbose"}
 
 
 def predictions(cancer, params):
@@ -122,7 +124,7 @@ def test_documented_defaults_are_those_of_the_signature(cls):
     for name, parameter in signature.items():
         if parameter.default is inspect.Parameter.empty:
             continue
-        (default,) = re.findall(r"default=(.*)$", documented[name])
+        (default,) = re.findall(r"default=([^=]*)$", documented[name])
         assert default.replace('"', "'") == repr(parameter.default)
 
 

@@ -1,4 +1,5 @@
 import keras
+import numpy as np
 import pytest
 from networks import head as network
 
@@ -6,6 +7,7 @@ from nnkit.training.compilation import Compilation, compile_model
 from nnkit.training.heads import Task
 
 BINARY = Task("classification", n_classes=2)
+EXAMPLE = np.zeros((1, 4), np.float32)
 
 
 def test_an_uncompiled_model_gets_what_was_specified():
@@ -14,8 +16,8 @@ def test_an_uncompiled_model_gets_what_was_specified():
     compile_model(
         model,
         Compilation("sgd", None, ["AUC"], {"optimizer": {"learning_rate": 0.5}}),
-        BINARY,
-        (4,),
+        [[BINARY]],
+        EXAMPLE,
     )
 
     assert isinstance(model.optimizer, keras.optimizers.SGD)
@@ -27,7 +29,7 @@ def test_a_compiled_model_keeps_its_own():
     model = network(1, "sigmoid")
     model.compile(keras.optimizers.SGD(0.125), keras.losses.BinaryFocalCrossentropy(gamma=3.0))
 
-    compile_model(model, Compilation(), BINARY, (4,))
+    compile_model(model, Compilation(), [[BINARY]], EXAMPLE)
 
     assert isinstance(model.optimizer, keras.optimizers.SGD)
     assert float(model.optimizer.learning_rate) == 0.125
@@ -39,7 +41,7 @@ def test_routed_arguments_win_over_what_a_builder_compiled():
     model.compile(keras.optimizers.SGD(0.125, momentum=0.5), "binary_crossentropy")
     routed = {"optimizer": {"learning_rate": 0.25}, "loss": {"label_smoothing": 0.1}}
 
-    compile_model(model, Compilation(routed=routed), BINARY, (4,))
+    compile_model(model, Compilation(routed=routed), [[BINARY]], EXAMPLE)
 
     assert float(model.optimizer.learning_rate) == 0.25
     assert model.optimizer.momentum == 0.5
@@ -58,14 +60,16 @@ def test_a_parameter_that_the_builder_ignores_is_refused(compilation, message):
     model.compile("sgd", "binary_crossentropy")
 
     with pytest.raises(ValueError, match=message):
-        compile_model(model, compilation, BINARY, (4,))
+        compile_model(model, compilation, [[BINARY]], EXAMPLE)
 
 
 def test_the_same_said_twice_is_no_contradiction():
     model = network(1, "sigmoid")
     model.compile("sgd", "binary_crossentropy")
 
-    compile_model(model, Compilation(optimizer="SGD", loss="BinaryCrossentropy"), BINARY, (4,))
+    compile_model(
+        model, Compilation(optimizer="SGD", loss="BinaryCrossentropy"), [[BINARY]], EXAMPLE
+    )
 
     assert isinstance(model.optimizer, keras.optimizers.SGD)
 
@@ -74,7 +78,7 @@ def test_named_accuracy_of_a_logit_is_compared_at_zero():
     """Keras compares at 0.5, which is a probability of 0.62."""
     model = network(1, "linear")
 
-    compile_model(model, Compilation(metrics=["accuracy"]), BINARY, (4,))
+    compile_model(model, Compilation(metrics=["accuracy"]), [[BINARY]], EXAMPLE)
     logs = model.compute_metrics(
         None, keras.ops.array([[1.0], [0.0]]), keras.ops.array([[0.25], [-0.25]])
     )
@@ -89,8 +93,8 @@ def test_metrics_take_routed_arguments_by_position_or_key():
     compile_model(
         model,
         Compilation(metrics=["AUC", keras.metrics.BinaryAccuracy], routed=routed),
-        BINARY,
-        (4,),
+        [[BINARY]],
+        EXAMPLE,
     )
     logs = model.compute_metrics(
         None, keras.ops.array([[1.0], [0.0]]), keras.ops.array([[0.7], [0.6]])
@@ -105,9 +109,13 @@ def test_metrics_take_routed_arguments_by_position_or_key():
     [
         (Compilation(metrics=["acuracy"]), "metrics__0='acuracy' is not a metric that Keras knows"),
         (Compilation(optimizer=3), "optimizer must be a name, a class or an instance"),
-        (Compilation(loss=["mse"]), "loss must be one loss for one output"),
+        (
+            Compilation(loss=["mse", "mae"]),
+            "loss must be one loss, or one for each of the 1 output",
+        ),
+        (Compilation(loss={"a": "mse"}), "loss names the output 'a'; the model has"),
     ],
 )
 def test_unknown_pieces_are_refused(compilation, message):
     with pytest.raises(ValueError, match=message):
-        compile_model(network(1, "sigmoid"), compilation, BINARY, (4,))
+        compile_model(network(1, "sigmoid"), compilation, [[BINARY]], EXAMPLE)

@@ -62,7 +62,7 @@ def test_the_compiled_program_agrees_with_keras_own_fit(optimizer, weights):
 
 def test_validation_agrees_with_evaluate():
     model = make_model(metrics=["accuracy"], loss=keras.losses.BinaryCrossentropy())
-    data = TrainingData(X[:30], Y[:30], validation=(X[30:], Y[30:], None))
+    data = TrainingData(X[:30], Y[:30], validation=TrainingData(X[30:], Y[30:]))
 
     record = train(model, data, TrainingPlan(epochs=2, batch_size=10))
 
@@ -77,7 +77,7 @@ def test_validation_in_chunks_gives_the_same_loss():
     model = make_model(loss=keras.losses.BinaryCrossentropy(reduction="mean_with_sample_weight"))
     found = []
     for chunk_rows in (50, 7):
-        callback = Validation(X, Y, WEIGHTS, None, chunk_rows=chunk_rows)
+        callback = Validation(TrainingData(X, Y, WEIGHTS), None, chunk_rows=chunk_rows)
         callback.set_model(model)
         logs = {}
         callback.on_epoch_end(0, logs)
@@ -179,7 +179,7 @@ class Recorder(keras.callbacks.Callback):
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_callbacks_hear_of_epochs_with_their_validation(engine):
     recorder = Recorder()
-    data = TrainingData(X[:30], Y[:30], validation=(X[30:], Y[30:], None))
+    data = TrainingData(X[:30], Y[:30], validation=TrainingData(X[30:], Y[30:]))
     plan = TrainingPlan(epochs=2, batch_size=16, callbacks=[recorder], engine=engine)
 
     train(make_model(), data, plan)
@@ -215,7 +215,7 @@ def test_the_best_weights_are_put_back(engine):
     """A learning rate that grows makes the validation loss rise again."""
     explode = keras.callbacks.LearningRateScheduler(lambda epoch, _: 0.1 if epoch < 2 else 20.0)
     model = make_model("sgd")
-    data = TrainingData(X[:30], Y[:30], validation=(X[30:], Y[30:], None))
+    data = TrainingData(X[:30], Y[:30], validation=TrainingData(X[30:], Y[30:]))
     plan = TrainingPlan(
         epochs=20,
         batch_size=8,
@@ -268,7 +268,7 @@ class Interrupt(keras.callbacks.Callback):
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_an_interrupt_keeps_the_best_weights_so_far(engine):
     model = make_model()
-    data = TrainingData(X[:30], Y[:30], validation=(X[30:], Y[30:], None))
+    data = TrainingData(X[:30], Y[:30], validation=TrainingData(X[30:], Y[30:]))
     plan = TrainingPlan(
         epochs=9, batch_size=8, callbacks=[Interrupt()], stops_early=True, engine=engine
     )

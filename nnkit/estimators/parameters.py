@@ -1,0 +1,125 @@
+"""Parameters of the estimators: in the signature, by prefix, and as arguments of ``fit``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from nnkit.estimators.routing import (
+    FIT_ARGUMENTS,
+    PREFIXES,
+    builder_defaults,
+    routed_to,
+    unknown_name,
+)
+
+__all__ = ["KerasParameters"]
+
+
+class KerasParameters(BaseEstimator):
+    """Base of the estimators that keeps their parameters, of whatever name.
+
+    A parameter outside the signature, such as ``model__units``, is an attribute like the
+    others; what is learnt ends in an underscore.
+    """
+
+    def _routed(self) -> dict[str, Any]:
+        """Return the parameters outside the signature."""
+        own = set(self._get_param_names())
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name not in own and not name.startswith("_") and not name.endswith("_")
+        }
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters of this estimator.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to add the parameters of an encoder, and the defaults of the builder's
+            own arguments as ``model__name``.
+
+        Returns
+        -------
+        params : dict
+            Values by name, routed parameters included.
+        """
+        params = {**super().get_params(deep=deep), **self._routed()}
+        return {**builder_defaults(self.model), **params} if deep else params
+
+    def set_params(self, **params: Any) -> KerasParameters:
+        """Set parameters, also routed ones that were never set before.
+
+        Parameters
+        ----------
+        **params : object
+            Values by name, such as ``epochs=5``, ``optimizer__learning_rate=0.01``,
+            ``model__units=(32,)``, or an argument of the builder.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown; the message names the nearest right one.
+        """
+        own = set(self._get_param_names())
+        for name in [name for name in params if name in own]:
+            setattr(self, name, params.pop(name))
+        for name in list(params):
+            prefix, _, rest = name.partition("__")
+            # A Keras callback has a set_params too, of another kind.
+            is_nested = rest and prefix in own and prefix not in PREFIXES
+            if is_nested and hasattr(getattr(self, prefix), "set_params"):
+                getattr(self, prefix).set_params(**{rest: params.pop(name)})
+        self._take_routed(params, error_type=ValueError)
+        return self
+
+    def _take_routed(self, routed: Mapping[str, Any], error_type: type[Exception]) -> None:
+        for name, value in routed.items():
+            reason = unknown_name(name, self._get_param_names(), self.model)
+            # The contract checks set every name in the signature, **routed's own included.
+            if reason is not None and name != "routed":
+                raise error_type(f"{type(self).__name__}: {reason}")
+            setattr(self, name, value)
+
+    def _check_routed(self) -> None:
+        for name in self._routed():
+            reason = unknown_name(name, self._get_param_names(), self.model)
+            if reason is not None:
+                raise ValueError(f"{type(self).__name__}: {reason}")
+
+    def _settings(self, fit_arguments: Mapping[str, Any]) -> SimpleNamespace:
+        """Return what a fit goes by: parameters, under ``fit__*``, under arguments of fit.
+
+        Raises
+        ------
+        TypeError
+            If an argument is unknown; the message names the nearest right one.
+        """
+        for name in fit_arguments:
+            if name not in FIT_ARGUMENTS:
+                nearest = difflib.get_close_matches(name, FIT_ARGUMENTS, n=1)
+                hint = f"Did you mean {nearest[0]}?" if nearest else f"It takes {FIT_ARGUMENTS}."
+                raise TypeError(
+                    f"{type(self).__name__}.fit has no argument {name!r}. {hint} "
+                    "Other settings are parameters: use set_params."
+                )
+        own = {name: getattr(self, name) for name in self._get_param_names()}
+        return SimpleNamespace(
+            **{
+                "validation_data": None,
+                "initial_epoch": 0,
+                **own,
+                **routed_to("fit", self._routed()),
+                **fit_arguments,
+            }
+        )

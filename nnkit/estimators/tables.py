@@ -1,0 +1,193 @@
+"""Tables of every kind, checked and compared with those of the fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+__all__ = ["check_table", "n_samples_of", "with_names"]
+
+
+def n_samples_of(X: Any) -> int:
+    """Return the number of rows of a checked table."""
+    if isinstance(X, Mapping):
+        return n_samples_of(next(iter(X.values())))
+    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
+
+
+def check_table(estimator: Any, X: Any, *, reset: bool, goes_to_encoder: bool) -> Any:
+    """Return a table that the estimator can go on with.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It learns ``n_features_in_``, ``feature_names_in_`` and the inputs of a dict.
+    X : array-like of shape (n_samples, ...), DataFrame, sparse matrix, or dict of these
+        A dict holds the inputs of a network by name.
+    reset : bool
+        Whether to learn the columns, or to compare with those that were learnt.
+    goes_to_encoder : bool
+        Whether an encoder of the user's takes the table as it came.
+
+    Returns
+    -------
+    X_checked : ndarray, csr_array, DataFrame or dict of ndarray
+
+    Raises
+    ------
+    ValueError
+        If it holds no finite numbers, has other columns than in ``fit``, or the parts of a dict
+        have different lengths; the message names the column or key.
+    """
+    # A sparse matrix by keys is a mapping too.
+    if isinstance(X, Mapping) and not sparse.issparse(X):
+        return _check_inputs(estimator, X, reset=reset)
+    if not reset and getattr(estimator, "_input_shapes", None) is not None:
+        raise ValueError(
+            f"X must be a dict with the inputs {list(estimator._input_shapes)}, as in fit. "
+            f"Got {type(X).__name__} instead."
+        )
+    if reset:
+        estimator._input_shapes = None
+    if goes_to_encoder:
+        # The encoder knows what it takes; here only the columns are compared.
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        return X if hasattr(X, "shape") else np.asarray(X)
+    try:
+        X_checked = validate_data(
+            estimator,
+            X,
+            reset=reset,
+            dtype="numeric",
+            accept_sparse="csr",
+            allow_nd=True,
+            ensure_all_finite=False,
+        )
+    except (TypeError, ValueError) as error:
+        better = _name_bad_column(X, error)
+        if better is None:
+            raise
+        raise better from error
+    if sparse.issparse(X_checked):
+        X_checked = sparse.csr_array(X_checked)
+        if not np.isfinite(X_checked.data).all():
+            entry = int(np.flatnonzero(~np.isfinite(X_checked.data))[0])
+            value = "NaN" if np.isnan(X_checked.data[entry]) else "inf"
+            raise ValueError(
+                f"Input X contains {value} in column {int(X_checked.indices[entry])}, but the "
+                "network takes finite numbers. Impute it before."
+            )
+        return X_checked
+    _check_finite(X_checked, getattr(estimator, "feature_names_in_", None))
+    if not reset and X_checked.ndim > 2 and X_checked.shape[1:] != estimator._row_shape:
+        raise ValueError(
+            f"X must have rows of shape {estimator._row_shape}, as in fit. "
+            f"Got {X_checked.shape[1:]} instead."
+        )
+    if reset:
+        estimator._row_shape = X_checked.shape[1:]
+    return X_checked
+
+
+def _check_inputs(estimator: Any, X: Mapping[str, Any], *, reset: bool) -> dict[str, np.ndarray]:
+    if not X:
+        raise ValueError("X is a dict without inputs. Give an array for each input by name.")
+    known = None if reset else getattr(estimator, "_input_shapes", None)
+    if known is None and not reset:
+        raise ValueError("X is a dict, but in fit it was one table. Give it as in fit.")
+    for name in known or ():
+        if name not in X:
+            raise ValueError(
+                f"X lacks the input {name!r}. In fit it had {list(known or ())}; "
+                f"now it has {list(X)}."
+            )
+    checked, lengths = {}, {}
+    for name in known or X:
+        names = getattr(X[name], "columns", None)
+        try:
+            part = check_array(
+                X[name],
+                dtype="numeric",
+                allow_nd=True,
+                ensure_2d=False,
+                ensure_all_finite=False,
+                input_name=f"X[{name!r}]",
+            )
+        except (TypeError, ValueError) as error:
+            better = _name_bad_column(X[name], error)
+            if better is None:
+                raise
+            raise better from error
+        part = part[:, np.newaxis] if part.ndim == 1 else part
+        _check_finite(part, None if names is None else list(names), f"X[{name!r}]")
+        if known is not None and part.shape[1:] != known[name]:
+            raise ValueError(
+                f"X[{name!r}] must have rows of shape {known[name]}, as in fit. "
+                f"Got {part.shape[1:]} instead."
+            )
+        checked[str(name)], lengths[str(name)] = part, len(part)
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"The inputs of X must have the same number of rows. Got {lengths}.")
+    if reset:
+        vars(estimator).pop("feature_names_in_", None)
+        estimator._input_shapes = {name: part.shape[1:] for name, part in checked.items()}
+        estimator.n_features_in_ = sum(part.shape[1] for part in checked.values())
+    return checked
+
+
+def with_names(estimator: Any, X: Any) -> Any:
+    """Return checked rows as a DataFrame again if the table came with column names."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None or hasattr(X, "columns") or not isinstance(X, np.ndarray):
+        return X
+    import pandas as pd
+
+    return pd.DataFrame(X, columns=names)
+
+
+def _name_bad_column(X: Any, error: Exception) -> ValueError | None:
+    """Return an error that names the first column of a DataFrame that holds no numbers.
+
+    Returns None if ``X`` has no columns with names, or all of them hold numbers.
+    """
+    if not hasattr(X, "columns") or not hasattr(X, "iloc"):
+        return None
+    for position, name in enumerate(X.columns):
+        column = X.iloc[:, position]
+        try:
+            np.asarray(column, dtype=np.float64)
+        except (TypeError, ValueError):
+            examples = [value for value in column.head(50) if isinstance(value, str)]
+            shown = f", such as {examples[0]!r}" if examples else ""
+            return ValueError(
+                f"The column {name!r} of X holds {column.dtype} values{shown}, but the network "
+                "takes numbers. Encode it before, for example with OneHotEncoder in a "
+                f"ColumnTransformer, or with encoder=. ({error})"
+            )
+    return None
+
+
+def _check_finite(X_checked: np.ndarray, names: Any | None, name: str = "X") -> None:
+    """Raise a ValueError that names the first column with NaN or infinite values."""
+    if X_checked.dtype.kind != "f" or np.isfinite(X_checked).all():
+        return
+    rows, columns = np.nonzero(~np.isfinite(X_checked))[:2]
+    column = columns[0]
+    n_bad = int(np.sum(columns == column))
+    is_nan = bool(np.isnan(X_checked[rows[0], column]).any())
+    what = "NaN" if is_nan else "inf"
+    which = f"column {int(column)}" if names is None else f"the column {names[column]!r}"
+    fix = (
+        "Impute it before, for example with SimpleImputer."
+        if is_nan
+        else "Replace it, or clip the column."
+    )
+    raise ValueError(
+        f"Input {name} contains {what} in {which} ({n_bad} row(s), the first is row "
+        f"{int(rows[0])}), but the network takes finite numbers. {fix}"
+    )
