@@ -262,6 +262,9 @@ def _run_compiled(
     programs: dict[Any, Any],
 ) -> None:
     is_weighted = data.sample_weight is not None
+    # Variables that are made in a graph would have it traced twice.
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
     key = ("epoch", plan.batch_size, is_weighted)
     if key not in programs:
         programs[key] = epoch_program(

@@ -1,0 +1,381 @@
+"""partial_fit, warm_start, validation rows, splitters, time limits, and arguments of fit."""
+
+import pickle
+import time
+
+import keras
+import numpy as np
+import pytest
+from networks import classifier_network, head
+from sklearn.model_selection import GroupShuffleSplit, KFold, ShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from nnkit import KerasClassifier, KerasRegressor
+
+PARAMS = {"batch_size": 32, "random_state": 0}
+
+
+def weights_of(estimator):
+    return estimator.model_.get_weights()
+
+
+def assert_same_weights(first, second):
+    for one, other in zip(weights_of(first), weights_of(second), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_three_partial_fits_are_a_fit_of_three_epochs(iris, engine):
+    """Weights, optimizer state and orders of rows go on."""
+    X, y = iris
+    clf = KerasClassifier(classifier_network, encoder=None, engine=engine, **PARAMS)
+    whole = KerasClassifier(classifier_network, epochs=3, engine=engine, **PARAMS).fit(X, y)
+
+    for _ in range(3):
+        clf.partial_fit(X, y)
+
+    assert_same_weights(clf, whole)
+    assert clf.history_ == whole.history_
+    assert clf.n_iter_ == 3
+
+
+@pytest.mark.parametrize("dropout_rate", [0.0, 0.5])
+def test_it_goes_on_after_pickling(iris, dropout_rate):
+    """The stream of dropout included."""
+    X, y = iris
+    clf = KerasClassifier(classifier_network, model__dropout_rate=dropout_rate, **PARAMS)
+    clf.partial_fit(X, y)
+
+    restored = pickle.loads(pickle.dumps(clf))
+    clf.partial_fit(X, y)
+    restored.partial_fit(X, y)
+
+    assert_same_weights(clf, restored)
+    assert restored.history_ == clf.history_
+
+
+def test_programs_are_traced_once_for_many_calls(iris):
+    X, y = iris
+    clf = KerasClassifier(classifier_network, **PARAMS).partial_fit(X, y)
+
+    start = time.perf_counter()
+    clf.partial_fit(X, y)
+    first = time.perf_counter() - start
+    (program,) = [p for key, p in clf._network.programs.items() if key[0] == "epoch"]
+    for _ in range(3):
+        clf.partial_fit(X, y)
+
+    assert program.experimental_get_tracing_count() == 1
+    assert first < 5
+
+
+def test_labels_are_announced_and_come_later(iris):
+    X, y = iris
+    clf = KerasClassifier(classifier_network, **PARAMS)
+
+    for label in np.unique(y):
+        clf.partial_fit(X[y == label], y[y == label], classes=np.unique(y))
+
+    assert clf.predict_proba(X).shape == (150, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y: (X, np.where(y == "setosa", "rosa", y)), "y holds the label 'rosa', but the"),
+        (lambda X, y: (X[:, :3], y), "X has 3 features"),
+        (lambda X, y: (X, np.column_stack([y, y])), r"y must have rows of shape \(\), as in the f"),
+    ],
+    ids=["label", "columns", "kind of y"],
+)
+def test_other_rows_than_before_are_refused_and_change_nothing(iris, change, message):
+    X, y = iris
+    clf = KerasClassifier(classifier_network, **PARAMS).partial_fit(X, y)
+    before = clf.predict_proba(X)
+
+    with pytest.raises(ValueError, match=message):
+        clf.partial_fit(*change(X, y))
+
+    np.testing.assert_array_equal(clf.predict_proba(X), before)
+    assert clf.n_iter_ == 1
+
+
+def test_other_announced_labels_are_refused(iris):
+    X, y = iris
+    clf = KerasClassifier(classifier_network, **PARAMS).partial_fit(X, y)
+
+    with pytest.raises(ValueError, match="is not the same as in the first call of partial_fit"):
+        clf.partial_fit(X, y, classes=["setosa", "virginica"])
+
+
+def test_partial_fit_is_one_epoch_and_says_so(iris):
+    with pytest.raises(TypeError, match="partial_fit trains for one epoch"):
+        KerasClassifier().partial_fit(*iris, epochs=3)
+
+
+def test_a_regressor_keeps_its_units(diabetes):
+    X, y = diabetes
+    reg = KerasRegressor(**PARAMS)
+    for _ in range(30):
+        reg.partial_fit(X, y)
+
+    assert reg.score(X, y) > 0.4
+    reg.partial_fit(X[:50], y[:50] + 1000.0)
+    assert reg.predict(X).mean() < 400
+
+
+def test_warm_start_goes_on_and_cold_start_does_not(iris):
+    X, y = iris
+    whole = KerasClassifier(classifier_network, epochs=4, **PARAMS).fit(X, y)
+    warm = KerasClassifier(classifier_network, epochs=2, warm_start=True, **PARAMS)
+    cold = KerasClassifier(classifier_network, epochs=2, **PARAMS)
+
+    warm.fit(X, y).fit(X, y)
+    cold.fit(X, y).fit(X, y)
+
+    assert_same_weights(warm, whole)
+    assert len(warm.history_["loss"]) == 2
+    assert warm.history_["loss"] == whole.history_["loss"][2:]
+    assert not np.array_equal(weights_of(cold)[0], weights_of(whole)[0])
+
+
+def test_initialize_builds_without_training(iris):
+    X, y = iris
+    pretrained = head(3, "softmax")
+
+    clf = KerasClassifier(pretrained).initialize(X, y)
+
+    np.testing.assert_allclose(clf.predict_proba(X), pretrained(X).numpy(), rtol=1e-5)
+    assert clf.history_ == {}
+    assert clf.n_iter_ == 0
+    assert clf.classes_.tolist() == ["setosa", "versicolor", "virginica"]
+    assert clf.partial_fit(X, y).n_iter_ == 1
+
+
+def test_given_validation_rows_are_encoded_as_the_training_rows(diabetes):
+    """In units of the target and of the columns: the loss is that of the predictions."""
+    X, y = diabetes
+    X = 100.0 * X + 7.0
+    freeze = keras.callbacks.LearningRateScheduler(lambda epoch, _: 0.01 if epoch == 0 else 0.0)
+    reg = KerasRegressor(epochs=2, callbacks=freeze, **PARAMS)
+
+    reg.fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+
+    error = np.mean((reg.predict(X[300:]) - y[300:]) ** 2) / np.var(y[:300])
+    assert reg.history_["val_loss"][-1] == pytest.approx(error, rel=1e-4)
+
+
+def test_labels_of_validation_rows_are_strings_too(iris):
+    """SciKeras: 'Invalid dtype: str32'."""
+    X, y = iris
+    clf = KerasClassifier(epochs=3, early_stopping=True, metrics=["accuracy"], **PARAMS)
+
+    clf.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+
+    assert clf.X_shape_ == (75, 4)
+    assert set(clf.history_) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+
+
+def test_validation_data_is_another_way_to_say_it(iris):
+    X, y = iris
+    clf = KerasClassifier(epochs=2, **PARAMS)
+    weight = np.linspace(1, 2, 75)
+
+    named = clf.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2], sample_weight_val=weight).history_
+    by_tuple = clf.fit(X[::2], y[::2], validation_data=(X[1::2], y[1::2], weight)).history_
+    unweighted = clf.fit(X[::2], y[::2], validation_data=(X[1::2], y[1::2])).history_
+
+    assert named == by_tuple
+    assert named["val_loss"] != unweighted["val_loss"]
+
+
+def test_class_weights_learnt_in_training_weigh_validation_rows(cancer):
+    X, y = cancer
+    clf = KerasClassifier(epochs=1, class_weight={0: 9.0}, **PARAMS)
+
+    weighted = clf.fit(X[:400], y[:400], X_val=X[400:], y_val=y[400:]).history_["val_loss"][0]
+
+    clf.set_params(class_weight=None)
+    by_hand = clf.fit(
+        X[:400],
+        y[:400],
+        sample_weight=np.where(y[:400] == 0, 9.0, 1.0),
+        X_val=X[400:],
+        y_val=y[400:],
+        sample_weight_val=np.where(y[400:] == 0, 9.0, 1.0),
+    ).history_["val_loss"][0]
+    assert weighted == pytest.approx(by_hand, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("validation", "message"),
+    [
+        (lambda X, y: {"X_val": X}, "X_val and y_val belong together"),
+        (lambda X, y: {"X_val": X, "y_val": np.full(150, "rosa")}, "y holds the label 'rosa'"),
+        (lambda X, y: {"X_val": X[:, :3], "y_val": y}, "X has 3 features"),
+        (lambda X, y: {"X_val": X, "y_val": y[:3]}, "Got 3 values and 150 rows"),
+        (lambda X, y: {"validation_data": X}, "validation_data must be a tuple"),
+        (
+            lambda X, y: {"validation_data": (X, y), "X_val": X, "y_val": y},
+            "Give either X_val and y_val, or validation_data",
+        ),
+        (lambda X, y: {"groups": [1, 2]}, r"groups must have the shape \(150,\)"),
+    ],
+)
+def test_validation_rows_that_do_not_fit_are_refused(iris, validation, message):
+    X, y = iris
+    clf = KerasClassifier(epochs=1)
+
+    with pytest.raises(ValueError, match=message):
+        clf.fit(X, y, **validation(X, y))
+
+    assert not hasattr(clf, "classes_")
+
+
+def test_any_splitter_splits(iris):
+    X, y = iris
+    clf = KerasClassifier(epochs=1, **PARAMS)
+
+    by_folds = clf.set_params(validation_split=KFold(3, shuffle=True, random_state=0)).fit(X, y)
+    assert by_folds.X_shape_ == (100, 4)
+    by_shuffle = clf.set_params(validation_split=ShuffleSplit(1, test_size=0.4)).fit(X, y)
+    assert by_shuffle.X_shape_ == (90, 4)
+    by_hand = clf.set_params(validation_split=[(np.arange(120), np.arange(120, 150))]).fit(X, y)
+    assert by_hand.X_shape_ == (120, 4)
+
+
+def test_groups_stay_together(cancer):
+    X, y = cancer
+    groups = np.arange(569) // 10
+    seen = {}
+
+    def scorer(estimator, X_validation, y_validation):
+        seen["X"] = X_validation
+        return 0.0
+
+    KerasClassifier(
+        epochs=1,
+        validation_split=GroupShuffleSplit(1, test_size=0.2, random_state=0),
+        scoring=scorer,
+        encoder=None,
+    ).fit(X, y, groups=groups)
+
+    held_out = (X[:, None] == seen["X"][None]).all(axis=2).any(axis=1)
+    for group in np.unique(groups):
+        assert held_out[groups == group].all() or not held_out[groups == group].any()
+
+
+def test_a_splitter_that_yields_nothing_is_refused(iris):
+    with pytest.raises(ValueError, match="yields no split of the rows"):
+        KerasClassifier(epochs=1, validation_split=[]).fit(*iris)
+    empty = [(np.arange(150), np.arange(0))]
+    with pytest.raises(ValueError, match="yields 150 rows to train on and 0 to validate on"):
+        KerasClassifier(epochs=1, validation_split=empty).fit(*iris)
+
+
+def test_a_time_limit_ends_the_training_and_keeps_the_best(cancer):
+    clf = KerasClassifier(epochs=100_000, time_limit=0.5, early_stopping=True, **PARAMS)
+    clf.set_params(n_iter_no_change=100_000)
+
+    clf.fit(*cancer)
+
+    assert 0 < clf.n_iter_ < 100_000
+    assert clf.best_epoch_ == int(np.argmin(clf.history_["val_loss"]))
+
+
+def test_arguments_of_fit_win_over_parameters(iris):
+    X, y = iris
+    clf = KerasClassifier(epochs=9, fit__epochs=5, **PARAMS)
+
+    assert clf.fit(X, y, epochs=2).n_iter_ == 2
+    assert clf.fit(X, y).n_iter_ == 5
+    assert clf.epochs == 9
+    assert clf.fit(X, y, initial_epoch=3).n_iter_ == 2
+    assert clf.fit(X, y, callbacks=keras.callbacks.TerminateOnNaN()).callbacks_
+
+
+def test_arguments_of_fit_go_through_a_pipeline(iris):
+    X, y = iris
+    pipeline = make_pipeline(StandardScaler(), KerasClassifier(**PARAMS))
+
+    pipeline.fit(X, y, kerasclassifier__epochs=2, kerasclassifier__validation_split=0.5)
+
+    assert pipeline[-1].n_iter_ == 2
+    assert "val_loss" in pipeline[-1].history_
+
+
+@pytest.mark.parametrize(
+    ("argument", "hint"),
+    [("epoch", "Did you mean epochs"), ("units", "Other settings are parameters")],
+)
+def test_unknown_arguments_of_fit_are_refused(iris, argument, hint):
+    with pytest.raises(
+        TypeError, match=f"KerasClassifier.fit has no argument '{argument}'.*{hint}"
+    ):
+        KerasClassifier().fit(*iris, **{argument: 1})
+
+
+def test_predict_takes_a_batch_size(iris):
+    X, y = iris
+    clf = KerasClassifier(epochs=1, predict__batch_size=7, **PARAMS).fit(X, y)
+
+    np.testing.assert_allclose(clf.predict_proba(X), clf.predict_proba(X, batch_size=-1), atol=1e-6)
+    with pytest.raises(TypeError, match="predict has no argument 'steps'"):
+        clf.predict(X, steps=3)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64"])
+def test_a_dtype_policy_holds_around_the_build_only(iris, policy):
+    X, y = iris
+    before = keras.config.dtype_policy().name
+
+    clf = KerasClassifier(dtype_policy=policy, epochs=30, **PARAMS).fit(X, y)
+
+    assert clf.model_.layers[1].dtype_policy.name == policy
+    assert keras.config.dtype_policy().name == before
+    assert clf.score(X, y) > 0.85
+    restored = pickle.loads(pickle.dumps(clf))
+    np.testing.assert_array_equal(restored.predict_proba(X), clf.predict_proba(X))
+
+
+def test_a_strategy_of_two_devices_trains_with_keras(cancer):
+    import tensorflow as tf
+
+    X, y = cancer
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    clf = KerasClassifier(epochs=3, **PARAMS)
+
+    with strategy.scope():
+        clf.fit(X, y)
+
+    assert clf.engine_ == "keras"
+    assert clf.score(X, y) > 0.9
+    with strategy.scope(), pytest.raises(ValueError, match="cannot carry a tf.distribute strategy"):
+        clf.set_params(engine="compiled").fit(X, y)
+
+
+def test_tensorboard_writes_a_log_that_tensorboard_reads(cancer, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    X, y = cancer
+    clf = KerasClassifier(
+        epochs=3, validation_split=0.2, callbacks=keras.callbacks.TensorBoard(str(tmp_path))
+    )
+
+    clf.fit(X, y)
+
+    for part, name in (("train", "loss"), ("validation", "val_loss")):
+        log = EventAccumulator(str(tmp_path / part))
+        log.Reload()
+        values = [
+            float(np.ravel(keras.ops.convert_to_numpy(_as_array(event.tensor_proto)))[0])
+            for event in log.Tensors("epoch_loss")
+        ]
+        np.testing.assert_allclose(values, clf.history_[name], rtol=1e-6)
+
+
+def _as_array(tensor_proto):
+    import tensorflow as tf
+
+    return tf.make_ndarray(tensor_proto)
