@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["KerasClassifier", "KerasRegressor", "explain"]
+__all__ = ["KerasClassifier", "KerasRegressor", "KerasTransformer", "explain"]
 
 _HOMES = {
     "KerasClassifier": "nnkit.estimators",
     "KerasRegressor": "nnkit.estimators",
+    "KerasTransformer": "nnkit.estimators",
     "explain": "nnkit.explanation",
 }
 
 if TYPE_CHECKING:
-    from nnkit.estimators import KerasClassifier, KerasRegressor
+    from nnkit.estimators import KerasClassifier, KerasRegressor, KerasTransformer
     from nnkit.explanation import explain
 
 

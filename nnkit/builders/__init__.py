@@ -3,6 +3,7 @@
 - ``meta``: what a builder is told about the data.
 - ``signature``: which arguments a builder takes, and how they are filled.
 - ``mlp``: the multilayer perceptron.
+- ``autoencoder``: a network with a bottleneck, which learns its input or a target.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
+from nnkit.builders.autoencoder import autoencoder
 from nnkit.builders.meta import Meta
 from nnkit.builders.mlp import mlp
 from nnkit.builders.signature import (
@@ -26,6 +28,7 @@ __all__ = [
     "READY_MADE",
     "Meta",
     "accepted_arguments",
+    "autoencoder",
     "builder_arguments",
     "find_builder",
     "mlp",
@@ -33,7 +36,7 @@ __all__ = [
     "tunable_defaults",
 ]
 
-READY_MADE: dict[str, Callable[..., Any]] = {"mlp": mlp}
+READY_MADE: dict[str, Callable[..., Any]] = {"autoencoder": autoencoder, "mlp": mlp}
 
 
 def find_builder(name: str) -> Callable[..., Any]:

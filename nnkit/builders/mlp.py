@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from nnkit.builders.meta import Meta
 
-__all__ = ["mlp"]
+__all__ = ["mlp", "output_layers"]
 
 
 def mlp(
@@ -53,12 +53,32 @@ def mlp(
         x = keras.layers.Dense(n_units, activation=activation)(x)
         if dropout_rate > 0:
             x = keras.layers.Dropout(dropout_rate)(x)
+    return keras.Model(inputs, output_layers(meta, x))
+
+
+def output_layers(meta: Meta, x: Any) -> Any:
+    """Return the outputs that a target needs, on top of a hidden layer.
+
+    Parameters
+    ----------
+    meta : Meta
+        The facts about the data.
+    x : keras tensor of shape (n_batch, n_units)
+        The last hidden layer.
+
+    Returns
+    -------
+    outputs : keras tensor of shape (n_batch, n_outputs), or list of them
+        Sigmoid for two classes and for labels, softmax for more classes, linear for values.
+    """
+    import keras
+
     sizes = meta.n_outputs_expected_
     outputs = [
         keras.layers.Dense(size, activation=_output_activation(meta, size))(x)
         for size in (sizes if isinstance(sizes, list) else [sizes])
     ]
-    return keras.Model(inputs, outputs if isinstance(sizes, list) else outputs[0])
+    return outputs if isinstance(sizes, list) else outputs[0]
 
 
 def _output_activation(meta: Meta, n_units: int) -> str:

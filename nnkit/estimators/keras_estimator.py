@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -31,6 +30,7 @@ from nnkit.estimators.routing import (
     routed_to,
 )
 from nnkit.estimators.tables import check_table, n_samples_of, with_names
+from nnkit.estimators.transaction import all_or_nothing
 
 if TYPE_CHECKING:
     import keras
@@ -76,18 +76,6 @@ class Rows:
             None if self.sample_weight is None else self.sample_weight[positions],
             None if self.groups is None else self.groups[positions],
         )
-
-
-@contextmanager
-def _all_or_nothing(estimator: Any) -> Iterator[None]:
-    """Put an estimator back as it was if anything fails."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
 
 
 class KerasEstimator(CallbackSupportMixin, KerasParameters):
@@ -260,7 +248,7 @@ class KerasEstimator(CallbackSupportMixin, KerasParameters):
         """
         settings = self._settings(fit_arguments)
         validation = _validation_arguments(settings, X_val, y_val, sample_weight_val)
-        with _all_or_nothing(self):
+        with all_or_nothing(self):
             self._check(settings)
             goes_on = settings.warm_start and self.__sklearn_is_fitted__()
             if goes_on and self._network.keeps_optimizer:
@@ -325,7 +313,7 @@ class KerasEstimator(CallbackSupportMixin, KerasParameters):
                 "Call it repeatedly, or use fit with warm_start=True."
             )
         settings.early_stopping = False
-        with _all_or_nothing(self):
+        with all_or_nothing(self):
             self._check(settings)
             goes_on = self.__sklearn_is_fitted__() and self._network.keeps_optimizer
             if goes_on:
@@ -365,7 +353,7 @@ class KerasEstimator(CallbackSupportMixin, KerasParameters):
         self : estimator
         """
         settings = self._settings({})
-        with _all_or_nothing(self):
+        with all_or_nothing(self):
             self._check(settings)
             self._seeds = Seeds.of(settings.random_state)
             rows = self._check_rows(X, y, None, None, learn=settings)

@@ -3,7 +3,7 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from nnkit import KerasClassifier, KerasRegressor
+from nnkit import KerasClassifier, KerasRegressor, KerasTransformer
 
 REASON = (
     "float32 and mini-batches: a weight of two is not two rows to a rounding of 1e-7. "
@@ -17,7 +17,7 @@ EXPECTED_FAILURES = {
 
 @pytest.mark.slow
 @parametrize_with_checks(
-    [KerasClassifier(), KerasRegressor()],
+    [KerasClassifier(), KerasRegressor(), KerasTransformer()],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
 # Some checks hand over columns without variance, lists, or a column as y, which warns.
@@ -27,7 +27,7 @@ def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("cls", [KerasClassifier, KerasRegressor])
+@pytest.mark.parametrize("cls", [KerasClassifier, KerasRegressor, KerasTransformer])
 def test_no_tag_switches_checks_off(cls):
     tags = cls().__sklearn_tags__()
 

@@ -1,0 +1,61 @@
+"""The autoencoder, and the network with a bottleneck that learns a target instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nnkit.builders.mlp import output_layers
+
+if TYPE_CHECKING:
+    import keras
+
+    from nnkit.builders.meta import Meta
+
+__all__ = ["autoencoder"]
+
+
+def autoencoder(
+    meta: Meta,
+    n_components: int = 2,
+    units: int | Sequence[int] = (64,),
+    activation: Any = "relu",
+) -> keras.Model:
+    """Return a network with a bottleneck named "representation", uncompiled.
+
+    Parameters
+    ----------
+    meta : Meta
+        The facts about the data; the estimator gives them.
+    n_components : int, default=2
+        Units of the bottleneck, at least 1.
+    units : int or sequence of int, default=(64,)
+        Units of each hidden layer before the bottleneck; behind it they come in reverse.
+    activation : str or callable, default="relu"
+        Activation of the hidden layers; the bottleneck is linear.
+
+    Returns
+    -------
+    model : keras.Model
+        From ``X_shape_[1]`` inputs to the outputs that the target needs: the columns
+        themselves, classes or values.
+
+    Examples
+    --------
+    >>> from nnkit.builders import Meta, autoencoder
+    >>> meta = Meta(X_shape_=(100, 8), target_type_="continuous-multioutput",
+    ...             n_outputs_expected_=8)
+    >>> model = autoencoder(meta, n_components=3)
+    >>> model.get_layer("representation").units, model.output_shape
+    (3, (None, 8))
+    """
+    import keras
+
+    hidden = [units] if isinstance(units, int) else list(units)
+    x = inputs = keras.Input(shape=meta.X_shape_[1:])
+    for n_units in hidden:
+        x = keras.layers.Dense(n_units, activation=activation)(x)
+    x = keras.layers.Dense(n_components, name="representation")(x)
+    for n_units in reversed(hidden):
+        x = keras.layers.Dense(n_units, activation=activation)(x)
+    return keras.Model(inputs, output_layers(meta, x))

@@ -1,0 +1,387 @@
+"""KerasTransformer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+import numpy as np
+from scipy import sparse
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted
+
+from nnkit.encoding import encode, make_encoder
+from nnkit.estimators.classifier import KerasClassifier
+from nnkit.estimators.parameters import KerasParameters
+from nnkit.estimators.regressor import KerasRegressor
+from nnkit.estimators.tables import check_table
+from nnkit.estimators.transaction import all_or_nothing
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["KerasTransformer"]
+
+_TASKS = ("auto", "reconstruction", "classification", "regression")
+
+
+class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasParameters):
+    """A layer of a Keras network as a scikit-learn transformer.
+
+    Without a target it is an autoencoder, which learns to give back its columns; with one, the
+    layer is an embedding that helps to predict it.
+
+    Parameters
+    ----------
+    model : str, callable or keras.Model, default="autoencoder"
+        Where the network comes from, as in `KerasClassifier`. ``"autoencoder"`` has a
+        bottleneck of ``model__n_components`` units.
+    layer : str or None, default="representation"
+        Name of the layer whose output is the representation; None is the network's output.
+    task : {"auto", "reconstruction", "classification", "regression"}, default="auto"
+        What the network learns. "reconstruction" is the encoded columns, whatever ``y``.
+        "auto" is "reconstruction" without ``y``, else "regression" for numbers with
+        fractions and "classification" for other values.
+    loss : str, class, keras.losses.Loss, callable, list or dict of these, or None, default=None
+        What training minimises; a list or dict has one for each output of the network. None
+        means the mean of squared errors.
+    optimizer : str, class or keras.optimizers.Optimizer, default="adam"
+        How it is minimised. An instance is copied for each fit.
+    metrics : str, class, keras.metrics.Metric, callable, or list or dict of them, default=None
+        What ``history_`` records beside the loss.
+    callbacks : keras.callbacks.Callback, class, or list or dict of them, default=None
+        Called during training. Instances are copied for each fit; classes are instantiated
+        with ``callbacks__*``. They see a live model at each epoch; those that want to be
+        called at each batch make ``engine="auto"`` train with Keras' own fit.
+    epochs : int, default=100
+        Passes over the training rows, at least 1; with ``early_stopping`` the most there are.
+    batch_size : int or "auto", default="auto"
+        Rows per optimizer step, at least 1. "auto" is min(200, n_samples); -1 is all rows.
+    early_stopping : bool, default=False
+        Whether to stop when the score on held-out rows has not improved by more than ``tol``
+        for ``n_iter_no_change`` epochs, and to keep the weights of the best epoch.
+    validation_split : float, splitter, iterable or None, default=None
+        Fraction in [0, 1) of the rows that is held out; or a scikit-learn
+        splitter, whose first split is taken, with ``groups`` as given to ``fit``; or an
+        iterable of pairs of training and validation rows. None is 0.1 with
+        ``early_stopping``, else 0. Held-out rows give ``val_*`` in ``history_``.
+    n_iter_no_change : int, default=10
+        Epochs without improvement after which ``early_stopping`` stops, at least 1.
+    tol : float, default=0.0
+        What an improvement must exceed, at least 0, in units of the score.
+    scoring : str, callable or None, default="loss"
+        What is judged on the held-out rows. "loss" is the loss, where smaller is better; a
+        scikit-learn scorer or its name is recorded as ``val_<name>``, where greater is
+        better; None is R².
+    encoder : "auto", None or transformer, default="auto"
+        What stands before the network. "auto" is a ``StandardScaler`` before a ready-made
+        builder and nothing before a user's own; None is nothing; a transformer is cloned and
+        fitted on the training rows, and takes the table as it came.
+    shuffle : bool, default=True
+        Whether each epoch takes the rows in another order.
+    warm_start : bool, default=False
+        Whether a further ``fit`` goes on with weights, optimizer, encoder and labels of the
+        last one, instead of building anew.
+    random_state : int, RandomState or None, default=None
+        Makes initial weights, shuffling, dropout, the split and the background sample
+        reproducible, to the bit on one machine's CPU. None draws anew each time. Global
+        random states are neither read nor changed.
+    device : str or None, default=None
+        The TensorFlow device to train and predict on, such as "/GPU:0" or "cpu". None leaves
+        the choice to TensorFlow.
+    dtype_policy : str, keras.DTypePolicy or None, default=None
+        Keras' default policy while the network is built, such as "mixed_bfloat16". None
+        leaves the one that is set.
+    engine : {"auto", "compiled", "keras"}, default="auto"
+        What trains. "compiled" runs an epoch as one compiled call; "keras" is
+        ``keras.Model.fit``, which is slower and carries everything; "auto" is "compiled"
+        unless the model or a callback needs the other.
+    time_limit : float or None, default=None
+        Seconds after which no further epoch begins; with ``early_stopping`` the best weights
+        so far are kept. None sets no limit.
+    verbose : {0, 1, 2}, default=0
+        0 is silent, 1 shows a progress bar on fits longer than half a second, 2 prints a line
+        for each epoch.
+    **routed : object
+        Arguments by prefix: ``model__units=(32,)``, ``optimizer__learning_rate=0.01``,
+        ``loss__label_smoothing=0.1``, ``metrics__threshold=0.3``, ``callbacks__patience=3``
+        (of one in a list or dict: ``callbacks__0__patience``), ``compile__jit_compile=True``,
+        ``fit__epochs=5``, ``predict__batch_size=1000``; and arguments of the builder without
+        a prefix. They override the configuration of
+        instances, and ``set_params`` and grid searches take them undeclared.
+
+    Attributes
+    ----------
+    estimator_ : KerasClassifier or KerasRegressor
+        The fitted estimator that holds the network.
+    model_ : keras.Model
+        The trained network, live.
+    history_ : dict of str to list of float
+        Loss, metrics and validation by epoch, under Keras' names.
+    encoder_ : transformer or None
+        The fitted encoder.
+    n_features_in_ : int
+        Columns of the table.
+    feature_names_in_ : ndarray of shape (``n_features_in_``,)
+        Their names, if the table is a DataFrame with strings as column names.
+
+    See Also
+    --------
+    nnkit.builders.autoencoder : The default network.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from nnkit import KerasTransformer
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> embedding = KerasTransformer(model__n_components=3, epochs=5, random_state=0)
+    >>> embedding.fit_transform(X).shape
+    (150, 3)
+    >>> embedding.get_feature_names_out().tolist()
+    ['kerastransformer0', 'kerastransformer1', 'kerastransformer2']
+    >>> embedding.inverse_transform(embedding.transform(X)).shape
+    (150, 4)
+    """
+
+    n_features_in_: int
+
+    def __init__(
+        self,
+        model: Any = "autoencoder",
+        *,
+        layer: str | None = "representation",
+        task: str = "auto",
+        loss: Any = None,
+        optimizer: Any = "adam",
+        metrics: Any = None,
+        callbacks: Any = None,
+        epochs: int = 100,
+        batch_size: int | str = "auto",
+        early_stopping: bool = False,
+        validation_split: Any = None,
+        n_iter_no_change: int = 10,
+        tol: float = 0.0,
+        scoring: Any = "loss",
+        encoder: Any = "auto",
+        shuffle: bool = True,
+        warm_start: bool = False,
+        random_state: Any = None,
+        device: str | None = None,
+        dtype_policy: Any = None,
+        engine: str = "auto",
+        time_limit: float | None = None,
+        verbose: int = 0,
+        **routed: Any,
+    ) -> None:
+        self.model = model
+        self.layer = layer
+        self.task = task
+        self.loss = loss
+        self.optimizer = optimizer
+        self.metrics = metrics
+        self.callbacks = callbacks
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_split = validation_split
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.scoring = scoring
+        self.encoder = encoder
+        self.shuffle = shuffle
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.device = device
+        self.dtype_policy = dtype_policy
+        self.engine = engine
+        self.time_limit = time_limit
+        self.verbose = verbose
+        self._take_routed(routed, error_type=TypeError)
+
+    def fit(
+        self, X: Any, y: Any | None = None, sample_weight: Any | None = None
+    ) -> KerasTransformer:
+        """Build the network and train it.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, ...)
+            The table, or arrays of more axes for a network that takes them.
+        y : array-like with n_samples rows, default=None
+            The target; None learns the columns themselves.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, at least 0.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not what they must be, or the network has no layer
+            of that name.
+        """
+        with all_or_nothing(self):
+            self._fit(X, y, sample_weight)
+        return self
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+        if self.task not in _TASKS:
+            raise ValueError(f"task must be one of {list(_TASKS)}. Got {self.task!r} instead.")
+        X_checked = self._check_table(X, reset=True)
+        self.encoder_ = make_encoder(self.encoder, is_ready_made=isinstance(self.model, str))
+        if self.encoder_ is not None:
+            self.encoder_.fit(X_checked, y)
+        X_encoded = encode(self.encoder_, X_checked)
+        self.estimator_, target = self._make_estimator(X_encoded, y)
+        self.estimator_.fit(X_encoded, target, sample_weight=sample_weight)
+        self.history_ = self.estimator_.history_
+        self._is_reconstruction = target is X_encoded
+        self._n_features_out = self._represent(X_encoded[:1]).shape[1]
+
+    def _make_estimator(self, X_encoded: Any, y: Any) -> tuple[Any, Any]:
+        """Return the estimator that learns, unfitted, and its target."""
+        task = self.task
+        if task == "auto":
+            if y is None:
+                task = "reconstruction"
+            else:
+                is_values = type_of_target(y, input_name="y").startswith("continuous")
+                task = "regression" if is_values else "classification"
+        if task == "reconstruction":
+            y = X_encoded
+        elif y is None:
+            raise ValueError(f"task={self.task!r} needs a target, but y is None.")
+        own = ("model", "layer", "task", "encoder")
+        params = {
+            name: value for name, value in self.get_params(deep=False).items() if name not in own
+        }
+        cls = KerasClassifier if task == "classification" else KerasRegressor
+        return cls(self.model, encoder=None, n_background=0, **params), y
+
+    def _check_table(self, X: Any, *, reset: bool) -> Any:
+        if sparse.issparse(X):
+            raise TypeError(
+                "Sparse input is not supported by KerasTransformer, which gives back dense "
+                "columns. Use toarray(), or TruncatedSVD before it."
+            )
+        goes_to_encoder = not (self.encoder is None or isinstance(self.encoder, str))
+        X_checked = check_table(self, X, reset=reset, goes_to_encoder=goes_to_encoder)
+        if isinstance(X_checked, dict):
+            raise ValueError("KerasTransformer takes one table. Got a dict of inputs instead.")
+        return X_checked
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the representation of rows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, ...)
+            The rows, with the columns of ``fit`` in their order.
+
+        Returns
+        -------
+        X_transformed : ndarray of shape (n_samples, n_components)
+            The output of ``layer``, with its axes behind the first as one.
+        """
+        check_is_fitted(self)
+        X_checked = self._check_table(X, reset=False)
+        representation = self._represent(encode(self.encoder_, X_checked))
+        dtype = getattr(X_checked, "dtype", np.float64)
+        return representation.astype(np.float32 if dtype == np.float32 else np.float64)
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """Return the columns that a representation stands for, by the decoder.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Representations.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, ...)
+            Columns of the table, through the inverse of the encoder if there is one.
+
+        Raises
+        ------
+        ValueError
+            If the network did not learn its columns, the output does not follow from the
+            layer alone, or the encoder has no inverse.
+        """
+        check_is_fitted(self)
+        if not self._is_reconstruction or self.layer is None:
+            raise ValueError(
+                "inverse_transform needs an autoencoder: fit it without y, or with "
+                "task='reconstruction', and name the layer of the representation."
+            )
+        if self.encoder_ is not None and not hasattr(self.encoder_, "inverse_transform"):
+            raise ValueError(f"encoder={self.encoder_!r} has no inverse_transform.")
+        representation = self._tensor_of_layer()
+        codes = np.asarray(X, dtype=np.float32).reshape(-1, *representation.shape[1:])
+        (values,) = self._forward(representation, self.model_.outputs)(codes)
+        X_encoded = self.estimator_._decide([values])
+        return X_encoded if self.encoder_ is None else self.encoder_.inverse_transform(X_encoded)
+
+    def _represent(self, X_encoded: np.ndarray) -> np.ndarray:
+        if self.layer is None:
+            outputs = self.estimator_._network.outputs(X_encoded)
+        else:
+            forward = self._forward(self.model_.inputs, self._tensor_of_layer())
+            outputs = forward(self.estimator_._network.inputs(X_encoded))
+        return outputs[0].reshape(len(outputs[0]), -1)
+
+    def _tensor_of_layer(self) -> Any:
+        model = self.model_
+        names = [layer.name for layer in model.layers]
+        if self.layer not in names:
+            raise ValueError(
+                f"layer={self.layer!r} is not a layer of the network, which has {names}."
+            )
+        return model.get_layer(self.layer).output
+
+    def _forward(self, inputs: Any, outputs: Any) -> Any:
+        """Return the compiled forward pass of a part of the network, kept for later calls."""
+        import keras
+
+        from nnkit.training.program import CompiledForward
+
+        kind = "encoder" if inputs is self.model_.inputs or self.layer is None else "decoder"
+        programs = self.estimator_._network.programs
+        if (kind, self.layer) not in programs:
+            try:
+                part = keras.Model(inputs, outputs)
+            except ValueError as error:
+                raise ValueError(
+                    f"The output of the network does not follow from layer={self.layer!r} alone, "
+                    "so that there is no decoder."
+                ) from error
+            example = [np.zeros((1, *t.shape[1:]), str(t.dtype)) for t in part.inputs]
+            programs[kind, self.layer] = CompiledForward(
+                part, example[0] if len(example) == 1 else example
+            )
+        return programs[kind, self.layer]
+
+    @property
+    def model_(self) -> keras.Model:
+        """The trained ``keras.Model``, live."""
+        check_is_fitted(self)
+        return self.estimator_.model_
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "estimator_" in vars(self)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = False
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.three_d_array = self.encoder is None
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"cloudpickled": cloudpickle.dumps(dict(super().__getstate__()))}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(cloudpickle.loads(state["cloudpickled"]))

@@ -1,0 +1,201 @@
+import inspect
+import pickle
+import re
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from numpydoc.docscrape import ClassDoc
+from sklearn.datasets import load_digits, load_iris
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from nnkit import KerasTransformer
+
+PARAMS = {"batch_size": 16, "random_state": 0}
+
+
+def relative_error(X, X_back):
+    return np.sum((X - X_back) ** 2) / np.sum((X - X.mean(axis=0)) ** 2)
+
+
+def test_a_linear_autoencoder_finds_the_plane_of_pca(iris):
+    """Its best reconstruction is the projection on the first principal components."""
+    X, _ = iris
+    pca = PCA(2).fit(X)
+    linear = KerasTransformer(
+        model__units=(), optimizer__learning_rate=0.02, epochs=150, **PARAMS
+    ).fit(X)
+
+    X_back = linear.inverse_transform(linear.transform(X))
+
+    by_pca = relative_error(X, pca.inverse_transform(pca.transform(X)))
+    assert relative_error(X, X_back) == pytest.approx(by_pca, abs=0.005)
+
+
+def test_reconstructions_are_in_the_units_of_the_columns(iris_frame):
+    X, _ = iris_frame
+    embedding = KerasTransformer(model__n_components=3, epochs=120, **PARAMS).fit(X)
+
+    X_back = embedding.inverse_transform(embedding.transform(X))
+
+    assert relative_error(X.to_numpy(), X_back) < 0.02
+
+
+def test_an_embedding_learnt_with_labels_tells_them_apart():
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:600], y[:600]
+    without = KerasTransformer(epochs=15, **PARAMS).fit(X).transform(X)
+    embedding = KerasTransformer(epochs=15, **PARAMS).fit(X, y)
+
+    supervised = embedding.transform(X)
+
+    linear = LogisticRegression(max_iter=2000)
+    assert linear.fit(supervised, y).score(supervised, y) > 0.8
+    assert linear.fit(without, y).score(without, y) < linear.fit(supervised, y).score(supervised, y)
+    assert embedding.estimator_.classes_.tolist() == list(range(10))
+
+
+def test_values_may_be_learnt_and_the_task_named(diabetes):
+    X, y = diabetes
+    by_kind = KerasTransformer(epochs=1, **PARAMS).fit(X, y + 0.5)
+    by_name = KerasTransformer(epochs=1, task="regression", **PARAMS).fit(X, y)
+    reconstructed = KerasTransformer(epochs=1, task="reconstruction", **PARAMS).fit(X, y)
+
+    assert type(by_kind.estimator_).__name__ == type(by_name.estimator_).__name__
+    assert by_name.model_.output_shape == (None, 1)
+    assert reconstructed.model_.output_shape == (None, 10)
+
+
+def build(meta, n_units=5):
+    return keras.Sequential(
+        [
+            keras.Input(meta.X_shape_[1:]),
+            keras.layers.Dense(n_units, "tanh", name="inner"),
+            keras.layers.Dense(meta.n_outputs_expected_),
+        ]
+    )
+
+
+def test_any_layer_of_an_own_network_is_the_representation(iris):
+    X, _ = iris
+    inner = KerasTransformer(build, layer="inner", n_units=3, epochs=1, **PARAMS).fit(X)
+    outer = KerasTransformer(build, layer=None, epochs=1, **PARAMS).fit(X)
+
+    weights, bias = inner.model_.layers[0].get_weights()
+
+    np.testing.assert_allclose(inner.transform(X), np.tanh(X @ weights + bias), atol=1e-5)
+    np.testing.assert_allclose(
+        outer.transform(X), outer.model_.predict(X, verbose=0), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_images_are_encoded_and_decoded():
+    images = (load_digits().images[:200, :, :, None] / 16).astype(np.float32)
+
+    def build_images():
+        return keras.Sequential(
+            [
+                keras.Input((8, 8, 1)),
+                keras.layers.Conv2D(4, 3, strides=2, padding="same", activation="relu"),
+                keras.layers.Flatten(),
+                keras.layers.Dense(6, name="code"),
+                keras.layers.Dense(64),
+                keras.layers.Reshape((8, 8, 1)),
+            ]
+        )
+
+    embedding = KerasTransformer(
+        build_images, layer="code", epochs=30, optimizer__learning_rate=0.01, **PARAMS
+    ).fit(images)
+    codes = embedding.transform(images)
+
+    assert codes.shape == (200, 6)
+    assert codes.dtype == np.float32
+    assert embedding.inverse_transform(codes).shape == images.shape
+    assert relative_error(images, embedding.inverse_transform(codes)) < 0.6
+
+
+def test_names_pandas_output_and_pickling():
+    X, _ = load_iris(return_X_y=True, as_frame=True)
+    embedding = KerasTransformer(epochs=2, **PARAMS).set_output(transform="pandas")
+
+    X_transformed = embedding.fit_transform(X)
+
+    assert X_transformed.columns.tolist() == ["kerastransformer0", "kerastransformer1"]
+    restored = pickle.loads(pickle.dumps(embedding))
+    pd.testing.assert_frame_equal(restored.transform(X), X_transformed)
+    np.testing.assert_array_equal(
+        restored.inverse_transform(X_transformed), embedding.inverse_transform(X_transformed)
+    )
+
+
+def test_in_a_pipeline_and_a_grid(iris):
+    X, y = iris
+    pipeline = make_pipeline(
+        StandardScaler(), KerasTransformer(epochs=10, **PARAMS), LogisticRegression()
+    )
+
+    scores = cross_val_score(pipeline, X, y, cv=3)
+    search = GridSearchCV(pipeline, {"kerastransformer__model__n_components": [1, 3]}, cv=2)
+
+    assert scores.mean() > 0.8
+    assert search.fit(X, y).best_estimator_[1].transform(X).shape[1] in (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"layer": "code"}, "layer='code' is not a layer of the network, which has"),
+        ({"task": "guess"}, "task must be one of"),
+        ({"task": "classification"}, "task='classification' needs a target, but y is None"),
+        ({"epochs": 0}, "epochs must be an integer of at least 1"),
+    ],
+)
+def test_wrong_parameters_are_refused(iris, params, message):
+    embedding = KerasTransformer(**{"epochs": 1, **params})
+
+    with pytest.raises(ValueError, match=message):
+        embedding.fit(iris[0])
+
+    assert not [name for name in vars(embedding) if name.endswith("_")]
+
+
+def test_what_has_no_inverse_says_so(iris):
+    X, y = iris
+    supervised = KerasTransformer(epochs=1).fit(X, y)
+
+    with pytest.raises(ValueError, match="needs an autoencoder: fit it without y"):
+        supervised.inverse_transform(supervised.transform(X))
+
+
+def build_with_skip(meta):
+    inputs = keras.Input(meta.X_shape_[1:])
+    code = keras.layers.Dense(2, name="code")(inputs)
+    outputs = keras.layers.Dense(4)(keras.layers.Concatenate()([inputs, code]))
+    return keras.Model(inputs, outputs)
+
+
+def test_an_output_that_needs_more_than_the_layer_has_no_decoder(iris):
+    X, _ = iris
+    embedding = KerasTransformer(build_with_skip, layer="code", epochs=1).fit(X)
+
+    with pytest.raises(ValueError, match="does not follow from layer='code' alone"):
+        embedding.inverse_transform(embedding.transform(X))
+
+
+def test_documented_defaults_are_those_of_the_signature():
+    signature = inspect.signature(KerasTransformer).parameters
+    documented = {
+        entry.name.lstrip("*"): entry.type for entry in ClassDoc(KerasTransformer)["Parameters"]
+    }
+
+    assert list(documented) == list(signature)
+    for name, parameter in signature.items():
+        if parameter.default is not inspect.Parameter.empty:
+            (default,) = re.findall(r"default=([^=]*)$", documented[name])
+            assert default.replace('"', "'") == repr(parameter.default)
