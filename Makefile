@@ -47,7 +47,7 @@ test: lint
 	cd tests && $(BIN)/pytest -c $(ROOT)/pyproject.toml --rootdir $(ROOT) \
 		$(ROOT)/tests --cov --cov-config $(ROOT)/pyproject.toml --cov-report term
 	cd tests && $(BIN)/pytest -c $(ROOT)/pyproject.toml --rootdir $(ROOT) \
-		--doctest-glob "*.md" $(ROOT)/README.md $(ROOT)/docs \
+		--doctest-glob "*.md" --doctest-glob "*.rst" $(ROOT)/README.md $(ROOT)/docs \
 		--doctest-modules --pyargs nnkit
 
 quick: $(VENV)/installed

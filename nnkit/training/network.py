@@ -13,7 +13,7 @@ import numpy as np
 from nnkit.training.building import Recipe, as_inputs
 from nnkit.training.compilation import Compiled, compile_model
 from nnkit.training.heads import Task
-from nnkit.training.placement import on_device
+from nnkit.training.placement import let_memory_grow, on_device
 from nnkit.training.program import CompiledForward
 
 __all__ = ["Network"]
@@ -70,6 +70,7 @@ class Network:
         self._model = self._build(recipe.build)
 
     def _build(self, build: Any) -> Any:
+        let_memory_grow()
         with on_device(self.device):
             model = build(self._row)
             self._row = keras.tree.map_structure(

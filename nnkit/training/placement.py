@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["on_device"]
+__all__ = ["let_memory_grow", "on_device"]
+
+
+def let_memory_grow() -> None:
+    """Let GPUs take memory as it is needed, unless the user has chosen otherwise.
+
+    TensorFlow would take all of it at the first use, so that no other process could share the
+    GPU. A choice is the environment variable ``TF_FORCE_GPU_ALLOW_GROWTH`` or a logical device
+    configuration; where TensorFlow has used the GPU already, it stays as it is.
+    """
+    if "TF_FORCE_GPU_ALLOW_GROWTH" in os.environ:
+        return
+    for gpu in tf.config.list_physical_devices("GPU"):
+        if tf.config.get_logical_device_configuration(gpu) is not None:
+            continue
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except RuntimeError:  # what TensorFlow raises once it has used the GPU
+            return
 
 
 def on_device(device: str | None) -> AbstractContextManager[Any]:

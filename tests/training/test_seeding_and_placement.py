@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from nnkit.training.placement import on_device
+from nnkit.training.placement import let_memory_grow, on_device
 from nnkit.training.seeding import seeded_build
 
 
@@ -81,3 +81,47 @@ def test_no_index_means_the_first_and_none_means_no_choice():
 def test_an_unknown_device_names_the_known_ones(device):
     with pytest.raises(ValueError, match=r"is not a device of this process, which has \['CPU:0'"):
         on_device(device)
+
+
+class FakeConfig:
+    """TensorFlow's configuration on a machine with GPUs, one of them limited by the user."""
+
+    def __init__(self, has_started=False):
+        self.has_started = has_started
+        self.growing = []
+        self.experimental = self
+
+    def list_physical_devices(self, kind):
+        return [f"{kind}:0", f"{kind}:1"]
+
+    def get_logical_device_configuration(self, gpu):
+        return ["limited"] if gpu == "GPU:1" else None
+
+    def set_memory_growth(self, gpu, enable):
+        if self.has_started:
+            raise RuntimeError("Physical devices cannot be modified after being initialized")
+        self.growing.append((gpu, enable))
+
+
+@pytest.mark.parametrize(
+    ("environment", "has_started", "growing"),
+    [
+        ({}, False, [("GPU:0", True)]),
+        ({"TF_FORCE_GPU_ALLOW_GROWTH": "false"}, False, []),
+        ({}, True, []),
+    ],
+    ids=["first use", "chosen by the user", "too late"],
+)
+def test_memory_grows_unless_the_user_chose(monkeypatch, environment, has_started, growing):
+    """There is no GPU on the machine of the tests: TensorFlow's answers are made up."""
+    import tensorflow as tf
+
+    config = FakeConfig(has_started)
+    monkeypatch.setattr(tf, "config", config)
+    monkeypatch.delenv("TF_FORCE_GPU_ALLOW_GROWTH", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    let_memory_grow()
+
+    assert config.growing == growing
