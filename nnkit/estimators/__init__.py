@@ -3,7 +3,8 @@
 - ``classifier``: KerasClassifier.
 - ``regressor``: KerasRegressor.
 - ``transformer``: KerasTransformer.
-- ``keras_estimator``: what classifier and regressor share, above all the way of the data through ``fit``.
+- ``keras_estimator``: what classifier and regressor share: parameters, ways of fitting.
+- ``fitting``: the way of the data through a fit.
 - ``parameters``: parameters in the signature, by prefix, and as arguments of ``fit``.
 - ``routing``: which names of parameters are right, and where they go.
 - ``checks``: parameters and weights that are not what they must be, in one clear sentence.

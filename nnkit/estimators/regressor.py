@@ -9,7 +9,8 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import assert_all_finite
 
 from nnkit.encoding import ContinuousTarget
-from nnkit.estimators.keras_estimator import KerasEstimator, Rows
+from nnkit.estimators.fitting import Rows
+from nnkit.estimators.keras_estimator import KerasEstimator
 
 if TYPE_CHECKING:
     from nnkit.training import Task
