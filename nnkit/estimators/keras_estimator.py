@@ -171,7 +171,7 @@ class KerasEstimator(Fitting):
 
         The first call builds the network; later calls keep weights and optimizer, also after
         pickling. Columns are encoded and the target is put into units as the first call
-        learnt it.
+        learnt it. ``epochs`` and ``early_stopping`` have no part in it.
 
         Parameters
         ----------

@@ -105,21 +105,24 @@ class KerasParameters(BaseEstimator):
         TypeError
             If an argument is unknown; the message names the nearest right one.
         """
-        for name in fit_arguments:
-            if name not in FIT_ARGUMENTS:
-                nearest = difflib.get_close_matches(name, FIT_ARGUMENTS, n=1)
-                hint = f"Did you mean {nearest[0]}?" if nearest else f"It takes {FIT_ARGUMENTS}."
+        own = {name: getattr(self, name) for name in self._get_param_names()}
+        # A regressor has no class_weight, as parameter or as argument.
+        known = [name for name in FIT_ARGUMENTS if name != "class_weight" or name in own]
+        by_prefix = routed_to("fit", self._routed())
+        for name in [*fit_arguments, *(name.partition("__")[0] for name in by_prefix)]:
+            if name not in known:
+                nearest = difflib.get_close_matches(name, known, n=1)
+                hint = f"Did you mean {nearest[0]}?" if nearest else f"It takes {known}."
                 raise TypeError(
                     f"{type(self).__name__}.fit has no argument {name!r}. {hint} "
                     "Other settings are parameters: use set_params."
                 )
-        own = {name: getattr(self, name) for name in self._get_param_names()}
         return SimpleNamespace(
             **{
                 "validation_data": None,
                 "initial_epoch": 0,
                 **own,
-                **routed_to("fit", self._routed()),
+                **by_prefix,
                 **fit_arguments,
             }
         )

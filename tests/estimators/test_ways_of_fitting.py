@@ -316,6 +316,13 @@ def test_unknown_arguments_of_fit_are_refused(iris, argument, hint):
         KerasClassifier().fit(*iris, **{argument: 1})
 
 
+def test_a_regressor_has_no_class_weight(diabetes):
+    with pytest.raises(TypeError, match="KerasRegressor.fit has no argument 'class_weight'"):
+        KerasRegressor().fit(*diabetes, class_weight="balanced")
+    with pytest.raises(TypeError, match="KerasRegressor.fit has no argument 'class_weight'"):
+        KerasRegressor(fit__class_weight="balanced").fit(*diabetes)
+
+
 def test_predict_takes_a_batch_size(iris):
     X, y = iris
     clf = KerasClassifier(epochs=1, predict__batch_size=7, **PARAMS).fit(X, y)

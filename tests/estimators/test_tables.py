@@ -1,0 +1,137 @@
+"""Tables that are not what they were, or not what the network takes."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from networks import classifier_network
+from scipy import sparse
+
+from nnkit import KerasClassifier, KerasTransformer
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(40, 4))
+Y = np.arange(40) % 2
+PARTS = {"left": X[:, :1], "right": pd.DataFrame(X[:, 1:], columns=["a", "b", "c"])}
+
+
+def build_two_inputs(meta):
+    left = keras.Input(meta.X_shape_["left"][1:], name="left")
+    right = keras.Input(meta.X_shape_["right"][1:], name="right")
+    x = keras.layers.Concatenate()([left, right])
+    return keras.Model([left, right], keras.layers.Dense(1, activation="sigmoid")(x))
+
+
+def fitted(**params):
+    return KerasClassifier(build_two_inputs, epochs=2, random_state=0, **params).fit(PARTS, Y)
+
+
+def test_a_dict_is_a_network_of_several_inputs():
+    clf = fitted()
+    weights, bias = clf.model_.get_weights()
+
+    y_proba = clf.predict_proba({"right": PARTS["right"], "left": PARTS["left"]})
+
+    np.testing.assert_allclose(
+        y_proba[:, 1], 1 / (1 + np.exp(-(X @ weights + bias)[:, 0])), rtol=1e-5
+    )
+    assert clf.n_features_in_ == 4
+    assert set(clf.background_) == {"left", "right"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"right": None}, "X lacks the input 'right'. In fit it had"),
+        (
+            {"right": X[:, 1:3]},
+            r"X\['right'\] must have rows of shape \(3,\), as in fit. Got \(2,\)",
+        ),
+        ({"left": X[:5, :1]}, "must have the same number of rows. Got {'left': 5, 'right': 40}"),
+        ({"left": np.full((40, 1), np.nan)}, r"Input X\['left'\] contains NaN in column 0 .40 row"),
+        (
+            {"right": PARTS["right"].assign(b=np.inf)},
+            r"Input X\['right'\] contains inf in the column 'b'",
+        ),
+        ({"right": PARTS["right"].assign(b="x")}, "The column 'b' of X holds .* such as 'x'"),
+    ],
+    ids=["missing", "width", "lengths", "NaN", "inf", "strings"],
+)
+def test_a_dict_that_does_not_fit_is_refused(change, message):
+    changed = {name: part for name, part in {**PARTS, **change}.items() if part is not None}
+
+    with pytest.raises(ValueError, match=message):
+        fitted().predict(changed)
+
+
+def test_a_dict_stays_a_dict_and_a_table_a_table():
+    with pytest.raises(ValueError, match=r"X must be a dict with the inputs \['left', 'right'\]"):
+        fitted().predict(X)
+    with pytest.raises(ValueError, match="X is a dict, but in fit it was one table"):
+        KerasClassifier(epochs=1).fit(X, Y).predict(PARTS)
+    with pytest.raises(ValueError, match="X is a dict without inputs"):
+        KerasClassifier(build_two_inputs).fit({}, Y)
+
+
+def test_an_input_that_the_network_has_and_the_dict_does_not_is_named():
+    with pytest.raises(ValueError, match="has the input 'right', which X does not have"):
+        KerasClassifier(
+            lambda: build_two_inputs(type("M", (), {"X_shape_": {"left": (1, 1), "right": (1, 3)}}))
+        ).fit({"left": X[:, :1], "wrong": X[:, 1:]}, Y)
+
+
+def test_sparse_rows_for_a_network_of_images_are_refused():
+    def build():
+        return keras.Sequential(
+            [keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(1, "sigmoid")]
+        )
+
+    with pytest.raises(ValueError, match=r"takes rows of shape \(2, 2, 1\), but the encoded rows"):
+        KerasClassifier(build).fit(sparse.csr_array(X), Y)
+
+
+def test_nan_in_a_sparse_table_is_named():
+    bad = sparse.csr_array(np.where(np.abs(X) > 2, np.nan, np.where(X > 0.5, X, 0)))
+
+    with pytest.raises(ValueError, match="Input X contains NaN in column"):
+        KerasClassifier(epochs=1).fit(bad, Y)
+
+
+def test_images_of_another_size_are_refused():
+    images = RNG.normal(size=(40, 4, 4))
+
+    def build(meta):
+        return keras.Sequential(
+            [
+                keras.Input(meta.X_shape_[1:]),
+                keras.layers.Flatten(),
+                keras.layers.Dense(1, "sigmoid"),
+            ]
+        )
+
+    clf = KerasClassifier(build, epochs=1).fit(images, Y)
+
+    with pytest.raises(ValueError, match=r"X must have rows of shape \(4, 4\), as in fit"):
+        clf.predict(images[:, :, :3])
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"])
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_a_sparse_table_learns_what_a_dense_one_learns(kind, engine):
+    dense = np.where(np.abs(X) > 0.7, X, 0.0)
+    params = {"epochs": 2, "batch_size": 16, "random_state": 0, "engine": engine}
+    params["validation_split"] = 0.3
+    clf = KerasClassifier(classifier_network, **params)
+
+    from_dense = clf.fit(dense, Y).predict_proba(dense)
+    table = getattr(sparse, f"{kind}_array")(dense)
+    from_sparse = clf.fit(table, Y).predict_proba(table)
+
+    np.testing.assert_allclose(from_sparse, from_dense, atol=1e-6)
+
+
+def test_the_transformer_refuses_what_it_cannot_give_back():
+    with pytest.raises(TypeError, match="Sparse input is not supported by KerasTransformer"):
+        KerasTransformer(epochs=1).fit(sparse.csr_array(X))
+    with pytest.raises(ValueError, match="KerasTransformer takes one table. Got a dict"):
+        KerasTransformer(epochs=1).fit(PARTS)
