@@ -45,7 +45,7 @@ def build(meta, units=32, dropout_rate=0.2):
             keras.Input(meta.X_shape_[1:]),
             keras.layers.Dense(units, activation="relu"),
             keras.layers.Dropout(dropout_rate),
-            keras.layers.Dense(meta.n_outputs_expected_, activation="sigmoid"),
+            keras.layers.Dense(meta.n_output_units_, activation="sigmoid"),
         ]
     )
 

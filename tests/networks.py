@@ -8,7 +8,7 @@ def classifier_network(meta, units=8, activation="relu", dropout_rate=0.0):
     layers = [keras.Input(meta.X_shape_[1:]), keras.layers.Dense(units, activation=activation)]
     if dropout_rate:
         layers.append(keras.layers.Dropout(dropout_rate))
-    n_units = meta.n_outputs_expected_
+    n_units = meta.n_output_units_
     layers.append(keras.layers.Dense(n_units, activation="sigmoid" if n_units == 1 else "softmax"))
     return keras.Sequential(layers)
 
@@ -19,7 +19,7 @@ def linear_network(meta, dtype="float64", l2=0.0):
         [
             keras.Input(meta.X_shape_[1:], dtype=dtype),
             keras.layers.Dense(
-                meta.n_outputs_expected_,
+                meta.n_output_units_,
                 kernel_initializer="zeros",
                 kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
                 dtype=dtype,

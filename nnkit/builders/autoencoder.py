@@ -44,7 +44,7 @@ def autoencoder(
     --------
     >>> from nnkit.builders import Meta, autoencoder
     >>> meta = Meta(X_shape_=(100, 8), target_type_="continuous-multioutput",
-    ...             n_outputs_expected_=8)
+    ...             n_output_units_=8)
     >>> model = autoencoder(meta, n_components=3)
     >>> model.get_layer("representation").units, model.output_shape
     (3, (None, 8))

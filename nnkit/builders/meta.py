@@ -18,14 +18,15 @@ class Meta(Mapping[str, Any]):
         ``feature_names_in_`` (their names, or None), ``X_shape_`` (shape of the encoded
         training rows), ``X_dtype_``, ``y_dtype_``, ``y_ndim_``, ``target_type_`` (as
         ``sklearn.utils.multiclass.type_of_target``), ``n_outputs_`` (columns of the target)
-        and ``n_outputs_expected_`` (units of the last layer); a classifier also gives
+        ``n_outputs_expected_`` (outputs of the network)
+        and ``n_output_units_`` (units of the last layer, a list if there are several outputs); a classifier also gives
         ``classes_`` and ``n_classes_``.
 
     Examples
     --------
     >>> from nnkit.builders import Meta
-    >>> meta = Meta(n_features_in_=4, n_outputs_expected_=3)
-    >>> meta.n_features_in_, meta["n_outputs_expected_"]
+    >>> meta = Meta(n_features_in_=4, n_output_units_=3)
+    >>> meta.n_features_in_, meta["n_output_units_"]
     (4, 3)
     """
 

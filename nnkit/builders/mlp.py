@@ -35,14 +35,14 @@ def mlp(
     Returns
     -------
     model : keras.Model
-        From ``X_shape_[1]`` inputs to ``n_outputs_expected_`` outputs: probabilities for
+        From ``X_shape_[1]`` inputs to ``n_output_units_`` outputs: probabilities for
         classes (sigmoid for two and for labels, softmax for more), values for a regression.
         Several columns of classes have an output each.
 
     Examples
     --------
     >>> from nnkit.builders import Meta, mlp
-    >>> meta = Meta(X_shape_=(100, 4), target_type_="multiclass", n_outputs_expected_=3)
+    >>> meta = Meta(X_shape_=(100, 4), target_type_="multiclass", n_output_units_=3)
     >>> mlp(meta, units=(16,)).output_shape
     (None, 3)
     """
@@ -73,7 +73,7 @@ def output_layers(meta: Meta, x: Any) -> Any:
     """
     import keras
 
-    sizes = meta.n_outputs_expected_
+    sizes = meta.n_output_units_
     outputs = [
         keras.layers.Dense(size, activation=_output_activation(meta, size))(x)
         for size in (sizes if isinstance(sizes, list) else [sizes])

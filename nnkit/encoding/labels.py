@@ -27,7 +27,14 @@ class ClassLabels:
     @classmethod
     def of(cls, y: np.ndarray) -> ClassLabels:
         """Return the labels that occur in a target of shape (n_samples,)."""
-        return cls(np.unique(y))
+        try:
+            return cls(np.unique(y))
+        except TypeError as error:
+            kinds = sorted({type(label).__name__ for label in y.tolist()})
+            raise ValueError(
+                f"The labels of y must be of one kind, so that they can be sorted. Got {kinds}. "
+                "Make them all strings."
+            ) from error
 
     def check(self, y: np.ndarray) -> None:
         """Raise a ValueError that names the first value of ``y`` that is no known label."""

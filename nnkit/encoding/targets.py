@@ -114,6 +114,37 @@ class ClassTarget:
         """Whether rows have any number of labels."""
         return self.kind == "multilabel-indicator"
 
+    @property
+    def has_comparable_columns(self) -> bool:
+        """Whether the labels of all columns can be sorted together, unlike 1 and "a"."""
+        return len({type(labels.classes.tolist()[0]) for labels in self.columns}) == 1
+
+    @property
+    def classes_of_steps(self) -> np.ndarray:
+        """The labels of all columns, sorted: the classes of each step of a sequence."""
+        return np.unique(np.concatenate([labels.classes for labels in self.columns]))
+
+    def codes_of_steps(self, codes: np.ndarray) -> np.ndarray:
+        """Return codes by column as codes among the labels of all columns."""
+        known = self.classes_of_steps
+        return np.column_stack(
+            [
+                np.searchsorted(known, labels.classes)[column].astype(np.int32)
+                for labels, column in zip(self.columns, codes.T, strict=True)
+            ]
+        )
+
+    def by_step(self, probabilities: np.ndarray) -> list[np.ndarray]:
+        """Return probabilities (n_samples, n_steps, n_classes) as those of each column's labels."""
+        known = self.classes_of_steps
+        found = []
+        for step, labels in enumerate(self.columns):
+            proba = probabilities[:, step, np.searchsorted(known, labels.classes)]
+            total = proba.sum(axis=-1, keepdims=True)
+            uniform = np.full_like(proba, 1.0 / proba.shape[-1])
+            found.append(np.divide(proba, total, out=uniform, where=total > 0))
+        return found
+
     def encode(self, y: np.ndarray) -> np.ndarray:
         """Return codes (n_samples, n_columns) of labels, or the indicator as it is.
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn.base import ClassifierMixin
+from sklearn.callback import with_callbacks
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from nnkit.encoding import ClassTarget, class_weights
@@ -48,8 +49,9 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         called at each batch make ``engine="auto"`` train with Keras' own fit.
     epochs : int, default=100
         Passes over the training rows, at least 1; with ``early_stopping`` the most there are.
-    batch_size : int or "auto", default="auto"
-        Rows per optimizer step, at least 1. "auto" is min(200, n_samples); -1 is all rows.
+    batch_size : int, "auto" or None, default="auto"
+        Rows per optimizer step, at least 1. "auto" is min(200, n_samples); -1 is all rows;
+        None is Keras' default, 32.
     class_weight : dict, "balanced", list of these, or None, default=None
         Weights of classes by label, at least 0; a label that is not named weighs 1.
         "balanced" weighs each class with the inverse of its frequency. Of several columns,
@@ -99,8 +101,8 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         so far are kept. None sets no limit.
     n_background : int, default=100
         Training rows kept as background for explanations, at least 0.
-    verbose : {0, 1, 2}, default=0
-        0 is silent, 1 shows a progress bar on fits longer than half a second, 2 prints a line
+    verbose : {0, 1, 2, "auto"}, default=0
+        0 is silent, 1 or "auto" shows a progress bar on fits longer than half a second, 2 prints a line
         for each epoch.
     **routed : object
         Arguments by prefix: ``model__units=(32,)``, ``optimizer__learning_rate=0.01``,
@@ -138,8 +140,9 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         What trained.
     target_type_ : str
         The kind of target, as ``sklearn.utils.multiclass.type_of_target`` names it.
-    n_outputs_, n_outputs_expected_ : int
-        Columns of the target, and units that a last layer for it has.
+    n_outputs_, n_outputs_expected_, n_output_units_ : int, int, int or list of int
+        Columns of the target; outputs of a network for it; units of the last layer, or of
+        each output.
     X_shape_, X_dtype_, y_dtype_, y_ndim_ : tuple, dtype, dtype, int
         Shape and dtype of the encoded training rows (of a network with several inputs, of
         each), and dtype and axes of the target.
@@ -222,6 +225,47 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         )
         self.class_weight = class_weight
 
+    @with_callbacks
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        classes: Any | None = None,
+        sample_weight: Any | None = None,
+        **fit_arguments: Any,
+    ) -> KerasClassifier:
+        """Train for one more epoch, on these rows.
+
+        The first call builds the network, unless it is fitted; later calls keep weights and
+        optimizer, also after pickling. Columns are encoded and the target is put into units
+        as the first call learnt it. ``epochs`` and ``early_stopping`` have no part in it.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
+            The rows, as in ``fit``.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The target.
+        classes : array-like of shape (n_classes,), or list of them, default=None
+            All labels that will come; needed in the first call if its rows do not have them
+            all.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        **fit_arguments : object
+            As in ``fit``, but for ``epochs`` and ``initial_epoch``.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            If the rows do not go with those of earlier calls.
+        """
+        self._partial_fit(X, y, classes, sample_weight, fit_arguments)
+        return self
+
     def predict_proba(self, X: Any, **predict_arguments: Any) -> Any:
         """Return class probabilities.
 
@@ -231,6 +275,7 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
             The rows, with the columns of ``fit`` in their order.
         **predict_arguments : object
             ``batch_size``, the rows of one call of the network; chosen by memory if not given.
+            ``verbose`` is taken for scripts that give it; there is no progress to show.
 
         Returns
         -------
@@ -250,6 +295,7 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
             The rows, with the columns of ``fit`` in their order.
         **predict_arguments : object
             ``batch_size``, the rows of one call of the network; chosen by memory if not given.
+            ``verbose`` is taken for scripts that give it; there is no progress to show.
 
         Returns
         -------
@@ -344,14 +390,17 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
 
         target = self._target
         if target.is_indicator:
-            return [[Task("multilabel", row_shape=target.row_shape)]]
+            choices = [[Task("multilabel", row_shape=target.row_shape)]]
+            if len(target.row_shape) == 1:
+                # Steps of a sequence with the classes 0 and 1, if the network says so.
+                choices.append([Task("classification", 2, row_shape=target.row_shape)])
+            return choices
         sizes = [len(labels.classes) for labels in target.columns]
         choices = [[Task("classification", n_classes=size) for size in sizes]]
-        if len(sizes) > 1 and all(
-            np.array_equal(labels.classes, target.columns[0].classes) for labels in target.columns
-        ):
+        if len(sizes) > 1 and target.has_comparable_columns:
             # Steps of a sequence, whose classes are one output (n_samples, n_steps, n_classes).
-            choices.append([Task("classification", sizes[0], row_shape=(len(sizes),))])
+            n_classes = len(target.classes_of_steps)
+            choices.append([Task("classification", n_classes, row_shape=(len(sizes),))])
         return choices
 
     def _target_facts(self) -> dict[str, Any]:
@@ -363,17 +412,33 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
 
     def _network_targets(self, encoded: np.ndarray, n_outputs: int) -> list[np.ndarray]:
         if self._target.is_indicator:
+            if "_network" in vars(self) and self._gives_one_hot:
+                _check_one_hot(encoded)
             return [encoded]
         if n_outputs == encoded.shape[1]:
             return list(encoded.T)
-        return [encoded]
+        return [self._target.codes_of_steps(encoded)]
+
+    @property
+    def _has_binary_steps(self) -> bool:
+        """Whether an indicator holds the classes 0 and 1 of steps, as the outputs say."""
+        tasks = self._network.compiled.tasks
+        return self._target.is_indicator and tasks[0].kind == "classification"
+
+    @property
+    def _gives_one_hot(self) -> bool:
+        """Whether a softmax chooses one label of an indicator for each row or step."""
+        is_one_of_many = self._network.compiled.heads[0].is_one_of_many
+        return self._target.is_indicator and is_one_of_many and not self._has_binary_steps
 
     def _by_column(self, outputs: list[np.ndarray]) -> list[np.ndarray]:
         """Return class probabilities for each column of the target."""
         heads = self._network.compiled.heads
         found = [head.probabilities(output) for head, output in zip(heads, outputs, strict=True)]
+        if self._has_binary_steps:
+            return [found[0][..., 1]]
         if not self._target.is_indicator and len(found) < len(self._target.columns):
-            return [found[0][:, step] for step in range(found[0].shape[1])]
+            return self._target.by_step(found[0])
         return found
 
     def _probabilities(self, outputs: list[np.ndarray]) -> Any:
@@ -382,8 +447,7 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
 
     def _decide(self, outputs: list[np.ndarray]) -> np.ndarray:
         found = self._by_column(outputs)
-        if self._target.is_indicator and self._network.compiled.heads[0].is_one_of_many:
-            # One label for each step of a sequence.
+        if self._gives_one_hot:
             best = found[0].argmax(axis=-1)
             return np.eye(found[0].shape[-1])[best].astype(self._target.dtype)
         return self._target.decode(found)
@@ -395,6 +459,16 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _check_one_hot(indicator: np.ndarray) -> None:
+    """Raise if any row or step of an indicator has not exactly one label."""
+    totals = indicator.sum(axis=-1)
+    if (totals != 1).any():
+        raise ValueError(
+            "The model's last activation is 'softmax', which allows one label a row, but y has "
+            f"a row with {int(totals[totals != 1][0])}. Use 'sigmoid' in the last layer."
+        )
 
 
 def _dense_array(y: Any) -> np.ndarray:

@@ -72,6 +72,16 @@ class Rows:
         )
 
 
+_SCIKERAS_HOOKS = {
+    "_keras_build_fn": "Give the builder as model=.",
+    "feature_encoder": "Give the transformer as encoder=.",
+    "target_encoder": "Targets are encoded by nnkit; transform others before, for example with "
+    "TransformedTargetRegressor.",
+    "scorer": "Override score, or give a scorer to the search.",
+}
+# Hooks of SciKeras that subclasses may bring, which would have no effect.
+
+
 class Fitting(CallbackSupportMixin, KerasParameters):
     """Base of the estimators that takes rows through a fit.
 
@@ -137,6 +147,9 @@ class Fitting(CallbackSupportMixin, KerasParameters):
     def _check(self, settings: SimpleNamespace) -> None:
         check_parameters(settings)
         self._check_routed()
+        for hook, fix in _SCIKERAS_HOOKS.items():
+            if hasattr(type(self), hook):
+                raise TypeError(f"{type(self).__name__}.{hook} is a hook of SciKeras. {fix}")
         if isinstance(settings.scoring, str) and settings.scoring != "loss":
             get_scorer(settings.scoring)
 
@@ -245,6 +258,7 @@ class Fitting(CallbackSupportMixin, KerasParameters):
         callbacks = make_callbacks(settings.callbacks, callback_arguments)
         if not goes_on:
             self._build(X_encoded, training, settings, keeps_optimizer)
+        self._network.keeps_optimizer |= keeps_optimizer
         self.callbacks_ = callbacks
         network = self._network
         with on_device(network.device):
@@ -311,7 +325,9 @@ class Fitting(CallbackSupportMixin, KerasParameters):
         if settings.batch_size == "auto":
             batch_size = min(200, n_samples)
         else:
-            batch_size = n_samples if settings.batch_size == -1 else int(settings.batch_size)
+            # None is Keras' own default.
+            wanted = 32 if settings.batch_size is None else int(settings.batch_size)
+            batch_size = n_samples if wanted == -1 else wanted
         return TrainingPlan(
             epochs=n_epochs,
             batch_size=batch_size,
@@ -322,7 +338,7 @@ class Fitting(CallbackSupportMixin, KerasParameters):
             tol=settings.tol,
             score=score,
             engine=settings.engine,
-            verbose=int(settings.verbose),
+            verbose=1 if settings.verbose == "auto" else int(settings.verbose),
             first_epoch=self._n_epochs_trained + int(settings.initial_epoch),
             time_limit=settings.time_limit,
         )
@@ -334,7 +350,7 @@ class Fitting(CallbackSupportMixin, KerasParameters):
         from nnkit.estimators.monitoring import EpochTasks
 
         context = self._init_callback_context(max_subtasks=n_epochs)
-        return [EpochTasks(self, context, rows.X, rows.y)]
+        return [EpochTasks(self, context, with_names(self, rows.X), rows.y)]
 
     def _facts(self, X_encoded: Any, rows: Rows) -> dict[str, Any]:
         shapes: Any
@@ -354,7 +370,8 @@ class Fitting(CallbackSupportMixin, KerasParameters):
             "y_dtype_": rows.y.dtype,
             "y_ndim_": rows.y.ndim,
             "n_outputs_": 1 if rows.y.ndim == 1 else rows.y.shape[-1],
-            "n_outputs_expected_": expected[0] if len(expected) == 1 else expected,
+            "n_outputs_expected_": len(expected),
+            "n_output_units_": expected[0] if len(expected) == 1 else expected,
             **self._target_facts(),
         }
 

@@ -141,13 +141,12 @@ class KerasEstimator(Fitting):
         with all_or_nothing(self):
             self._check(settings)
             goes_on = settings.warm_start and self.__sklearn_is_fitted__()
-            if goes_on and self._network.keeps_optimizer:
+            if goes_on:
                 rows = self._check_rows(X, y, sample_weight, groups)
             else:
                 self._seeds = Seeds.of(settings.random_state)
                 rows = self._check_rows(X, y, sample_weight, groups, learn=settings)
                 self._n_epochs_trained = 0
-                goes_on = False
             self._fit_rows(
                 rows,
                 settings,
@@ -158,44 +157,15 @@ class KerasEstimator(Fitting):
             )
         return self
 
-    @with_callbacks
-    def partial_fit(
+    def _partial_fit(
         self,
         X: Any,
         y: Any,
-        classes: Any | None = None,
-        sample_weight: Any | None = None,
-        **fit_arguments: Any,
+        classes: Any | None,
+        sample_weight: Any | None,
+        fit_arguments: dict[str, Any],
     ) -> KerasEstimator:
-        """Train for one more epoch, on these rows.
-
-        The first call builds the network; later calls keep weights and optimizer, also after
-        pickling. Columns are encoded and the target is put into units as the first call
-        learnt it. ``epochs`` and ``early_stopping`` have no part in it.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
-            The rows, as in ``fit``.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The target.
-        classes : array-like of shape (n_classes,), or list of them, default=None
-            All labels that will come, of a classifier; needed in the first call if its rows
-            do not have them all.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-        **fit_arguments : object
-            As in ``fit``, but for ``epochs`` and ``initial_epoch``.
-
-        Returns
-        -------
-        self : estimator
-
-        Raises
-        ------
-        ValueError
-            If the rows do not go with those of earlier calls.
-        """
+        """Train for one more epoch; see ``partial_fit`` of the estimators."""
         settings = self._settings(fit_arguments)
         if {"epochs", "initial_epoch"} & set(fit_arguments):
             raise TypeError(
@@ -205,7 +175,7 @@ class KerasEstimator(Fitting):
         settings.early_stopping = False
         with all_or_nothing(self):
             self._check(settings)
-            goes_on = self.__sklearn_is_fitted__() and self._network.keeps_optimizer
+            goes_on = self.__sklearn_is_fitted__()
             if goes_on:
                 self._check_announced(classes)
                 rows = self._check_rows(X, y, sample_weight, None)
@@ -267,7 +237,7 @@ class KerasEstimator(Fitting):
         if unknown:
             raise TypeError(
                 f"{type(self).__name__}.predict has no argument {unknown[0]!r}. "
-                "It takes batch_size."
+                f"It takes {PREDICT_ARGUMENTS}."
             )
         X_checked = check_table(self, X, reset=False, goes_to_encoder=self._has_own_encoder())
         X_encoded = encode(self.encoder_, X_checked)
@@ -301,6 +271,12 @@ class KerasEstimator(Fitting):
             tags.input_tags.sparse = encoder_tags.sparse
             tags.input_tags.three_d_array = encoder_tags.three_d_array
         return tags
+
+    def __copy__(self) -> Any:
+        """Return a copy that shares all it holds, as scikit-learn's callbacks get one."""
+        copied: Any = object.__new__(type(self))
+        vars(copied).update(vars(self))
+        return copied
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())

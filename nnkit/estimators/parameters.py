@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -27,9 +28,31 @@ class KerasParameters(BaseEstimator):
     others; what is learnt ends in an underscore.
     """
 
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        """Return the parameters in the signature, and behind ``**kwargs`` in the base's."""
+        names: set[str] = set()
+        for base in cls.__mro__:
+            if "__init__" not in vars(base) or not issubclass(base, KerasParameters):
+                continue
+            parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
+            names |= {p.name for p in parameters if p.kind is not p.VAR_KEYWORD} - {"self"}
+            if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+                break
+        return sorted(names)
+
+    @classmethod
+    def _attribute_names(cls) -> set[str]:
+        """Return the parameters of all signatures, also those that a subclass fixes."""
+        names: set[str] = set()
+        for base in cls.__mro__:
+            if "__init__" in vars(base) and issubclass(base, KerasParameters):
+                names |= set(inspect.signature(vars(base)["__init__"]).parameters)
+        return names - {"self", "routed"}
+
     def _routed(self) -> dict[str, Any]:
         """Return the parameters outside the signature."""
-        own = set(self._get_param_names())
+        own = self._attribute_names()
         return {
             name: value
             for name, value in vars(self).items()
@@ -105,7 +128,8 @@ class KerasParameters(BaseEstimator):
         TypeError
             If an argument is unknown; the message names the nearest right one.
         """
-        own = {name: getattr(self, name) for name in self._get_param_names()}
+        names = self._attribute_names()
+        own = {name: value for name, value in vars(self).items() if name in names}
         # A regressor has no class_weight, as parameter or as argument.
         known = [name for name in FIT_ARGUMENTS if name != "class_weight" or name in own]
         by_prefix = routed_to("fit", self._routed())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.callback import with_callbacks
 from sklearn.utils import assert_all_finite
 
 from nnkit.encoding import ContinuousTarget
@@ -44,8 +45,9 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         called at each batch make ``engine="auto"`` train with Keras' own fit.
     epochs : int, default=100
         Passes over the training rows, at least 1; with ``early_stopping`` the most there are.
-    batch_size : int or "auto", default="auto"
-        Rows per optimizer step, at least 1. "auto" is min(200, n_samples); -1 is all rows.
+    batch_size : int, "auto" or None, default="auto"
+        Rows per optimizer step, at least 1. "auto" is min(200, n_samples); -1 is all rows;
+        None is Keras' default, 32.
     early_stopping : bool, default=False
         Whether to stop when the score on held-out rows has not improved by more than ``tol``
         for ``n_iter_no_change`` epochs, and to keep the weights of the best epoch.
@@ -90,8 +92,8 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         so far are kept. None sets no limit.
     n_background : int, default=100
         Training rows kept as background for explanations, at least 0.
-    verbose : {0, 1, 2}, default=0
-        0 is silent, 1 shows a progress bar on fits longer than half a second, 2 prints a line
+    verbose : {0, 1, 2, "auto"}, default=0
+        0 is silent, 1 or "auto" shows a progress bar on fits longer than half a second, 2 prints a line
         for each epoch.
     **routed : object
         Arguments by prefix: ``model__units=(32,)``, ``optimizer__learning_rate=0.01``,
@@ -125,8 +127,9 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         What trained.
     target_type_ : str
         The kind of target, as ``sklearn.utils.multiclass.type_of_target`` names it.
-    n_outputs_, n_outputs_expected_ : int
-        Columns of the target, and units that a last layer for it has.
+    n_outputs_, n_outputs_expected_, n_output_units_ : int, int, int or list of int
+        Columns of the target; outputs of a network for it; units of the last layer, or of
+        each output.
     X_shape_, X_dtype_, y_dtype_, y_ndim_ : tuple, dtype, dtype, int
         Shape and dtype of the encoded training rows (of a network with several inputs, of
         each), and dtype and axes of the target.
@@ -152,6 +155,39 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     (2,)
     """
 
+    @with_callbacks
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any | None = None, **fit_arguments: Any
+    ) -> KerasRegressor:
+        """Train for one more epoch, on these rows.
+
+        The first call builds the network, unless it is fitted; later calls keep weights and
+        optimizer, also after pickling. Columns are encoded and the target is put into units
+        as the first call learnt it. ``epochs`` and ``early_stopping`` have no part in it.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
+            The rows, as in ``fit``.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The target.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        **fit_arguments : object
+            As in ``fit``, but for ``epochs`` and ``initial_epoch``.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            If the rows do not go with those of earlier calls.
+        """
+        self._partial_fit(X, y, None, sample_weight, fit_arguments)
+        return self
+
     def predict(self, X: Any, **predict_arguments: Any) -> np.ndarray:
         """Return predicted values.
 
@@ -161,6 +197,7 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
             The rows, with the columns of ``fit`` in their order.
         **predict_arguments : object
             ``batch_size``, the rows of one call of the network; chosen by memory if not given.
+            ``verbose`` is taken for scripts that give it; there is no progress to show.
 
         Returns
         -------
@@ -183,9 +220,7 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         assert_all_finite(y_numeric, input_name="y")
         return y_numeric
 
-    def _learn_target(self, y: np.ndarray, classes: Any) -> None:
-        if classes is not None:
-            raise ValueError("classes must be None for a regression.")
+    def _learn_target(self, y: np.ndarray, classes: Any) -> None:  # noqa: ARG002
         self._target_shape = y.shape[1:]
 
     def _encode_target(self, y: np.ndarray) -> np.ndarray:

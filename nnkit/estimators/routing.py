@@ -41,8 +41,8 @@ FIT_ARGUMENTS = [
 ]
 """The arguments that ``fit`` takes as SciKeras' does; they win over parameters."""
 
-PREDICT_ARGUMENTS = ["batch_size"]
-"""The arguments that ``predict`` takes."""
+PREDICT_ARGUMENTS = ["batch_size", "verbose"]
+"""The arguments that ``predict`` takes; it shows no progress, whatever ``verbose`` says."""
 
 
 def resolve_builder(model: Any) -> Callable[..., Any] | None:

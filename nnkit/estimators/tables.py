@@ -83,6 +83,9 @@ def check_table(estimator: Any, X: Any, *, reset: bool, goes_to_encoder: bool) -
                 "network takes finite numbers. Impute it before."
             )
         return X_checked
+    if X_checked.dtype == np.float16:
+        # A scaler would compute in half precision.
+        X_checked = X_checked.astype(np.float32)
     _check_finite(X_checked, getattr(estimator, "feature_names_in_", None))
     if not reset and X_checked.ndim > 2 and X_checked.shape[1:] != estimator._row_shape:
         raise ValueError(
@@ -155,14 +158,14 @@ def _name_bad_column(X: Any, error: Exception) -> ValueError | None:
 
     Returns None if ``X`` has no columns with names, or all of them hold numbers.
     """
-    if not hasattr(X, "columns") or not hasattr(X, "iloc"):
+    if not hasattr(X, "columns"):
         return None
     for position, name in enumerate(X.columns):
-        column = X.iloc[:, position]
+        column = X.iloc[:, position] if hasattr(X, "iloc") else X[name]
         try:
             np.asarray(column, dtype=np.float64)
         except (TypeError, ValueError):
-            examples = [value for value in column.head(50) if isinstance(value, str)]
+            examples = [value for value in list(column)[:50] if isinstance(value, str)]
             shown = f", such as {examples[0]!r}" if examples else ""
             return ValueError(
                 f"The column {name!r} of X holds {column.dtype} values{shown}, but the network "

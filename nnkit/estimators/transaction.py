@@ -8,6 +8,8 @@ from typing import Any
 
 __all__ = ["all_or_nothing"]
 
+_OF_CALLBACKS = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
+
 
 @contextmanager
 def all_or_nothing(estimator: Any) -> Iterator[None]:
@@ -16,6 +18,8 @@ def all_or_nothing(estimator: Any) -> Iterator[None]:
     try:
         yield
     except BaseException:
+        # By these scikit-learn ends its callbacks, after the fit.
+        noted = {name: vars(estimator)[name] for name in _OF_CALLBACKS if name in vars(estimator)}
         vars(estimator).clear()
-        vars(estimator).update(before)
+        vars(estimator).update(before | noted)
         raise

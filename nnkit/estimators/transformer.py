@@ -56,8 +56,9 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         called at each batch make ``engine="auto"`` train with Keras' own fit.
     epochs : int, default=100
         Passes over the training rows, at least 1; with ``early_stopping`` the most there are.
-    batch_size : int or "auto", default="auto"
-        Rows per optimizer step, at least 1. "auto" is min(200, n_samples); -1 is all rows.
+    batch_size : int, "auto" or None, default="auto"
+        Rows per optimizer step, at least 1. "auto" is min(200, n_samples); -1 is all rows;
+        None is Keras' default, 32.
     early_stopping : bool, default=False
         Whether to stop when the score on held-out rows has not improved by more than ``tol``
         for ``n_iter_no_change`` epochs, and to keep the weights of the best epoch.
@@ -100,8 +101,8 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
     time_limit : float or None, default=None
         Seconds after which no further epoch begins; with ``early_stopping`` the best weights
         so far are kept. None sets no limit.
-    verbose : {0, 1, 2}, default=0
-        0 is silent, 1 shows a progress bar on fits longer than half a second, 2 prints a line
+    verbose : {0, 1, 2, "auto"}, default=0
+        0 is silent, 1 or "auto" shows a progress bar on fits longer than half a second, 2 prints a line
         for each epoch.
     **routed : object
         Arguments by prefix: ``model__units=(32,)``, ``optimizer__learning_rate=0.01``,

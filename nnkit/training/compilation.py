@@ -205,12 +205,17 @@ def compile_model(
     outputs = output_structure(model, X_example)
     names = _output_names(model, outputs)
     fitting = [choice for choice in task_choices if len(choice) == len(names)]
+    if len(fitting) > 1:
+        ranks = [len(output.shape) for output in keras.tree.flatten(outputs)]
+        fitting = [
+            choice for choice in fitting if [task.rank for task in choice] == ranks
+        ] or fitting
     tasks = list(fitting[0] if fitting else task_choices[0])
     losses = _by_output(loss, names)
     heads = read_heads(model, outputs, tasks, losses)
     # What the builder was handed in compile_kwargs carries the routed arguments already.
     routed = compilation.of("loss")
-    if len(heads) > 1:
+    if len(heads) > 1 or isinstance(loss, (list, tuple, Mapping)):
         keys = names if isinstance(loss, Mapping) else [str(i) for i in range(len(heads))]
         by_output = list(split_routed(routed, keys).values())
     else:

@@ -47,6 +47,11 @@ class Task:
     row_shape: tuple[int, ...] = ()
 
     @property
+    def rank(self) -> int:
+        """The axes of an output for this task."""
+        return (2 if self.kind == "classification" else 1) + len(self.row_shape)
+
+    @property
     def n_units_expected(self) -> int:
         """The units that a last layer for this task has."""
         if self.kind != "classification":
@@ -101,8 +106,8 @@ class Head:
         targets : ndarray of shape (n_samples, ...)
             With as many axes as the outputs, but for codes, which have one less.
         """
-        if self.is_one_of_many:
-            return encoded if as_codes else np.eye(self.n_units, dtype=dtype)[encoded]
+        if self.is_one_of_many and encoded.ndim < self.rank:
+            return encoded if as_codes else np.eye(self.n_units, dtype=dtype)[encoded.astype(int)]
         targets = encoded.astype(dtype)
         # (n,) - (n, 1) would broadcast to (n, n)
         return targets[..., np.newaxis] if targets.ndim < self.rank else targets
@@ -218,7 +223,7 @@ def _read_head(shape: tuple[int | None, ...], activation: str, task: Task, loss:
             raise ValueError(
                 f"The builder's model has {n_units} output unit(s), but y has "
                 f"{task.n_units_expected} column(s). Give the last layer "
-                "meta.n_outputs_expected_ units."
+                "meta.n_output_units_ units."
             )
         if activation in ("sigmoid", "softmax", "hard_sigmoid"):
             raise ValueError(
@@ -232,21 +237,16 @@ def _read_head(shape: tuple[int | None, ...], activation: str, task: Task, loss:
             raise ValueError(
                 f"The builder's model has {n_units} output unit(s), but y has "
                 f"{task.n_units_expected} labels. Give the last layer "
-                "meta.n_outputs_expected_ units."
+                "meta.n_output_units_ units."
             )
-        if activation == "softmax" and len(task.row_shape) == 1:
-            raise ValueError(
-                "The model's last activation is 'softmax', which allows one label a row, but y "
-                "has any number of labels. Use 'sigmoid' in the last layer."
-            )
-        # One-hot steps of a sequence: a softmax over each.
+        # A softmax is for indicators with a single 1, such as one-hot rows or steps.
         is_multilabel = activation != "softmax"
     else:
         allowed = (1, 2) if task.n_classes == 2 and not task.row_shape else (task.n_classes,)
         if n_units not in allowed:
             raise ValueError(
                 f"The builder's model has {n_units} output unit(s), but y has {task.n_classes} "
-                "classes. Give the last layer meta.n_outputs_expected_ units."
+                "classes. Give the last layer meta.n_output_units_ units."
             )
         if n_units == 1 and activation == "softmax":
             raise ValueError(

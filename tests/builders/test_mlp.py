@@ -5,7 +5,7 @@ from nnkit.builders import Meta, find_builder, mlp
 
 
 def meta_of(target_type, n_outputs):
-    return Meta(X_shape_=(10, 4), target_type_=target_type, n_outputs_expected_=n_outputs)
+    return Meta(X_shape_=(10, 4), target_type_=target_type, n_output_units_=n_outputs)
 
 
 @pytest.mark.parametrize(

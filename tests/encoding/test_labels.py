@@ -72,3 +72,8 @@ def test_wrong_class_weights_are_refused_by_name(class_weight, message):
 
     with pytest.raises(ValueError, match=message):
         class_weights(class_weight, labels, np.array([0, 1]), None)
+
+
+def test_labels_of_several_kinds_are_refused():
+    with pytest.raises(ValueError, match=r"labels of y must be of one kind.*Got \['int', 'str'\]"):
+        ClassLabels.of(np.array([1, "a"], dtype=object))

@@ -26,7 +26,7 @@ def with_value(frame, column, row, value):
     [
         ({"epochs": 0}, "epochs must be an integer of at least 1. Got 0"),
         ({"epochs": 2.5}, "epochs must be an integer"),
-        ({"batch_size": 0}, "batch_size must be 'auto', -1 for all rows, or an integer of at le"),
+        ({"batch_size": 0}, "batch_size must be 'auto', -1 for all rows, None or an integer of at"),
         ({"batch_size": "full"}, "batch_size must be"),
         ({"n_iter_no_change": 0}, "n_iter_no_change must be an integer of at least 1"),
         ({"n_background": -1}, "n_background must be an integer of at least 0"),

@@ -234,7 +234,7 @@ def test_meta_tells_the_facts(iris_frame):
     assert seen["feature_names_in_"].tolist() == X.columns.tolist()
     assert seen["X_shape_"] == (120, 4)
     assert seen["classes_"].tolist() == [0, 1, 2]
-    assert seen["n_classes_"] == seen["n_outputs_expected_"] == 3
+    assert seen["n_classes_"] == seen["n_output_units_"] == 3
     assert seen["n_outputs_"] == 1
     assert seen["target_type_"] == "multiclass"
     assert seen["y_dtype_"] == np.int64
@@ -255,3 +255,60 @@ def test_metrics_are_recorded_under_keras_names(cancer):
     }
     assert type(clf.history_) is dict
     assert all(type(value) is float for values in clf.history_.values() for value in values)
+
+
+@pytest.mark.parametrize("loss", [None, "categorical_crossentropy"])
+def test_one_hot_rows_are_learnt_by_a_softmax(iris, loss):
+    X, y = iris
+    one_hot = (y[:, None] == np.unique(y)).astype(int)
+    clf = KerasClassifier(
+        lambda: head(3, "softmax"), loss=loss, epochs=60, batch_size=16, random_state=0
+    ).fit(X, one_hot)
+
+    predicted = clf.predict(X)
+
+    assert (predicted.sum(axis=1) == 1).all()
+    assert (predicted == one_hot).all(axis=1).mean() > 0.7
+    np.testing.assert_allclose(clf.predict_proba(X).sum(axis=1), 1.0)
+
+
+def test_a_softmax_for_several_labels_is_refused(iris):
+    X, _ = iris
+    several = (np.abs(X[:, :3]) > 0.5).astype(int)
+
+    with pytest.raises(ValueError, match="'softmax', which allows one label a row, but y has a ro"):
+        KerasClassifier(lambda: head(3, "softmax"), epochs=1).fit(X, several)
+
+
+def test_a_loss_in_a_list_takes_arguments_by_position(iris):
+    X, y = iris
+    clf = KerasClassifier(
+        lambda: head(3, "linear"),
+        loss=[keras.losses.SparseCategoricalCrossentropy],
+        loss__0__from_logits=True,
+        epochs=1,
+    )
+
+    assert clf.fit(X, y).model_.compute_loss is not None
+    assert clf._network.compiled.heads[0].scale == "logits"
+
+
+def test_sequences_of_one_hot_steps(iris):
+    X, y = iris
+    _, codes = np.unique(y, return_inverse=True)
+    steps = np.stack([np.eye(3)[codes], np.eye(3)[(codes + 1) % 3]], axis=1)
+
+    def build():
+        return keras.Sequential(
+            [
+                keras.Input((4,)),
+                keras.layers.Dense(6),
+                keras.layers.Reshape((2, 3)),
+                keras.layers.Softmax(),
+            ]
+        )
+
+    clf = KerasClassifier(build, epochs=60, batch_size=16, random_state=0).fit(X, steps)
+
+    assert clf.predict(X).shape == (150, 2, 3)
+    assert (clf.predict(X) == steps).all(axis=2).mean() > 0.7

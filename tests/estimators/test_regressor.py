@@ -87,7 +87,7 @@ def test_meta_says_continuous_for_integers_too(diabetes):
     KerasRegressor(build, epochs=1).fit(X, y.astype(int))
 
     assert seen["target_type_"] == "continuous"
-    assert seen["n_outputs_expected_"] == seen["n_outputs_"] == 1
+    assert seen["n_output_units_"] == seen["n_outputs_"] == 1
     assert "classes_" not in seen
 
 

@@ -76,7 +76,7 @@ def build(meta, n_units=5):
         [
             keras.Input(meta.X_shape_[1:]),
             keras.layers.Dense(n_units, "tanh", name="inner"),
-            keras.layers.Dense(meta.n_outputs_expected_),
+            keras.layers.Dense(meta.n_output_units_),
         ]
     )
 

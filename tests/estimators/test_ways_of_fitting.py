@@ -386,3 +386,63 @@ def _as_array(tensor_proto):
     import tensorflow as tf
 
     return tf.make_ndarray(tensor_proto)
+
+
+@pytest.mark.parametrize(
+    "through",
+    [lambda est: est, lambda est: pickle.loads(pickle.dumps(est))],
+    ids=["as it is", "pickled"],
+)
+def test_partial_fit_goes_on_from_a_fit(iris, through):
+    """The optimizer's state is there as long as the estimator was not pickled."""
+    X, y = iris
+    clf = through(KerasClassifier(classifier_network, epochs=20, **PARAMS).fit(X, y))
+    loss = clf.history_["loss"][-1]
+
+    clf.partial_fit(X, y)
+
+    assert len(clf.history_["loss"]) == 21
+    assert clf.history_["loss"][-1] < 1.05 * loss
+
+
+def test_warm_start_goes_on_from_a_fit_without_it(iris):
+    X, y = iris
+    whole = KerasClassifier(classifier_network, epochs=4, **PARAMS).fit(X, y)
+    clf = KerasClassifier(classifier_network, epochs=2, **PARAMS).fit(X, y)
+
+    clf.set_params(warm_start=True).fit(X, y)
+
+    assert_same_weights(clf, whole)
+
+
+class Preset(KerasClassifier):
+    """A subclass with a signature of its own, as SciKeras' users write it."""
+
+    def __init__(self, width=4, model=classifier_network, epochs=3, **kwargs):
+        super().__init__(model, epochs=epochs, **kwargs)
+        self.width = width
+
+    def fit(self, X, y, **fit_arguments):
+        self.set_params(model__units=self.width)
+        return super().fit(X, y, **fit_arguments)
+
+
+def test_a_subclass_may_have_its_own_signature(iris):
+    from sklearn.base import clone
+
+    X, y = iris
+    clf = clone(Preset(width=5, batch_size=7, random_state=0)).set_params(epochs=2)
+
+    clf.fit(X, y)
+
+    assert clf.n_iter_ == 2
+    assert clf.batch_size == 7
+    assert clf.model_.layers[0].units == 5
+
+
+@pytest.mark.parametrize("hook", ["_keras_build_fn", "feature_encoder", "target_encoder", "scorer"])
+def test_hooks_of_scikeras_are_refused_not_ignored(iris, hook):
+    cls = type("Old", (KerasClassifier,), {hook: lambda self: None})
+
+    with pytest.raises(TypeError, match=f"Old.{hook} is a hook of SciKeras"):
+        cls().fit(*iris)
