@@ -68,7 +68,7 @@ test-floors:
 	.venv-floors/bin/python -m pip install --quiet uv
 	.venv-floors/bin/uv pip install --quiet --python .venv-floors/bin/python \
 		--resolution lowest-direct ".[test]"
-	cd tests && ../.venv-floors/bin/pytest -c $(ROOT)/pyproject.toml --rootdir $(ROOT) $(ROOT)/tests
+	cd tests && ../.venv-floors/bin/pytest -W default -c $(ROOT)/pyproject.toml --rootdir $(ROOT) $(ROOT)/tests
 
 clean:
 	rm -rf $(VENV) .venv-floors build dist demo *.egg-info

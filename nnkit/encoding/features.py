@@ -68,7 +68,9 @@ def encode(encoder: Any | None, X: Any) -> Any:
         return [_numbers(part, encoder) for part in transformed]
     if sparse.issparse(transformed):
         csr = sparse.csr_array(transformed)
-        csr.sum_duplicates()
+        if not csr.has_canonical_format:
+            csr = csr.copy()  # the buffers may be the caller's
+            csr.sum_duplicates()
         _check_finite(csr.data, encoder)
         return csr
     return _numbers(transformed, encoder)

@@ -354,6 +354,7 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         self, settings: SimpleNamespace, encoded: np.ndarray, sample_weight: np.ndarray | None
     ) -> None:
         self._class_weights: list[np.ndarray] | None = None
+        self._class_weight_learnt = settings.class_weight
         if settings.class_weight is None:
             return
         columns = self._target.columns
@@ -370,6 +371,10 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
             class_weights(weight, known, codes, sample_weight)
             for weight, known, codes in zip(per_column, labels, table.T, strict=True)
         ]
+
+    def _has_other_weights(self, settings: SimpleNamespace) -> bool:
+        # Unchanged, "balanced" stays what the first rows said.
+        return bool(settings.class_weight != self._class_weight_learnt)
 
     def _weights_of(self, encoded: np.ndarray) -> np.ndarray | None:
         if self._class_weights is None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,29 @@ class Rows:
             None if self.groups is None else self.groups[positions],
         )
 
+    def weighing(self) -> Rows:
+        """Return the rows that weigh anything."""
+        if self.sample_weight is None or (self.sample_weight > 0).all():
+            return self
+        return self.at(np.flatnonzero(self.sample_weight > 0))
+
+
+@contextmanager
+def _weights_kept(model: Any) -> Iterator[None]:
+    """Put a network's weights and its optimizer's state back if its further training fails."""
+    import keras
+
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *model.optimizer.variables]
+    before = [keras.ops.convert_to_numpy(variable.value) for variable in variables]
+    try:
+        yield
+    except BaseException:
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+        raise
+
 
 _SCIKERAS_HOOKS = {
     "_keras_build_fn": "Give the builder as model=.",
@@ -128,6 +152,10 @@ class Fitting(CallbackSupportMixin, KerasParameters):
     ) -> None:
         """Learn what the target says about the weights of rows."""
 
+    def _has_other_weights(self, settings: SimpleNamespace) -> bool:  # noqa: ARG002
+        """Return whether the weights by target are to be learnt anew as training goes on."""
+        return False
+
     def _weights_of(self, encoded: np.ndarray) -> np.ndarray | None:  # noqa: ARG002
         """Return the weights of rows by their target; None weighs all the same."""
         return None
@@ -165,8 +193,9 @@ class Fitting(CallbackSupportMixin, KerasParameters):
         *,
         learn: SimpleNamespace | None = None,
         classes: Any = None,
+        goes_on: SimpleNamespace | None = None,
     ) -> Rows:
-        """Return the rows that weigh anything, checked, with the target as numbers."""
+        """Return the rows, checked, with the target as numbers."""
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, "
@@ -186,8 +215,9 @@ class Fitting(CallbackSupportMixin, KerasParameters):
         if learn is not None:
             self._learn_target(y_checked, classes)
         encoded = self._encode_target(y_checked)
-        if learn is not None:
-            self._learn_weights(learn, encoded, weight)
+        settings = learn or goes_on
+        if settings is not None and (learn is not None or self._has_other_weights(settings)):
+            self._learn_weights(settings, encoded, weight)
         by_target = self._weights_of(encoded)
         if by_target is not None:
             weight = by_target if weight is None else weight * by_target
@@ -198,11 +228,9 @@ class Fitting(CallbackSupportMixin, KerasParameters):
                 raise ValueError(
                     f"groups must have the shape ({n_samples},). Got {grouping.shape} instead."
                 )
-        rows = Rows(X_checked, y_checked, encoded, weight, grouping)
-        if weight is None:
-            return rows
-        check_weights(weight)
-        return rows if (weight > 0).all() else rows.at(np.flatnonzero(weight > 0))
+        if weight is not None:
+            check_weights(weight)
+        return Rows(X_checked, y_checked, encoded, weight, grouping)
 
     def _has_own_encoder(self) -> bool:
         return not (self.encoder is None or isinstance(self.encoder, str))
@@ -212,10 +240,18 @@ class Fitting(CallbackSupportMixin, KerasParameters):
         if split is None and settings.early_stopping:
             split = 0.1
         if split is None:
-            return rows, None
+            return rows.weighing(), None
         if not isinstance(split, (int, float, np.number)):
+            # Its positions count all rows, also those that weigh nothing.
             training_rows, validation_rows = split_rows(split, rows.X, rows.y, rows.groups)
-        elif split > 0:
+            parts = rows.at(training_rows).weighing(), rows.at(validation_rows).weighing()
+            if not all(len(part.y) for part in parts):
+                raise ValueError(
+                    f"validation_split={split!r} yields a part whose rows all have weight zero."
+                )
+            return parts
+        rows = rows.weighing()
+        if split > 0:
             training_rows, validation_rows = holdout_rows(
                 len(rows.y), float(split), seed, *self._stratification(rows.encoded)
             )
@@ -240,7 +276,8 @@ class Fitting(CallbackSupportMixin, KerasParameters):
 
         held_out: Rows | None
         if validation is not None:
-            training, held_out = rows, self._check_rows(*validation, None)
+            training = rows.weighing()
+            held_out = self._check_rows(*validation, None).weighing()
         else:
             training, held_out = self._split(rows, settings, self._seeds.split)
         if not goes_on:
@@ -274,7 +311,8 @@ class Fitting(CallbackSupportMixin, KerasParameters):
                 plan = self._plan(settings, n_epochs, len(training.y), score)
                 tasks = self._epoch_tasks(n_epochs, rows)
                 plan = replace(plan, callbacks=[*callbacks, *tasks])
-                record = train(model, data, plan, network.programs)
+                with _weights_kept(model) if goes_on else nullcontext():
+                    record = train(model, data, plan, network.programs)
                 self.history_ = record.history
                 self.best_epoch_ = record.best_epoch
                 self.n_iter_ = len(record.history.get("loss", []))
@@ -339,7 +377,7 @@ class Fitting(CallbackSupportMixin, KerasParameters):
             score=score,
             engine=settings.engine,
             verbose=1 if settings.verbose == "auto" else int(settings.verbose),
-            first_epoch=self._n_epochs_trained + int(settings.initial_epoch),
+            first_epoch=int(settings.initial_epoch) or self._n_epochs_trained,
             time_limit=settings.time_limit,
         )
 

@@ -142,7 +142,7 @@ class KerasEstimator(Fitting):
             self._check(settings)
             goes_on = settings.warm_start and self.__sklearn_is_fitted__()
             if goes_on:
-                rows = self._check_rows(X, y, sample_weight, groups)
+                rows = self._check_rows(X, y, sample_weight, groups, goes_on=settings)
             else:
                 self._seeds = Seeds.of(settings.random_state)
                 rows = self._check_rows(X, y, sample_weight, groups, learn=settings)
@@ -178,7 +178,7 @@ class KerasEstimator(Fitting):
             goes_on = self.__sklearn_is_fitted__()
             if goes_on:
                 self._check_announced(classes)
-                rows = self._check_rows(X, y, sample_weight, None)
+                rows = self._check_rows(X, y, sample_weight, None, goes_on=settings)
             else:
                 self._seeds = Seeds.of(settings.random_state)
                 rows = self._check_rows(X, y, sample_weight, None, learn=settings, classes=classes)
@@ -193,11 +193,17 @@ class KerasEstimator(Fitting):
                 goes_on=goes_on,
                 keeps_optimizer=True,
             )
+            # What an epoch did not record, such as val_loss, is NaN.
+            n_before, n_now = (len(part.get("loss", [])) for part in (earlier, self.history_))
             self.history_ = {
-                name: [*earlier.get(name, []), *values] for name, values in self.history_.items()
+                name: [
+                    *earlier.get(name, [float("nan")] * n_before),
+                    *self.history_.get(name, [float("nan")] * n_now),
+                ]
+                for name in {**earlier, **self.history_}
             }
-            self.n_iter_ = self._n_epochs_trained
-            self.best_epoch_ = self._n_epochs_trained - 1
+            self.n_iter_ = n_before + n_now
+            self.best_epoch_ = max(0, self.n_iter_ - 1)
         return self
 
     def initialize(self, X: Any, y: Any) -> KerasEstimator:
@@ -312,4 +318,9 @@ def _without_model(callback: Any) -> Any:
     detached = object.__new__(type(callback))
     vars(detached).update(vars(callback))
     detached._model = None
+    for name, value in list(vars(detached).items()):
+        try:
+            cloudpickle.dumps(value)
+        except Exception:  # open files, TensorFlow's writers: each fails in its own way
+            setattr(detached, name, None)
     return detached

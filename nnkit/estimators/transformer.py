@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
@@ -146,6 +147,8 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
     """
 
     n_features_in_: int
+    encoder_: Any
+    estimator_: Any
 
     def __init__(
         self,
@@ -231,12 +234,17 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         if self.task not in _TASKS:
             raise ValueError(f"task must be one of {list(_TASKS)}. Got {self.task!r} instead.")
-        X_checked = self._check_table(X, reset=True)
-        self.encoder_ = make_encoder(self.encoder, is_ready_made=isinstance(self.model, str))
-        if self.encoder_ is not None:
-            self.encoder_.fit(X_checked, y)
-        X_encoded = encode(self.encoder_, X_checked)
-        self.estimator_, target = self._make_estimator(X_encoded, y)
+        goes_on = self.warm_start and self.__sklearn_is_fitted__()
+        X_checked = self._check_table(X, reset=not goes_on)
+        if not goes_on:
+            self.encoder_ = make_encoder(self.encoder, is_ready_made=isinstance(self.model, str))
+            if self.encoder_ is not None:
+                self.encoder_.fit(X_checked, y)
+        X_encoded = self._encoded(X_checked)
+        estimator, target = self._make_estimator(X_encoded, y)
+        if goes_on:
+            estimator = copy.copy(self.estimator_).set_params(**estimator.get_params(deep=False))
+        self.estimator_ = estimator
         self.estimator_.fit(X_encoded, target, sample_weight=sample_weight)
         self.history_ = self.estimator_.history_
         self._is_reconstruction = target is X_encoded
@@ -274,6 +282,11 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
             raise ValueError("KerasTransformer takes one table. Got a dict of inputs instead.")
         return X_checked
 
+    def _encoded(self, X_checked: Any) -> np.ndarray:
+        X_encoded = encode(self.encoder_, X_checked)
+        # Columns that are to be given back are dense.
+        return X_encoded.toarray() if sparse.issparse(X_encoded) else X_encoded
+
     def transform(self, X: Any) -> np.ndarray:
         """Return the representation of rows.
 
@@ -289,7 +302,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         """
         check_is_fitted(self)
         X_checked = self._check_table(X, reset=False)
-        representation = self._represent(encode(self.encoder_, X_checked))
+        representation = self._represent(self._encoded(X_checked))
         dtype = getattr(X_checked, "dtype", np.float64)
         return representation.astype(np.float32 if dtype == np.float32 else np.float64)
 

@@ -170,6 +170,8 @@ def compile_model(
     compilation: Compilation,
     task_choices: Sequence[Sequence[Task]],
     X_example: Any,
+    *,
+    was_handed: bool = False,
 ) -> Compiled:
     """Compile a model for its tasks, keeping what its builder compiled it with.
 
@@ -183,6 +185,8 @@ def compile_model(
         What each output may be to learn; the number of outputs decides which it is.
     X_example : ndarray, or dict or list of ndarray
         Rows that the model takes, in its own dtypes.
+    was_handed : bool, default=False
+        Whether the builder was given ``compile_kwargs``, and compiled with them.
 
     Returns
     -------
@@ -197,13 +201,21 @@ def compile_model(
     own = compile_arguments(model)
     optimizer, loss, metrics = compilation.optimizer, compilation.loss, compilation.metrics
     if own:
-        _check_same_kind("optimizer", optimizer, own.get("optimizer"), default="adam")
-        _check_same_kind("loss", loss, own.get("loss"), default=None)
+        _check_same_kind("optimizer", optimizer, own.get("optimizer"), "adam", was_handed)
+        _check_same_kind("loss", loss, own.get("loss"), None, was_handed)
+        if metrics is not None and not was_handed:
+            raise ValueError(_without_effect("metrics", metrics, own.get("metrics")))
         optimizer = own.get("optimizer") or optimizer
         loss = own.get("loss") if own.get("loss") is not None else loss
         metrics = own.get("metrics") if own.get("metrics") is not None else metrics
     outputs = output_structure(model, X_example)
     names = _output_names(model, outputs)
+    if isinstance(outputs, Mapping) and len(outputs) > 1 and list(outputs) != sorted(outputs):
+        raise ValueError(
+            f"The outputs of the model are a dict in the order {list(outputs)}, but Keras takes "
+            "them by name in alphabetical order, so that the columns of y would be mixed up. "
+            "Return a list of outputs, or name them in alphabetical order."
+        )
     fitting = [choice for choice in task_choices if len(choice) == len(names)]
     if len(fitting) > 1:
         ranks = [len(output.shape) for output in keras.tree.flatten(outputs)]
@@ -285,14 +297,20 @@ def _thresholded(metrics: Any, heads: Sequence[Head]) -> Any:
     ]
 
 
-def _check_same_kind(parameter: str, asked: Any, own: Any, *, default: Any) -> None:
+def _check_same_kind(parameter: str, asked: Any, own: Any, default: Any, was_handed: bool) -> None:
     """Raise if a parameter says something else than the builder compiled."""
+    if was_handed or asked is own or own is None or (asked is None or asked == default):
+        return
     is_structure = isinstance(asked, (list, tuple, dict)) or isinstance(own, (list, tuple, dict))
-    if is_structure or asked == default or own is None or asked is own:
+    # An instance has settings of its own, which the builder did not get.
+    is_name = isinstance(asked, str) or inspect.isclass(asked) or inspect.isroutine(asked)
+    if not is_structure and is_name and _kind(asked) == _kind(own):
         return
-    if _kind(asked) == _kind(own):
-        return
-    raise ValueError(
+    raise ValueError(_without_effect(parameter, asked, own))
+
+
+def _without_effect(parameter: str, asked: Any, own: Any) -> str:
+    return (
         f"{parameter}={asked!r} has no effect: the builder compiles its model with {own!r}. "
         "Let the builder take compile_kwargs and pass them to model.compile, "
         "or return the model uncompiled."

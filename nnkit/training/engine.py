@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -11,7 +12,9 @@ from typing import Any, Literal
 import keras
 import numpy as np
 import tensorflow as tf
+from scipy import sparse
 
+from nnkit._compat import compile_arguments
 from nnkit.exceptions import NonFiniteLossError
 from nnkit.training.callbacks import (
     LIKELY_CAUSES,
@@ -198,11 +201,27 @@ def train(
             UserWarning,
             stacklevel=2,
         )
+    except Exception:
+        # Bars and log files are closed; the first error is the one to show.
+        with contextlib.suppress(Exception):
+            callback_list.on_train_end()
+        raise
     _check_weights(model)
     history = {name: [float(v) for v in values] for name, values in model.history.history.items()}
+    if stopping is None:
+        stopping = next((c for c in plan.callbacks if _restores_best(c)), None)
     last = max(0, len(model.history.epoch) - 1)
     best = last if stopping is None else stopping.best_epoch - plan.first_epoch
     return TrainingRecord(history, int(best), engine)
+
+
+def _restores_best(callback: Any) -> bool:
+    """Return whether a user's callback has put the best weights back."""
+    return (
+        isinstance(callback, keras.callbacks.EarlyStopping)
+        and callback.restore_best_weights
+        and callback.best_weights is not None
+    )
 
 
 def _check_weights(model: Any) -> None:
@@ -238,6 +257,8 @@ def _reason_for_keras(model: Any, callbacks: Sequence[Any]) -> str | None:
         return "a model compiled with run_eagerly"
     if model.steps_per_execution not in (None, 1):
         return "a model compiled with steps_per_execution"
+    if compile_arguments(model).get("jit_compile") is True:
+        return "a model compiled with jit_compile"
     if tf.distribute.has_strategy():
         return "a tf.distribute strategy"
     for callback in callbacks:
@@ -265,7 +286,7 @@ def _run_compiled(
     # Variables that are made in a graph would have it traced twice.
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    key = ("epoch", plan.batch_size, is_weighted)
+    key = ("epoch", plan.batch_size, is_weighted, sparse.issparse(data.X))
     if key not in programs:
         programs[key] = epoch_program(
             model, taker(data.X), plan.batch_size, is_weighted=is_weighted

@@ -78,7 +78,11 @@ class Network:
                 as_inputs(model, self._row),
             )
             self.compiled = compile_model(
-                model, self.recipe.compilation, self.task_choices, self._row
+                model,
+                self.recipe.compilation,
+                self.task_choices,
+                self._row,
+                was_handed=self.recipe.wants_compile_kwargs,
             )
         return model
 
@@ -87,8 +91,8 @@ class Network:
         """The live ``keras.Model``, compiled."""
         with self._lock:
             if self._model is None and self._saved is not None:
-                saved, self._saved = self._saved, None
-                self._model = self._restored(saved)
+                self._model = self._restored(self._saved)
+                self._saved = None
             return self._model
 
     def _restored(self, saved: dict[str, Any]) -> Any:
@@ -142,7 +146,7 @@ class Network:
         saved = self._saved
         if self._model is not None:
             saved = {"variables": _values(self._model.variables)}
-            if self.keeps_optimizer:
+            if self.keeps_optimizer and self._model.optimizer.built:
                 saved["optimizer"] = _values(self._model.optimizer.variables)
             if not self.recipe.is_rebuildable:
                 saved["architecture"] = _architecture(self._model)

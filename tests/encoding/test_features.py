@@ -60,3 +60,17 @@ def test_an_encoder_that_leaves_strings_or_nan_is_refused():
 def test_anything_else_is_refused():
     with pytest.raises(ValueError, match="encoder must be 'auto', None or a scikit-learn transf"):
         make_encoder("scale", is_ready_made=True)
+
+
+def test_the_callers_sparse_table_is_left_alone():
+    """Duplicates are summed in a copy, also where the buffers are read-only."""
+    X = sparse.csr_matrix((np.ones(4), [2, 0, 1, 1], [0, 2, 4]), shape=(2, 3))
+    before = X.indices.copy(), X.data.copy()
+    for buffer in (X.data, X.indices, X.indptr):
+        buffer.flags.writeable = False
+
+    X_encoded = encode(None, X)
+
+    assert X_encoded.toarray().tolist() == [[1, 0, 1], [0, 2, 0]]
+    np.testing.assert_array_equal(X.indices, before[0])
+    np.testing.assert_array_equal(X.data, before[1])

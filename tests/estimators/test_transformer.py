@@ -199,3 +199,24 @@ def test_documented_defaults_are_those_of_the_signature():
         if parameter.default is not inspect.Parameter.empty:
             (default,) = re.findall(r"default=([^=]*)$", documented[name])
             assert default.replace('"', "'") == repr(parameter.default)
+
+
+def test_warm_start_goes_on(iris):
+    X, _ = iris
+    whole = KerasTransformer(epochs=4, **PARAMS).fit(X)
+    embedding = KerasTransformer(epochs=2, warm_start=True, **PARAMS).fit(X)
+
+    embedding.fit(X)
+
+    np.testing.assert_array_equal(embedding.transform(X), whole.transform(X))
+
+
+def test_a_sparse_encoding_is_reconstructed():
+    from sklearn.preprocessing import OneHotEncoder
+
+    X = pd.DataFrame({"colour": ["red", "blue", "green"] * 20})
+    embedding = KerasTransformer(encoder=OneHotEncoder(), epochs=60, **PARAMS).fit(X)
+
+    X_back = embedding.inverse_transform(embedding.transform(X))
+
+    assert (X_back[:, 0] == X["colour"]).mean() > 0.9

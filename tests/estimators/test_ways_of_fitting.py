@@ -446,3 +446,116 @@ def test_hooks_of_scikeras_are_refused_not_ignored(iris, hook):
 
     with pytest.raises(TypeError, match=f"Old.{hook} is a hook of SciKeras"):
         cls().fit(*iris)
+
+
+def test_positions_of_a_split_count_rows_of_weight_zero(diabetes):
+    X, y = diabetes
+    weight = np.ones(442)
+    weight[:10] = 0
+    split = [(np.arange(20), np.arange(20, 30))]
+    seen = {}
+
+    def scorer(estimator, X_validation, y_validation, sample_weight=None):
+        seen["y"] = y_validation
+        return 0.0
+
+    reg = KerasRegressor(epochs=1, validation_split=split, scoring=scorer)
+
+    reg.fit(X, y, sample_weight=weight)
+
+    assert reg.X_shape_ == (10, 10)
+    np.testing.assert_array_equal(seen["y"], y[20:30])
+
+
+@pytest.mark.parametrize("way", ["warm_start", "partial_fit"])
+def test_further_training_that_fails_leaves_the_network_as_it_was(diabetes, way):
+    X, y = diabetes
+    reg = KerasRegressor(
+        lambda: head(1, "linear", 10), epochs=2, warm_start=True, optimizer="sgd", **PARAMS
+    ).fit(X, y)
+    before = reg.predict(X)
+
+    with pytest.raises(FloatingPointError):
+        (reg.fit if way == "warm_start" else reg.partial_fit)(X * 1e20, y)
+
+    np.testing.assert_array_equal(reg.predict(X), before)
+    assert np.isfinite(reg.partial_fit(X, y).predict(X)).all()
+
+
+def test_class_weights_may_change_as_training_goes_on(cancer):
+    X, y = cancer
+    clf = KerasClassifier(epochs=3, warm_start=True, **PARAMS).fit(X, y)
+    plain = pickle.loads(pickle.dumps(clf)).fit(X, y).predict_proba(X)[:, 0]
+
+    weighted = clf.fit(X, y, class_weight={0: 50.0}).predict_proba(X)[:, 0]
+
+    assert weighted.mean() > plain.mean() + 0.05
+
+
+def test_an_initialized_estimator_pickles(iris):
+    X, y = iris
+    clf = KerasClassifier(classifier_network, **PARAMS).initialize(X, y)
+
+    restored = pickle.loads(pickle.dumps(clf))
+
+    np.testing.assert_array_equal(restored.predict_proba(X), clf.predict_proba(X))
+    assert_same_weights(restored.partial_fit(X, y), clf.partial_fit(X, y))
+
+
+def test_rows_may_be_dense_and_sparse_in_turn(iris):
+    from scipy import sparse
+
+    X, y = iris
+    clf = KerasClassifier(classifier_network, **PARAMS)
+    dense = KerasClassifier(classifier_network, **PARAMS)
+
+    for table in (X, sparse.csr_array(X), X):
+        clf.partial_fit(table, y)
+        dense.partial_fit(X, y)
+
+    np.testing.assert_allclose(weights_of(clf)[0], weights_of(dense)[0], atol=1e-5)
+
+
+def test_the_history_keeps_its_length_through_ways_of_fitting(cancer):
+    X, y = cancer
+    clf = KerasClassifier(epochs=3, early_stopping=True, warm_start=True, **PARAMS).fit(X, y)
+
+    clf.partial_fit(X, y)
+
+    assert {name: len(values) for name, values in clf.history_.items()} == {
+        "loss": 4,
+        "val_loss": 4,
+    }
+    assert np.isnan(clf.history_["val_loss"][-1])
+    assert (clf.n_iter_, clf.best_epoch_) == (4, 3)
+
+
+@pytest.mark.parametrize("kind", ["CSVLogger", "TensorBoard"])
+def test_callbacks_with_open_files_do_not_stop_pickling(iris, tmp_path, kind):
+    X, y = iris
+    callback = getattr(keras.callbacks, kind)(str(tmp_path / "log"))
+    clf = KerasClassifier(classifier_network, callbacks=callback, epochs=1, **PARAMS).fit(X, y)
+
+    restored = pickle.loads(pickle.dumps(clf))
+
+    np.testing.assert_array_equal(restored.predict_proba(X), clf.predict_proba(X))
+
+
+def test_the_best_epoch_of_keras_own_early_stopping_is_known(cancer):
+    X, y = cancer
+    stop = keras.callbacks.EarlyStopping(min_delta=10.0, patience=2, restore_best_weights=True)
+
+    clf = KerasClassifier(epochs=9, validation_split=0.2, callbacks=stop, **PARAMS).fit(X, y)
+
+    assert (clf.n_iter_, clf.best_epoch_) == (3, 0)
+
+
+def test_initial_epoch_is_the_number_of_the_first_epoch(iris):
+    X, y = iris
+    seen = []
+    note = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append(epoch))
+    clf = KerasClassifier(epochs=2, warm_start=True, callbacks=note, **PARAMS).fit(X, y)
+
+    clf.fit(X, y, initial_epoch=2, epochs=4)
+
+    assert seen == [0, 1, 2, 3]

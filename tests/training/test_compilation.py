@@ -53,6 +53,9 @@ def test_routed_arguments_win_over_what_a_builder_compiled():
     [
         (Compilation(optimizer="rmsprop"), "optimizer='rmsprop' has no effect: the builder"),
         (Compilation(loss="mse"), "loss='mse' has no effect"),
+        (Compilation(optimizer=keras.optimizers.SGD(0.5)), "has no effect"),
+        (Compilation(loss=keras.losses.BinaryCrossentropy(label_smoothing=0.3)), "has no effect"),
+        (Compilation(metrics=["AUC"]), "metrics=.'AUC'. has no effect"),
     ],
 )
 def test_a_parameter_that_the_builder_ignores_is_refused(compilation, message):
@@ -119,3 +122,13 @@ def test_metrics_take_routed_arguments_by_position_or_key():
 def test_unknown_pieces_are_refused(compilation, message):
     with pytest.raises(ValueError, match=message):
         compile_model(network(1, "sigmoid"), compilation, [[BINARY]], EXAMPLE)
+
+
+def test_outputs_by_name_out_of_order_are_refused():
+    """Keras takes them in alphabetical order: the columns of y would be mixed up."""
+    inputs = keras.Input((4,))
+    outputs = {name: keras.layers.Dense(1, name=name)(inputs) for name in ("price", "age")}
+    tasks = [[Task("regression"), Task("regression")]]
+
+    with pytest.raises(ValueError, match="order .'price', 'age'., but Keras takes them by name"):
+        compile_model(keras.Model(inputs, outputs), Compilation(), tasks, EXAMPLE)

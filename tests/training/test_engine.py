@@ -133,6 +133,7 @@ def custom_step_model():
         (custom_step_model, [], "own train_step"),
         (lambda: make_model(run_eagerly=True), [], "run_eagerly"),
         (lambda: make_model(steps_per_execution=2), [], "steps_per_execution"),
+        (lambda: make_model(jit_compile=True), [], "jit_compile"),
         (make_model, [BatchCounter()], "BatchCounter, which wants to be called at every batch"),
     ],
 )
@@ -287,3 +288,24 @@ def test_progress_shows_a_bar_or_lines(capsys):
     lines = capsys.readouterr().out.splitlines()
 
     assert [line.split(": loss=")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+
+
+class Closing(keras.callbacks.Callback):
+    is_closed = False
+
+    def on_epoch_end(self, epoch, logs=None):
+        raise RuntimeError("disk full")
+
+    def on_train_end(self, logs=None):
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_callbacks_are_closed_after_an_error(engine):
+    closing = Closing()
+    plan = TrainingPlan(epochs=2, batch_size=8, callbacks=[closing], engine=engine)
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        train(make_model(), TrainingData(X, Y), plan)
+
+    assert closing.is_closed
