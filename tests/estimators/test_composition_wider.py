@@ -542,7 +542,7 @@ def peak_memory():
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_sparse_rows_never_become_one_dense_table(monkeypatch, early_stopping):
-    rng = np.random.RandomState(0)
+    rng = np.random.default_rng(0)
     X = sparse.random_array((2000, 50_000), density=5e-4, format="csr", dtype=np.float32, rng=rng)
     y = np.arange(2000) % 2
     dense_bytes = 2000 * 50_000 * 4
