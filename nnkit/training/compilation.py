@@ -203,7 +203,7 @@ def compile_model(
     if own:
         _check_same_kind("optimizer", optimizer, own.get("optimizer"), "adam", was_handed)
         _check_same_kind("loss", loss, own.get("loss"), None, was_handed)
-        if metrics is not None and not was_handed:
+        if metrics is not None and own.get("metrics") is not None and not was_handed:
             raise ValueError(_without_effect("metrics", metrics, own.get("metrics")))
         optimizer = own.get("optimizer") or optimizer
         loss = own.get("loss") if own.get("loss") is not None else loss

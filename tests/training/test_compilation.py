@@ -60,7 +60,7 @@ def test_routed_arguments_win_over_what_a_builder_compiled():
 )
 def test_a_parameter_that_the_builder_ignores_is_refused(compilation, message):
     model = network(1, "sigmoid")
-    model.compile("sgd", "binary_crossentropy")
+    model.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
 
     with pytest.raises(ValueError, match=message):
         compile_model(model, compilation, [[BINARY]], EXAMPLE)
