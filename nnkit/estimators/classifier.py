@@ -417,12 +417,14 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
 
     def _network_targets(self, encoded: np.ndarray, n_outputs: int) -> list[np.ndarray]:
         if self._target.is_indicator:
-            if "_network" in vars(self) and self._gives_one_hot:
-                _check_one_hot(encoded)
             return [encoded]
         if n_outputs == encoded.shape[1]:
             return list(encoded.T)
         return [self._target.codes_of_steps(encoded)]
+
+    def _check_fits_network(self, encoded: np.ndarray) -> None:
+        if self._gives_one_hot:
+            _check_one_hot(encoded)
 
     @property
     def _has_binary_steps(self) -> bool:

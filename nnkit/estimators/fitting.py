@@ -160,6 +160,9 @@ class Fitting(CallbackSupportMixin, KerasParameters):
         """Return the weights of rows by their target; None weighs all the same."""
         return None
 
+    def _check_fits_network(self, encoded: np.ndarray) -> None:
+        """Raise if the outputs of the network cannot give this target."""
+
     def _learn_units(self, training: Rows) -> None:
         """Learn the units of the target from the training rows."""
 
@@ -294,7 +297,7 @@ class Fitting(CallbackSupportMixin, KerasParameters):
         callback_arguments = routed_to("callbacks", routed) | routed_to("fit__callbacks", routed)
         callbacks = make_callbacks(settings.callbacks, callback_arguments)
         if not goes_on:
-            self._build(X_encoded, training, settings, keeps_optimizer)
+            self._build(X_encoded, training, settings)
         self._network.keeps_optimizer |= keeps_optimizer
         self.callbacks_ = callbacks
         network = self._network
@@ -324,9 +327,7 @@ class Fitting(CallbackSupportMixin, KerasParameters):
                 sample = background_rows(len(training.y), self.n_background, self._seeds.background)
                 self.background_ = copy.deepcopy(with_names(self, rows_of(training.X, sample)))
 
-    def _build(
-        self, X_encoded: Any, training: Rows, settings: SimpleNamespace, keeps_optimizer: bool
-    ) -> None:
+    def _build(self, X_encoded: Any, training: Rows, settings: SimpleNamespace) -> None:
         from nnkit.training import Network
         from nnkit.training.rows import take_on_host
 
@@ -337,7 +338,6 @@ class Fitting(CallbackSupportMixin, KerasParameters):
             self._task_choices(),
             take_on_host(X_encoded, slice(0, 1)),
             settings.device,
-            keeps_optimizer=keeps_optimizer,
         )
         for name, fact in facts.items():
             if name not in ("feature_names_in_", "n_features_in_"):
@@ -347,6 +347,7 @@ class Fitting(CallbackSupportMixin, KerasParameters):
         from nnkit.training import TrainingData
 
         network = self._network
+        self._check_fits_network(rows.encoded)
         targets = self._network_targets(rows.encoded, len(network.compiled.tasks))
         weight = rows.sample_weight
         return TrainingData(

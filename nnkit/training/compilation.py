@@ -19,7 +19,12 @@ from nnkit.training.heads import (
     output_structure,
     read_heads,
 )
-from nnkit.training.instantiation import instantiate, split_routed
+from nnkit.training.instantiation import (
+    class_of_name,
+    entries_of,
+    instantiate,
+    split_routed,
+)
 
 __all__ = ["Compilation", "Compiled", "compile_model"]
 
@@ -78,11 +83,7 @@ def _make_loss(loss: Any, arguments: Mapping[str, Any], parameter: str) -> Any:
 
 
 def _find_metric(name: str) -> Any:
-    found = keras.metrics.get(name)
-    if not inspect.isroutine(found):
-        return type(found)
-    class_name = "".join(part.capitalize() for part in found.__name__.split("_"))
-    return getattr(keras.metrics, class_name, found)
+    return class_of_name(keras.metrics, name)
 
 
 def _make_metric(metric: Any, arguments: Mapping[str, Any], parameter: str) -> Any:
@@ -116,11 +117,8 @@ def _make_structure(
                 f"take it. Set {parameter}."
             )
         return None
-    if isinstance(specifications, Mapping):
-        entries = {str(key): entry for key, entry in specifications.items()}
-    elif isinstance(specifications, (list, tuple)):
-        entries = {str(position): entry for position, entry in enumerate(specifications)}
-    else:
+    entries = entries_of(specifications)
+    if entries is None:
         return make(specifications, routed, parameter)
     split = split_routed(routed, list(entries))
     made = {

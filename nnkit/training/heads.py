@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from nnkit._compat import constructor_arguments, output_layer
-from nnkit.training.instantiation import instantiate
+from nnkit.training.instantiation import class_of_name, instantiate
 
 __all__ = ["Head", "Task", "choose_loss", "find_loss", "output_structure", "read_heads"]
 
@@ -342,11 +342,7 @@ def choose_loss(loss: Any, routed: Mapping[str, Any], head: Head, task: Task) ->
 
 def find_loss(name: str) -> Any:
     """Return the loss class of a Keras name, such as "mse" or "binary_crossentropy"."""
-    found = keras.losses.get(name)
-    if not inspect.isroutine(found):
-        return type(found)
-    class_name = "".join(part.capitalize() for part in found.__name__.split("_"))
-    return getattr(keras.losses, class_name, found)
+    return class_of_name(keras.losses, name)
 
 
 def _function_loss(function: Any) -> Any:

@@ -12,7 +12,14 @@ import keras
 
 from nnkit._compat import constructor_arguments, copy_of
 
-__all__ = ["instantiate", "instantiate_all", "split_routed"]
+__all__ = [
+    "check_arguments",
+    "class_of_name",
+    "entries_of",
+    "instantiate",
+    "instantiate_all",
+    "split_routed",
+]
 
 
 def instantiate(
@@ -115,6 +122,27 @@ def check_arguments(cls: Any, routed: Mapping[str, Any], *, parameter: str) -> N
         )
 
 
+def class_of_name(module: Any, name: str) -> Any:
+    """Return the class that a name such as "mse" has in ``keras.losses`` or ``keras.metrics``.
+
+    A function without a class of its own is returned as it is.
+    """
+    found = module.get(name)
+    if not inspect.isroutine(found):
+        return type(found)
+    class_name = "".join(part.capitalize() for part in found.__name__.split("_"))
+    return getattr(module, class_name, found)
+
+
+def entries_of(specifications: Any) -> dict[str, Any] | None:
+    """Return the entries of a list or dict by position or key; None of anything else."""
+    if isinstance(specifications, Mapping):
+        return {str(key): entry for key, entry in specifications.items()}
+    if isinstance(specifications, (list, tuple)):
+        return {str(position): entry for position, entry in enumerate(specifications)}
+    return None
+
+
 def split_routed(routed: Mapping[str, Any], keys: list[str]) -> dict[str, dict[str, Any]]:
     """Return for each key of a collection the arguments routed to its entry.
 
@@ -158,13 +186,8 @@ def instantiate_all(
     ValueError
         If arguments are routed and there is nothing to take them.
     """
-    if isinstance(specifications, Mapping):
-        entries = {str(key): entry for key, entry in specifications.items()}
-    elif isinstance(specifications, (list, tuple)):
-        entries = {str(position): entry for position, entry in enumerate(specifications)}
-    elif specifications is None:
-        entries = {}
-    else:
+    entries = {} if specifications is None else entries_of(specifications)
+    if entries is None:
         return [make(specifications, routed, parameter)]
     # A routed value under a bare key replaces the entry: callbacks__es=None.
     for name in [name for name in routed if name in entries]:

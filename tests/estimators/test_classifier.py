@@ -312,3 +312,14 @@ def test_sequences_of_one_hot_steps(iris):
 
     assert clf.predict(X).shape == (150, 2, 3)
     assert (clf.predict(X) == steps).all(axis=2).mean() > 0.7
+
+
+def test_a_refit_for_several_labels_does_not_mind_the_earlier_one_hot_network(iris):
+    X, y = iris
+    several = (np.abs(X[:, :3]) > 0.5).astype(int)
+    clf = KerasClassifier(lambda: head(3, "softmax"), epochs=1)
+    clf.fit(X, (y[:, None] == np.unique(y)).astype(int))
+
+    clf.set_params(model=lambda: head(3, "sigmoid")).fit(X, several)
+
+    assert clf.predict(X).shape == (150, 3)
