@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,8 +18,13 @@ __all__ = [
     "compute_loss_in",
     "constructor_arguments",
     "copy_of",
+    "decay_exclusions",
+    "fresh_names",
+    "has_gradient_overwrites",
+    "in_one_thread",
     "output_layer",
     "rows_of",
+    "stateless_optimizer",
 ]
 
 
@@ -101,3 +109,82 @@ def constructor_arguments(instance: Any) -> dict[str, Any]:
     except NotImplementedError:
         config = {}
     return {**config, **{name: kept[name] for name in names if name in kept}}
+
+
+@contextmanager
+def fresh_names() -> Iterator[None]:
+    """Let Keras count its automatic names from the beginning: "dense", "dense_1", …
+
+    Reason: TensorFlow keeps some 35 kB for each name that a variable has ever had, and the
+    counters have no public setter (Keras 3.15, TensorFlow 2.21).
+    """
+    from keras.src.backend.common import global_state
+
+    before = global_state.get_global_attribute("object_name_uids")
+    global_state.set_global_attribute("object_name_uids", defaultdict(int))
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute("object_name_uids", before or defaultdict(int))
+
+
+def in_one_thread() -> AbstractContextManager[Any]:
+    """Return a context in which compiled functions run their operations one after the other.
+
+    Reason: handing each small operation to a pool of threads takes longer than to compute it;
+    the executor is chosen by a private function (2.21). Single operations still use all cores.
+    """
+    from tensorflow.python.eager import context
+
+    return context.function_executor_type("SINGLE_THREADED_EXECUTOR")
+
+
+@cache
+def _stateless_class(cls: type) -> type:
+    from keras.src.backend.tensorflow.optimizer import TFOptimizer
+    from keras.src.optimizers.base_optimizer import BaseOptimizer
+
+    # The methods that TensorFlow's base class replaces by some that need tf.Variable, and
+    # tf.distribute. It stands right before that base in the order of methods.
+    names = (
+        "assign",
+        "assign_add",
+        "assign_sub",
+        "stateless_apply",
+        "_var_key",
+        "_apply_weight_decay",
+        "_backend_update_step",
+    )
+    mixin = type("Stateless", (TFOptimizer,), {name: vars(BaseOptimizer)[name] for name in names})
+    return type(f"Stateless{cls.__name__}", (cls, mixin), {})
+
+
+def stateless_optimizer(optimizer: Any) -> Any:
+    """Return an unbuilt copy of an optimizer whose ``stateless_apply`` works on tensors.
+
+    Reason: Keras refuses it on the TensorFlow backend for the sake of tf.distribute, although
+    the code that all backends share can do it (3.15).
+    """
+    copied = type(optimizer).from_config(optimizer.get_config())
+    if decay_exclusions(optimizer):
+        copied.exclude_from_weight_decay(var_names=decay_exclusions(optimizer))
+    for part in (copied, getattr(copied, "inner_optimizer", None)):
+        if part is not None:
+            part.__class__ = _stateless_class(type(part))
+    return copied
+
+
+def has_gradient_overwrites(variables: list[Any]) -> bool:
+    """Return whether any variable is set to its gradient, as the scales of float8 are.
+
+    Reason: Keras marks them with an undocumented attribute (3.15).
+    """
+    return any(getattr(variable, "overwrite_with_gradient", False) for variable in variables)
+
+
+def decay_exclusions(optimizer: Any) -> list[str]:
+    """Return the names that an optimizer excludes from weight decay.
+
+    Reason: ``exclude_from_weight_decay(var_names=…)`` is not part of its configuration (3.15).
+    """
+    return sorted(getattr(optimizer, "_exclude_from_weight_decay_pattern", None) or ())

@@ -18,7 +18,7 @@ def check_parameters(estimator: Any) -> None:
     _check_count("n_background", estimator.n_background, at_least=0)
     if estimator.batch_size not in ("auto", -1, None):
         _check_count("batch_size", estimator.batch_size, also="'auto', -1 for all rows, None or ")
-    _check_choice("engine", estimator.engine, ("auto", "compiled", "keras"))
+    _check_choice("engine", estimator.engine, ("auto", "compiled", "graph", "xla", "keras"))
     _check_choice("verbose", estimator.verbose, (0, 1, 2, "auto", False, True))
     for name in ("early_stopping", "shuffle", "warm_start"):
         if not isinstance(getattr(estimator, name), (bool, np.bool_)):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -77,23 +76,6 @@ class Rows:
         if self.sample_weight is None or (self.sample_weight > 0).all():
             return self
         return self.at(np.flatnonzero(self.sample_weight > 0))
-
-
-@contextmanager
-def _weights_kept(model: Any) -> Iterator[None]:
-    """Put a network's weights and its optimizer's state back if its further training fails."""
-    import keras
-
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
-    variables = [*model.variables, *model.optimizer.variables]
-    before = [keras.ops.convert_to_numpy(variable.value) for variable in variables]
-    try:
-        yield
-    except BaseException:
-        for variable, value in zip(variables, before, strict=True):
-            variable.assign(value)
-        raise
 
 
 _SCIKERAS_HOOKS = {
@@ -302,20 +284,18 @@ class Fitting(CallbackSupportMixin, KerasParameters):
         self.callbacks_ = callbacks
         network = self._network
         with on_device(network.device):
-            model = network.model
             data = self._training_data(training, X_encoded)
             score = None
             if held_out is not None:
                 X_validation = encode(self.encoder_, held_out.X)
                 data = replace(data, validation=self._training_data(held_out, X_validation))
                 score = self._score_of_outputs(settings.scoring, held_out)
-            self.history_, self.best_epoch_, self.n_iter_, self.engine_ = {}, 0, 0, "compiled"
+            self.history_, self.best_epoch_, self.n_iter_, self.engine_ = {}, 0, 0, "graph"
             if n_epochs:
                 plan = self._plan(settings, n_epochs, len(training.y), score)
                 tasks = self._epoch_tasks(n_epochs, rows)
                 plan = replace(plan, callbacks=[*callbacks, *tasks])
-                with _weights_kept(model) if goes_on else nullcontext():
-                    record = train(model, data, plan, network.programs)
+                record = train(network, data, plan)
                 self.history_ = record.history
                 self.best_epoch_ = record.best_epoch
                 self.n_iter_ = len(record.history.get("loss", []))

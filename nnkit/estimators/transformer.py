@@ -333,50 +333,35 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
             )
         if self.encoder_ is not None and not hasattr(self.encoder_, "inverse_transform"):
             raise ValueError(f"encoder={self.encoder_!r} has no inverse_transform.")
-        representation = self._tensor_of_layer()
-        codes = np.asarray(X, dtype=np.float32).reshape(-1, *representation.shape[1:])
-        (values,) = self._forward(representation, self.model_.outputs)(codes)
+        self._check_layer()
+        network = self.estimator_._network
+        shape = network.architecture.model.get_layer(self.layer).output.shape
+        codes = np.asarray(X, dtype=np.float32).reshape(-1, *shape[1:])
+        try:
+            (values,) = network.outputs_between(self.layer, None, codes)
+        except ValueError as error:
+            raise ValueError(
+                f"The output of the network does not follow from layer={self.layer!r} alone, "
+                "so that there is no decoder."
+            ) from error
         X_encoded = self.estimator_._decide([values])
         return X_encoded if self.encoder_ is None else self.encoder_.inverse_transform(X_encoded)
 
     def _represent(self, X_encoded: np.ndarray) -> np.ndarray:
+        network = self.estimator_._network
         if self.layer is None:
-            outputs = self.estimator_._network.outputs(X_encoded)
+            outputs = network.outputs(X_encoded)
         else:
-            forward = self._forward(self.model_.inputs, self._tensor_of_layer())
-            outputs = forward(self.estimator_._network.inputs(X_encoded))
+            self._check_layer()
+            outputs = network.outputs_between(None, self.layer, network.inputs(X_encoded))
         return outputs[0].reshape(len(outputs[0]), -1)
 
-    def _tensor_of_layer(self) -> Any:
-        model = self.model_
-        names = [layer.name for layer in model.layers]
+    def _check_layer(self) -> None:
+        names = [layer.name for layer in self.estimator_._network.architecture.model.layers]
         if self.layer not in names:
             raise ValueError(
                 f"layer={self.layer!r} is not a layer of the network, which has {names}."
             )
-        return model.get_layer(self.layer).output
-
-    def _forward(self, inputs: Any, outputs: Any) -> Any:
-        """Return the compiled forward pass of a part of the network, kept for later calls."""
-        import keras
-
-        from nnkit.training.program import CompiledForward
-
-        kind = "encoder" if inputs is self.model_.inputs or self.layer is None else "decoder"
-        programs = self.estimator_._network.programs
-        if (kind, self.layer) not in programs:
-            try:
-                part = keras.Model(inputs, outputs)
-            except ValueError as error:
-                raise ValueError(
-                    f"The output of the network does not follow from layer={self.layer!r} alone, "
-                    "so that there is no decoder."
-                ) from error
-            example = [np.zeros((1, *t.shape[1:]), str(t.dtype)) for t in part.inputs]
-            programs[kind, self.layer] = CompiledForward(
-                part, example[0] if len(example) == 1 else example
-            )
-        return programs[kind, self.layer]
 
     @property
     def model_(self) -> keras.Model:

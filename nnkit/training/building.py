@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from nnkit._compat import fresh_names
 from nnkit.training.compilation import Compilation
 from nnkit.training.seeding import seeded_build
 
@@ -69,6 +70,18 @@ class Recipe:
         ValueError
             If the model does not take rows of this shape.
         """
+        try:
+            with fresh_names():
+                model = self._build(X_example)
+        except ValueError as error:
+            # Layers of the user's own may already have the first names.
+            if "unique" not in str(error):
+                raise
+            model = self._build(X_example)
+        _check_input_shapes(model, X_example)
+        return model
+
+    def _build(self, X_example: Any) -> Any:
         with seeded_build(self.seed), dtype_policy(self.dtype_policy):
             if isinstance(self.builder, keras.Model):
                 model = copy.deepcopy(self.builder)
@@ -85,7 +98,6 @@ class Recipe:
             if not model.built:
                 first = keras.tree.map_structure(lambda part: part[:1], X_example)
                 model(as_inputs(model, first))
-        _check_input_shapes(model, X_example)
         return model
 
 

@@ -10,13 +10,10 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from tqdm.auto import tqdm
 
 from nnkit.exceptions import NonFiniteLossError
 from nnkit.training.instantiation import check_arguments, instantiate_all
-from nnkit.training.program import validation_program
-from nnkit.training.rows import n_rows, taker, to_device
 
 __all__ = [
     "LIKELY_CAUSES",
@@ -63,58 +60,29 @@ class Validation(keras.callbacks.Callback):
 
     Parameters
     ----------
-    data : TrainingData
-        The held-out rows, encoded.
+    validate : callable
+        Returns the loss and the metrics by name, and the list of outputs (n_samples, ...).
     score : tuple of str and callable, or None
-        A name and a function from the list of outputs (n_samples, ...) to a float.
-    chunk_rows : int, default=32768
-        Rows per compiled call.
+        A name and a function from the list of outputs to a float.
     """
 
     def __init__(
         self,
-        data: Any,
+        validate: Callable[[], tuple[dict[str, float], list[np.ndarray]]],
         score: tuple[str, Callable[[list[np.ndarray]], float]] | None,
-        chunk_rows: int = 32_768,
     ) -> None:
         super().__init__()
-        self._n_rows = n_rows(data.X)
-        self._take = taker(data.X)
-        self._tensors = (to_device(data.X), to_device(data.y))
-        self._sample_weight = data.sample_weight
+        self._validate = validate
         self._score = score
-        self._chunk_rows = chunk_rows
-        self._validate: Callable[..., Any] | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Validate, and add what was found to ``logs``."""
-        if self._validate is None:
-            self._validate = validation_program(
-                self.model, self._take, is_weighted=self._sample_weight is not None
-            )
-        loss, outputs = self._pass_over_rows(self._validate)
-        found = {name: float(value) for name, value in self.model.get_metrics_result().items()}
-        found["loss"] = loss
-        if self._score is not None and np.isfinite(loss):
+        found, outputs = self._validate()
+        if self._score is not None and np.isfinite(found["loss"]):
             name, score = self._score
             found[name] = float(score(outputs))
         if logs is not None:
             logs.update({f"val_{name}": value for name, value in found.items()})
-
-    def _pass_over_rows(self, validate: Callable[..., Any]) -> tuple[float, list[np.ndarray]]:
-        self.model.reset_metrics()
-        weight = np.ones(1) if self._sample_weight is None else self._sample_weight
-        weight_tensor = tf.convert_to_tensor(weight)
-        losses, totals, chunks = [], [], []
-        for start in range(0, self._n_rows, self._chunk_rows):
-            rows = np.arange(start, min(start + self._chunk_rows, self._n_rows), dtype=np.int32)
-            loss, outputs = validate(*self._tensors, weight_tensor, tf.convert_to_tensor(rows))
-            losses.append(float(loss))
-            totals.append(len(rows) if self._sample_weight is None else weight[rows].sum())
-            chunks.append([keras.ops.convert_to_numpy(o) for o in keras.tree.flatten(outputs)])
-        # Each chunk's loss is a weighted mean: together they weigh as much as their rows.
-        mean_loss = float(np.average(losses, weights=totals))
-        return mean_loss, [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
 
 class TimeLimit(keras.callbacks.Callback):

@@ -1,4 +1,4 @@
-"""The fit loop, and the choice between the compiled program and Keras' own fit."""
+"""The fit loop: epochs, callbacks, and what is left of a training that ends early."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
-import tensorflow as tf
-from scipy import sparse
 
-from nnkit._compat import compile_arguments
 from nnkit.exceptions import NonFiniteLossError
 from nnkit.training.callbacks import (
     LIKELY_CAUSES,
@@ -23,13 +20,15 @@ from nnkit.training.callbacks import (
     TimeLimit,
     Validation,
     early_stopping,
-    needs_batches,
 )
-from nnkit.training.program import epoch_program
-from nnkit.training.rows import n_rows, take_on_host, taker, to_device
+from nnkit.training.network import Network
+from nnkit.training.paths import Path, choose_path
+from nnkit.training.placement import on_device
+from nnkit.training.rows import n_rows, take_on_host
+from nnkit.training.runs import TrainingRun, ValidationRun
+from nnkit.training.state import TrainingState
 
 __all__ = ["TrainingData", "TrainingPlan", "TrainingRecord", "train"]
-
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -76,8 +75,8 @@ class TrainingPlan:
     score : tuple of str and callable, or None
         Name and function of the outputs on the validation rows, greater is better; None
         monitors the loss.
-    engine : {"auto", "compiled", "keras"}
-        What trains.
+    engine : {"auto", "compiled", "graph", "xla", "keras"}
+        What trains; see `nnkit.training.paths`.
     verbose : {0, 1, 2}
         Silent, a bar, or a line an epoch.
     first_epoch : int
@@ -95,7 +94,7 @@ class TrainingPlan:
     n_iter_no_change: int = 10
     tol: float = 0.0
     score: tuple[str, Callable[[list[np.ndarray]], float]] | None = None
-    engine: Literal["auto", "compiled", "keras"] = "auto"
+    engine: Literal["auto", "compiled", "graph", "xla", "keras"] = "auto"
     verbose: int = 0
     first_epoch: int = 0
     time_limit: float | None = None
@@ -116,31 +115,83 @@ class TrainingRecord:
         Loss, metrics and validation of each epoch, under Keras' names.
     best_epoch : int
         The position in ``history`` of the epoch whose weights the model has.
-    engine : {"compiled", "keras"}
+    engine : {"graph", "xla", "keras"}
         What trained.
     """
 
     history: dict[str, list[float]] = field(default_factory=dict)
     best_epoch: int = 0
-    engine: Literal["compiled", "keras"] = "compiled"
+    engine: Path = "graph"
 
 
-def train(
-    model: Any,
-    data: TrainingData,
-    plan: TrainingPlan,
-    programs: dict[Any, Any] | None = None,
-) -> TrainingRecord:
-    """Train a compiled model in place, and say what happened.
+class _Session:
+    """A training under way, which callbacks see in place of a model if none was asked for.
+
+    Attributes
+    ----------
+    state : TrainingState
+        Where the training has got to.
+    live : keras.Model or None
+        The model that the user's callbacks look at and may change.
+    stop_training : bool
+        What callbacks set to end the training.
+    history : keras.callbacks.History
+        Of the epochs so far.
+    """
+
+    history: Any
+
+    def __init__(self, network: Network, *, has_live_model: bool) -> None:
+        self.live = network.model if has_live_model else None
+        self._layout = network.architecture.layout
+        self._network = network
+        self.state = network.state
+        self.stop_training = False
+
+    def get_weights(self) -> TrainingState:
+        """Return what early stopping keeps as the best weights."""
+        return self.state
+
+    def set_weights(self, best: TrainingState) -> None:
+        """Go back to the best weights."""
+        self.state = self.state._replace(weights=best.weights, others=best.others)
+
+    @property
+    def seen(self) -> Any:
+        """What callbacks know as their model."""
+        return self if self.live is None else self.live
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a callback has asked to stop."""
+        return bool(self.seen.stop_training)
+
+    def take_up(self) -> None:
+        """Take up what callbacks have changed in the live model."""
+        if self.live is not None:
+            self.state = self._layout.state_of_model(self.live)
+
+    def advance(self, state: TrainingState) -> None:
+        """Go on to a new state, which the live model shows."""
+        self.state = state
+        if self.live is not None:
+            self._layout.assign(state, self.live)
+
+    def hand_over(self) -> None:
+        """Leave the weights with the network."""
+        if self.live is None:
+            self._network.state = self.state
+
+
+def train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingRecord:
+    """Train a network, and say what happened.
 
     Parameters
     ----------
-    model : keras.Model
-        Compiled.
+    network : Network
+        It has the new weights at the end, or the old ones after an error.
     data : TrainingData
     plan : TrainingPlan
-    programs : dict or None, default=None
-        Compiled programs of earlier trainings of this model, which is added to.
 
     Returns
     -------
@@ -151,20 +202,33 @@ def train(
     NonFiniteLossError
         If the loss becomes NaN or infinite.
     ValueError
-        If ``engine="compiled"`` cannot carry the model or a callback.
+        If the engine that is asked for cannot carry the model, the data or a callback.
 
     Warns
     -----
     UserWarning
-        If the training was interrupted from the keyboard: the model then has the weights of
+        If the training was interrupted from the keyboard: the network then has the weights of
         the best epoch so far with ``stops_early``, else those of the last one.
     """
-    engine = _choose_engine(model, plan)
+    with on_device(network.device):
+        before = network.state
+        try:
+            return _train(network, data, plan)
+        except BaseException:
+            network.state = before
+            raise
+
+
+def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingRecord:
+    path = choose_path(network.architecture, data, plan)
+    # Only the user's callbacks look at a model.
+    session = _Session(network, has_live_model=path == "keras" or bool(plan.callbacks))
     stopping = None
     callbacks: list[Any] = [LossGuard()]
     if data.validation is not None:
+        run = ValidationRun(network.architecture, data.validation, session.state)
         # Losses and scores come first, so that the user's callbacks can monitor them.
-        callbacks.insert(0, Validation(data.validation, plan.score))
+        callbacks.insert(0, Validation(lambda: run(_current(session, network)), plan.score))
     callbacks += plan.callbacks
     if plan.stops_early:
         stopping = early_stopping(
@@ -181,38 +245,44 @@ def train(
     callback_list = keras.callbacks.CallbackList(
         callbacks,
         add_history=True,
-        model=model,
+        model=session.seen,
         epochs=plan.last_epoch,
         steps=math.ceil(n_rows(data.X) / plan.batch_size),
         verbose=0,
     )
     try:
-        if engine == "compiled":
-            _run_compiled(model, data, plan, callback_list, {} if programs is None else programs)
+        if path == "keras":
+            _run_keras(session.live, data, plan, callback_list)
         else:
-            _run_keras(model, data, plan, callback_list)
+            _run_compiled(network, path, data, plan, callback_list, session)
     except KeyboardInterrupt:
         callback_list.on_train_end()
-        epochs_done = len(model.history.epoch)
+        epochs_done = len(session.seen.history.epoch)
         kept = "best weights so far" if plan.stops_early else "weights that it has reached"
         warnings.warn(
             f"The training was interrupted after {epochs_done} of {plan.epochs} epochs; "
             f"the model keeps the {kept}.",
             UserWarning,
-            stacklevel=2,
+            stacklevel=4,
         )
     except Exception:
         # Bars and log files are closed; the first error is the one to show.
         with contextlib.suppress(Exception):
             callback_list.on_train_end()
         raise
-    _check_weights(model)
-    history = {name: [float(v) for v in values] for name, values in model.history.history.items()}
+    seen = session.seen.history
+    session.hand_over()
+    _check_weights(network, len(seen.epoch))
+    history = {name: [float(v) for v in values] for name, values in seen.history.items()}
     if stopping is None:
         stopping = next((c for c in plan.callbacks if _restores_best(c)), None)
-    last = max(0, len(model.history.epoch) - 1)
+    last = max(0, len(seen.epoch) - 1)
     best = last if stopping is None else stopping.best_epoch - plan.first_epoch
-    return TrainingRecord(history, int(best), engine)
+    return TrainingRecord(history, int(best), path)
+
+
+def _current(session: _Session, network: Network) -> TrainingState:
+    return session.state if session.live is None else network.state
 
 
 def _restores_best(callback: Any) -> bool:
@@ -224,47 +294,14 @@ def _restores_best(callback: Any) -> bool:
     )
 
 
-def _check_weights(model: Any) -> None:
+def _check_weights(network: Network, n_epochs: int) -> None:
     """Raise if the last step, after which no loss was looked at, broke the weights."""
-    if all(np.isfinite(weights).all() for weights in model.get_weights()):
+    state = network.state
+    if all(np.isfinite(np.asarray(part)).all() for part in state.weights):
         return
     raise NonFiniteLossError(
-        f"The weights became NaN or infinite in epoch {len(model.history.epoch)}. {LIKELY_CAUSES}"
+        f"The weights became NaN or infinite in epoch {n_epochs}. {LIKELY_CAUSES}"
     )
-
-
-def _choose_engine(model: Any, plan: TrainingPlan) -> Literal["compiled", "keras"]:
-    """Return what trains: the compiled program, unless something needs Keras' own fit."""
-    if plan.engine == "keras":
-        return "keras"
-    reason = _reason_for_keras(model, plan.callbacks)
-    if reason is None:
-        return "compiled"
-    if plan.engine == "compiled":
-        raise ValueError(f"engine='compiled' cannot carry {reason}. Use engine='auto'.")
-    return "keras"
-
-
-def _reason_for_keras(model: Any, callbacks: Sequence[Any]) -> str | None:
-    for name in ("train_step", "fit", "make_train_function"):
-        # A replaced method shows on the instance or in a class that is not Keras' own.
-        if name in vars(model) and name != "train_function":
-            return f"a model with its own {name}"
-        owner = next(cls for cls in type(model).__mro__ if name in vars(cls))
-        if not owner.__module__.startswith("keras."):
-            return f"a model with its own {name}"
-    if model.run_eagerly:
-        return "a model compiled with run_eagerly"
-    if model.steps_per_execution not in (None, 1):
-        return "a model compiled with steps_per_execution"
-    if compile_arguments(model).get("jit_compile") is True:
-        return "a model compiled with jit_compile"
-    if tf.distribute.has_strategy():
-        return "a tf.distribute strategy"
-    for callback in callbacks:
-        if needs_batches(callback):
-            return f"{type(callback).__name__}, which wants to be called at every batch"
-    return None
 
 
 def _order(n_samples: int, plan: TrainingPlan, epoch: int) -> np.ndarray:
@@ -276,36 +313,39 @@ def _order(n_samples: int, plan: TrainingPlan, epoch: int) -> np.ndarray:
 
 
 def _run_compiled(
-    model: Any,
+    network: Network,
+    path: Path,
     data: TrainingData,
     plan: TrainingPlan,
     callback_list: Any,
-    programs: dict[Any, Any],
+    session: _Session,
 ) -> None:
-    is_weighted = data.sample_weight is not None
-    # Variables that are made in a graph would have it traced twice.
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
-    key = ("epoch", plan.batch_size, is_weighted, sparse.issparse(data.X))
-    if key not in programs:
-        programs[key] = epoch_program(
-            model, taker(data.X), plan.batch_size, is_weighted=is_weighted
-        )
-    run_epoch = programs[key]
-    X, y = to_device(data.X), to_device(data.y)
-    sample_weight = tf.convert_to_tensor(data.sample_weight if is_weighted else np.ones(1))
-    model.stop_training = False
+    # Epochs that nobody watches are one call.
+    is_watched = bool(plan.callbacks or plan.stops_early or plan.verbose) or (
+        data.validation is not None or plan.time_limit is not None
+    )
+    n_samples = n_rows(data.X)
+    run = TrainingRun(
+        network.architecture, path, data, min(plan.batch_size, n_samples), session.state
+    )
+    n_at_once = 1 if is_watched else run.epochs_per_call(plan.epochs)
     callback_list.on_train_begin()
     logs: dict[str, float] = {}
-    for epoch in range(plan.first_epoch, plan.last_epoch):
-        callback_list.on_epoch_begin(epoch)
-        model.reset_metrics()
-        order = tf.convert_to_tensor(_order(n_rows(data.X), plan, epoch))
-        means = run_epoch(X, y, sample_weight, order)
-        logs = {name: float(mean) for name, mean in means.items()}
-        callback_list.on_epoch_end(epoch, logs)
-        if model.stop_training:
+    for first in range(plan.first_epoch, plan.last_epoch, n_at_once):
+        epochs = range(first, min(first + n_at_once, plan.last_epoch))
+        callback_list.on_epoch_begin(first)
+        session.take_up()
+        orders = [_order(n_samples, plan, epoch) for epoch in epochs]
+        state, found = run(session.state, orders)
+        session.advance(state)
+        for epoch, logs in zip(epochs, found, strict=True):
+            if epoch > first:
+                callback_list.on_epoch_begin(epoch)
+            callback_list.on_epoch_end(epoch, logs)
+        if session.is_stopped:
             break
+    session.take_up()
+    session.advance(network.architecture.layout.finalized(session.state))
     callback_list.on_train_end(logs)
 
 

@@ -1,30 +1,37 @@
-"""A trained network that pickles, predicts, and can be trained further."""
+"""A trained network: its weights, with the architecture that they belong to."""
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import cloudpickle
 import keras
 import numpy as np
+import tensorflow as tf
 
+from nnkit.training.architecture import Architecture
 from nnkit.training.building import Recipe, as_inputs
-from nnkit.training.compilation import Compiled, compile_model
+from nnkit.training.cache import begin_of, forget
+from nnkit.training.compilation import Compiled
 from nnkit.training.heads import Task
 from nnkit.training.placement import let_memory_grow, on_device
-from nnkit.training.program import CompiledForward
+from nnkit.training.program import Forward
+from nnkit.training.state import TrainingState
 
 __all__ = ["Network"]
 
 
 class Network:
-    """A ``keras.Model`` with what belongs to it: heads, forward pass, training programs.
+    """The weights of a network, its heads, and a live ``keras.Model`` once somebody asks for it.
 
-    It pickles as the recipe of the model and its weights, without data or device, and builds
-    the model again on first use. Where the recipe needs the training data (a builder that
-    takes ``X`` or ``y``), it pickles the configuration of the model instead.
+    The compiled programs belong to the architecture, which networks share. A network pickles as
+    the recipe of the model and its weights, without data or device. Where the recipe needs the
+    training data (a builder that takes ``X`` or ``y``), it pickles the configuration of the model
+    instead.
 
     Parameters
     ----------
@@ -43,8 +50,6 @@ class Network:
     ----------
     compiled : Compiled
         What each output is to learn, and what it means.
-    programs : dict
-        Compiled programs by what they depend on, which further training uses again.
     """
 
     compiled: Compiled
@@ -62,58 +67,100 @@ class Network:
         self.task_choices = [list(choice) for choice in task_choices]
         self.device = device
         self.keeps_optimizer = keeps_optimizer
-        self.programs: dict[Any, Any] = {}
         self._lock = threading.RLock()
-        self._forward: CompiledForward | None = None
+        self._live: Any = None
+        self._spare: Any = None
         self._saved: dict[str, Any] | None = None
-        self._row = X_example
-        self._model = self._build(recipe.build)
+        self._begin(X_example)
 
-    def _build(self, build: Any) -> Any:
+    def _begin(self, X_example: Any) -> None:
         let_memory_grow()
         with on_device(self.device):
-            model = build(self._row)
-            self._row = keras.tree.map_structure(
-                lambda part: np.zeros((1, *part.shape[1:]), part.dtype),
-                as_inputs(model, self._row),
-            )
-            self.compiled = compile_model(
-                model,
-                self.recipe.compilation,
-                self.task_choices,
-                self._row,
-                was_handed=self.recipe.wants_compile_kwargs,
-            )
-        return model
+            begin = begin_of(self.recipe, self.task_choices, X_example, self.device)
+            self._architecture = begin.architecture
+            self._is_shared = begin.is_shared
+            self._spare = begin.model
+            layout = begin.architecture.layout
+            self._state = layout.state_of_values(begin.values, begin.learning_rate)
+        self.compiled = begin.architecture.compiled
+        self._row = begin.architecture.row
+
+    @property
+    def architecture(self) -> Architecture:
+        """What the network shares with others of its kind."""
+        self._restore()
+        return self._architecture
+
+    def _restore(self) -> None:
+        """Make the network of a pickle usable."""
+        with self._lock:
+            if self._saved is None:
+                return
+            saved, compiled = self._saved, self.compiled
+            self._begin(self._row)
+            self.compiled = compiled
+            layout = self._architecture.layout
+            with on_device(self.device):
+                state = layout.state_of_values(saved["values"])
+                optimizer = saved.get("optimizer")
+                self._state = state._replace(
+                    optimizer=self._state.optimizer
+                    if optimizer is None
+                    else [tf.constant(part) for part in optimizer]
+                )
+            self._saved = None
+
+    @property
+    def state(self) -> TrainingState:
+        """The weights, and what goes with them, as programs take them."""
+        architecture = self.architecture
+        with self._lock, on_device(self.device):
+            if self._live is not None:
+                return architecture.layout.state_of_model(self._live)
+            return self._state
+
+    @state.setter
+    def state(self, state: TrainingState) -> None:
+        with self._lock, on_device(self.device):
+            self._state = state
+            if self._live is not None:
+                self.architecture.layout.assign(state, self._live)
 
     @property
     def model(self) -> Any:
-        """The live ``keras.Model``, compiled."""
-        with self._lock:
-            if self._model is None and self._saved is not None:
-                self._model = self._restored(self._saved)
-                self._saved = None
-            return self._model
+        """The live ``keras.Model``, compiled, built on first access.
 
-    def _restored(self, saved: dict[str, Any]) -> Any:
-        if "architecture" in saved:
-            model = self._build(lambda _: _from_architecture(saved["architecture"]))
-        else:
-            model = self._build(self.recipe.build)
-        with on_device(self.device):
-            for variable, value in zip(model.variables, saved["variables"], strict=True):
-                variable.assign(value)
-            if "optimizer" in saved:
-                model.optimizer.build(model.trainable_variables)
-                for variable, value in zip(
-                    model.optimizer.variables, saved["optimizer"], strict=True
-                ):
-                    variable.assign(value)
-        return model
+        From then on its variables are the network's weights: who changes them, changes what the
+        network predicts.
+        """
+        architecture = self.architecture
+        with self._lock, on_device(self.device):
+            if self._live is None:
+                live = self._own_model() if self._is_shared else architecture.model
+                architecture.layout.assign(self._state, live)
+                self._live, self._spare = live, None
+            return self._live
+
+    def _own_model(self) -> Any:
+        """Return a model like the architecture's, for this network alone."""
+        if self._spare is not None:
+            return self._spare
+        again = Architecture(self.recipe, self.task_choices, self._row)
+        if again.is_like(self._architecture):
+            return again.model
+        # A builder that returns another network each time: this one takes its own out.
+        forget(self._architecture)
+        self._is_shared = False
+        return self._architecture.model
+
+    @property
+    def values(self) -> list[np.ndarray]:
+        """The values of the model's variables, in their order."""
+        return self.architecture.layout.values(self.state)
 
     def inputs(self, X_encoded: Any) -> Any:
         """Return encoded rows in the dtypes of the model's inputs."""
-        return as_inputs(self.model, X_encoded)
+        return as_inputs(self.architecture.model, X_encoded)
 
     def targets(self, encoded: Sequence[np.ndarray]) -> Any:
         """Return encoded targets, one array an output, as the losses compare them."""
@@ -122,35 +169,74 @@ class Network:
     @property
     def target_dtype(self) -> str:
         """The dtype in which targets are compared with the outputs."""
-        dtype = str(self.model.variable_dtype)
-        outputs = getattr(self.model, "outputs", None)
-        if outputs:
-            dtype = str(outputs[0].dtype)
-        return dtype if dtype in ("float32", "float64") else "float32"
+        return self.architecture.target_dtype
 
     def outputs(self, X_encoded: Any, chunk_rows: int | None = None) -> list[np.ndarray]:
         """Return one array (n_samples, ...) for each output of the model."""
+        architecture = self.architecture
         with on_device(self.device):
-            return self.forward(X_encoded, chunk_rows)
+            forward = architecture.program(
+                "forward", lambda: Forward(architecture, architecture.model, architecture.row)
+            )
+            return forward(self._weights(), X_encoded, chunk_rows)
 
-    @property
-    def forward(self) -> CompiledForward:
-        """The compiled forward pass."""
-        model = self.model
+    def outputs_between(
+        self, begin: str | None, end: str | None, X: Any
+    ) -> tuple[np.ndarray, ...]:
+        """Return what a part of the network makes of rows.
+
+        Parameters
+        ----------
+        begin : str or None
+            Name of the layer whose output the rows are; None for rows of the network's inputs.
+        end : str or None
+            Name of the layer whose output is wanted; None for the network's outputs.
+        X : ndarray
+            Rows.
+
+        Raises
+        ------
+        ValueError
+            If the end does not follow from the begin alone.
+        """
+        architecture = self.architecture
+
+        def make() -> Forward:
+            model = architecture.model
+            inputs = model.inputs if begin is None else model.get_layer(begin).output
+            outputs = model.outputs if end is None else model.get_layer(end).output
+            part = keras.Model(inputs, outputs)
+            example = [np.zeros((1, *t.shape[1:]), str(t.dtype)) for t in part.inputs]
+            return Forward(architecture, part, example[0] if len(example) == 1 else example)
+
+        with on_device(self.device):
+            forward = architecture.program(("part", begin, end), make)
+            return tuple(forward(self._weights(), X))
+
+    def _weights(self) -> TrainingState:
         with self._lock:
-            if self._forward is None:
-                self._forward = CompiledForward(model, self._row)
-            return self._forward
+            if self._live is None:
+                return self._state
+            return self.architecture.layout.state_of_model(self._live, with_optimizer=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        saved = self._saved
-        if self._model is not None:
-            saved = {"variables": _values(self._model.variables)}
-            if self.keeps_optimizer and self._model.optimizer.built:
-                saved["optimizer"] = _values(self._model.optimizer.variables)
-            if not self.recipe.is_rebuildable:
-                saved["architecture"] = _architecture(self._model)
-        recipe = self.recipe if self.recipe.is_rebuildable else self.recipe.without_data()
+        saved, recipe = self._saved, self.recipe
+        if saved is None:
+            state = self.state
+            saved = {"values": self._architecture.layout.values(state)}
+            if self.keeps_optimizer:
+                saved["optimizer"] = [keras.ops.convert_to_numpy(p) for p in state.optimizer]
+            if not recipe.is_rebuildable:
+                builder = functools.partial(
+                    _from_architecture, _architecture_of(self._architecture.model)
+                )
+                recipe = replace(
+                    recipe,
+                    builder=builder,
+                    arguments={},
+                    wants_compile_kwargs=False,
+                    is_rebuildable=True,
+                )
         return {
             "recipe": recipe,
             "task_choices": self.task_choices,
@@ -163,17 +249,12 @@ class Network:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self.device = None
-        self.programs = {}
         self._lock = threading.RLock()
-        self._forward = None
-        self._model = None
+        self._live = None
+        self._spare = None
 
 
-def _values(variables: Sequence[Any]) -> list[np.ndarray]:
-    return [keras.ops.convert_to_numpy(variable.value) for variable in variables]
-
-
-def _architecture(model: Any) -> bytes:
+def _architecture_of(model: Any) -> bytes:
     """Return the configuration of a model, with the classes of its layers, as bytes."""
     config = keras.saving.serialize_keras_object(model)
     # It is compiled anew, by the recipe.

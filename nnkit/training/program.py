@@ -1,136 +1,449 @@
-"""An epoch as one compiled call, and a compiled forward pass."""
+"""Compiled programs: training, validation and the forward pass, as functions of the state.
+
+A program takes all numbers as tensors and returns new ones. It changes no variable, so that all
+fits of an architecture share it, in any order and from any thread.
+
+Two programs train. ``padded_training`` takes a list of batches of one size, the last of an epoch
+filled up with rows that weigh nothing; it is for networks whose rows do not see each other, and
+the one that XLA can compile. ``epoch_training`` takes orders of rows, and is for all networks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from nnkit._compat import compiled
+from nnkit._compat import compile_arguments, compiled, in_one_thread
+from nnkit.training.architecture import Architecture
 from nnkit.training.rows import n_rows, take_on_host
+from nnkit.training.state import TrainingState
 
-__all__ = ["CompiledForward", "epoch_program", "validation_program"]
+__all__ = [
+    "Forward",
+    "epoch_training",
+    "fresh_metrics",
+    "padded_training",
+    "prepare_metrics",
+    "validation_program",
+]
 
 Take = Callable[[Any, Any], Any]
 
+# Steps of more arithmetic than this gain more from a second core than they lose by the hand-over.
+_MAX_ARITHMETIC_IN_ONE_THREAD = 5e6
 
-def epoch_program(
-    model: Any, take: Take, batch_size: int, *, is_weighted: bool
+
+def _traced(
+    function: Callable[..., Any],
+    *examples: Any,
+    executor: AbstractContextManager[Any] | None = None,
+    jit_compile: bool = False,
+) -> Any:
+    """Return a function compiled for arguments like the examples, with any number of rows."""
+    graph = compiled(function, jit_compile=jit_compile)
+    with executor or nullcontext():
+        return graph.get_concrete_function(*examples)
+
+
+def _open_rows(tensors: Any) -> Any:
+    """Return the specification of tensors whose first axis is open."""
+    return keras.tree.map_structure(
+        lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), tensors
+    )
+
+
+def _like(tensors: Any) -> Any:
+    return keras.tree.map_structure(lambda part: tf.TensorSpec(part.shape, part.dtype), tensors)
+
+
+def _stepping(
+    architecture: Architecture, n_batch: int, function: Callable[..., Any], *examples: Any
 ) -> Callable[..., Any]:
-    """Return one epoch of training as a compiled function.
+    """Return a compiled function that loops over steps, with the executor that suits them."""
+    arithmetic = architecture.step_arithmetic * n_batch
+    if arithmetic > _MAX_ARITHMETIC_IN_ONE_THREAD or tf.config.list_logical_devices("GPU"):
+        return _traced(function, *examples)
+    program = _traced(function, *examples, executor=in_one_thread())
 
-    Keras' own ``train_step`` runs in a graph loop over batches of row positions, so that the
-    data stay on the device and Python is left once per epoch rather than once per batch.
+    def run(*arguments: Any) -> Any:
+        with in_one_thread():
+            return program(*arguments)
+
+    return run
+
+
+class _Step:
+    """One step of training, as tensors in and tensors out.
+
+    It is Keras' own ``train_step``, with every variable of model, optimizer and metrics read
+    from, and written to, the tensors of the loop.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        self.model = architecture.model
+        self.layout = architecture.layout
+        self.metrics = _metrics_variables(self.model)
+
+    def __call__(
+        self, state: TrainingState, metrics: list[Any], x: Any, y: Any, weight: Any
+    ) -> tuple[TrainingState, list[Any], Any]:
+        layout, optimizer = self.layout, self.layout.optimizer
+        pieces = layout.pieces(state.weights)
+        known = [
+            *zip(layout.trainable, pieces, strict=True),
+            *zip(layout.others, state.others, strict=True),
+            *zip(optimizer.variables, state.optimizer, strict=True),
+            *zip(self.metrics, metrics, strict=True),
+        ]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(pieces)
+            with keras.StatelessScope(known, collect_losses=True) as scope:
+                outputs = self.model(x, training=True)
+                loss = self.model.compute_loss(
+                    x=x, y=y, y_pred=outputs, sample_weight=weight, training=True
+                )
+                scaled = optimizer.scale_loss(loss)
+        gradients = [
+            None if gradient is None else tf.convert_to_tensor(gradient)
+            for gradient in tape.gradient(scaled, pieces)
+        ]
+        if all(gradient is None for gradient in gradients):
+            raise ValueError("The loss does not depend on any trainable weight of the model.")
+        with keras.StatelessScope(known) as metric_scope:
+            if self.metrics:
+                self.model.compute_metrics(x, y, outputs, weight)
+        if layout.is_flat:
+            # A weight that the loss does not depend on stays as it is.
+            gradients = layout.packed(
+                [
+                    tf.zeros_like(piece) if gradient is None else gradient
+                    for piece, gradient in zip(pieces, gradients, strict=True)
+                ]
+            )
+        weights, moments = optimizer.stateless_apply(
+            list(state.optimizer), gradients, list(state.weights)
+        )
+        after = TrainingState(
+            _shaped(weights, state.weights),
+            _shaped([scope.get_current_value(v) for v in layout.others], state.others),
+            _shaped(moments, state.optimizer),
+        )
+        found = [metric_scope.get_current_value(variable) for variable in self.metrics]
+        return after, _shaped(found, metrics), loss
+
+
+def _shaped(tensors: Sequence[Any], like: Sequence[Any]) -> list[Any]:
+    """Return tensors whose static shapes are known; no operation is added."""
+    for tensor, model in zip(tensors, like, strict=True):
+        tensor.set_shape(model.shape)
+    return list(tensors)
+
+
+def padded_training(
+    architecture: Architecture,
+    take: Take | None,
+    state: TrainingState,
+    X: Any,
+    y: Any,
+    sample_weight: Any | None,
+    batch_size: int,
+    *,
+    n_steps: int | None = None,
+) -> Callable[..., Any]:
+    """Return a number of steps on given batches as a compiled function.
 
     Parameters
     ----------
-    model : keras.Model
-        Compiled. Its weights and optimizer are updated in place.
-    take : callable
-        From the tensors of ``X`` and positions of rows to a batch.
+    architecture : Architecture
+        One whose rows do not see each other.
+    take : callable or None
+        From the tensors of ``X`` and positions of rows to a batch; None where ``X``, ``y`` and
+        ``sample_weight`` hold the batches themselves, with their steps as the first axis.
+    state : TrainingState
+        One like those that the function will take; so are ``X``, ``y`` and ``sample_weight``.
     batch_size : int
-        Rows per step, at least 1; the last batch may be smaller.
-    is_weighted : bool
-        Whether rows have weights.
+        Rows per step, at least 1, those that fill up included.
+    n_steps : int or None, default=None
+        How many batches each call brings, used or not, for XLA, which compiles for one number;
+        None leaves it open, and the function goes through TensorFlow's own executor.
 
     Returns
     -------
-    run_epoch : callable
-        From the tensors of ``X``, ``y`` and ``sample_weight`` (n_samples,), which is not read
-        unless ``is_weighted``, and ``order`` (n_samples,), int32 positions of rows, to the
-        means over the epoch of loss and metrics, by name.
+    train : callable
+        From a state, ``X``, ``y``, ``sample_weight``, ``positions`` (n_steps, batch_size) of
+        rows, ``counts`` (n_steps,) of rows that count, and the number of steps to take, to the
+        new state and the loss of each step.
     """
+    step = _Step(architecture)
 
-    def run_epoch(X: Any, y: Any, sample_weight: Any, order: Any) -> Any:
-        n_samples = tf.shape(order)[0]
-        n_batches = (n_samples + batch_size - 1) // batch_size
+    def train(
+        state: TrainingState, X: Any, y: Any, weight: Any, positions: Any, counts: Any, end: Any
+    ) -> Any:
+        def one(i: Any, state: Any, losses: Any) -> Any:
+            rows = tf.ensure_shape(positions[i], (batch_size,)) if take is not None else i
 
-        def train_on_batch(step: Any) -> Any:
-            start = step * batch_size
-            rows = order[start : tf.minimum(start + batch_size, n_samples)]
-            batch: tuple[Any, ...] = (
-                take(X, rows),
-                keras.tree.map_structure(lambda part: tf.gather(part, rows), y),
-            )
-            if is_weighted:
-                batch += (tf.gather(sample_weight, rows),)
-            model.train_step(batch)
-            return step + 1
+            def batch_of(part: Any) -> Any:
+                return part[i] if take is None else tf.gather(part, rows)
 
-        tf.while_loop(lambda step: step < n_batches, train_on_batch, [0], parallel_iterations=1)
-        return model.get_metrics_result()
+            x = keras.tree.map_structure(batch_of, X) if take is None else take(X, rows)
+            y_true = keras.tree.map_structure(batch_of, y)
+            counted = tf.cast(tf.range(batch_size) < counts[i], architecture.target_dtype)
+            if sample_weight is not None:
+                counted *= batch_of(weight)
+            state, _, loss = step(state, [], x, y_true, counted)
+            losses = tf.tensor_scatter_nd_update(losses, [[i]], [tf.cast(loss, losses.dtype)])
+            return i + 1, state, losses
 
-    return compiled(run_epoch, reduce_retracing=True)
+        losses = tf.zeros(tf.shape(counts) if n_steps is None else (n_steps,))
+        _, state, losses = tf.while_loop(
+            lambda i, *_: i < end, one, [0, state, losses], parallel_iterations=1
+        )
+        return state, losses
+
+    specify = _open_rows if n_steps is None else _like
+    examples = (
+        _like(state),
+        specify(X),
+        specify(y),
+        specify(_or_ones(sample_weight)),
+        tf.TensorSpec((n_steps, batch_size if take is not None else 0), tf.int32),
+        tf.TensorSpec((n_steps,), tf.int32),
+        tf.TensorSpec((), tf.int32),
+    )
+    if n_steps is not None:
+        return _traced(train, *examples, jit_compile=True)
+    return _stepping(architecture, batch_size, train, *examples)
 
 
-def validation_program(model: Any, take: Take, *, is_weighted: bool) -> Callable[..., Any]:
-    """Return the validation of a chunk of rows as a compiled function.
+def epoch_training(
+    architecture: Architecture,
+    take: Take,
+    state: TrainingState,
+    X: Any,
+    y: Any,
+    sample_weight: Any | None,
+    batch_size: int,
+) -> Callable[..., Any]:
+    """Return one pass over rows as a compiled function.
 
     Parameters
     ----------
-    model : keras.Model
-        Compiled.
+    architecture : Architecture
+        With prepared metrics.
     take : callable
         From the tensors of ``X`` and positions of rows to a batch.
-    is_weighted : bool
-        Whether rows have weights.
+    state : TrainingState
+        One like those that the function will take; so are ``X``, ``y`` and ``sample_weight``.
+    batch_size : int
+        About how many rows a step will have; the function takes any number.
+
+    Returns
+    -------
+    train : callable
+        From a state, the metrics so far, ``X``, ``y``, ``sample_weight``, the ``order``
+        (n_samples,) of rows and the rows per step, to the new state, the metrics, the sum over
+        rows of the losses of their batches, and the results of the metrics by name.
+    """
+    step = _Step(architecture)
+
+    def train(
+        state: TrainingState, metrics: list[Any], X: Any, y: Any, weight: Any, order: Any, n: Any
+    ) -> Any:
+        n_samples = tf.shape(order)[0]
+
+        def one(start: Any, state: Any, metrics: Any, total: Any) -> Any:
+            rows = order[start : tf.minimum(start + n, n_samples)]
+            y_true = keras.tree.map_structure(lambda part: tf.gather(part, rows), y)
+            row_weight = None if sample_weight is None else tf.gather(weight, rows)
+            state, metrics, loss = step(state, metrics, take(X, rows), y_true, row_weight)
+            n_batch = tf.cast(tf.shape(rows)[0], total.dtype)
+            return start + n, state, metrics, total + n_batch * tf.cast(loss, total.dtype)
+
+        _, state, metrics, total = tf.while_loop(
+            lambda start, *_: start < n_samples,
+            one,
+            [0, state, metrics, tf.zeros((), tf.float64)],
+            parallel_iterations=1,
+        )
+        return state, metrics, total, _results(architecture.model, step.metrics, metrics)
+
+    return _stepping(
+        architecture,
+        batch_size,
+        train,
+        _like(state),
+        _like(fresh_metrics(architecture)),
+        _open_rows(X),
+        _open_rows(y),
+        _open_rows(_or_ones(sample_weight)),
+        tf.TensorSpec((None,), tf.int32),
+        tf.TensorSpec((), tf.int32),
+    )
+
+
+def _or_ones(sample_weight: Any | None) -> Any:
+    return np.ones(1, np.float32) if sample_weight is None else sample_weight
+
+
+def prepare_metrics(architecture: Architecture, x: Any, y: Any) -> None:
+    """Let the metrics of a model make their variables, which they do on the first rows they see.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    x : ndarray, or dict or list of ndarray
+        Encoded rows, at least one, in the dtypes of the model's inputs.
+    y : structure of ndarray
+        Their targets.
+    """
+    model = architecture.model
+    with architecture.lock:
+        if len(model.metrics) > 1 or _waits_for_rows(model):
+            first = keras.tree.map_structure(lambda part: part[:1], (take_on_host(x, slice(0, 1)), y))
+            outputs = model(*first[:1], training=False)
+            model.compute_metrics(first[0], first[1], outputs, None)
+            model.reset_metrics()
+
+
+def _waits_for_rows(model: Any) -> bool:
+    return compile_arguments(model).get("metrics") is not None or (
+        compile_arguments(model).get("weighted_metrics") is not None
+    )
+
+
+def fresh_metrics(architecture: Architecture) -> list[Any]:
+    """Return the values with which the metrics of a model begin an epoch."""
+    return [tf.convert_to_tensor(v.value) for v in _metrics_variables(architecture.model)]
+
+
+def _metrics_variables(model: Any) -> list[Any]:
+    """Return the variables of the metrics, but for the mean of the loss, which is kept apart."""
+    return [
+        variable
+        for metric in model.metrics
+        if not (type(metric) is keras.metrics.Mean and metric.name == "loss")
+        for variable in metric.variables
+    ]
+
+
+def _results(model: Any, variables: Sequence[Any], values: Sequence[Any]) -> dict[str, Any]:
+    """Return the results of the metrics, by name; the loss is not the metrics' to say."""
+    with keras.StatelessScope(list(zip(variables, values, strict=True))):
+        results = dict(model.get_metrics_result())
+    results.pop("loss", None)
+    return results
+
+
+def validation_program(
+    architecture: Architecture,
+    take: Take,
+    state: TrainingState,
+    X: Any,
+    y: Any,
+    sample_weight: Any | None,
+) -> Callable[..., Any]:
+    """Return the validation of rows as a compiled function.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        With prepared metrics.
+    take : callable
+        From the tensors of ``X`` and positions of rows to a batch.
+    state : TrainingState
+        One like those that the function will take; so are ``X``, ``y`` and ``sample_weight``.
 
     Returns
     -------
     validate : callable
-        From the tensors of ``X``, ``y`` and ``sample_weight`` and positions ``rows`` to the
-        loss of these rows and the model's outputs for them; the metrics are updated.
+        From weights and others of a state, the metrics so far, ``X``, ``y``, ``sample_weight``
+        and positions of rows to the loss of these rows, the metrics, their results by name, and
+        a list of the outputs.
     """
+    model, layout = architecture.model, architecture.layout
+    variables = _metrics_variables(model)
 
-    def validate(X: Any, y: Any, sample_weight: Any, rows: Any) -> Any:
+    def validate(
+        weights: Any, others: Any, metrics: Any, X: Any, y: Any, weight: Any, rows: Any
+    ) -> Any:
         x = take(X, rows)
         y_true = keras.tree.map_structure(lambda part: tf.gather(part, rows), y)
-        weight = tf.gather(sample_weight, rows) if is_weighted else None
-        outputs = model(x, training=False)
-        loss = model.compute_loss(
-            x=x, y=y_true, y_pred=outputs, sample_weight=weight, training=False
-        )
-        model.compute_metrics(x, y_true, outputs, weight)
-        return loss, outputs
+        row_weight = None if sample_weight is None else tf.gather(weight, rows)
+        known = [
+            *_known(layout, weights, others),
+            *zip(variables, metrics, strict=True),
+        ]
+        with keras.StatelessScope(known, collect_losses=True) as scope:
+            outputs = model(x, training=False)
+            loss = model.compute_loss(
+                x=x, y=y_true, y_pred=outputs, sample_weight=row_weight, training=False
+            )
+            if variables:
+                model.compute_metrics(x, y_true, outputs, row_weight)
+        found = [scope.get_current_value(variable) for variable in variables]
+        return loss, found, _results(model, variables, found), keras.tree.flatten(outputs)
 
-    return compiled(validate, reduce_retracing=True)
+    return _traced(
+        validate,
+        _like(state.weights),
+        _like(state.others),
+        _like(fresh_metrics(architecture)),
+        _open_rows(X),
+        _open_rows(y),
+        _open_rows(_or_ones(sample_weight)),
+        tf.TensorSpec((None,), tf.int32),
+    )
 
 
-class CompiledForward:
-    """The outputs of a model by one compiled call per chunk of rows.
+def _known(layout: Any, weights: Sequence[Any], others: Sequence[Any]) -> list[tuple[Any, Any]]:
+    return [
+        *zip(layout.trainable, layout.pieces(weights), strict=True),
+        *zip(layout.others, others, strict=True),
+    ]
+
+
+class Forward:
+    """The outputs of a network by one compiled call per chunk of rows.
 
     Parameters
     ----------
+    architecture : Architecture
+        Whose variables the model has.
     model : keras.Model
-        Built.
-    X_example : ndarray, or dict or list of ndarray
+        The architecture's, or a part of it.
+    row : ndarray, or dict or list of ndarray
         Rows that the model takes, in its own dtypes.
-    chunk_bytes : int, default=64 * 2**20
-        How much memory the rows of one call may take, in bytes.
     """
 
-    def __init__(self, model: Any, X_example: Any, chunk_bytes: int = 64 * 2**20) -> None:
-        self._example = X_example
-        row_bytes = sum(
-            int(np.prod(part.shape[1:])) * part.dtype.itemsize
-            for part in keras.tree.flatten(X_example)
-        )
-        # Hidden layers are often wider than the rows: a chunk is at most 32,768 rows.
-        self.chunk_rows = int(np.clip(chunk_bytes // max(1, row_bytes), 1, 32_768))
-        # The number of rows stays open, so that one trace serves all tables.
-        signature = keras.tree.map_structure(
-            lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), X_example
-        )
-        self._call = compiled(lambda X: model(X, training=False), input_signature=[signature])
+    def __init__(self, architecture: Architecture, model: Any, row: Any) -> None:
+        self._row = row
+        self.chunk_rows = architecture.rows_per_chunk
+        layout = architecture.layout
 
-    def __call__(self, X: Any, chunk_rows: int | None = None) -> list[np.ndarray]:
+        def forward(weights: Any, others: Any, X: Any) -> list[Any]:
+            with keras.StatelessScope(_known(layout, weights, others)):
+                return keras.tree.flatten(model(X, training=False))
+
+        example = layout.state_of_model(architecture.model)
+        # The number of rows stays open, so that one trace serves all tables.
+        self._call = _traced(
+            forward, _like(example.weights), _like(example.others), _open_rows(row)
+        )
+
+    def __call__(
+        self, state: TrainingState, X: Any, chunk_rows: int | None = None
+    ) -> list[np.ndarray]:
         """Return the outputs for rows, a list with one array (n_samples, ...) per output.
 
         Parameters
         ----------
+        state : TrainingState
+            The weights.
         X : ndarray, csr_array, or dict or list of ndarray
             Encoded rows.
         chunk_rows : int or None, default=None
@@ -143,9 +456,11 @@ class CompiledForward:
             tensors = keras.tree.map_structure(
                 lambda part, like: tf.convert_to_tensor(part, dtype=like.dtype),
                 self._in_structure(chunk),
-                self._example,
+                self._row,
             )
-            chunks.append(keras.tree.flatten(self._call(tensors)))
+            chunks.append(self._call(state.weights, state.others, tensors))
+        if len(chunks) == 1:
+            return [keras.ops.convert_to_numpy(part) for part in chunks[0]]
         return [
             np.concatenate([keras.ops.convert_to_numpy(part) for part in parts])
             for parts in zip(*chunks, strict=True)
@@ -153,5 +468,5 @@ class CompiledForward:
 
     def _in_structure(self, chunk: Any) -> Any:
         if isinstance(chunk, dict):
-            return {name: chunk[name] for name in self._example}
+            return {name: chunk[name] for name in self._row}
         return chunk

@@ -1,0 +1,245 @@
+"""A network without its numbers: what all fits of the same recipe share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import keras
+import numpy as np
+
+from nnkit.training.building import Recipe, as_inputs
+from nnkit.training.compilation import Compiled, compile_model
+from nnkit.training.fingerprint import NoFingerprint, fingerprint
+from nnkit.training.placement import on_device
+from nnkit.training.state import Layout
+
+__all__ = ["Architecture", "built"]
+
+# Programs of one architecture: batch sizes, weighted or not, training, validation, forward.
+_MAX_PROGRAMS = 16
+
+# What the largest output of a layer may take for the rows of one call.
+_CHUNK_BYTES = 64 * 2**20
+
+# Layers whose outputs for a row depend on that row alone, so that a batch may be filled up.
+_ROWWISE_LAYERS = frozenset(
+    {
+        "Activation", "Add", "AlphaDropout", "Average", "Concatenate", "Dense", "Dropout", "ELU",
+        "Embedding", "Flatten", "GaussianDropout", "GaussianNoise", "InputLayer",
+        "LayerNormalization", "LeakyReLU", "Multiply", "PReLU", "ReLU", "Rescaling", "Reshape",
+        "Softmax", "Subtract", "UnitNormalization",
+    }
+)  # fmt: skip
+
+# Layers that hold more than their configuration and their variables say.
+_WITH_HIDDEN_STATE = ("preprocessing", "tfsm_layer", "lambda_layer")
+
+
+class Architecture:
+    """A built and compiled model that lends its structure, and never its numbers.
+
+    Programs find their tensors under the variables of this model; the variables themselves keep
+    the values of the build. Threads may run the programs of one architecture at the same time.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    task_choices : sequence of sequences of Task
+        What each output may be to learn.
+    X_example : ndarray, or dict or list of ndarray
+        Encoded rows, at least one.
+
+    Attributes
+    ----------
+    model : keras.Model
+    compiled : Compiled
+        What each output is to learn, and what it means.
+    row : ndarray, or dict or list of ndarray
+        One row of zeros in the dtypes of the model's inputs.
+    layout : Layout
+        How the variables lie in the tensors of a program.
+    structure : hashable or None
+        Equal for two architectures whose programs are the same; None if that is unknown.
+    """
+
+    def __init__(self, recipe: Recipe, task_choices: Any, X_example: Any) -> None:
+        self.model, self.compiled, self.row = built(recipe, task_choices, X_example)
+        self.structure = _structure_of(self)
+        self.lock = threading.RLock()
+        self._layout: Layout | None = None
+        self._programs: dict[Hashable, Any] = {}
+
+    @property
+    def layout(self) -> Layout:
+        """How the variables lie in the tensors of a program."""
+        with self.lock:
+            if self._layout is None:
+                self._layout = Layout(self.model)
+            return self._layout
+
+    def is_like(self, other: Architecture) -> bool:
+        """Return whether another build gave the same network, as far as can be told."""
+        shapes, others = (
+            [(tuple(v.shape), str(v.dtype), v.trainable) for v in one.model.variables]
+            for one in (self, other)
+        )
+        return shapes == others and self.structure == other.structure
+
+    def program(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return the program of a key, made on its first use.
+
+        Parameters
+        ----------
+        key : hashable
+        make : callable
+            Traces the program; one thread at a time.
+        """
+        with self.lock:
+            if key not in self._programs:
+                made = make()
+                while len(self._programs) >= _MAX_PROGRAMS:
+                    del self._programs[next(iter(self._programs))]
+                self._programs[key] = made
+            else:
+                # The one used last goes last.
+                self._programs[key] = self._programs.pop(key)
+            return self._programs[key]
+
+    @property
+    def target_dtype(self) -> str:
+        """The dtype in which targets are compared with the outputs."""
+        dtype = str(self.model.variable_dtype)
+        outputs = getattr(self.model, "outputs", None)
+        if outputs:
+            dtype = str(outputs[0].dtype)
+        return dtype if dtype in ("float32", "float64") else "float32"
+
+    @property
+    def n_bytes(self) -> int:
+        """The memory that the variables take, in bytes."""
+        return sum(
+            int(np.prod(variable.shape)) * np.dtype(_sized(variable.dtype)).itemsize
+            for variable in self.model.variables
+        )
+
+    @property
+    def is_rowwise(self) -> bool:
+        """Whether rows may be added to a batch without any effect, if they weigh nothing."""
+        model = self.model
+        if type(model).__name__ not in ("Sequential", "Functional") or not _is_kerasown(model):
+            return False
+        if str(model.compute_dtype) not in ("float32", "float64"):
+            return False
+        return all(
+            type(layer).__name__ in _ROWWISE_LAYERS
+            and _is_kerasown(layer)
+            and getattr(layer, "activity_regularizer", None) is None
+            and _is_library_function(getattr(layer, "activation", None))
+            for layer in model.layers
+        )
+
+    @property
+    def rows_per_chunk(self) -> int:
+        """How many rows go through the network at once where memory is to stay bounded."""
+        sizes = [int(np.prod(part.shape[1:])) for part in keras.tree.flatten(self.row)]
+        for layer in _leaves(self.model):
+            shape = getattr(getattr(layer, "output", None), "shape", ())
+            sizes.append(int(np.prod([size or 1 for size in tuple(shape)[1:]])))
+        return int(np.clip(_CHUNK_BYTES // (4 * max(sizes)), 1, 32_768))
+
+    @property
+    def step_arithmetic(self) -> float:
+        """The floating-point operations of one step per row: 6 for each weight and position."""
+        total = 0.0
+        for layer in _leaves(self.model):
+            n_weights = sum(int(np.prod(v.shape)) for v in layer.trainable_variables)
+            shape = getattr(getattr(layer, "output", None), "shape", ()) if n_weights else ()
+            positions = [size for size in tuple(shape)[1:-1] if size]
+            total += 6.0 * n_weights * float(np.prod(positions)) if n_weights else 0.0
+        return total
+
+
+def built(recipe: Recipe, task_choices: Any, X_example: Any) -> tuple[Any, Compiled, Any]:
+    """Return a fresh model, compiled; what it is to learn; and a row of zeros like its inputs."""
+    model = recipe.build(X_example)
+    row = keras.tree.map_structure(
+        lambda part: np.zeros((1, *part.shape[1:]), part.dtype), as_inputs(model, X_example)
+    )
+    compiled = compile_model(
+        model,
+        recipe.compilation,
+        task_choices,
+        row,
+        was_handed=recipe.wants_compile_kwargs,
+    )
+    return model, compiled, row
+
+
+def _structure_of(architecture: Architecture) -> Hashable | None:
+    """Return what is equal for two architectures whose programs are the same; None if unknown.
+
+    Names that Keras counts up do not matter. Layers that hold more than their configuration
+    says, and whatever is not Keras' own, have no such key.
+    """
+    model = architecture.model
+    leaves = _leaves(model)
+    if not all(_is_kerasown(layer) for layer in [model, *leaves]):
+        return None
+    if any(part in type(leaf).__module__ for leaf in leaves for part in _WITH_HIDDEN_STATE):
+        return None
+    config = [type(model).__name__, model.get_config()]
+    if _has_own_code(config):
+        return None
+    try:
+        key = fingerprint(
+            [
+                config,
+                [(tuple(v.shape), str(v.dtype), v.trainable) for v in model.variables],
+                model.optimizer,
+                keras.tree.flatten(model.loss),
+                [metric for metric in model.metrics if metric.name != "loss"],
+                [architecture.compiled.tasks, architecture.compiled.heads],
+                keras.tree.map_structure(
+                    lambda part: f"{part.shape} {part.dtype}", architecture.row
+                ),
+            ]
+        )
+    except NoFingerprint:
+        return None
+    return key
+
+
+def _has_own_code(config: Any) -> bool:
+    """Return whether a configuration names functions or classes that are not Keras' own."""
+    if isinstance(config, dict):
+        module = config.get("module")
+        if "class_name" in config and isinstance(module, str) and not module.startswith("keras"):
+            return True
+        if config.get("class_name") in ("function", "__lambda__"):
+            return True
+        return any(_has_own_code(part) for part in config.values())
+    if isinstance(config, (list, tuple)):
+        return any(_has_own_code(part) for part in config)
+    return False
+
+
+def _leaves(model: Any) -> list[Any]:
+    """Return the layers of a model, those of models inside it included."""
+    leaves = []
+    for layer in getattr(model, "layers", []):
+        leaves += _leaves(layer) if isinstance(layer, keras.Model) else [layer]
+    return leaves
+
+
+def _is_kerasown(part: Any) -> bool:
+    return type(part).__module__.startswith("keras.")
+
+
+def _is_library_function(function: Any) -> bool:
+    return function is None or (getattr(function, "__module__", None) or "").startswith("keras.")
+
+
+def _sized(dtype: Any) -> str:
+    return "float16" if str(dtype) == "bfloat16" else str(dtype)

@@ -1,0 +1,301 @@
+"""Architectures that this process has compiled, by what they were made from.
+
+A builder is called once for each distinct recipe: its code and all that the code reaches, its
+arguments, the facts about the data that it is told, optimizer, loss and metrics. Seeds, learning
+rates and numbers of rows do not matter. Two recipes whose networks turn out the same (builders
+that take a learning rate, for example) share one architecture, and with it the programs.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from nnkit.training.architecture import Architecture
+from nnkit.training.building import Recipe
+from nnkit.training.fingerprint import NoFingerprint, fingerprint
+from nnkit.training.initial_weights import InitialWeights
+from nnkit.training.state import learning_rate_of
+
+__all__ = ["Begin", "begin_of", "clear_programs", "forget"]
+
+_MAX_ARCHITECTURES = 32
+_MAX_BYTES = 512 * 2**20
+_MAX_RECIPES = 1024
+
+
+class Begin(NamedTuple):
+    """Where the training of a network begins.
+
+    Attributes
+    ----------
+    architecture : Architecture
+    is_shared : bool
+        Whether other networks use the architecture too.
+    values : list of ndarray
+        Of the model's variables.
+    learning_rate : float or None
+        None if a schedule gives it.
+    model : keras.Model or None
+        A model that was built for this network alone, if there is one.
+    """
+
+    architecture: Architecture
+    is_shared: bool
+    values: list[np.ndarray]
+    learning_rate: float | None
+    model: Any = None
+
+
+@dataclass
+class _Known:
+    """What is remembered of a recipe."""
+
+    architecture: weakref.ref[Architecture]
+    initial: InitialWeights
+    seed: int
+    values: list[np.ndarray]
+    learning_rate: float | None
+    is_repeatable: bool = True
+
+
+_LOCK = threading.RLock()
+_architectures: OrderedDict[Hashable, Architecture] = OrderedDict()
+_recipes: OrderedDict[Hashable, _Known | None] = OrderedDict()
+
+
+def clear_programs() -> None:
+    """Forget all compiled programs and architectures of this process.
+
+    Fitted estimators keep theirs. The next fits build and compile anew, with the same results.
+
+    Examples
+    --------
+    >>> import nnkit
+    >>> nnkit.clear_programs()
+    """
+    with _LOCK:
+        _architectures.clear()
+        _recipes.clear()
+
+
+def begin_of(
+    recipe: Recipe, task_choices: Any, X_example: Any, device: str | None
+) -> Begin:
+    """Return the architecture of a recipe and the initial values of its variables.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    task_choices : sequence of sequences of Task
+        What each output may be to learn.
+    X_example : ndarray, or dict or list of ndarray
+        Encoded rows, at least one.
+    device : str or None
+        Where the network lives.
+    """
+    with _LOCK:
+        watched, was_read = _watching_rows(recipe)
+        key = _recipe_key(recipe, task_choices, X_example, device, with_rows=False)
+        if key is not None and key in _recipes and _recipes[key] is None:
+            key = _recipe_key(recipe, task_choices, X_example, device, with_rows=True)
+        known = _recipes.get(key) if key is not None else None
+        architecture = known.architecture() if known is not None else None
+        if known is not None and architecture is not None:
+            _recipes.move_to_end(key)
+            _keep(architecture)
+            begin = _again(known, architecture, recipe, task_choices, X_example)
+            if begin is not None:
+                return begin
+            key = None
+        built = Architecture(watched, task_choices, X_example)
+        values = _values(built.model)
+        rate = learning_rate_of(built.model.optimizer)
+        shared = _known_architecture(built, device)
+        if key is None:
+            own = None if shared is built else built.model
+            return Begin(shared, shared.structure is not None, values, rate, own)
+        if was_read():
+            _recipes[key] = None
+            key = _recipe_key(recipe, task_choices, X_example, device, with_rows=True)
+        _keep(shared)
+        _recipes[key] = _Known(
+            weakref.ref(shared), InitialWeights(built.model, recipe.seed), recipe.seed, values, rate
+        )
+        while len(_recipes) > _MAX_RECIPES:
+            _recipes.popitem(last=False)
+        return Begin(shared, True, values, _rate_of(recipe, rate))
+
+
+def _again(
+    known: _Known, architecture: Architecture, recipe: Recipe, task_choices: Any, X_example: Any
+) -> Begin | None:
+    """Return the begin of a recipe that was built before; None if it is another each time."""
+    rate = _rate_of(recipe, known.learning_rate)
+    if not known.is_repeatable:
+        return None
+    if recipe.seed == known.seed:
+        return Begin(architecture, True, known.values, rate)
+    if not known.initial.is_trusted:
+        # A second build shows whether drawing anew gives the same to the bit.
+        second = Architecture(recipe, task_choices, X_example)
+        if not second.is_like(architecture):
+            known.is_repeatable = False
+            return None
+        if not known.initial.agree_with(second.model, recipe.seed):
+            return Begin(architecture, True, _values(second.model), rate)
+    return Begin(architecture, True, known.initial.of_seed(recipe.seed), rate)
+
+
+def _known_architecture(built: Architecture, device: str | None) -> Architecture:
+    """Return the architecture of the same structure that is known, else this one."""
+    if built.structure is None:
+        return built
+    found = _architectures.setdefault((built.structure, device), built)
+    _keep(found)
+    return found
+
+
+def forget(architecture: Architecture) -> None:
+    """Share an architecture no more."""
+    with _LOCK:
+        for key in [key for key, known in _architectures.items() if known is architecture]:
+            del _architectures[key]
+
+
+def _keep(architecture: Architecture) -> None:
+    """Note that an architecture is used, and forget those not used for the longest time."""
+    for key, known in reversed(_architectures.items()):
+        if known is architecture:
+            _architectures.move_to_end(key)
+            break
+    else:
+        _architectures["alone", id(architecture)] = architecture
+    n_bytes = sum(known.n_bytes for known in _architectures.values())
+    while len(_architectures) > 1 and (
+        len(_architectures) > _MAX_ARCHITECTURES or n_bytes > _MAX_BYTES
+    ):
+        n_bytes -= _architectures.popitem(last=False)[1].n_bytes
+
+
+def _values(model: Any) -> list[np.ndarray]:
+    return [keras.ops.convert_to_numpy(variable.value) for variable in model.variables]
+
+
+def _routed_rate(recipe: Recipe) -> float | None:
+    """Return the learning rate that is routed to the optimizer, if it is a number."""
+    rate = recipe.compilation.of("optimizer").get("learning_rate")
+    if recipe.wants_compile_kwargs or isinstance(rate, bool) or not isinstance(rate, Real):
+        return None
+    return float(rate)
+
+
+def _rate_of(recipe: Recipe, rate: float | None) -> float | None:
+    routed = _routed_rate(recipe)
+    return rate if routed is None else routed
+
+
+def _recipe_key(
+    recipe: Recipe, task_choices: Any, X_example: Any, device: str | None, *, with_rows: bool
+) -> Hashable | None:
+    """Return what tells recipes apart; None if something in them has a state of its own."""
+    if not recipe.is_rebuildable:
+        return None
+    compilation = recipe.compilation
+    routed = {name: dict(values) for name, values in compilation.routed.items()}
+    if _routed_rate(recipe) is not None:
+        routed["optimizer"]["learning_rate"] = "a number"
+    arguments = {
+        name: dict(value, X_shape_=None if not with_rows else value["X_shape_"])
+        if _is_meta(value)
+        else value
+        for name, value in recipe.arguments.items()
+    }
+    policy = recipe.dtype_policy or keras.config.dtype_policy()
+    try:
+        return fingerprint(
+            [
+                recipe.builder,
+                arguments,
+                [compilation.optimizer, compilation.loss, compilation.metrics, routed],
+                recipe.wants_compile_kwargs,
+                policy if isinstance(policy, str) else policy.name,
+                keras.config.floatx(),
+                keras.config.image_data_format(),
+                keras.tree.map_structure(lambda part: [part.shape[1:], part.dtype], X_example),
+                task_choices,
+                device,
+            ]
+        )
+    except NoFingerprint:
+        return None
+
+
+def _is_meta(value: Any) -> bool:
+    return isinstance(value, Mapping) and "X_shape_" in value
+
+
+class _Shape(tuple):  # type: ignore[type-arg]
+    """A shape that notes whether its number of rows was looked at."""
+
+    note: Callable[[], None]
+
+    def __getitem__(self, index: Any) -> Any:
+        part = index if isinstance(index, slice) else slice(index, index + 1 or None)
+        if 0 in range(len(self))[part]:
+            self.note()
+        return tuple.__getitem__(self, index)
+
+    def __iter__(self) -> Any:
+        self.note()
+        return tuple.__iter__(self)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        self.note()
+        return np.array(tuple(tuple.__iter__(self)), dtype=dtype)
+
+    def __add__(self, other: Any) -> Any:
+        self.note()
+        return tuple.__add__(self, other)
+
+    def __eq__(self, other: object) -> bool:
+        self.note()
+        return tuple.__eq__(self, other)
+
+    def __hash__(self) -> int:
+        self.note()
+        return tuple.__hash__(self)
+
+    def __repr__(self) -> str:
+        self.note()
+        return tuple.__repr__(self)
+
+
+def _watching_rows(recipe: Recipe) -> tuple[Recipe, Callable[[], bool]]:
+    """Return a recipe whose builder is watched, and whether it looked at the number of rows."""
+    read: list[bool] = []
+
+    def watched(shape: Any) -> Any:
+        if isinstance(shape, dict):
+            return {name: watched(part) for name, part in shape.items()}
+        if isinstance(shape, list):
+            return [watched(part) for part in shape]
+        watched_shape = _Shape(shape)
+        watched_shape.note = lambda: read.append(True)
+        return watched_shape
+
+    arguments = {
+        name: type(value)(**dict(value, X_shape_=watched(value["X_shape_"])))  # type: ignore[call-arg]
+        if _is_meta(value)
+        else value
+        for name, value in recipe.arguments.items()
+    }
+    return replace(recipe, arguments=arguments), lambda: bool(read)

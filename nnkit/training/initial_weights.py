@@ -1,0 +1,149 @@
+"""The initial weights of a network, drawn again without building it again.
+
+A build draws the seeds of its initializers and random layers one after the other. Which draw
+belongs to which variable is found out once, on a built model; from then on the initializers are
+called with the draws of another seed.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+__all__ = ["InitialWeights"]
+
+# A build that draws more than this is not followed.
+_MAX_DRAWS = 4096
+# Larger networks are built anew, which takes no time beside their training.
+_MAX_PARAMETERS = 5_000_000
+
+
+def _draws(seed: int, n_draws: int) -> list[int]:
+    """Return the seeds that Keras draws in a build: ``random.randint(1, 1e9)``."""
+    generator = random.Random(seed)
+    return [generator.randint(1, 10**9) for _ in range(n_draws)]
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Values that an initializer gives, or the state of a seed generator."""
+
+    draw: int
+    initializer: Any | None
+    shape: tuple[int, ...]
+    dtype: str
+
+    def __call__(self, draws: Sequence[int]) -> np.ndarray:
+        seed = draws[self.draw]
+        if self.initializer is None:
+            return np.array([seed, 0], dtype=self.dtype)
+        initializer = copy.copy(self.initializer)
+        initializer.seed = seed
+        return keras.ops.convert_to_numpy(initializer(self.shape, dtype=self.dtype))
+
+
+class InitialWeights:
+    """The initial values of a model's variables, as a function of the seed of its build.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Just built.
+    seed : int
+        Of that build.
+
+    Attributes
+    ----------
+    is_trusted : bool
+        Whether a second build, with another seed, has given what was drawn here.
+    """
+
+    def __init__(self, model: Any, seed: int) -> None:
+        self.is_trusted = False
+        variables = model.variables
+        values = [keras.ops.convert_to_numpy(variable.value) for variable in variables]
+        by_seed = {draw: position for position, draw in enumerate(_draws(seed, _MAX_DRAWS))}
+        initializers = [
+            (by_seed[found.seed], found)
+            for found in _initializers(model)
+            if isinstance(getattr(found, "seed", None), int) and found.seed in by_seed
+        ]
+        if model.count_params() > _MAX_PARAMETERS:
+            initializers = []
+        self._sources: list[np.ndarray | _Drawn] = []
+        for variable, value in zip(variables, values, strict=True):
+            source = _source(variable, value, by_seed, initializers)
+            if isinstance(source, _Drawn) and source.initializer is not None:
+                # Each is used once as a rule: the next variable is likely the next one's.
+                last = [draw for draw, _ in initializers].index(source.draw)
+                initializers = initializers[last + 1 :] + initializers[: last + 1]
+            self._sources.append(source)
+        drawn = [source.draw for source in self._sources if isinstance(source, _Drawn)]
+        self._n_draws = 1 + max(drawn, default=-1)
+
+    def of_seed(self, seed: int) -> list[np.ndarray]:
+        """Return the values of all variables that a build with this seed begins with."""
+        draws = _draws(seed, self._n_draws)
+        return [
+            source(draws) if isinstance(source, _Drawn) else source for source in self._sources
+        ]
+
+    def agree_with(self, model: Any, seed: int) -> bool:
+        """Return whether a model that was built with a seed has the values drawn here, to the bit.
+
+        If so, they are trusted from now on.
+        """
+        values = [keras.ops.convert_to_numpy(variable.value) for variable in model.variables]
+        drawn = self.of_seed(seed)
+        self.is_trusted = len(values) == len(drawn) and all(
+            ours.dtype == built.dtype and np.array_equal(ours, built, equal_nan=True)
+            for ours, built in zip(drawn, values, strict=True)
+        )
+        return self.is_trusted
+
+
+def _source(
+    variable: Any,
+    value: np.ndarray,
+    by_seed: dict[int, int],
+    initializers: Sequence[tuple[int, Any]],
+) -> np.ndarray | _Drawn:
+    shape, dtype = tuple(variable.shape), str(value.dtype)
+    if shape == (2,) and value.dtype.kind in "iu" and value[1] == 0 and int(value[0]) in by_seed:
+        return _Drawn(by_seed[int(value[0])], None, shape, dtype)
+    if value.dtype.kind == "f" and len(np.unique(value.ravel()[:16])) > 1:
+        for draw, initializer in initializers:
+            if _gives(initializer, shape, dtype, value):
+                return _Drawn(draw, initializer, shape, dtype)
+    return value
+
+
+def _gives(initializer: Callable[..., Any], shape: Any, dtype: str, value: np.ndarray) -> bool:
+    try:
+        found = keras.ops.convert_to_numpy(initializer(shape, dtype=dtype))
+    except (ValueError, TypeError):  # an initializer of another kind of shape
+        return False
+    return np.array_equal(found, value)
+
+
+def _initializers(part: Any, seen: set[int] | None = None) -> Iterator[Any]:
+    """Yield the initializers of a layer and its sublayers, wherever they keep them, in order."""
+    seen = set() if seen is None else seen
+    if id(part) in seen:
+        return
+    seen.add(id(part))
+    if isinstance(part, keras.initializers.Initializer):
+        yield part
+    elif isinstance(part, keras.layers.Layer):
+        for name, value in vars(part).items():
+            if name != "_tracker":
+                yield from _initializers(value, seen)
+    elif isinstance(part, (list, tuple, dict)):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from _initializers(inner, seen)

@@ -1,0 +1,151 @@
+"""Which way a training takes: the one place that chooses.
+
+The choice depends on the fit's own model, data and settings only, never on what this process
+has compiled before: on the same machine the same fit gives the same bits.
+
+======== =========================================================================
+path     what it is
+======== =========================================================================
+"keras"  ``keras.Model.fit``, for what a compiled program cannot carry
+"graph"  a TensorFlow graph that loops over batches; works with all other models
+"xla"    the same loop as machine code, for small networks whose rows do not see
+         each other: half the time per step, for a third of a second of compiling
+======== =========================================================================
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+from scipy import sparse
+
+from nnkit._compat import compile_arguments, has_gradient_overwrites
+from nnkit.training.architecture import Architecture
+from nnkit.training.callbacks import needs_batches
+from nnkit.training.rows import n_rows
+
+__all__ = ["ENGINES", "Path", "choose_path", "is_padded"]
+
+ENGINES = ("auto", "compiled", "graph", "xla", "keras")
+
+Path = Literal["graph", "xla", "keras"]
+
+# Below so many steps in a fit, compiling takes longer than it saves in a search of many fits.
+_MIN_STEPS_FOR_XLA = 250
+
+# Operations per step above which TensorFlow's own kernels are as fast (docs/performance.rst).
+_MAX_ARITHMETIC_FOR_XLA = 1e7
+
+
+def choose_path(architecture: Architecture, data: Any, plan: Any) -> Path:
+    """Return the way that a training takes.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    data : TrainingData
+    plan : TrainingPlan
+        ``engine`` overrides the choice.
+
+    Raises
+    ------
+    ValueError
+        If the engine that is asked for cannot carry the model, the data or a callback.
+    """
+    if plan.engine == "keras":
+        return "keras"
+    reason = _reason_for_keras(architecture.model, plan.callbacks)
+    if reason is not None:
+        if plan.engine != "auto":
+            raise ValueError(
+                f"engine={plan.engine!r} cannot carry {reason}. Use engine='auto'."
+            )
+        return "keras"
+    if plan.engine == "graph":
+        return "graph"
+    reason = _reason_for_graph(architecture, data)
+    if plan.engine == "xla":
+        if reason is not None:
+            raise ValueError(f"engine='xla' cannot carry {reason}. Use engine='auto'.")
+        return "xla"
+    n_steps = plan.epochs * math.ceil(n_rows(data.X) / plan.batch_size)
+    arithmetic = architecture.step_arithmetic * min(plan.batch_size, n_rows(data.X))
+    if reason is not None or n_steps < _MIN_STEPS_FOR_XLA:
+        return "graph"
+    if arithmetic > _MAX_ARITHMETIC_FOR_XLA or tf.config.list_logical_devices("GPU"):
+        return "graph"
+    return "xla"
+
+
+def is_padded(architecture: Architecture) -> bool:
+    """Return whether a last, smaller batch may be filled up with rows that weigh nothing."""
+    model = architecture.model
+    losses = keras.tree.flatten(model.loss)
+    return (
+        architecture.is_rowwise
+        and not _has_metrics(model)
+        and all(
+            type(loss).__module__.startswith("keras.")
+            and loss.reduction in ("mean_with_sample_weight", "sum")
+            for loss in losses
+        )
+    )
+
+
+def _has_metrics(model: Any) -> bool:
+    arguments = compile_arguments(model)
+    return any(arguments.get(name) for name in ("metrics", "weighted_metrics"))
+
+
+def _reason_for_graph(architecture: Architecture, data: Any) -> str | None:
+    if sparse.issparse(data.X):
+        return "sparse rows"
+    if _has_metrics(architecture.model):
+        return "metrics"
+    if not is_padded(architecture):
+        return "layers that look at more than one row, or a loss or layer of one's own"
+    return None
+
+
+_REPLACEABLE = (
+    "train_step",
+    "fit",
+    "make_train_function",
+    "compute_loss",
+    "compute_metrics",
+    "get_metrics_result",
+    "metrics",
+    "reset_metrics",
+)
+
+
+def _reason_for_keras(model: Any, callbacks: Sequence[Any]) -> str | None:
+    for name in _REPLACEABLE:
+        # A replaced method shows on the instance or in a class that is not Keras' own.
+        if name in vars(model):
+            return f"a model with its own {name}"
+        owner = next(cls for cls in type(model).__mro__ if name in vars(cls))
+        if not owner.__module__.startswith("keras."):
+            return f"a model with its own {name}"
+    if model.run_eagerly:
+        return "a model compiled with run_eagerly"
+    if model.steps_per_execution not in (None, 1):
+        return "a model compiled with steps_per_execution"
+    if compile_arguments(model).get("jit_compile") is True:
+        return "a model compiled with jit_compile"
+    if tf.distribute.has_strategy():
+        return "a tf.distribute strategy"
+    if not model.trainable_variables:
+        return "a model without trainable weights"
+    if getattr(model.optimizer, "gradient_accumulation_steps", None):
+        return "an optimizer that accumulates gradients"
+    if has_gradient_overwrites(model.trainable_variables):
+        return "weights of 8 bits"
+    for callback in callbacks:
+        if needs_batches(callback):
+            return f"{type(callback).__name__}, which wants to be called at every batch"
+    return None

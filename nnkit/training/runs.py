@@ -1,0 +1,334 @@
+"""A training's or a validation's rows on their way through a compiled program."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy import sparse
+
+from nnkit.training.architecture import Architecture
+from nnkit.training.paths import Path, is_padded
+from nnkit.training.program import (
+    epoch_training,
+    fresh_metrics,
+    padded_training,
+    prepare_metrics,
+    validation_program,
+)
+from nnkit.training.rows import n_rows, take_on_host, taker, to_device
+from nnkit.training.state import TrainingState
+
+__all__ = ["TrainingRun", "ValidationRun"]
+
+# Rows that take more than this stay on the host, and go to the device in pieces of this size.
+_MAX_DEVICE_BYTES = 2**30
+
+# About how long a call may take, in seconds: an interrupt from the keyboard waits for its end.
+_CALL_SECONDS = 0.5
+
+# What a step takes at least, and how fast arithmetic goes: a rough estimate for the above.
+_STEP_SECONDS, _OPERATIONS_PER_SECOND = 5e-5, 2e10
+
+# Batches that go to an XLA program at once: at most so many, and so many bytes.
+_XLA_STEPS, _XLA_BYTES = 256, 8 * 2**20
+
+
+class TrainingRun:
+    """Epochs of one training through the compiled program of its path.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    path : {"graph", "xla"}
+    data : TrainingData
+    batch_size : int
+        Rows per step, at most as many as there are.
+    state : TrainingState
+        One like those that will be trained.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        path: Path,
+        data: Any,
+        batch_size: int,
+        state: TrainingState,
+    ) -> None:
+        self._architecture = architecture
+        self._data = data
+        self._n_samples = n_rows(data.X)
+        self._batch_size = batch_size
+        self._steps_per_epoch = math.ceil(self._n_samples / batch_size)
+        self._take = taker(data.X)
+        self._path = path
+        self._is_padded = is_padded(architecture)
+        if not self._is_padded:
+            prepare_metrics(architecture, data.X, data.y)
+        arithmetic = architecture.step_arithmetic * batch_size
+        seconds = _STEP_SECONDS + arithmetic / _OPERATIONS_PER_SECOND
+        self._steps_per_call = max(1, int(_CALL_SECONDS / seconds))
+        self._example = state
+        if path == "graph":
+            self._device_rows = _DeviceRows(data)
+
+    def epochs_per_call(self, n_epochs: int) -> int:
+        """Return how many epochs to give at once, where nothing has to happen between them."""
+        if not self._is_padded:
+            return 1
+        return int(np.clip(self._steps_per_call // self._steps_per_epoch, 1, n_epochs))
+
+    def __call__(
+        self, state: TrainingState, orders: Sequence[np.ndarray]
+    ) -> tuple[TrainingState, list[dict[str, float]]]:
+        """Train for some epochs.
+
+        Parameters
+        ----------
+        state : TrainingState
+        orders : sequence of ndarray of shape (n_samples,)
+            The positions of rows in the order of each epoch.
+
+        Returns
+        -------
+        state : TrainingState
+        logs : list of dict
+            The loss, and the metrics by name, of each epoch.
+        """
+        if self._is_padded:
+            return self._padded(state, orders)
+        found = []
+        for order in orders:
+            state, logs = self._epoch(state, order)
+            found.append(logs)
+        return state, found
+
+    # Batches of one size
+
+    def _padded(
+        self, state: TrainingState, orders: Sequence[np.ndarray]
+    ) -> tuple[TrainingState, list[dict[str, float]]]:
+        size, n_steps = self._padded_size, self._steps_per_epoch
+        positions = np.zeros((len(orders), n_steps * self._batch_size), np.int32)
+        positions[:, : self._n_samples] = orders
+        batches = np.zeros((len(orders) * n_steps, size), np.int32)
+        batches[:, : self._batch_size] = positions.reshape(-1, self._batch_size)
+        counts = np.full((len(orders), n_steps), self._batch_size, np.int32)
+        counts[:, -1] = self._n_samples - self._batch_size * (n_steps - 1)
+        run = self._through_xla if self._path == "xla" else self._through_graph
+        state, losses = run(state, batches, counts.ravel())
+        means = (losses.reshape(counts.shape) * counts).sum(axis=1) / self._n_samples
+        return state, [{"loss": float(mean)} for mean in means]
+
+    @property
+    def _padded_size(self) -> int:
+        # Where a batch holds all rows, tables of about the same length share a program.
+        if self._batch_size < self._n_samples:
+            return self._batch_size
+        return 32 * math.ceil(self._batch_size / 32)
+
+    def _through_graph(
+        self, state: TrainingState, batches: np.ndarray, counts: np.ndarray
+    ) -> tuple[TrainingState, np.ndarray]:
+        losses = []
+        for start in range(0, len(counts), self._steps_per_call):
+            part = slice(start, start + self._steps_per_call)
+            rows, positions = self._device_rows.at(batches[part])
+            program = self._program("graph", rows, self._padded_size, None)
+            state, found = program(state, *rows, positions, counts[part], len(counts[part]))
+            losses.append(found.numpy())
+        return state, np.concatenate(losses).astype(np.float64)
+
+    def _through_xla(
+        self, state: TrainingState, batches: np.ndarray, counts: np.ndarray
+    ) -> tuple[TrainingState, np.ndarray]:
+        size, n_at_once = self._padded_size, self._xla_steps
+        losses = []
+        for start in range(0, len(counts), n_at_once):
+            part = slice(start, start + n_at_once)
+            n_steps = len(counts[part])
+
+            def in_steps(values: np.ndarray, rows: np.ndarray = batches[part]) -> np.ndarray:
+                steps = np.zeros((n_at_once, size, *values.shape[1:]), values.dtype)
+                steps[: len(rows)] = values[rows]
+                return steps
+
+            rows = (
+                keras.tree.map_structure(in_steps, self._data.X),
+                keras.tree.map_structure(in_steps, self._data.y),
+                np.ones(1, np.float32)
+                if self._data.sample_weight is None
+                else in_steps(self._data.sample_weight),
+            )
+            program = self._program("xla", rows, size, n_at_once)
+            positions = np.zeros((n_at_once, 0), np.int32)
+            padded_counts = np.zeros(n_at_once, np.int32)
+            padded_counts[:n_steps] = counts[part]
+            state, found = program(state, *rows, positions, padded_counts, n_steps)
+            losses.append(found.numpy()[:n_steps])
+        return state, np.concatenate(losses).astype(np.float64)
+
+    @property
+    def _xla_steps(self) -> int:
+        """Batches per call, a power of two, so that tables of other lengths share a program."""
+        row_bytes = _row_bytes(self._data.X) * self._padded_size
+        return int(2 ** np.clip(np.log2(_XLA_BYTES / max(1, row_bytes)) // 1, 4, 8))
+
+    def _program(self, kind: str, rows: Any, size: int, n_steps: int | None) -> Any:
+        weight = self._data.sample_weight
+        key = ("train", kind, size, n_steps, weight is not None, _key_of(self._data))
+        return self._architecture.program(
+            key,
+            lambda: padded_training(
+                self._architecture,
+                self._take if kind == "graph" else None,
+                self._example,
+                rows[0],
+                rows[1],
+                None if weight is None else rows[2],
+                size,
+                n_steps=n_steps,
+            ),
+        )
+
+    # Any rows
+
+    def _epoch(
+        self, state: TrainingState, order: np.ndarray
+    ) -> tuple[TrainingState, dict[str, float]]:
+        metrics, total = fresh_metrics(self._architecture), 0.0
+        results: dict[str, Any] = {}
+        # Pieces of whole batches.
+        size = self._batch_size * self._steps_per_call
+        for start in range(0, len(order), size):
+            rows, positions = self._device_rows.at(order[start : start + size])
+            weight = self._data.sample_weight
+            program = self._architecture.program(
+                ("epoch", weight is not None, _key_of(self._data)),
+                lambda rows=rows, weight=weight: epoch_training(
+                    self._architecture,
+                    self._take,
+                    self._example,
+                    rows[0],
+                    rows[1],
+                    None if weight is None else rows[2],
+                    self._batch_size,
+                ),
+            )
+            state, metrics, loss, results = program(
+                state, metrics, *rows, positions, self._batch_size
+            )
+            total += float(loss)
+        logs = {"loss": total / self._n_samples}
+        return state, logs | {name: float(value) for name, value in results.items()}
+
+
+class ValidationRun:
+    """Passes over held-out rows through the compiled validation.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    data : TrainingData
+    state : TrainingState
+        One like those that will be validated.
+    chunk_rows : int or None, default=None
+        Rows per call; None chooses by memory.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        data: Any,
+        state: TrainingState,
+        chunk_rows: int | None = None,
+    ) -> None:
+        self._architecture = architecture
+        self._rows = _DeviceRows(data)
+        self._n_samples = n_rows(data.X)
+        self._weight = data.sample_weight
+        self._chunk_rows = chunk_rows or architecture.rows_per_chunk
+        self._take = taker(data.X)
+        self._key = ("validate", self._weight is not None, _key_of(data))
+        prepare_metrics(architecture, data.X, data.y)
+        self._example = state
+
+    def __call__(self, state: TrainingState) -> tuple[dict[str, float], list[np.ndarray]]:
+        """Return the loss and the metrics by name, and the list of outputs (n_samples, ...)."""
+        metrics = fresh_metrics(self._architecture)
+        losses, totals, chunks = [], [], []
+        results: dict[str, Any] = {}
+        for start in range(0, self._n_samples, self._chunk_rows):
+            rows = np.arange(start, min(start + self._chunk_rows, self._n_samples), dtype=np.int32)
+            tensors, positions = self._rows.at(rows)
+            program = self._architecture.program(self._key, lambda at=tensors: self._made(at))
+            loss, metrics, results, outputs = program(
+                state.weights, state.others, metrics, *tensors, positions
+            )
+            losses.append(float(loss))
+            totals.append(len(rows) if self._weight is None else self._weight[rows].sum())
+            chunks.append([keras.ops.convert_to_numpy(output) for output in outputs])
+        # Each chunk's loss is a weighted mean: together they weigh as much as their rows.
+        found = {"loss": float(np.average(losses, weights=totals))}
+        found |= {name: float(value) for name, value in results.items()}
+        return found, [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+
+    def _made(self, tensors: tuple[Any, Any, Any]) -> Any:
+        X, y, weight = tensors
+        weight = None if self._weight is None else weight
+        return validation_program(self._architecture, self._take, self._example, X, y, weight)
+
+
+class _DeviceRows:
+    """The rows of a training or validation on the device.
+
+    All of them go there once; if they are too large, those of each call go alone.
+
+    Parameters
+    ----------
+    data : TrainingData
+    max_bytes : int or None, default=None
+        What is too large; None is 1 GiB.
+    """
+
+    def __init__(self, data: Any, max_bytes: int | None = None) -> None:
+        self._data = data
+        n_bytes = _row_bytes((data.X, data.y)) * n_rows(data.X)
+        limit = _MAX_DEVICE_BYTES if max_bytes is None else max_bytes
+        self._held = self._tensors(data.X, data.y, data.sample_weight) if n_bytes <= limit else None
+
+    def _tensors(self, X: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
+        weight = np.ones(1, np.float32) if weight is None else weight
+        return to_device(X), to_device(y), tf.convert_to_tensor(weight)
+
+    def at(self, positions: np.ndarray) -> tuple[tuple[Any, Any, Any], np.ndarray]:
+        """Return the tensors of X, y and weights, and where in them the rows are."""
+        if self._held is not None:
+            return self._held, positions
+        rows, data = positions.ravel(), self._data
+        X = data.X[rows] if sparse.issparse(data.X) else take_on_host(data.X, rows)
+        weight = None if data.sample_weight is None else data.sample_weight[rows]
+        tensors = self._tensors(X, take_on_host(data.y, rows), weight)
+        return tensors, np.arange(rows.size, dtype=np.int32).reshape(positions.shape)
+
+
+def _row_bytes(rows: Any) -> float:
+    """Return the memory that one row takes, in bytes."""
+    return sum(
+        part.data.nbytes / part.shape[0] if sparse.issparse(part) else part.nbytes / len(part)
+        for part in keras.tree.flatten(rows)
+    )
+
+
+def _key_of(data: Any) -> str:
+    """Return what tells apart rows and targets that a program takes."""
+    return str(
+        keras.tree.map_structure(
+            lambda part: f"{type(part).__name__} {part.shape[1:]} {part.dtype}", (data.X, data.y)
+        )
+    )
