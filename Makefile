@@ -61,7 +61,7 @@ docs: $(VENV)/installed
 	$(BIN)/sphinx-build -W -b html docs docs/_build/html
 
 bench: $(VENV)/installed
-	PYTHONPATH=$(ROOT) $(BIN)/python benchmarks/training.py docs/benchmarks.md
+	PYTHONPATH=$(ROOT) $(BIN)/python -m benchmarks docs/benchmarks.md
 
 test-floors:
 	$(PYTHON) -m venv .venv-floors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 from collections.abc import Mapping
 from types import SimpleNamespace
@@ -21,6 +22,29 @@ from nnkit.estimators.routing import (
 __all__ = ["KerasParameters"]
 
 
+# Signatures are read often: by every fit, clone and search.
+@functools.cache
+def _parameter_names(cls: type) -> tuple[str, ...]:
+    names: set[str] = set()
+    for base in cls.__mro__:
+        if "__init__" not in vars(base) or not issubclass(base, KerasParameters):
+            continue
+        parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
+        names |= {p.name for p in parameters if p.kind is not p.VAR_KEYWORD} - {"self"}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return tuple(sorted(names))
+
+
+@functools.cache
+def _names_of_all_signatures(cls: type) -> frozenset[str]:
+    names: set[str] = set()
+    for base in cls.__mro__:
+        if "__init__" in vars(base) and issubclass(base, KerasParameters):
+            names |= set(inspect.signature(vars(base)["__init__"]).parameters)
+    return frozenset(names - {"self", "routed"})
+
+
 class KerasParameters(BaseEstimator):
     """Base of the estimators that keeps their parameters, of whatever name.
 
@@ -31,24 +55,12 @@ class KerasParameters(BaseEstimator):
     @classmethod
     def _get_param_names(cls) -> list[str]:
         """Return the parameters in the signature, and behind ``**kwargs`` in the base's."""
-        names: set[str] = set()
-        for base in cls.__mro__:
-            if "__init__" not in vars(base) or not issubclass(base, KerasParameters):
-                continue
-            parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
-            names |= {p.name for p in parameters if p.kind is not p.VAR_KEYWORD} - {"self"}
-            if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-                break
-        return sorted(names)
+        return list(_parameter_names(cls))
 
     @classmethod
-    def _attribute_names(cls) -> set[str]:
+    def _attribute_names(cls) -> frozenset[str]:
         """Return the parameters of all signatures, also those that a subclass fixes."""
-        names: set[str] = set()
-        for base in cls.__mro__:
-            if "__init__" in vars(base) and issubclass(base, KerasParameters):
-                names |= set(inspect.signature(vars(base)["__init__"]).parameters)
-        return names - {"self", "routed"}
+        return _names_of_all_signatures(cls)
 
     def _routed(self) -> dict[str, Any]:
         """Return the parameters outside the signature."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
+from functools import cached_property
 from typing import Any
 
 import keras
 import numpy as np
 
+from nnkit._compat import compile_arguments
 from nnkit.training.building import Recipe, as_inputs
 from nnkit.training.compilation import Compiled, compile_model
-from nnkit.training.fingerprint import NoFingerprint, fingerprint
+from nnkit.training.fingerprint import NoFingerprint, fingerprint, has_own_code
 from nnkit.training.placement import on_device
 from nnkit.training.state import Layout
 
@@ -70,6 +72,7 @@ class Architecture:
         self.lock = threading.RLock()
         self._layout: Layout | None = None
         self._programs: dict[Hashable, Any] = {}
+        self._facts: dict[str, Any] = {}
 
     @property
     def layout(self) -> Layout:
@@ -107,7 +110,13 @@ class Architecture:
                 self._programs[key] = self._programs.pop(key)
             return self._programs[key]
 
-    @property
+    def fact(self, name: str, find: Callable[[], Any]) -> Any:
+        """Return what was found out about the model, on its first use."""
+        if name not in self._facts:
+            self._facts[name] = find()
+        return self._facts[name]
+
+    @cached_property
     def target_dtype(self) -> str:
         """The dtype in which targets are compared with the outputs."""
         dtype = str(self.model.variable_dtype)
@@ -116,7 +125,7 @@ class Architecture:
             dtype = str(outputs[0].dtype)
         return dtype if dtype in ("float32", "float64") else "float32"
 
-    @property
+    @cached_property
     def n_bytes(self) -> int:
         """The memory that the variables take, in bytes."""
         return sum(
@@ -124,7 +133,7 @@ class Architecture:
             for variable in self.model.variables
         )
 
-    @property
+    @cached_property
     def is_rowwise(self) -> bool:
         """Whether rows may be added to a batch without any effect, if they weigh nothing."""
         model = self.model
@@ -140,7 +149,7 @@ class Architecture:
             for layer in model.layers
         )
 
-    @property
+    @cached_property
     def rows_per_chunk(self) -> int:
         """How many rows go through the network at once where memory is to stay bounded."""
         sizes = [int(np.prod(part.shape[1:])) for part in keras.tree.flatten(self.row)]
@@ -149,7 +158,7 @@ class Architecture:
             sizes.append(int(np.prod([size or 1 for size in tuple(shape)[1:]])))
         return int(np.clip(_CHUNK_BYTES // (4 * max(sizes)), 1, 32_768))
 
-    @property
+    @cached_property
     def step_arithmetic(self) -> float:
         """The floating-point operations of one step per row: 6 for each weight and position."""
         total = 0.0
@@ -190,7 +199,7 @@ def _structure_of(architecture: Architecture) -> Hashable | None:
     if any(part in type(leaf).__module__ for leaf in leaves for part in _WITH_HIDDEN_STATE):
         return None
     config = [type(model).__name__, model.get_config()]
-    if _has_own_code(config):
+    if has_own_code(config):
         return None
     try:
         key = fingerprint(
@@ -198,8 +207,11 @@ def _structure_of(architecture: Architecture) -> Hashable | None:
                 config,
                 [(tuple(v.shape), str(v.dtype), v.trainable) for v in model.variables],
                 model.optimizer,
-                keras.tree.flatten(model.loss),
-                [metric for metric in model.metrics if metric.name != "loss"],
+                {
+                    name: argument
+                    for name, argument in compile_arguments(model).items()
+                    if name != "optimizer"
+                },
                 [architecture.compiled.tasks, architecture.compiled.heads],
                 keras.tree.map_structure(
                     lambda part: f"{part.shape} {part.dtype}", architecture.row
@@ -209,20 +221,6 @@ def _structure_of(architecture: Architecture) -> Hashable | None:
     except NoFingerprint:
         return None
     return key
-
-
-def _has_own_code(config: Any) -> bool:
-    """Return whether a configuration names functions or classes that are not Keras' own."""
-    if isinstance(config, dict):
-        module = config.get("module")
-        if "class_name" in config and isinstance(module, str) and not module.startswith("keras"):
-            return True
-        if config.get("class_name") in ("function", "__lambda__"):
-            return True
-        return any(_has_own_code(part) for part in config.values())
-    if isinstance(config, (list, tuple)):
-        return any(_has_own_code(part) for part in config)
-    return False
 
 
 def _leaves(model: Any) -> list[Any]:

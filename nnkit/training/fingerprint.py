@@ -22,7 +22,7 @@ import numpy as np
 
 from nnkit._compat import constructor_arguments, decay_exclusions
 
-__all__ = ["NoFingerprint", "fingerprint"]
+__all__ = ["NoFingerprint", "fingerprint", "has_own_code"]
 
 # What these packages define does not change while a process runs.
 _LIBRARIES = frozenset(
@@ -127,6 +127,8 @@ def _settings(value: Any) -> Any:
             kept.pop(name, None)
         return kept
     settings = dict(constructor_arguments(value))
+    if has_own_code(settings):
+        raise NoFingerprint(f"{type(value).__name__} holds a function that is not Keras' own")
     # The drawn seed of an initializer that was given none is not in its configuration.
     settings.setdefault("seed", None)
     if isinstance(value, keras.initializers.Initializer) and hasattr(value, "seed"):
@@ -227,3 +229,17 @@ def _reached_names(code: types.CodeType) -> tuple[tuple[str, tuple[str, ...]], .
         if isinstance(part, types.CodeType):
             found.update(dict.fromkeys(_reached_names(part)))
     return tuple(found)
+
+
+def has_own_code(config: Any) -> bool:
+    """Return whether a configuration names functions or classes that are not Keras' own."""
+    if isinstance(config, dict):
+        module = config.get("module")
+        if "class_name" in config and isinstance(module, str) and not module.startswith("keras"):
+            return True
+        if config.get("class_name") in ("function", "__lambda__"):
+            return True
+        return any(has_own_code(part) for part in config.values())
+    if isinstance(config, (list, tuple)):
+        return any(has_own_code(part) for part in config)
+    return False

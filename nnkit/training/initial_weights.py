@@ -15,11 +15,17 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
+
+from nnkit._compat import compiled, traced
 
 __all__ = ["InitialWeights"]
 
 # A build that draws more than this is not followed.
 _MAX_DRAWS = 4096
+# From then on the draws are one compiled call, which takes longer to trace than some draws.
+_CALLS_BEFORE_COMPILING = 6
+_SEED_DTYPE = np.int64
 # Larger networks are built anew, which takes no time beside their training.
 _MAX_PARAMETERS = 5_000_000
 
@@ -39,13 +45,24 @@ class _Drawn:
     shape: tuple[int, ...]
     dtype: str
 
-    def __call__(self, draws: Sequence[int]) -> np.ndarray:
-        seed = draws[self.draw]
+    def of_seed(self, seed: Any) -> Any:
+        """Return the values that a seed gives."""
         if self.initializer is None:
             return np.array([seed, 0], dtype=self.dtype)
         initializer = copy.copy(self.initializer)
         initializer.seed = seed
-        return keras.ops.convert_to_numpy(initializer(self.shape, dtype=self.dtype))
+        return initializer(self.shape, dtype=self.dtype)
+
+
+class _TensorSeed(keras.random.SeedGenerator):
+    """A seed that is an argument of a compiled function."""
+
+    def __init__(self, seed: Any) -> None:
+        self._seed = seed
+
+    def next(self, ordered: bool = True) -> Any:  # noqa: ARG002
+        """Return the seed as Keras makes it of an integer."""
+        return tf.stack([self._seed, tf.zeros_like(self._seed)])
 
 
 class InitialWeights:
@@ -86,13 +103,59 @@ class InitialWeights:
             self._sources.append(source)
         drawn = [source.draw for source in self._sources if isinstance(source, _Drawn)]
         self._n_draws = 1 + max(drawn, default=-1)
+        self._n_calls = 0
+        self._compiled: Callable[..., Any] | None = None
 
     def of_seed(self, seed: int) -> list[np.ndarray]:
         """Return the values of all variables that a build with this seed begins with."""
         draws = _draws(seed, self._n_draws)
-        return [
-            source(draws) if isinstance(source, _Drawn) else source for source in self._sources
+        if self._compiled is not None:
+            return self._in_one_call(draws)
+        values = [
+            keras.ops.convert_to_numpy(source.of_seed(draws[source.draw]))
+            if isinstance(source, _Drawn)
+            else source
+            for source in self._sources
         ]
+        self._n_calls += 1
+        if self._n_calls == _CALLS_BEFORE_COMPILING and self._is_compilable:
+            self._compile()
+            if not _are_equal(values, self._in_one_call(draws)):
+                self._compiled = None
+        return values
+
+    @property
+    def _is_compilable(self) -> bool:
+        # Initializers of one's own may compute with their seed as with a number.
+        return self.is_trusted and all(
+            type(source.initializer).__module__.startswith("keras.")
+            for source in self._sources
+            if isinstance(source, _Drawn) and source.initializer is not None
+        )
+
+    def _in_one_call(self, draws: Sequence[int]) -> list[np.ndarray]:
+        assert self._compiled is not None
+        found = iter(self._compiled(np.array(draws, dtype=_SEED_DTYPE)))
+        return [
+            source
+            if not isinstance(source, _Drawn)
+            else source.of_seed(draws[source.draw])
+            if source.initializer is None
+            else next(found).numpy()
+            for source in self._sources
+        ]
+
+    def _compile(self) -> None:
+        by_initializer = [
+            source
+            for source in self._sources
+            if isinstance(source, _Drawn) and source.initializer is not None
+        ]
+
+        def draw(seeds: Any) -> list[Any]:
+            return [source.of_seed(_TensorSeed(seeds[source.draw])) for source in by_initializer]
+
+        self._compiled = traced(compiled(draw), tf.TensorSpec((self._n_draws,), _SEED_DTYPE))
 
     def agree_with(self, model: Any, seed: int) -> bool:
         """Return whether a model that was built with a seed has the values drawn here, to the bit.
@@ -100,12 +163,15 @@ class InitialWeights:
         If so, they are trusted from now on.
         """
         values = [keras.ops.convert_to_numpy(variable.value) for variable in model.variables]
-        drawn = self.of_seed(seed)
-        self.is_trusted = len(values) == len(drawn) and all(
-            ours.dtype == built.dtype and np.array_equal(ours, built, equal_nan=True)
-            for ours, built in zip(drawn, values, strict=True)
-        )
+        self.is_trusted = _are_equal(values, self.of_seed(seed))
         return self.is_trusted
+
+
+def _are_equal(values: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
+    return len(values) == len(others) and all(
+        one.dtype == other.dtype and np.array_equal(one, other, equal_nan=True)
+        for one, other in zip(values, others, strict=True)
+    )
 
 
 def _source(

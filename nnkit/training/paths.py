@@ -58,7 +58,7 @@ def choose_path(architecture: Architecture, data: Any, plan: Any) -> Path:
     """
     if plan.engine == "keras":
         return "keras"
-    reason = _reason_for_keras(architecture.model, plan.callbacks)
+    reason = _reason_for_keras(architecture, plan.callbacks)
     if reason is not None:
         if plan.engine != "auto":
             raise ValueError(
@@ -83,10 +83,18 @@ def choose_path(architecture: Architecture, data: Any, plan: Any) -> Path:
 
 def is_padded(architecture: Architecture) -> bool:
     """Return whether a last, smaller batch may be filled up with rows that weigh nothing."""
+    return architecture.fact("is padded", lambda: _is_padded(architecture))
+
+
+def _is_padded(architecture: Architecture) -> bool:
+    if not architecture.is_rowwise:
+        return False
     model = architecture.model
     losses = keras.tree.flatten(model.loss)
+    # Losses are means over the last axis: with other axes than two they are not one for each row.
+    has_rows_of_units = all(len(output.shape) == 2 for output in model.outputs)
     return (
-        architecture.is_rowwise
+        has_rows_of_units
         and not _has_metrics(model)
         and all(
             type(loss).__module__.startswith("keras.")
@@ -123,7 +131,16 @@ _REPLACEABLE = (
 )
 
 
-def _reason_for_keras(model: Any, callbacks: Sequence[Any]) -> str | None:
+def _reason_for_keras(architecture: Architecture, callbacks: Sequence[Any]) -> str | None:
+    if tf.distribute.has_strategy():
+        return "a tf.distribute strategy"
+    for callback in callbacks:
+        if needs_batches(callback):
+            return f"{type(callback).__name__}, which wants to be called at every batch"
+    return architecture.fact("reason for keras", lambda: _reason_in_model(architecture.model))
+
+
+def _reason_in_model(model: Any) -> str | None:
     for name in _REPLACEABLE:
         # A replaced method shows on the instance or in a class that is not Keras' own.
         if name in vars(model):
@@ -137,15 +154,10 @@ def _reason_for_keras(model: Any, callbacks: Sequence[Any]) -> str | None:
         return "a model compiled with steps_per_execution"
     if compile_arguments(model).get("jit_compile") is True:
         return "a model compiled with jit_compile"
-    if tf.distribute.has_strategy():
-        return "a tf.distribute strategy"
     if not model.trainable_variables:
         return "a model without trainable weights"
     if getattr(model.optimizer, "gradient_accumulation_steps", None):
         return "an optimizer that accumulates gradients"
     if has_gradient_overwrites(model.trainable_variables):
         return "weights of 8 bits"
-    for callback in callbacks:
-        if needs_batches(callback):
-            return f"{type(callback).__name__}, which wants to be called at every batch"
     return None

@@ -11,14 +11,13 @@ the one that XLA can compile. ``epoch_training`` takes orders of rows, and is fo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from nnkit._compat import compile_arguments, compiled, in_one_thread
+from nnkit._compat import NotInTurn, compile_arguments, compiled, in_one_thread, traced
 from nnkit.training.architecture import Architecture
 from nnkit.training.rows import n_rows, take_on_host
 from nnkit.training.state import TrainingState
@@ -39,15 +38,10 @@ _MAX_ARITHMETIC_IN_ONE_THREAD = 5e6
 
 
 def _traced(
-    function: Callable[..., Any],
-    *examples: Any,
-    executor: AbstractContextManager[Any] | None = None,
-    jit_compile: bool = False,
-) -> Any:
-    """Return a function compiled for arguments like the examples, with any number of rows."""
-    graph = compiled(function, jit_compile=jit_compile)
-    with executor or nullcontext():
-        return graph.get_concrete_function(*examples)
+    function: Callable[..., Any], *examples: Any, jit_compile: bool = False
+) -> Callable[..., Any]:
+    """Return a function compiled for arguments like the examples."""
+    return traced(compiled(function, jit_compile=jit_compile), *examples)
 
 
 def _open_rows(tensors: Any) -> Any:
@@ -68,7 +62,11 @@ def _stepping(
     arithmetic = architecture.step_arithmetic * n_batch
     if arithmetic > _MAX_ARITHMETIC_IN_ONE_THREAD or tf.config.list_logical_devices("GPU"):
         return _traced(function, *examples)
-    program = _traced(function, *examples, executor=in_one_thread())
+    try:
+        with in_one_thread():
+            program = traced(compiled(function), *examples, in_turn=True)
+    except NotInTurn:
+        return _traced(function, *examples)
 
     def run(*arguments: Any) -> Any:
         with in_one_thread():

@@ -85,10 +85,16 @@ def test_the_device_holds_the_weights(cancer):
 def test_the_engine_is_the_one_asked_for(cancer):
     found = {
         engine: KerasClassifier(epochs=1, engine=engine).fit(*cancer).engine_
-        for engine in ("auto", "compiled", "keras")
+        for engine in ("auto", "compiled", "graph", "xla", "keras")
     }
 
-    assert found == {"auto": "compiled", "compiled": "compiled", "keras": "keras"}
+    assert found == {
+        "auto": "graph",
+        "compiled": "graph",
+        "graph": "graph",
+        "xla": "xla",
+        "keras": "keras",
+    }
 
 
 def test_the_background_has_the_size_asked_for(iris_frame):

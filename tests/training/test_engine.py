@@ -5,96 +5,224 @@ import numpy as np
 import pytest
 
 from nnkit.exceptions import NonFiniteLossError
+from nnkit.training import Compilation, Network, Recipe, Task
 from nnkit.training.engine import TrainingData, TrainingPlan, train
-from nnkit.training.seeding import seeded_build
+from nnkit.training.runs import ValidationRun
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 4)).astype(np.float32)
 Y = (X[:, :1] - 0.5 * X[:, 1:2] > 0).astype(np.float32)
 WEIGHTS = RNG.uniform(0.5, 2.0, 50).astype(np.float32)
+SPLIT = TrainingData(X[:30], Y[:30], validation=TrainingData(X[30:], Y[30:]))
 
 
 def make_model(optimizer="adam", loss="binary_crossentropy", metrics=None, **compile_arguments):
-    with seeded_build(0):
-        model = keras.Sequential(
-            [
-                keras.Input((4,)),
-                keras.layers.Dense(6, "relu", kernel_regularizer="l2"),
-                keras.layers.BatchNormalization(momentum=0.9),
-                keras.layers.Dense(1, "sigmoid"),
-            ]
-        )
-    model.compile(optimizer, loss, metrics=metrics, **compile_arguments)
+    """A network whose rows see each other, through the statistics of a batch."""
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(6, "relu", kernel_regularizer="l2"),
+            keras.layers.BatchNormalization(momentum=0.9),
+            keras.layers.Dense(1, "sigmoid"),
+        ]
+    )
+    model.compile(copy.deepcopy(optimizer), loss, metrics=metrics, **compile_arguments)
     return model
 
 
-@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["unweighted", "weighted"])
-@pytest.mark.parametrize(
-    "optimizer",
-    [
-        keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
-        keras.optimizers.Adam(0.01, clipnorm=0.5),
-        keras.optimizers.AdamW(0.01, weight_decay=0.1),
-        keras.optimizers.RMSprop(0.01),
-        keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.05, 3, 0.5)),
-        keras.optimizers.SGD(0.1, use_ema=True, ema_overwrite_frequency=4),
-    ],
-    ids=["momentum", "clipped", "decayed", "rmsprop", "schedule", "ema"],
-)
-def test_the_compiled_program_agrees_with_keras_own_fit(optimizer, weights):
-    """Regulariser, batch statistics and a partial last batch included."""
-    data = TrainingData(X, Y, weights)
-    models, records = [], []
-    for engine in ("compiled", "keras"):
-        model = make_model(copy.deepcopy(optimizer), metrics=["accuracy"])
-        plan = TrainingPlan(epochs=3, batch_size=16, seed=7, engine=engine)
-        records.append(train(model, data, plan))
-        models.append(model)
+def make_perceptron(optimizer="adam", constraint=None):
+    """A network whose rows do not see each other, for batches that are filled up."""
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(6, "tanh", kernel_regularizer="l2", kernel_constraint=constraint),
+            keras.layers.Dense(1, "sigmoid"),
+        ]
+    )
+    model.compile(copy.deepcopy(optimizer), "binary_crossentropy")
+    return model
 
-    compiled, by_keras = models
-    assert [record.engine for record in records] == ["compiled", "keras"]
-    for ours, theirs in zip(compiled.get_weights(), by_keras.get_weights(), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-6)
-    assert records[0].history.keys() == records[1].history.keys() == {"loss", "accuracy"}
+
+def network_of(make, *arguments, seed=0, **keywords):
+    """A network that a function builds and compiles."""
+    recipe = Recipe(lambda: make(*arguments, **keywords), {}, Compilation(), seed=seed)
+    return Network(recipe, [[Task("classification", n_classes=2)]], X[:1], None)
+
+
+def assert_engines_agree(make, engines, data, plan, rtol=2e-4):
+    networks, records = [], []
+    for engine in engines:
+        networks.append(network_of(make))
+        records.append(train(networks[-1], data, TrainingPlan(**plan, engine=engine)))
+
+    assert tuple(record.engine for record in records) == engines
+    for ours, theirs in zip(*(network.values for network in networks), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=2e-6)
+    assert records[0].history.keys() == records[1].history.keys()
     for name, values in records[0].history.items():
         np.testing.assert_allclose(values, records[1].history[name], rtol=1e-4)
 
 
+OPTIMIZERS = {
+    "SGD": keras.optimizers.SGD(0.1),
+    "momentum": keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+    "Adam": keras.optimizers.Adam(0.01),
+    "AMSGrad": keras.optimizers.Adam(0.01, amsgrad=True),
+    "AdamW": keras.optimizers.AdamW(0.01, weight_decay=0.1),
+    "RMSprop": keras.optimizers.RMSprop(0.01, momentum=0.5, centered=True),
+    "Adagrad": keras.optimizers.Adagrad(0.1),
+    "Adadelta": keras.optimizers.Adadelta(1.0),
+    "Adamax": keras.optimizers.Adamax(0.01),
+    "Adafactor": keras.optimizers.Adafactor(0.01),
+    "Nadam": keras.optimizers.Nadam(0.01),
+    "Ftrl": keras.optimizers.Ftrl(0.1, l1_regularization_strength=0.01),
+    "Lion": keras.optimizers.Lion(0.003),
+    "Lamb": keras.optimizers.Lamb(0.01),
+    "Muon": keras.optimizers.Muon(0.01),
+    "LossScale": keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01), 2.0**10, 5),
+    "clipnorm": keras.optimizers.Adam(0.01, clipnorm=0.5),
+    "global clipnorm": keras.optimizers.Adam(0.01, global_clipnorm=0.5),
+    "clipvalue": keras.optimizers.Adam(0.01, clipvalue=0.01),
+    "schedule": keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.05, 3, 0.5)),
+    "averages": keras.optimizers.SGD(0.1, use_ema=True, ema_overwrite_frequency=4),
+    "averages at the end": keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9),
+}
+
+
+@pytest.mark.parametrize("make", [make_model, make_perceptron], ids=["batchnorm", "perceptron"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_compiled_program_agrees_with_keras_own_fit(make, name):
+    """Regulariser, weights, batch statistics and a partial last batch included."""
+
+    def build():
+        return make(OPTIMIZERS[name])
+
+    plan = {"epochs": 3, "batch_size": 16, "seed": 7}
+
+    assert_engines_agree(build, ("graph", "keras"), TrainingData(X, Y, WEIGHTS), plan)
+
+
+@pytest.mark.parametrize("name", ["Adam", "clipnorm", "Nadam", "schedule"])
+def test_machine_code_agrees_with_the_graph(name):
+    def build():
+        return make_perceptron(OPTIMIZERS[name])
+
+    plan = {"epochs": 3, "batch_size": 16, "seed": 7}
+
+    assert_engines_agree(build, ("xla", "graph"), TrainingData(X, Y, WEIGHTS), plan)
+
+
+def test_metrics_agree_with_keras_own_fit():
+    def build():
+        return make_model(metrics=["accuracy", keras.metrics.AUC()])
+
+    plan = {"epochs": 2, "batch_size": 16, "seed": 7}
+
+    assert_engines_agree(build, ("graph", "keras"), TrainingData(X, Y, WEIGHTS), plan)
+
+
+def test_a_constraint_holds_after_each_step():
+    def build():
+        return make_perceptron(constraint=keras.constraints.UnitNorm())
+
+    plan = {"epochs": 2, "batch_size": 16, "seed": 7}
+
+    assert_engines_agree(build, ("graph", "keras"), TrainingData(X, Y), plan)
+
+
+def test_weights_that_decay_not_are_known_by_name():
+    optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    plan = {"epochs": 3, "batch_size": 16, "seed": 7}
+
+    def build():
+        return make_perceptron(optimizer)
+
+    def build_with_decay():
+        return make_perceptron(OPTIMIZERS["AdamW"])
+
+    assert_engines_agree(build, ("graph", "keras"), TrainingData(X, Y), plan)
+    biases = []
+    for make in (build, build_with_decay):
+        network = network_of(make)
+        train(network, TrainingData(X, Y), TrainingPlan(**plan))
+        biases.append(network.values[1])
+    assert not np.allclose(*biases)
+
+
+def dropout_network():
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(6, "relu"),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(1, "sigmoid"),
+        ]
+    )
+    model.compile("adam", "binary_crossentropy")
+    return model
+
+
+def test_a_batch_that_is_filled_up_draws_the_same_numbers():
+    """The draws for the rows that count come first."""
+    plan = {"epochs": 3, "batch_size": 16, "seed": 7}
+
+    assert_engines_agree(dropout_network, ("graph", "keras"), TrainingData(X, Y), plan)
+
+
+def test_an_unseen_weight_stays_as_it_is():
+    def build():
+        inputs = keras.Input((4,))
+        used = keras.layers.Dense(1, "sigmoid")(inputs)
+        unused = keras.layers.Dense(1, name="unused")
+        unused(inputs)
+        model = keras.Model(inputs, used)
+        model.unused = unused
+        model.compile(keras.optimizers.Adam(0.1), "binary_crossentropy")
+        return model
+
+    network = network_of(build)
+    before = network.values
+
+    train(network, TrainingData(X, Y), TrainingPlan(epochs=1, batch_size=16))
+
+    changed = [not np.array_equal(*pair) for pair in zip(before, network.values, strict=True)]
+    assert changed == [True, True, False, False]
+
+
 def test_validation_agrees_with_evaluate():
-    model = make_model(metrics=["accuracy"], loss=keras.losses.BinaryCrossentropy())
-    data = TrainingData(X[:30], Y[:30], validation=TrainingData(X[30:], Y[30:]))
+    network = network_of(
+        make_model, metrics=["accuracy"], loss=keras.losses.BinaryCrossentropy()
+    )
 
-    record = train(model, data, TrainingPlan(epochs=2, batch_size=10))
+    record = train(network, SPLIT, TrainingPlan(epochs=2, batch_size=10))
 
-    evaluated = model.evaluate(X[30:], Y[30:], batch_size=20, verbose=0, return_dict=True)
+    evaluated = network.model.evaluate(X[30:], Y[30:], batch_size=20, verbose=0, return_dict=True)
     assert record.history["val_loss"][-1] == pytest.approx(evaluated["loss"], rel=1e-5)
     assert record.history["val_accuracy"][-1] == pytest.approx(evaluated["accuracy"])
 
 
-def test_validation_in_chunks_gives_the_same_loss():
-    from nnkit.training.callbacks import Validation
-
-    model = make_model(loss=keras.losses.BinaryCrossentropy(reduction="mean_with_sample_weight"))
-    found = []
-    for chunk_rows in (50, 7):
-        callback = Validation(TrainingData(X, Y, WEIGHTS), None, chunk_rows=chunk_rows)
-        callback.set_model(model)
-        logs = {}
-        callback.on_epoch_end(0, logs)
-        found.append(logs["val_loss"])
+def test_validation_in_chunks_gives_the_same():
+    network = network_of(make_model, metrics=["accuracy"])
+    data = TrainingData(X, Y, WEIGHTS)
+    found, outputs = zip(
+        *(
+            ValidationRun(network.architecture, data, network.state, chunk_rows)(network.state)
+            for chunk_rows in (50, 7)
+        ),
+        strict=True,
+    )
 
     assert found[0] == pytest.approx(found[1], rel=1e-5)
+    np.testing.assert_allclose(outputs[0][0], outputs[1][0], rtol=1e-5)
 
 
 def test_orders_come_from_the_seed():
     def weights_after(seed, shuffle=True):
-        model = make_model()
-        train(
-            model,
-            TrainingData(X, Y),
-            TrainingPlan(epochs=1, batch_size=8, seed=seed, shuffle=shuffle),
-        )
-        return model.get_weights()[0]
+        network = network_of(make_model)
+        plan = TrainingPlan(epochs=1, batch_size=8, seed=seed, shuffle=shuffle)
+        train(network, TrainingData(X, Y), plan)
+        return network.values[0]
 
     np.testing.assert_array_equal(weights_after(1), weights_after(1))
     assert not np.array_equal(weights_after(1), weights_after(2))
@@ -134,22 +262,28 @@ def custom_step_model():
         (lambda: make_model(run_eagerly=True), [], "run_eagerly"),
         (lambda: make_model(steps_per_execution=2), [], "steps_per_execution"),
         (lambda: make_model(jit_compile=True), [], "jit_compile"),
+        (
+            lambda: make_model(keras.optimizers.SGD(gradient_accumulation_steps=2)),
+            [],
+            "an optimizer that accumulates gradients",
+        ),
         (make_model, [BatchCounter()], "BatchCounter, which wants to be called at every batch"),
     ],
 )
 def test_what_the_program_cannot_carry_goes_to_keras(make, callbacks, reason):
     plan = {"epochs": 1, "batch_size": 16, "callbacks": callbacks}
 
-    assert train(make(), TrainingData(X, Y), TrainingPlan(**plan)).engine == "keras"
+    network = network_of(make)
+    assert train(network, TrainingData(X, Y), TrainingPlan(**plan)).engine == "keras"
     with pytest.raises(ValueError, match=f"engine='compiled' cannot carry .*{reason}"):
-        train(make(), TrainingData(X, Y), TrainingPlan(**plan, engine="compiled"))
+        train(network, TrainingData(X, Y), TrainingPlan(**plan, engine="compiled"))
 
 
 def test_a_batch_callback_is_called_at_every_batch():
     counter = BatchCounter()
 
     train(
-        make_model(),
+        network_of(make_model),
         TrainingData(X, Y),
         TrainingPlan(epochs=2, batch_size=16, callbacks=[counter]),
     )
@@ -180,10 +314,9 @@ class Recorder(keras.callbacks.Callback):
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_callbacks_hear_of_epochs_with_their_validation(engine):
     recorder = Recorder()
-    data = TrainingData(X[:30], Y[:30], validation=TrainingData(X[30:], Y[30:]))
     plan = TrainingPlan(epochs=2, batch_size=16, callbacks=[recorder], engine=engine)
 
-    train(make_model(), data, plan)
+    train(network_of(make_model), SPLIT, plan)
 
     assert recorder.calls == [
         "begin",
@@ -199,24 +332,23 @@ def test_callbacks_hear_of_epochs_with_their_validation(engine):
 
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_stock_callbacks_act_on_the_live_model(engine):
-    model = make_model("sgd")
+    network = network_of(make_model, "sgd")
     halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
 
     train(
-        model,
+        network,
         TrainingData(X, Y),
         TrainingPlan(epochs=3, batch_size=16, callbacks=[halve], engine=engine),
     )
 
-    assert float(model.optimizer.learning_rate) == pytest.approx(0.01 / 8)
+    assert float(network.model.optimizer.learning_rate) == pytest.approx(0.01 / 8)
 
 
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_the_best_weights_are_put_back(engine):
     """A learning rate that grows makes the validation loss rise again."""
     explode = keras.callbacks.LearningRateScheduler(lambda epoch, _: 0.1 if epoch < 2 else 20.0)
-    model = make_model("sgd")
-    data = TrainingData(X[:30], Y[:30], validation=TrainingData(X[30:], Y[30:]))
+    network = network_of(make_model, "sgd")
     plan = TrainingPlan(
         epochs=20,
         batch_size=8,
@@ -226,12 +358,12 @@ def test_the_best_weights_are_put_back(engine):
         engine=engine,
     )
 
-    record = train(model, data, plan)
+    record = train(network, SPLIT, plan)
 
     losses = record.history["val_loss"]
     assert record.best_epoch == int(np.argmin(losses))
     assert len(losses) == record.best_epoch + 1 + 3
-    loss = model.evaluate(X[30:], Y[30:], verbose=0)
+    loss = network.model.evaluate(X[30:], Y[30:], verbose=0)
     assert loss == pytest.approx(min(losses), rel=1e-5)
 
 
@@ -243,7 +375,7 @@ def test_a_loss_that_is_nan_stops_with_its_epoch(engine):
         NonFiniteLossError, match=r"became nan in epoch [34]. Likely causes: a lear"
     ):
         train(
-            make_model("sgd", "mse"),
+            network_of(make_model, "sgd", "mse"),
             TrainingData(X, Y),
             TrainingPlan(epochs=5, batch_size=8, callbacks=[explode], engine=engine),
         )
@@ -254,7 +386,7 @@ def test_a_last_step_that_breaks_the_weights_is_noticed():
 
     with pytest.raises(NonFiniteLossError, match="weights became NaN or infinite in epoch 1"):
         train(
-            make_model("sgd", "mse"),
+            network_of(make_model, "sgd", "mse"),
             TrainingData(X, Y),
             TrainingPlan(epochs=1, batch_size=50, callbacks=[explode]),
         )
@@ -268,23 +400,21 @@ class Interrupt(keras.callbacks.Callback):
 
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_an_interrupt_keeps_the_best_weights_so_far(engine):
-    model = make_model()
-    data = TrainingData(X[:30], Y[:30], validation=TrainingData(X[30:], Y[30:]))
+    network = network_of(make_model)
     plan = TrainingPlan(
         epochs=9, batch_size=8, callbacks=[Interrupt()], stops_early=True, engine=engine
     )
 
     with pytest.warns(UserWarning, match="interrupted after 2 of 9 epochs"):
-        record = train(model, data, plan)
+        record = train(network, SPLIT, plan)
 
     assert len(record.history["loss"]) == 2
 
 
 def test_progress_shows_a_bar_or_lines(capsys):
     for verbose in (0, 2):
-        train(
-            make_model(), TrainingData(X, Y), TrainingPlan(epochs=2, batch_size=8, verbose=verbose)
-        )
+        plan = TrainingPlan(epochs=2, batch_size=8, verbose=verbose)
+        train(network_of(make_model), TrainingData(X, Y), plan)
     lines = capsys.readouterr().out.splitlines()
 
     assert [line.split(": loss=")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
@@ -306,6 +436,6 @@ def test_callbacks_are_closed_after_an_error(engine):
     plan = TrainingPlan(epochs=2, batch_size=8, callbacks=[closing], engine=engine)
 
     with pytest.raises(RuntimeError, match="disk full"):
-        train(make_model(), TrainingData(X, Y), plan)
+        train(network_of(make_model), TrainingData(X, Y), plan)
 
     assert closing.is_closed
