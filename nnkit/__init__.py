@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["KerasClassifier", "KerasRegressor", "KerasTransformer", "explain"]
+__all__ = ["KerasClassifier", "KerasRegressor", "KerasTransformer", "clear_programs", "explain"]
 
 _HOMES = {
     "KerasClassifier": "nnkit.estimators",
     "KerasRegressor": "nnkit.estimators",
     "KerasTransformer": "nnkit.estimators",
+    "clear_programs": "nnkit.training",
     "explain": "nnkit.explanation",
 }
 
 if TYPE_CHECKING:
     from nnkit.estimators import KerasClassifier, KerasRegressor, KerasTransformer
     from nnkit.explanation import explain
+    from nnkit.training import clear_programs
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -23,6 +24,7 @@ __all__ = [
     "fresh_names",
     "has_gradient_overwrites",
     "in_one_thread",
+    "optimizer_copy",
     "output_layer",
     "rows_of",
     "stateless_optimizer",
@@ -207,8 +209,26 @@ def _stateless_class(cls: type) -> type:
         "_apply_weight_decay",
         "_backend_update_step",
     )
-    mixin = type("Stateless", (TFOptimizer,), {name: vars(BaseOptimizer)[name] for name in names})
+    methods = {name: vars(BaseOptimizer)[name] for name in names}
+    methods["_backend_apply_gradients"] = _apply_gradients
+    mixin = type("Stateless", (TFOptimizer,), methods)
     return type(f"Stateless{cls.__name__}", (cls, mixin), {})
+
+
+def _apply_gradients(self: Any, grads: Any, trainable_variables: Any) -> None:
+    """Apply gradients, and overwrite weights by their averages without a branch of the graph."""
+    from keras import ops
+    from keras.src.optimizers.base_optimizer import BaseOptimizer
+
+    frequency, self.ema_overwrite_frequency = self.ema_overwrite_frequency, None
+    BaseOptimizer._backend_apply_gradients(self, grads, trainable_variables)
+    self.ema_overwrite_frequency = frequency
+    if not self.use_ema or not frequency:
+        return
+    is_time = ops.equal((self.iterations + 1) % frequency, 0)
+    averages = self._model_variables_moving_average
+    for variable, average in zip(self._trainable_variables, averages, strict=True):
+        variable.assign(ops.where(is_time, average, variable))
 
 
 def stateless_optimizer(optimizer: Any) -> Any:
@@ -217,9 +237,7 @@ def stateless_optimizer(optimizer: Any) -> Any:
     Reason: Keras refuses it on the TensorFlow backend for the sake of tf.distribute, although
     the code that all backends share can do it (3.15).
     """
-    copied = type(optimizer).from_config(optimizer.get_config())
-    if decay_exclusions(optimizer):
-        copied.exclude_from_weight_decay(var_names=decay_exclusions(optimizer))
+    copied = optimizer_copy(optimizer, {})
     for part in (copied, getattr(copied, "inner_optimizer", None)):
         if part is not None:
             part.__class__ = _stateless_class(type(part))
@@ -234,9 +252,22 @@ def has_gradient_overwrites(variables: list[Any]) -> bool:
     return any(getattr(variable, "overwrite_with_gradient", False) for variable in variables)
 
 
-def decay_exclusions(optimizer: Any) -> list[str]:
-    """Return the names that an optimizer excludes from weight decay.
+def decay_exclusions(optimizer: Any) -> str | None:
+    """Return the pattern of names that an optimizer excludes from weight decay.
 
     Reason: ``exclude_from_weight_decay(var_names=…)`` is not part of its configuration (3.15).
     """
-    return sorted(getattr(optimizer, "_exclude_from_weight_decay_pattern", None) or ())
+    pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+    return None if pattern is None else pattern.pattern
+
+
+def optimizer_copy(optimizer: Any, arguments: Mapping[str, Any]) -> Any:
+    """Return an unused copy of an optimizer, with some of its arguments changed.
+
+    Reason: as for `decay_exclusions`.
+    """
+    copied = type(optimizer).from_config({**optimizer.get_config(), **arguments})
+    pattern = decay_exclusions(optimizer)
+    if pattern is not None:
+        copied._exclude_from_weight_decay_pattern = re.compile(pattern)
+    return copied

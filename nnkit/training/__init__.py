@@ -7,14 +7,22 @@
   instances and routed arguments.
 - ``heads``: what the outputs of a model mean, and which loss fits them.
 - ``compilation``: a model and its optimizer, loss and metrics, made ready to train.
-- ``program``: an epoch as one compiled call, and a compiled forward pass.
+- ``architecture``: a network without its numbers, which all fits of one recipe share.
+- ``fingerprint``: what tells whether two builders or arguments are the same, by value.
+- ``cache``: the architectures that this process has compiled, by what they were made from.
+- ``initial_weights``: the initial weights of a network, drawn again without a build.
+- ``state``: the numbers that change in training, and how they lie in a model's variables.
+- ``program``: training, validation and the forward pass as compiled functions of the state.
+- ``paths``: which way a training takes; the one place that chooses.
+- ``runs``: a training's or a validation's rows on their way through a program.
 - ``callbacks``: validation, early stopping, the guard against NaN, and progress.
-- ``engine``: the fit loop, and the choice between the compiled program and Keras' own fit.
+- ``engine``: the fit loop.
 - ``rows``: rows on the device, dense or sparse, and batches of them.
 - ``network``: a trained network that pickles, predicts, and can be trained further.
 """
 
 from nnkit.training.building import Recipe
+from nnkit.training.cache import clear_programs
 from nnkit.training.compilation import Compilation
 from nnkit.training.engine import TrainingData, TrainingPlan, train
 from nnkit.training.heads import Head, Task
@@ -29,6 +37,7 @@ __all__ = [
     "Task",
     "TrainingData",
     "TrainingPlan",
+    "clear_programs",
     "on_device",
     "train",
 ]

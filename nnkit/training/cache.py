@@ -122,7 +122,7 @@ def begin_of(
         shared = _known_architecture(built, device)
         if key is None:
             own = None if shared is built else built.model
-            return Begin(shared, shared.structure is not None, values, rate, own)
+            return Begin(shared, own is not None, values, rate, own)
         if was_read():
             _recipes[key] = None
             key = _recipe_key(recipe, task_choices, X_example, device, with_rows=True)

@@ -127,11 +127,12 @@ class InitialWeights:
     @property
     def _is_compilable(self) -> bool:
         # Initializers of one's own may compute with their seed as with a number.
-        return self.is_trusted and all(
+        own = [
             type(source.initializer).__module__.startswith("keras.")
             for source in self._sources
             if isinstance(source, _Drawn) and source.initializer is not None
-        )
+        ]
+        return self.is_trusted and bool(own) and all(own)
 
     def _in_one_call(self, draws: Sequence[int]) -> list[np.ndarray]:
         assert self._compiled is not None

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from nnkit._compat import constructor_arguments, copy_of
+from nnkit._compat import constructor_arguments, copy_of, optimizer_copy
 
 __all__ = [
     "check_arguments",
@@ -70,6 +70,8 @@ def instantiate(
     check_arguments(type(specification), routed, parameter=parameter)
     if isinstance(specification, (keras.losses.Loss, keras.metrics.Metric)):
         return type(specification)(**{**constructor_arguments(specification), **routed})
+    if isinstance(specification, keras.optimizers.Optimizer):
+        return optimizer_copy(specification, routed)
     if hasattr(specification, "get_config") and hasattr(type(specification), "from_config"):
         return type(specification).from_config({**specification.get_config(), **routed})
     changed = copy.deepcopy(specification)
@@ -84,6 +86,8 @@ def _fresh(instance: Any) -> Any:
         return instance
     if isinstance(instance, (keras.losses.Loss, keras.metrics.Metric)):
         return copy_of(instance)
+    if isinstance(instance, keras.optimizers.Optimizer):
+        return optimizer_copy(instance, {})
     if hasattr(instance, "get_config") and hasattr(type(instance), "from_config"):
         return type(instance).from_config(instance.get_config())
     return copy.deepcopy(instance)
@@ -130,8 +134,10 @@ def class_of_name(module: Any, name: str) -> Any:
     found = module.get(name)
     if not inspect.isroutine(found):
         return type(found)
-    class_name = "".join(part.capitalize() for part in found.__name__.split("_"))
-    return getattr(module, class_name, found)
+    # Such as KLDivergence for kl_divergence: capitals are no guide.
+    wanted = found.__name__.replace("_", "").lower()
+    classes = (getattr(module, key) for key in dir(module) if key.lower() == wanted)
+    return next((cls for cls in classes if inspect.isclass(cls)), found)
 
 
 def entries_of(specifications: Any) -> dict[str, Any] | None:

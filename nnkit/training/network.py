@@ -136,7 +136,7 @@ class Network:
         architecture = self.architecture
         with self._lock, on_device(self.device):
             if self._live is None:
-                live = self._own_model() if self._is_shared else architecture.model
+                live = self._own_model()
                 architecture.layout.assign(self._state, live)
                 self._live, self._spare = live, None
             return self._live
@@ -145,12 +145,12 @@ class Network:
         """Return a model like the architecture's, for this network alone."""
         if self._spare is not None:
             return self._spare
-        again = Architecture(self.recipe, self.task_choices, self._row)
-        if again.is_like(self._architecture):
-            return again.model
-        # A builder that returns another network each time: this one takes its own out.
+        if self._is_shared:
+            again = Architecture(self.recipe, self.task_choices, self._row)
+            if again.is_like(self._architecture):
+                return again.model
+        # Whose builder may return another network each time takes its own out of the cache.
         forget(self._architecture)
-        self._is_shared = False
         return self._architecture.model
 
     @property

@@ -8,7 +8,6 @@ from nnkit.training.building import Recipe
 from nnkit.training.compilation import Compilation
 from nnkit.training.heads import Task
 from nnkit.training.network import Network
-from nnkit.training.program import CompiledForward
 
 X = np.random.default_rng(0).normal(size=(70, 4)).astype(np.float32)
 
@@ -17,14 +16,43 @@ def build(units=3):
     return keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, "tanh")])
 
 
+def network_of(build, seed=3, units=3):
+    recipe = Recipe(build, {}, Compilation(), seed=seed)
+    return Network(recipe, [[Task("regression", row_shape=(units,))]], X[:1], None)
+
+
 def test_the_forward_pass_agrees_with_keras_whatever_the_chunks():
-    model = build()
+    network = network_of(build)
 
-    (whole,) = CompiledForward(model, X[:1])(X)
-    (chunked,) = CompiledForward(model, X[:1], chunk_bytes=9 * 16)(X)
+    (whole,) = network.outputs(X)
+    (chunked,) = network.outputs(X, chunk_rows=9)
 
-    np.testing.assert_allclose(whole, model.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
+    expected = network.model.predict(X, verbose=0)
+    np.testing.assert_allclose(whole, expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(chunked, whole, rtol=1e-5, atol=1e-6)
+
+
+def test_a_network_predicts_by_its_live_model():
+    network = network_of(build)
+    before = network.outputs(X)[0]
+
+    network.model.set_weights([2 * weights for weights in network.model.get_weights()])
+
+    assert not np.allclose(network.outputs(X)[0], before)
+    np.testing.assert_allclose(
+        network.outputs(X)[0], network.model.predict(X, verbose=0), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_live_models_of_one_architecture_have_their_own_weights():
+    first, second = network_of(build, seed=1), network_of(build, seed=2)
+    assert first.architecture is second.architecture
+
+    first.model.set_weights([np.zeros_like(part) for part in first.model.get_weights()])
+
+    assert first.model is not second.model
+    assert not first.outputs(X)[0].any()
+    assert second.outputs(X)[0].any()
 
 
 def test_the_seed_of_a_recipe_decides_the_weights():

@@ -1,0 +1,245 @@
+"""Which networks share their programs, and what is kept of them."""
+
+import gc
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+import pytest
+from networks import classifier_network
+
+import nnkit
+from nnkit import KerasClassifier, KerasRegressor
+from nnkit.training import cache
+
+L = keras.layers
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache():
+    nnkit.clear_programs()
+
+
+def architecture_of(estimator):
+    return estimator._network.architecture
+
+
+def fitted(X, y, build=classifier_network, **params):
+    params = {"epochs": 1, "batch_size": 32, "random_state": 0, **params}
+    return KerasClassifier(build, **params).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"random_state": 1},
+        {"optimizer__learning_rate": 0.1},
+        {"epochs": 2},
+        {"early_stopping": True},
+        {"class_weight": "balanced"},
+        {"shuffle": False},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_fits_share_an_architecture(iris, changed):
+    first, second = fitted(*iris), fitted(*iris, **changed)
+
+    assert architecture_of(first) is architecture_of(second)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"model__units": 5},
+        {"model__activation": "tanh"},
+        {"optimizer": "sgd"},
+        {"optimizer__beta_1": 0.8},
+        {"loss": "kl_divergence"},
+        {"metrics": ["accuracy"]},
+        {"dtype_policy": "float64"},
+        {"optimizer__learning_rate": keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)},
+    ],
+    ids=lambda changed: next(iter(changed)) + str(next(iter(changed.values())))[:8],
+)
+def test_other_architectures_are_kept_apart(iris, changed):
+    first, second = fitted(*iris), fitted(*iris, **changed)
+
+    assert architecture_of(first) is not architecture_of(second)
+
+
+def test_a_shared_architecture_gives_what_a_new_one_gives(iris):
+    X, y = iris
+    params = {"epochs": 3, "model__dropout_rate": 0.3, "random_state": 7}
+    alone = fitted(X, y, **params)
+    nnkit.clear_programs()
+    for seed in range(8):
+        fitted(X, y, **params | {"random_state": seed, "epochs": 1, "optimizer__learning_rate": 1.0})
+
+    among_others = fitted(X, y, **params)
+
+    assert architecture_of(alone) is not architecture_of(among_others)
+    np.testing.assert_array_equal(alone.predict_proba(X), among_others.predict_proba(X))
+    np.testing.assert_array_equal(alone.model_.predict(X, verbose=0), among_others.model_.predict(X, verbose=0))
+
+
+UNITS = 4
+
+
+def reads_a_global(meta):
+    return classifier_network(meta, units=UNITS)
+
+
+def test_a_global_that_changes_is_another_network(iris, monkeypatch):
+    first = fitted(*iris, reads_a_global)
+
+    monkeypatch.setitem(globals(), "UNITS", 5)
+    second = fitted(*iris, reads_a_global)
+
+    assert first.model_.layers[0].units == 4
+    assert second.model_.layers[0].units == 5
+
+
+@pytest.mark.parametrize(
+    "units_of",
+    [
+        lambda meta: meta.X_shape_[0] // 20,
+        lambda meta: meta["X_shape_"][-2] // 20,
+        lambda meta: max(meta.X_shape_) // 20,
+        lambda meta: int(np.prod(meta.X_shape_)) // 80,
+    ],
+    ids=["position", "from the end", "all", "numpy"],
+)
+def test_a_builder_that_looks_at_the_number_of_rows_is_asked_again(iris, units_of):
+    X, y = iris
+
+    def build(meta):
+        return classifier_network(meta, units=units_of(meta))
+
+    sizes = [fitted(X[-n:], y[-n:], build).model_.layers[0].units for n in (100, 140, 100)]
+
+    assert sizes == [5, 7, 5]
+
+
+def test_a_builder_with_a_state_of_its_own_is_called_each_time(iris):
+    class Growing:
+        units = 2
+
+        def __call__(self, meta):
+            self.units += 1
+            return classifier_network(meta, units=self.units)
+
+    grow = Growing()
+    sizes = [fitted(*iris, grow).model_.layers[0].units for _ in range(3)]
+
+    assert sizes == [3, 4, 5]
+
+
+def test_a_builder_that_draws_its_network_is_called_each_time(iris):
+    """Keras' seeds come from Python's random module, which is seeded: so do these units."""
+    import random
+
+    def build(meta):
+        return classifier_network(meta, units=random.choice(range(2, 30)))
+
+    sizes = [fitted(*iris, build, random_state=seed).model_.layers[0].units for seed in range(5)]
+    again = [fitted(*iris, build, random_state=seed).model_.layers[0].units for seed in range(5)]
+
+    assert len(set(sizes)) > 2
+    assert again == sizes
+
+
+def test_networks_that_turn_out_the_same_share_programs(iris):
+    def build(meta, rate, X):
+        model = classifier_network(meta)
+        model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
+        return model
+
+    first, second = fitted(*iris, build, rate=0.1), fitted(*iris, build, rate=0.001)
+
+    assert architecture_of(first) is architecture_of(second)
+    assert float(first.model_.optimizer.learning_rate) == pytest.approx(0.1)
+    assert float(second.model_.optimizer.learning_rate) == pytest.approx(0.001)
+    assert not np.allclose(first.predict_proba(iris[0]), second.predict_proba(iris[0]))
+
+
+def test_what_a_layer_has_adapted_to_is_its_own(iris):
+    """A Normalization keeps means that no configuration tells."""
+    X, y = iris
+
+    def build(meta, X):
+        normalization = L.Normalization()
+        normalization.adapt(X)
+        model = classifier_network(meta)
+        return keras.Sequential([keras.Input((4,)), normalization, *model.layers])
+
+    first, second = fitted(X, y, build), fitted(X + 100, y, build)
+
+    assert architecture_of(first) is not architecture_of(second)
+    np.testing.assert_allclose(
+        first.predict_proba(X), second.predict_proba(X + 100), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_a_model_is_taken_with_its_weights_each_time(iris):
+    X, _ = iris
+    y = X[:, 0]
+    model = keras.Sequential([keras.Input((4,)), L.Dense(1)])
+    reg = KerasRegressor(model)
+
+    before = reg.initialize(X, y).predict(X)
+    model.set_weights([2 * weights for weights in model.get_weights()])
+    after = reg.initialize(X, y).predict(X)
+
+    np.testing.assert_allclose(after, 2 * before, rtol=1e-5)
+
+
+def test_the_number_of_architectures_is_bounded(iris, monkeypatch):
+    monkeypatch.setattr(cache, "_MAX_ARCHITECTURES", 2)
+    kept = [weakref.ref(architecture_of(fitted(*iris, model__units=n))) for n in (2, 3, 4)]
+    gc.collect()
+
+    assert [reference() is None for reference in kept] == [True, False, False]
+
+
+def test_the_memory_of_architectures_is_bounded(iris, monkeypatch):
+    monkeypatch.setattr(cache, "_MAX_BYTES", 4000)
+    kept = [weakref.ref(architecture_of(fitted(*iris, model__units=n))) for n in (40, 100, 101)]
+    gc.collect()
+
+    assert [reference() is None for reference in kept] == [True, True, False]
+
+
+def test_forgotten_programs_leave_fitted_estimators_alone(iris):
+    X, y = iris
+    clf = fitted(X, y)
+    before = clf.predict_proba(X)
+
+    nnkit.clear_programs()
+
+    np.testing.assert_array_equal(clf.predict_proba(X), before)
+    clf.partial_fit(X, y)
+    assert architecture_of(fitted(X, y)) is not architecture_of(clf)
+
+
+def test_many_threads_fit_the_same_and_other_networks_at_once(iris):
+    X, y = iris
+    cases = [
+        {"random_state": seed, "model__units": units, "epochs": 4, "early_stopping": seed == 2}
+        for seed in range(4)
+        for units in (4, 7)
+    ]
+    expected = [fitted(X, y, **case).predict_proba(X) for case in cases]
+    nnkit.clear_programs()
+    barrier = threading.Barrier(len(cases))
+
+    def at_once(case):
+        barrier.wait()
+        return fitted(X, y, **case).predict_proba(X)
+
+    with ThreadPoolExecutor(len(cases)) as pool:
+        found = list(pool.map(at_once, cases))
+
+    for ours, alone in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, alone)
