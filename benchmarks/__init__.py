@@ -3,7 +3,8 @@
 - ``networks``: the networks that are trained, and their data.
 - ``candidates``: how each library trains the standard network.
 - ``figures``: what was measured, its medians, and Markdown tables of them.
-- ``standard``, ``steps``, ``images``, ``imports``, ``memory``, ``parallel``: the sections of the page.
+- ``standard``, ``steps``, ``images_sequences``, ``parallel``, ``memory``, ``imports``: the sections
+  of the page.
 - ``profiling``: where the time of a fit goes.
 
 Needs the test extra; skorch is timed too where it and torch are installed.

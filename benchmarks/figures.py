@@ -1,5 +1,6 @@
 """What was measured, its medians, and Markdown tables of them."""
 
+import gc
 import math
 import statistics
 import time
@@ -66,8 +67,9 @@ class Figures:
             return "–"
         mark = "≈ " if key in self._estimates else ""
         text = mark + number(value * _PER_UNIT[unit])
-        if unit and key != reference and self.median(*reference):
-            text += f" ({number(value / self.median(*reference), n_digits=2)}×)"
+        reference_value = self.median(*reference)
+        if unit and key != reference and reference_value is not None:
+            text += f" ({number(value / reference_value, n_digits=2)}×)"
         return text
 
 
@@ -86,10 +88,12 @@ def number(value, n_digits=3):
 def in_rounds(items, n_rounds):
     """Yield (round, item): all items in each round, and in each round another one first.
 
-    A minute in which the machine is busy with something else then meets all of them.
+    A minute in which the machine is busy with something else then meets all of them. The garbage
+    of one is collected before the next.
     """
     items = list(items)
     for number_of_round in range(n_rounds):
         first = number_of_round % len(items)
         for item in items[first:] + items[:first]:
+            gc.collect()
             yield number_of_round, item

@@ -8,13 +8,11 @@ from benchmarks.figures import Figures, in_rounds
 STATEMENTS = {
     "Python alone": "pass",
     "`import nnkit`": "import nnkit",
-    "`import sklearn`": "import sklearn",
     "`from sklearn.neural_network import MLPClassifier`": (
         "from sklearn.neural_network import MLPClassifier"
     ),
     "`from nnkit import KerasClassifier`": "from nnkit import KerasClassifier",
     "`import tensorflow`": "import tensorflow",
-    "`import nnkit.training`": "import nnkit.training",
     "`import scikeras.wrappers`": "import scikeras.wrappers",
 }
 
@@ -29,8 +27,8 @@ def section(is_quick):
 
 {figures.table(STATEMENTS, {"process": "s"})}
 
-How to read: seconds of a process that does nothing else, Python's own start included. A first fit
-of nnkit imports `nnkit.training`, and with it TensorFlow.
+How to read: seconds of a process that does nothing else, Python's own start included. nnkit
+imports TensorFlow in the first fit.
 """
 
 

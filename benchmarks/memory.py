@@ -18,8 +18,8 @@ from benchmarks.networks import breast_cancer
 _STATM = Path("/proc/self/statm")
 
 MAKERS = {
-    "nnkit, engine='graph'": partial(of_nnkit, engine="graph"),
     "nnkit, engine='xla'": partial(of_nnkit, engine="xla"),
+    "nnkit, engine='graph'": partial(of_nnkit, engine="graph"),
     "SciKeras": of_scikeras,
 }
 SAME, CHANGING = "same network", "ever other networks"
@@ -31,7 +31,7 @@ def section(is_quick):
         return "## Memory\n\nNot measured: it is read from `/proc/self/statm`.\n"
     # Candidate, kind, fits before the first reading, fits between the readings.
     runs = [
-        (name, kind, 5, 20) if name == "SciKeras" else (name, kind, *counts)
+        (name, kind, 5, 15) if name == "SciKeras" else (name, kind, *counts)
         for name in MAKERS
         for kind, counts in ((CHANGING, (40, 100)), (SAME, (10, 200)))
     ]
@@ -48,7 +48,7 @@ def section(is_quick):
 
 How to read: by how much the resident set of a process grew, per fit. nnkit: over 200 fits of the
 standard network, after 10; and over 100 fits of networks with ever other numbers of units, after 40,
-when the cache of programs is full. SciKeras: over 20 fits, after 5. A fit has 2 epochs.
+when the cache of programs is full. SciKeras: over 15 fits, after 5. A fit has 2 epochs.
 """
 
 

@@ -17,6 +17,7 @@ from nnkit.training.architecture import Architecture
 from nnkit.training.building import Recipe, as_inputs
 from nnkit.training.cache import begin_of, forget
 from nnkit.training.compilation import Compiled
+from nnkit.training.dense_stack import DenseStack
 from nnkit.training.heads import Task
 from nnkit.training.placement import let_memory_grow, on_device
 from nnkit.training.program import Forward
@@ -70,6 +71,7 @@ class Network:
         self._lock = threading.RLock()
         self._live: Any = None
         self._spare: Any = None
+        self._values: list[np.ndarray] | None = None
         self._saved: dict[str, Any] | None = None
         self._begin(X_example)
 
@@ -122,7 +124,7 @@ class Network:
     @state.setter
     def state(self, state: TrainingState) -> None:
         with self._lock, on_device(self.device):
-            self._state = state
+            self._state, self._values = state, None
             if self._live is not None:
                 self.architecture.layout.assign(state, self._live)
 
@@ -174,6 +176,11 @@ class Network:
     def outputs(self, X_encoded: Any, chunk_rows: int | None = None) -> list[np.ndarray]:
         """Return one array (n_samples, ...) for each output of the model."""
         architecture = self.architecture
+        stack = architecture.fact("dense stack", lambda: _dense_stack(architecture))
+        if stack is not None and isinstance(X_encoded, np.ndarray) and len(X_encoded):
+            X = X_encoded.astype(architecture.row.dtype, copy=False)
+            if stack.is_faster(len(X)):
+                return [stack(self._host_values(), X)]
         with on_device(self.device):
             forward = architecture.program(
                 "forward", lambda: Forward(architecture, architecture.model, architecture.row)
@@ -212,6 +219,15 @@ class Network:
         with on_device(self.device):
             forward = architecture.program(("part", begin, end), make)
             return tuple(forward(self._weights(), X))
+
+    def _host_values(self) -> list[np.ndarray]:
+        """Return the values of the model's variables; those that nobody can change are kept."""
+        with self._lock:
+            if self._live is not None:
+                return [keras.ops.convert_to_numpy(v.value) for v in self._live.variables]
+            if self._values is None:
+                self._values = self._architecture.layout.values(self._state)
+            return self._values
 
     def _weights(self) -> TrainingState:
         with self._lock:
@@ -252,6 +268,11 @@ class Network:
         self._lock = threading.RLock()
         self._live = None
         self._spare = None
+        self._values = None
+
+
+def _dense_stack(architecture: Architecture) -> DenseStack | None:
+    return DenseStack(architecture) if DenseStack.carries(architecture) else None
 
 
 def _architecture_of(model: Any) -> bytes:

@@ -42,6 +42,6 @@ chose {chosen}.
 
 {figures.table(rows, {NNKIT: "ms", KERAS: "ms"}, reference_column=NNKIT)}
 
-How to read: milliseconds, as in the section above, per epoch of {N_SAMPLES // BATCH_SIZE} steps and around
-them in a later fit.
+How to read: milliseconds per epoch of {N_SAMPLES // BATCH_SIZE} steps, and around the epochs of a later
+fit, measured as in the section above.
 """
