@@ -1,6 +1,5 @@
 """What was measured, its medians, and Markdown tables of them."""
 
-import gc
 import math
 import statistics
 import time
@@ -88,12 +87,10 @@ def number(value, n_digits=3):
 def in_rounds(items, n_rounds):
     """Yield (round, item): all items in each round, and in each round another one first.
 
-    A minute in which the machine is busy with something else then meets all of them. The garbage
-    of one is collected before the next.
+    A minute in which the machine is busy with something else then meets all of them.
     """
     items = list(items)
     for number_of_round in range(n_rounds):
         first = number_of_round % len(items)
         for item in items[first:] + items[:first]:
-            gc.collect()
             yield number_of_round, item

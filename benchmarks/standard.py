@@ -1,6 +1,7 @@
 """The standard network: fits, cross-validation, a grid search and predictions."""
 
 import contextlib
+import gc
 import io
 
 import numpy as np
@@ -90,7 +91,7 @@ How to read: milliseconds of one `predict_proba`, each at its own default batch 
 
 def time_fits(figures, candidate, X, y, n_later):
     """Time a first fit and later ones."""
-    nnkit.clear_programs()
+    _begin_anew()
     figures.time(candidate.name, FIRST_FIT, function=lambda: candidate.fit(X, y))
     figures.time(candidate.name, LATER_FIT, function=lambda: candidate.fit(X, y), n_calls=n_later)
 
@@ -109,8 +110,8 @@ def time_cross_validation(figures, candidate, X, y):
                 error_score="raise",
             ).mean()
 
+    _begin_anew()
     if candidate.has_cache:
-        nnkit.clear_programs()
         figures.time(candidate.name, FIRST_CV, function=run)
         accuracy = figures.time(candidate.name, LATER_CV, function=run)
     else:
@@ -120,7 +121,7 @@ def time_cross_validation(figures, candidate, X, y):
 
 def time_search(figures, candidate, X, y, n_rates):
     """Time a first search of some of the learning rates, and take down what all would take."""
-    nnkit.clear_programs()
+    _begin_anew()
     part = Figures()
     part.time("", "", function=lambda: search(candidate, X, y, n_rates))
     seconds = part.median("", "") * N_RATES / n_rates
@@ -149,10 +150,15 @@ def time_predictions(figures, name, estimator, X, all_n_rows):
     for column, n_rows in zip(PREDICT, all_n_rows, strict=False):
         rows = np.resize(X, (n_rows, X.shape[1]))
         estimator.predict_proba(rows[:1])
-        n_calls = {1: 20, 1_000: 5}.get(n_rows, 1)
+        n_calls = {1: 10, 1_000: 5}.get(n_rows, 1)
         figures.time(
             name, column, function=lambda rows=rows: estimator.predict_proba(rows), n_calls=n_calls
         )
+
+
+def _begin_anew():
+    nnkit.clear_programs()
+    gc.collect()  # what the candidate before has left is not this one's to collect
 
 
 def _silence():

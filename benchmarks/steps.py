@@ -34,13 +34,13 @@ def section(is_quick):
         makers = makers_of(batch_size, width)
         for name in {GRAPH, XLA} & set(makers):
             makers[name](epochs=1).fit(X, y)  # compiles
-        seconds = 0.1 if is_quick else 0.4
+        seconds = 0.1 if is_quick else 0.25
         for _, (name, make) in in_rounds(makers.items(), 1 if is_quick else 3):
             guess = _STEP_SECONDS[name] + operations(batch_size, width) / _OPERATIONS_PER_SECOND
             step, start = step_and_start(make, X, y, batch_size, n_steps=seconds / guess)
             steps.add(row, name, step)
             starts.add(row, name, start)
-            steps.add(row, PRODUCTS, products_seconds(batch_size, width, seconds / 4))
+            steps.add(row, PRODUCTS, products_seconds(batch_size, width, seconds / 2))
     rows = [_name(*setting) for setting in settings]
     columns = dict.fromkeys([GRAPH, XLA, KERAS, MLP], "ms")
     return f"""## A step

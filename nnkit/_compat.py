@@ -26,6 +26,7 @@ __all__ = [
     "in_one_thread",
     "optimizer_copy",
     "output_layer",
+    "release_kernels",
     "rows_of",
     "stateless_optimizer",
     "traced",
@@ -163,6 +164,17 @@ def traced(
         return tf.nest.pack_sequence_as(concrete.structured_outputs, found)
 
     return call
+
+
+def release_kernels() -> None:
+    """Let TensorFlow forget the kernels of operations that it has run eagerly.
+
+    Reason: it keeps one for each function, and for each shape of a variable, that there has ever
+    been, and has no public way to drop them (2.21). Those that are used again are made again.
+    """
+    from tensorflow.python.eager import context
+
+    context.context().clear_kernel_cache()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ that take a learning rate, for example) share one architecture, and with it the 
 
 from __future__ import annotations
 
+import gc
 import threading
 import weakref
 from collections import OrderedDict
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from nnkit._compat import release_kernels
 from nnkit.training.architecture import Architecture
 from nnkit.training.building import Recipe
 from nnkit.training.fingerprint import NoFingerprint, fingerprint
@@ -30,6 +32,7 @@ __all__ = ["Begin", "begin_of", "clear_programs", "forget"]
 _MAX_ARCHITECTURES = 32
 _MAX_BYTES = 512 * 2**20
 _MAX_RECIPES = 1024
+_EVICTIONS_PER_COLLECTION = 8
 
 
 class Begin(NamedTuple):
@@ -66,10 +69,14 @@ class _Known:
     learning_rate: float | None
     is_repeatable: bool = True
 
+    def is_of(self, architecture: Architecture) -> bool:
+        return self.architecture() is architecture
+
 
 _LOCK = threading.RLock()
 _architectures: OrderedDict[Hashable, Architecture] = OrderedDict()
 _recipes: OrderedDict[Hashable, _Known | None] = OrderedDict()
+_n_evicted = [0]
 
 
 def clear_programs() -> None:
@@ -85,6 +92,7 @@ def clear_programs() -> None:
     with _LOCK:
         _architectures.clear()
         _recipes.clear()
+        release_kernels()
 
 
 def begin_of(
@@ -183,7 +191,16 @@ def _keep(architecture: Architecture) -> None:
     while len(_architectures) > 1 and (
         len(_architectures) > _MAX_ARCHITECTURES or n_bytes > _MAX_BYTES
     ):
-        n_bytes -= _architectures.popitem(last=False)[1].n_bytes
+        _, oldest = _architectures.popitem(last=False)
+        n_bytes -= oldest.n_bytes
+        for key in [key for key, known in _recipes.items() if known and known.is_of(oldest)]:
+            del _recipes[key]
+        _n_evicted[0] += 1
+        if _n_evicted[0] % _EVICTIONS_PER_COLLECTION == 0:
+            # Graphs are cycles of references, too few for Python to look for them by itself.
+            del oldest
+            gc.collect()
+            release_kernels()
 
 
 def _values(model: Any) -> list[np.ndarray]:
