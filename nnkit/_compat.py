@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "NotInTurn",
+    "NotInTurnError",
     "compile_arguments",
     "compiled",
     "compute_loss_in",
@@ -116,7 +116,7 @@ def constructor_arguments(instance: Any) -> dict[str, Any]:
     return {**config, **{name: kept[name] for name in names if name in kept}}
 
 
-class NotInTurn(Exception):
+class NotInTurnError(Exception):
     """A graph whose operations cannot run one after the other in one thread."""
 
 
@@ -130,9 +130,7 @@ def _operations(concrete: Any) -> set[str]:
     return {node.op for node in [*graph.node, *nodes]}
 
 
-def traced(
-    graph: Callable[..., Any], *examples: Any, in_turn: bool = False
-) -> Callable[..., Any]:
+def traced(graph: Any, *examples: Any, in_turn: bool = False) -> Callable[..., Any]:
     """Return a graph function for arguments like the examples, which are not looked at again.
 
     Reason: the public call compares each argument with its specification in Python, which takes
@@ -148,7 +146,7 @@ def traced(
 
     Raises
     ------
-    NotInTurn
+    NotInTurnError
         If the function has operations that wait for others, which one thread cannot.
     """
     import tensorflow as tf
@@ -156,7 +154,7 @@ def traced(
     concrete = graph.get_concrete_function(*examples)
     captured = list(concrete.captured_inputs)
     if in_turn and any(part in op for op in _operations(concrete) for part in _NOT_IN_TURN):
-        raise NotInTurn
+        raise NotInTurnError
 
     def call(*arguments: Any) -> Any:
         tensors = [tf.convert_to_tensor(part) for part in tf.nest.flatten(arguments)]
@@ -179,7 +177,7 @@ def release_kernels() -> None:
 
 @contextmanager
 def fresh_names() -> Iterator[None]:
-    """Let Keras count its automatic names from the beginning: "dense", "dense_1", …
+    """Let Keras count its automatic names from the beginning, "dense", "dense_1" and so on.
 
     Reason: TensorFlow keeps some 35 kB for each name that a variable has ever had, and the
     counters have no public setter (Keras 3.15, TensorFlow 2.21).
@@ -206,7 +204,7 @@ def in_one_thread() -> AbstractContextManager[Any]:
 
 
 @cache
-def _stateless_class(cls: type) -> type:
+def _stateless_class(cls: Any) -> Any:
     from keras.src.backend.tensorflow.optimizer import TFOptimizer
     from keras.src.optimizers.base_optimizer import BaseOptimizer
 
@@ -252,7 +250,8 @@ def stateless_optimizer(optimizer: Any) -> Any:
     copied = optimizer_copy(optimizer, {})
     for part in (copied, getattr(copied, "inner_optimizer", None)):
         if part is not None:
-            part.__class__ = _stateless_class(type(part))
+            cls: Any = type(part)
+            part.__class__ = _stateless_class(cls)
     return copied
 
 

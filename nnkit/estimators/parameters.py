@@ -24,7 +24,7 @@ __all__ = ["KerasParameters"]
 
 # Signatures are read often: by every fit, clone and search.
 @functools.cache
-def _parameter_names(cls: type) -> tuple[str, ...]:
+def _parameter_names(cls: Any) -> tuple[str, ...]:
     names: set[str] = set()
     for base in cls.__mro__:
         if "__init__" not in vars(base) or not issubclass(base, KerasParameters):
@@ -37,7 +37,7 @@ def _parameter_names(cls: type) -> tuple[str, ...]:
 
 
 @functools.cache
-def _names_of_all_signatures(cls: type) -> frozenset[str]:
+def _names_of_all_signatures(cls: Any) -> frozenset[str]:
     names: set[str] = set()
     for base in cls.__mro__:
         if "__init__" in vars(base) and issubclass(base, KerasParameters):
@@ -55,12 +55,14 @@ class KerasParameters(BaseEstimator):
     @classmethod
     def _get_param_names(cls) -> list[str]:
         """Return the parameters in the signature, and behind ``**kwargs`` in the base's."""
-        return list(_parameter_names(cls))
+        own: Any = cls  # whose instances need no hash
+        return list(_parameter_names(own))
 
     @classmethod
     def _attribute_names(cls) -> frozenset[str]:
         """Return the parameters of all signatures, also those that a subclass fixes."""
-        return _names_of_all_signatures(cls)
+        own: Any = cls
+        return _names_of_all_signatures(own)
 
     def _routed(self) -> dict[str, Any]:
         """Return the parameters outside the signature."""

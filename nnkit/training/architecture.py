@@ -13,8 +13,7 @@ import numpy as np
 from nnkit._compat import compile_arguments
 from nnkit.training.building import Recipe, as_inputs
 from nnkit.training.compilation import Compiled, compile_model
-from nnkit.training.fingerprint import NoFingerprint, fingerprint, has_own_code
-from nnkit.training.placement import on_device
+from nnkit.training.fingerprint import NoFingerprintError, fingerprint, has_own_code
 from nnkit.training.state import Layout
 
 __all__ = ["Architecture", "built"]
@@ -218,7 +217,7 @@ def _structure_of(architecture: Architecture) -> Hashable | None:
                 ),
             ]
         )
-    except NoFingerprint:
+    except NoFingerprintError:
         return None
     return key
 

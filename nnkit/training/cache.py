@@ -23,7 +23,7 @@ import numpy as np
 from nnkit._compat import release_kernels
 from nnkit.training.architecture import Architecture
 from nnkit.training.building import Recipe
-from nnkit.training.fingerprint import NoFingerprint, fingerprint
+from nnkit.training.fingerprint import NoFingerprintError, fingerprint
 from nnkit.training.initial_weights import InitialWeights
 from nnkit.training.state import learning_rate_of
 
@@ -95,9 +95,7 @@ def clear_programs() -> None:
         release_kernels()
 
 
-def begin_of(
-    recipe: Recipe, task_choices: Any, X_example: Any, device: str | None
-) -> Begin:
+def begin_of(recipe: Recipe, task_choices: Any, X_example: Any, device: str | None) -> Begin:
     """Return the architecture of a recipe and the initial values of its variables.
 
     Parameters
@@ -252,7 +250,7 @@ def _recipe_key(
                 device,
             ]
         )
-    except NoFingerprint:
+    except NoFingerprintError:
         return None
 
 
@@ -309,10 +307,9 @@ def _watching_rows(recipe: Recipe) -> tuple[Recipe, Callable[[], bool]]:
         watched_shape.note = lambda: read.append(True)
         return watched_shape
 
-    arguments = {
-        name: type(value)(**dict(value, X_shape_=watched(value["X_shape_"])))  # type: ignore[call-arg]
-        if _is_meta(value)
-        else value
-        for name, value in recipe.arguments.items()
-    }
+    arguments = {}
+    for name, value in recipe.arguments.items():
+        if _is_meta(value):
+            value = type(value)(**dict(value, X_shape_=watched(value["X_shape_"])))
+        arguments[name] = value
     return replace(recipe, arguments=arguments), lambda: bool(read)

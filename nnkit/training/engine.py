@@ -30,6 +30,7 @@ from nnkit.training.state import TrainingState
 
 __all__ = ["TrainingData", "TrainingPlan", "TrainingRecord", "train"]
 
+
 @dataclass(frozen=True)
 class TrainingData:
     """The rows to train and to validate on, encoded.

@@ -22,7 +22,7 @@ import numpy as np
 
 from nnkit._compat import constructor_arguments, decay_exclusions
 
-__all__ = ["NoFingerprint", "fingerprint", "has_own_code"]
+__all__ = ["NoFingerprintError", "fingerprint", "has_own_code"]
 
 # What these packages define does not change while a process runs.
 _LIBRARIES = frozenset(
@@ -32,7 +32,7 @@ _LIBRARIES = frozenset(
 _PLAIN = (bool, int, str, bytes, complex, type(None), type(Ellipsis), np.dtype)
 
 
-class NoFingerprint(Exception):
+class NoFingerprintError(Exception):
     """A value that cannot be told from another one like it."""
 
 
@@ -52,7 +52,7 @@ def fingerprint(value: Any) -> Hashable:
 
     Raises
     ------
-    NoFingerprint
+    NoFingerprintError
         For anything else: objects with a state of their own.
     """
     return _fingerprint(value, ())
@@ -97,7 +97,7 @@ def _fingerprint(value: Any, above: tuple[int, ...]) -> Hashable:
         return _fingerprint(type(value), above), _fingerprint(vars(value), above)
     if isinstance(value, _KERAS_VALUES):
         return _fingerprint(type(value), above), _fingerprint(_settings(value), above)
-    raise NoFingerprint(f"{type(value).__name__} has a state of its own")
+    raise NoFingerprintError(f"{type(value).__name__} has a state of its own")
 
 
 _KERAS_VALUES = (
@@ -128,7 +128,7 @@ def _settings(value: Any) -> Any:
         return kept
     settings = dict(constructor_arguments(value))
     if has_own_code(settings):
-        raise NoFingerprint(f"{type(value).__name__} holds a function that is not Keras' own")
+        raise NoFingerprintError(f"{type(value).__name__} holds a function that is not Keras' own")
     # The drawn seed of an initializer that was given none is not in its configuration.
     settings.setdefault("seed", None)
     if isinstance(value, keras.initializers.Initializer) and hasattr(value, "seed"):
@@ -222,7 +222,7 @@ def _reached_names(code: types.CodeType) -> tuple[tuple[str, tuple[str, ...]], .
         elif instruction.opname == "IMPORT_NAME":
             root = str(instruction.argval).partition(".")[0]
             if root not in _LIBRARIES:
-                raise NoFingerprint(f"the module {root} is imported inside a builder")
+                raise NoFingerprintError(f"the module {root} is imported inside a builder")
     if chain:
         found[chain[0], tuple(chain[1:])] = None
     for part in code.co_consts:

@@ -187,9 +187,7 @@ class Network:
             )
             return forward(self._weights(), X_encoded, chunk_rows)
 
-    def outputs_between(
-        self, begin: str | None, end: str | None, X: Any
-    ) -> tuple[np.ndarray, ...]:
+    def outputs_between(self, begin: str | None, end: str | None, X: Any) -> tuple[np.ndarray, ...]:
         """Return what a part of the network makes of rows.
 
         Parameters

@@ -63,9 +63,7 @@ def choose_path(architecture: Architecture, data: Any, plan: Any) -> Path:
     reason = _reason_for_keras(architecture, plan.callbacks)
     if reason is not None:
         if plan.engine != "auto":
-            raise ValueError(
-                f"engine={plan.engine!r} cannot carry {reason}. Use engine='auto'."
-            )
+            raise ValueError(f"engine={plan.engine!r} cannot carry {reason}. Use engine='auto'.")
         return "keras"
     if plan.engine == "graph":
         return "graph"

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nnkit._compat import NotInTurn, compile_arguments, compiled, in_one_thread, traced
+from nnkit._compat import NotInTurnError, compile_arguments, compiled, in_one_thread, traced
 from nnkit.training.architecture import Architecture
 from nnkit.training.rows import n_rows, take_on_host
 from nnkit.training.state import TrainingState
@@ -28,6 +28,7 @@ __all__ = [
     "fresh_metrics",
     "padded_training",
     "prepare_metrics",
+    "suits_one_thread",
     "validation_program",
 ]
 
@@ -55,17 +56,20 @@ def _like(tensors: Any) -> Any:
     return keras.tree.map_structure(lambda part: tf.TensorSpec(part.shape, part.dtype), tensors)
 
 
-def _stepping(
-    architecture: Architecture, n_batch: int, function: Callable[..., Any], *examples: Any
-) -> Callable[..., Any]:
+def suits_one_thread(architecture: Architecture, n_batch: int) -> bool:
+    """Return whether the operations of a step are best run one after the other."""
+    is_small = architecture.step_arithmetic * n_batch <= _MAX_ARITHMETIC_IN_ONE_THREAD
+    return is_small and not tf.config.list_logical_devices("GPU")
+
+
+def _stepping(function: Callable[..., Any], *examples: Any, in_turn: bool) -> Callable[..., Any]:
     """Return a compiled function that loops over steps, with the executor that suits them."""
-    arithmetic = architecture.step_arithmetic * n_batch
-    if arithmetic > _MAX_ARITHMETIC_IN_ONE_THREAD or tf.config.list_logical_devices("GPU"):
+    if not in_turn:
         return _traced(function, *examples)
     try:
         with in_one_thread():
             program = traced(compiled(function), *examples, in_turn=True)
-    except NotInTurn:
+    except NotInTurnError:
         return _traced(function, *examples)
 
     def run(*arguments: Any) -> Any:
@@ -215,7 +219,8 @@ def padded_training(
     )
     if n_steps is not None:
         return _traced(train, *examples, jit_compile=True)
-    return _stepping(architecture, batch_size, train, *examples)
+    in_turn = suits_one_thread(architecture, batch_size)
+    return _stepping(train, *examples, in_turn=in_turn)
 
 
 def epoch_training(
@@ -225,7 +230,8 @@ def epoch_training(
     X: Any,
     y: Any,
     sample_weight: Any | None,
-    batch_size: int,
+    *,
+    in_turn: bool,
 ) -> Callable[..., Any]:
     """Return one pass over rows as a compiled function.
 
@@ -237,8 +243,8 @@ def epoch_training(
         From the tensors of ``X`` and positions of rows to a batch.
     state : TrainingState
         One like those that the function will take; so are ``X``, ``y`` and ``sample_weight``.
-    batch_size : int
-        About how many rows a step will have; the function takes any number.
+    in_turn : bool
+        Whether the operations are to run one after the other.
 
     Returns
     -------
@@ -271,8 +277,6 @@ def epoch_training(
         return state, metrics, total, _results(architecture.model, step.metrics, metrics)
 
     return _stepping(
-        architecture,
-        batch_size,
         train,
         _like(state),
         _like(fresh_metrics(architecture)),
@@ -281,6 +285,7 @@ def epoch_training(
         _open_rows(_or_ones(sample_weight)),
         tf.TensorSpec((None,), tf.int32),
         tf.TensorSpec((), tf.int32),
+        in_turn=in_turn,
     )
 
 
@@ -302,7 +307,9 @@ def prepare_metrics(architecture: Architecture, x: Any, y: Any) -> None:
     model = architecture.model
     with architecture.lock:
         if len(model.metrics) > 1 or _waits_for_rows(model):
-            first = keras.tree.map_structure(lambda part: part[:1], (take_on_host(x, slice(0, 1)), y))
+            first = keras.tree.map_structure(
+                lambda part: part[:1], (take_on_host(x, slice(0, 1)), y)
+            )
             outputs = model(*first[:1], training=False)
             model.compute_metrics(first[0], first[1], outputs, None)
             model.reset_metrics()

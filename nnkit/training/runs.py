@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from nnkit.training.program import (
     fresh_metrics,
     padded_training,
     prepare_metrics,
+    suits_one_thread,
     validation_program,
 )
 from nnkit.training.rows import n_rows, take_on_host, taker, to_device
@@ -207,25 +209,28 @@ class TrainingRun:
         size = self._batch_size * self._steps_per_call
         for start in range(0, len(order), size):
             rows, positions = self._device_rows.at(order[start : start + size])
-            weight = self._data.sample_weight
-            program = self._architecture.program(
-                ("epoch", weight is not None, _key_of(self._data)),
-                lambda rows=rows, weight=weight: epoch_training(
-                    self._architecture,
-                    self._take,
-                    self._example,
-                    rows[0],
-                    rows[1],
-                    None if weight is None else rows[2],
-                    self._batch_size,
-                ),
-            )
+            program = self._epoch_program(rows)
             state, metrics, loss, results = program(
                 state, metrics, *rows, positions, self._batch_size
             )
             total += float(loss)
         logs = {"loss": total / self._n_samples}
         return state, logs | {name: float(value) for name, value in results.items()}
+
+    def _epoch_program(self, rows: tuple[Any, Any, Any]) -> Any:
+        X, y, weight = rows
+        is_weighted = self._data.sample_weight is not None
+        in_turn = suits_one_thread(self._architecture, self._batch_size)
+
+        def make() -> Any:
+            row_weight = weight if is_weighted else None
+            return epoch_training(
+                self._architecture, self._take, self._example, X, y, row_weight, in_turn=in_turn
+            )
+
+        return self._architecture.program(
+            ("epoch", is_weighted, in_turn, _key_of(self._data)), make
+        )
 
 
 class ValidationRun:
@@ -266,7 +271,7 @@ class ValidationRun:
         for start in range(0, self._n_samples, self._chunk_rows):
             rows = np.arange(start, min(start + self._chunk_rows, self._n_samples), dtype=np.int32)
             tensors, positions = self._rows.at(rows)
-            program = self._architecture.program(self._key, lambda at=tensors: self._made(at))
+            program = self._architecture.program(self._key, functools.partial(self._made, tensors))
             loss, metrics, results, outputs = program(
                 state.weights, state.others, metrics, *tensors, positions
             )

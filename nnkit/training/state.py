@@ -85,16 +85,14 @@ class Layout:
             built_on = [keras.Variable(zeros, name="weights")]
         self.optimizer.build(built_on)
         self._fresh_optimizer = [tf.constant(_numpy(v)) for v in self.optimizer.variables]
-        self._positions = [id(variable) for variable in model.variables]
+        self._identities = [id(variable) for variable in model.variables]
 
     def pieces(self, weights: Sequence[Any]) -> list[Any]:
         """Return a tensor for each trainable variable."""
         if not self.is_flat:
             return list(weights)
         parts = tf.split(weights[0], self._sizes)
-        return [
-            tf.reshape(part, shape) for part, shape in zip(parts, self._shapes, strict=True)
-        ]
+        return [tf.reshape(part, shape) for part, shape in zip(parts, self._shapes, strict=True)]
 
     def packed(self, pieces: Sequence[Any]) -> list[Any]:
         """Return the tensors of trainable variables, or of their gradients, as weights lie."""
@@ -117,7 +115,7 @@ class Layout:
         learning_rate : float or None, default=None
             None is that of the optimizer.
         """
-        by_id = dict(zip(self._positions, values, strict=True))
+        by_id = dict(zip(self._identities, values, strict=True))
         pieces = [by_id[id(variable)] for variable in self.trainable]
         if self.is_flat:
             weights = [tf.constant(np.concatenate([np.ravel(piece) for piece in pieces]))]
@@ -149,7 +147,7 @@ class Layout:
             ]
         by_id = {id(v): part for v, part in zip(self.trainable, weights, strict=True)}
         by_id |= {id(v): _numpy(p) for v, p in zip(self.others, state.others, strict=True)}
-        return [by_id[position] for position in self._positions]
+        return [by_id[identity] for identity in self._identities]
 
     def finalized(self, state: TrainingState) -> TrainingState:
         """Return the state at the end of a training: averaged weights, if the optimizer does so."""
@@ -172,9 +170,7 @@ class Layout:
             model.optimizer.build(model.trainable_variables)
         ours = {
             place: value
-            for (place, _), value in zip(
-                _places(self.optimizer), state.optimizer, strict=True
-            )
+            for (place, _), value in zip(_places(self.optimizer), state.optimizer, strict=True)
         }
         for (attribute, position), variable in _places(model.optimizer):
             if not self.is_flat or position is None:
@@ -194,10 +190,11 @@ class Layout:
             A forward pass needs none.
         """
         own = {id(variable) for variable in self.trainable}
-        pieces, others = [], []
-        for position, variable in zip(self._positions, model.variables, strict=True):
+        pieces: list[Any] = []
+        others: list[Any] = []
+        for identity, variable in zip(self._identities, model.variables, strict=True):
             tensor = tf.convert_to_tensor(variable.value)
-            (pieces if position in own else others).append(tensor)
+            (pieces if identity in own else others).append(tensor)
         weights = self.packed(pieces)
         if not with_optimizer:
             return TrainingState(weights, others, [])

@@ -35,7 +35,10 @@ def with_value(frame, column, row, value):
         ({"early_stopping": True, "validation_split": 0}, "needs rows to validate on"),
         ({"early_stopping": "yes"}, "early_stopping must be True or False. Got 'yes'"),
         ({"shuffle": None}, "shuffle must be True or False"),
-        ({"engine": "jax"}, r"engine must be one of \['auto', 'compiled', 'graph', 'xla', 'keras'\]. Got 'jax'"),
+        (
+            {"engine": "jax"},
+            r"engine must be one of \['auto', 'compiled', 'graph', 'xla', 'keras'\]. Got 'jax'",
+        ),
         ({"verbose": 3}, "verbose must be one of"),
         ({"model": None}, "model=None gives no network"),
         ({"model": 3}, "model must be a function that returns a keras.Model"),

@@ -1,7 +1,6 @@
 """partial_fit, warm_start, validation rows, splitters, time limits, and arguments of fit."""
 
 import pickle
-import time
 
 import keras
 import numpy as np

@@ -75,13 +75,17 @@ def test_a_shared_architecture_gives_what_a_new_one_gives(iris):
     alone = fitted(X, y, **params)
     nnkit.clear_programs()
     for seed in range(8):
-        fitted(X, y, **params | {"random_state": seed, "epochs": 1, "optimizer__learning_rate": 1.0})
+        fitted(
+            X, y, **params | {"random_state": seed, "epochs": 1, "optimizer__learning_rate": 1.0}
+        )
 
     among_others = fitted(X, y, **params)
 
     assert architecture_of(alone) is not architecture_of(among_others)
     np.testing.assert_array_equal(alone.predict_proba(X), among_others.predict_proba(X))
-    np.testing.assert_array_equal(alone.model_.predict(X, verbose=0), among_others.model_.predict(X, verbose=0))
+    np.testing.assert_array_equal(
+        alone.model_.predict(X, verbose=0), among_others.model_.predict(X, verbose=0)
+    )
 
 
 UNITS = 4

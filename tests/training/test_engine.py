@@ -188,9 +188,7 @@ def test_an_unseen_weight_stays_as_it_is():
 
 
 def test_validation_agrees_with_evaluate():
-    network = network_of(
-        make_model, metrics=["accuracy"], loss=keras.losses.BinaryCrossentropy()
-    )
+    network = network_of(make_model, metrics=["accuracy"], loss=keras.losses.BinaryCrossentropy())
 
     record = train(network, SPLIT, TrainingPlan(epochs=2, batch_size=10))
 

@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from nnkit.training.fingerprint import NoFingerprint, fingerprint
+from nnkit.training.fingerprint import NoFingerprintError, fingerprint
 
 
 def defined(code, **names):
@@ -44,9 +44,19 @@ MODULE.UNITS, MODULE.OTHER = 3, 1
         (keras.losses.Huber(2.0), keras.losses.Huber(2.0)),
     ],
     ids=[
-        "number", "nested", "nan", "array", "objects", "global", "layout", "closure", "partial",
-        "name", "rate", "loss",
-    ],  # fmt: skip
+        "number",
+        "nested",
+        "nan",
+        "array",
+        "objects",
+        "global",
+        "layout",
+        "closure",
+        "partial",
+        "name",
+        "rate",
+        "loss",
+    ],
 )
 def test_the_same_by_value_is_the_same(first, second):
     assert fingerprint(first) == fingerprint(second)
@@ -83,10 +93,29 @@ def test_the_same_by_value_is_the_same(first, second):
         (keras.layers.Dense, keras.layers.Dropout),
     ],
     ids=[
-        "float", "bool", "sign", "text", "container", "dtype", "shape", "global", "constant",
-        "negative", "default", "keyword default", "inner function", "function called", "closure",
-        "partial", "setting", "optimizer", "loss", "regularizer", "seed", "class",
-    ],  # fmt: skip
+        "float",
+        "bool",
+        "sign",
+        "text",
+        "container",
+        "dtype",
+        "shape",
+        "global",
+        "constant",
+        "negative",
+        "default",
+        "keyword default",
+        "inner function",
+        "function called",
+        "closure",
+        "partial",
+        "setting",
+        "optimizer",
+        "loss",
+        "regularizer",
+        "seed",
+        "class",
+    ],
 )
 def test_what_differs_is_different(first, second):
     assert fingerprint(first) != fingerprint(second)
@@ -125,7 +154,7 @@ def test_classes_of_one_name_are_kept_apart():
 
     first = Layer
 
-    class Layer:  # noqa: F811
+    class Layer:
         size = 1
 
     assert fingerprint(first) == fingerprint(first)
@@ -156,5 +185,5 @@ def test_what_has_a_state_of_its_own_has_no_fingerprint(value):
     if isinstance(value, types.MethodType):
         value = types.MethodType(value.__func__, object())
 
-    with pytest.raises(NoFingerprint):
+    with pytest.raises(NoFingerprintError):
         fingerprint(value)

@@ -36,7 +36,9 @@ NETWORKS = {
     "convolution": lambda: keras.Sequential(
         [keras.Input((6, 4)), L.Conv1D(3, 2), L.BatchNormalization(), L.SeparableConv1D(2, 2)]
     ),
-    "nested": lambda: keras.Sequential([keras.Input((6, 4)), keras.Sequential([L.Dense(3), L.Dense(2)])]),
+    "nested": lambda: keras.Sequential(
+        [keras.Input((6, 4)), keras.Sequential([L.Dense(3), L.Dense(2)])]
+    ),
     "embedding": lambda: keras.Sequential([keras.Input((6,)), L.Embedding(5, 3), L.Flatten()]),
     "twice": lambda: keras.Sequential(
         [keras.Input((6, 4)), *[L.Dense(4, kernel_initializer="he_normal") for _ in range(3)]]
