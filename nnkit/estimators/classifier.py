@@ -92,10 +92,11 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
     dtype_policy : str, keras.DTypePolicy or None, default=None
         Keras' default policy while the network is built, such as "mixed_bfloat16". None
         leaves the one that is set.
-    engine : {"auto", "compiled", "keras"}, default="auto"
-        What trains. "compiled" runs an epoch as one compiled call; "keras" is
-        ``keras.Model.fit``, which is slower and carries everything; "auto" is "compiled"
-        unless the model or a callback needs the other.
+    engine : {"auto", "compiled", "graph", "xla", "keras"}, default="auto"
+        What trains. "graph" is a TensorFlow graph that loops over the batches; "xla" the same
+        as machine code, for long fits of small networks; "keras" is ``keras.Model.fit``, which
+        is slower and carries everything. "compiled" is "graph" or "xla", and "auto" is that
+        unless the model or a callback needs Keras' own. All agree up to rounding.
     time_limit : float or None, default=None
         Seconds after which no further epoch begins; with ``early_stopping`` the best weights
         so far are kept. None sets no limit.
@@ -136,7 +137,7 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         The copies that ran.
     background_ : ndarray or DataFrame of shape (n_rows, n_features_in_) or None
         The training rows kept for explanations; None if the table was sparse.
-    engine_ : {"compiled", "keras"}
+    engine_ : {"graph", "xla", "keras"}
         What trained.
     target_type_ : str
         The kind of target, as ``sklearn.utils.multiclass.type_of_target`` names it.

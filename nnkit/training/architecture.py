@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import types
 from collections.abc import Callable, Hashable
 from functools import cached_property
 from typing import Any
@@ -138,7 +139,8 @@ class Architecture:
         model = self.model
         if type(model).__name__ not in ("Sequential", "Functional") or not _is_kerasown(model):
             return False
-        if str(model.compute_dtype) not in ("float32", "float64"):
+        dtypes = {str(layer.compute_dtype) for layer in model.layers}
+        if not dtypes <= {"float32", "float64"}:
             return False
         return all(
             type(layer).__name__ in _ROWWISE_LAYERS
@@ -197,6 +199,8 @@ def _structure_of(architecture: Architecture) -> Hashable | None:
         return None
     if any(part in type(leaf).__module__ for leaf in leaves for part in _WITH_HIDDEN_STATE):
         return None
+    if any(_holds_own_functions(leaf) for leaf in leaves):
+        return None
     config = [type(model).__name__, model.get_config()]
     if has_own_code(config):
         return None
@@ -232,6 +236,13 @@ def _leaves(model: Any) -> list[Any]:
 
 def _is_kerasown(part: Any) -> bool:
     return type(part).__module__.startswith("keras.")
+
+
+def _holds_own_functions(layer: Any) -> bool:
+    return any(
+        isinstance(value, types.FunctionType) and not _is_library_function(value)
+        for value in vars(layer).values()
+    )
 
 
 def _is_library_function(function: Any) -> bool:

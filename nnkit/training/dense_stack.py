@@ -63,6 +63,8 @@ class DenseStack:
             return False
         if len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.inputs[0].shape) != 2:
             return False
+        if len({str(part.compute_dtype) for part in model.layers if part.variables}) > 1:
+            return False
         previous = model.inputs[0]
         for layer in model.layers:
             if isinstance(layer, keras.layers.InputLayer):
