@@ -26,6 +26,7 @@ __all__ = [
     "in_one_thread",
     "optimizer_copy",
     "output_layer",
+    "plain_attributes",
     "release_kernels",
     "rows_of",
     "stateless_optimizer",
@@ -278,7 +279,26 @@ def optimizer_copy(optimizer: Any, arguments: Mapping[str, Any]) -> Any:
     Reason: as for `decay_exclusions`.
     """
     copied = type(optimizer).from_config({**optimizer.get_config(), **arguments})
+    if not type(optimizer).__module__.startswith("keras."):
+        # Configurations of one's own classes may leave out arguments.
+        for name, value in plain_attributes(optimizer).items():
+            if name not in arguments:
+                setattr(copied, name, value)
     pattern = decay_exclusions(optimizer)
     if pattern is not None:
         copied._exclude_from_weight_decay_pattern = re.compile(pattern)
     return copied
+
+
+def plain_attributes(optimizer: Any) -> dict[str, Any]:
+    """Return the attributes of an optimizer that are numbers, texts or None.
+
+    Reason: Keras keeps its own state among them, under these names (3.15).
+    """
+    kept = (bool, int, float, str, type(None))
+    of_keras = ("name", "built", "_lock")
+    return {
+        name: value
+        for name, value in vars(optimizer).items()
+        if isinstance(value, kept) and name not in of_keras
+    }

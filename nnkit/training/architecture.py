@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import types
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +15,12 @@ import numpy as np
 from nnkit._compat import compile_arguments
 from nnkit.training.building import Recipe, as_inputs
 from nnkit.training.compilation import Compiled, compile_model
-from nnkit.training.fingerprint import NoFingerprintError, fingerprint, has_own_code
+from nnkit.training.fingerprint import (
+    NoFingerprintError,
+    fingerprint,
+    has_own_code,
+    optimizer_settings,
+)
 from nnkit.training.state import Layout
 
 __all__ = ["Architecture", "built"]
@@ -67,12 +73,30 @@ class Architecture:
     """
 
     def __init__(self, recipe: Recipe, task_choices: Any, X_example: Any) -> None:
-        self.model, self.compiled, self.row = built(recipe, task_choices, X_example)
-        self.structure = _structure_of(self)
+        self._begin(*built(recipe, task_choices, X_example))
+        self.structure: Hashable | None = _structure_of(self)
+
+    @classmethod
+    def around(cls, model: Any, compiled: Compiled, row: Any) -> Architecture:
+        """Return the architecture of a live model, for its network alone."""
+        alone = cls.__new__(cls)
+        alone._begin(model, compiled, row)
+        alone.structure = None
+        return alone
+
+    def _begin(self, model: Any, compiled: Compiled, row: Any) -> None:
+        self.model, self.compiled, self.row = model, compiled, row
         self.lock = threading.RLock()
+        self._is_lent = False
         self._layout: Layout | None = None
         self._programs: dict[Hashable, Any] = {}
         self._facts: dict[str, Any] = {}
+
+    def lend(self) -> Any:
+        """Return the model to the one network that may have it alive; to others a copy."""
+        with self.lock:
+            is_lent, self._is_lent = self._is_lent, True
+            return copy.deepcopy(self.model) if is_lent else self.model
 
     @property
     def layout(self) -> Layout:
@@ -109,6 +133,10 @@ class Architecture:
                 # The one used last goes last.
                 self._programs[key] = self._programs.pop(key)
             return self._programs[key]
+
+    def note(self, name: str, value: Any) -> None:
+        """Keep what was found out about the model."""
+        self._facts[name] = value
 
     def fact(self, name: str, find: Callable[[], Any]) -> Any:
         """Return what was found out about the model, on its first use."""
@@ -194,22 +222,22 @@ def _structure_of(architecture: Architecture) -> Hashable | None:
     says, and whatever is not Keras' own, have no such key.
     """
     model = architecture.model
-    leaves = _leaves(model)
-    if not all(_is_kerasown(layer) for layer in [model, *leaves]):
+    layers = list(_sublayers(model))
+    if not all(_is_kerasown(layer) for layer in layers):
         return None
-    if any(part in type(leaf).__module__ for leaf in leaves for part in _WITH_HIDDEN_STATE):
+    if any(part in type(layer).__module__ for layer in layers for part in _WITH_HIDDEN_STATE):
         return None
-    if any(_holds_own_functions(leaf) for leaf in leaves):
-        return None
-    config = [type(model).__name__, model.get_config()]
-    if has_own_code(config):
+    if any(_holds_own_functions(layer) for layer in layers):
         return None
     try:
-        key = fingerprint(
+        config = [type(model).__name__, model.get_config()]
+        if has_own_code(config):
+            return None
+        return fingerprint(
             [
                 config,
                 [(tuple(v.shape), str(v.dtype), v.trainable) for v in model.variables],
-                model.optimizer,
+                [type(model.optimizer), optimizer_settings(model.optimizer, with_rate=False)],
                 {
                     name: argument
                     for name, argument in compile_arguments(model).items()
@@ -223,7 +251,24 @@ def _structure_of(architecture: Architecture) -> Hashable | None:
         )
     except NoFingerprintError:
         return None
-    return key
+    except (NotImplementedError, TypeError, ValueError, AttributeError):
+        return None  # what configurations raise of which a part cannot be told
+
+
+def _sublayers(layer: Any, seen: set[int] | None = None) -> Iterator[Any]:
+    """Yield a layer and all layers inside it: models, wrappers, cells of recurrent layers."""
+    seen = set() if seen is None else seen
+    if id(layer) in seen:
+        return
+    seen.add(id(layer))
+    if isinstance(layer, keras.layers.Layer):
+        yield layer
+        for name, value in vars(layer).items():
+            if name != "_tracker":
+                yield from _sublayers(value, seen)
+    elif isinstance(layer, (list, tuple, dict)):
+        for part in layer.values() if isinstance(layer, dict) else layer:
+            yield from _sublayers(part, seen)
 
 
 def _leaves(model: Any) -> list[Any]:
@@ -239,9 +284,15 @@ def _is_kerasown(part: Any) -> bool:
 
 
 def _holds_own_functions(layer: Any) -> bool:
+    """Return whether a layer has functions that its configuration does not tell apart.
+
+    A configuration names a function only, and a user's own may be called "relu" too.
+    """
     return any(
-        isinstance(value, types.FunctionType) and not _is_library_function(value)
-        for value in vars(layer).values()
+        isinstance(value, types.FunctionType)
+        and getattr(keras.activations, value.__name__, None) is not value
+        for name, value in vars(layer).items()
+        if name not in ("build", "quantize", "call")
     )
 
 

@@ -22,8 +22,9 @@ from nnkit.training.callbacks import (
     early_stopping,
 )
 from nnkit.training.network import Network
-from nnkit.training.paths import Path, choose_path
+from nnkit.training.paths import REASON_FOR_KERAS, Path, choose_path
 from nnkit.training.placement import on_device
+from nnkit.training.program import ForeignStateError
 from nnkit.training.rows import n_rows, take_on_host
 from nnkit.training.runs import TrainingRun, ValidationRun
 from nnkit.training.state import TrainingState
@@ -221,15 +222,15 @@ def train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingR
 
 
 def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingRecord:
-    path = choose_path(network.architecture, data, plan)
+    path, run = _prepared(network, data, plan)
     # Only the user's callbacks look at a model.
     session = _Session(network, has_live_model=path == "keras" or bool(plan.callbacks))
     stopping = None
     callbacks: list[Any] = [LossGuard()]
     if data.validation is not None:
-        run = ValidationRun(network.architecture, data.validation, session.state)
+        validate = ValidationRun(network.architecture, data.validation, session.state)
         # Losses and scores come first, so that the user's callbacks can monitor them.
-        callbacks.insert(0, Validation(lambda: run(_current(session, network)), plan.score))
+        callbacks.insert(0, Validation(lambda: validate(_current(session, network)), plan.score))
     callbacks += plan.callbacks
     if plan.stops_early:
         stopping = early_stopping(
@@ -252,10 +253,10 @@ def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> Training
         verbose=0,
     )
     try:
-        if path == "keras":
+        if run is None:
             _run_keras(session.live, data, plan, callback_list)
         else:
-            _run_compiled(network, path, data, plan, callback_list, session)
+            _run_compiled(network, run, data, plan, callback_list, session)
     except KeyboardInterrupt:
         callback_list.on_train_end()
         epochs_done = len(session.seen.history.epoch)
@@ -280,6 +281,25 @@ def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> Training
     last = max(0, len(seen.epoch) - 1)
     best = last if stopping is None else stopping.best_epoch - plan.first_epoch
     return TrainingRecord(history, int(best), path)
+
+
+def _prepared(
+    network: Network, data: TrainingData, plan: TrainingPlan
+) -> tuple[Path, TrainingRun | None]:
+    """Return the path of a training, and its rows and program if it has one."""
+    architecture = network.architecture
+    path = choose_path(architecture, data, plan)
+    if path == "keras":
+        return path, None
+    batch_size = min(plan.batch_size, n_rows(data.X))
+    run = TrainingRun(architecture, path, data, batch_size, network.state)
+    try:
+        run.prepare()
+    except ForeignStateError:
+        reason = "a layer, loss or metric with a variable that Keras does not know as its own"
+        architecture.note(REASON_FOR_KERAS, reason)
+        return choose_path(architecture, data, plan), None
+    return path, run
 
 
 def _current(session: _Session, network: Network) -> TrainingState:
@@ -315,7 +335,7 @@ def _order(n_samples: int, plan: TrainingPlan, epoch: int) -> np.ndarray:
 
 def _run_compiled(
     network: Network,
-    path: Path,
+    run: TrainingRun,
     data: TrainingData,
     plan: TrainingPlan,
     callback_list: Any,
@@ -326,9 +346,6 @@ def _run_compiled(
         data.validation is not None or plan.time_limit is not None
     )
     n_samples = n_rows(data.X)
-    run = TrainingRun(
-        network.architecture, path, data, min(plan.batch_size, n_samples), session.state
-    )
     n_at_once = 1 if is_watched else run.epochs_per_call(plan.epochs)
     callback_list.on_train_begin()
     logs: dict[str, float] = {}

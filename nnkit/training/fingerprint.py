@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import dis
+import enum
 import functools
 import hashlib
 import inspect
@@ -20,14 +21,24 @@ from typing import Any
 import keras
 import numpy as np
 
-from nnkit._compat import constructor_arguments, decay_exclusions
+from nnkit._compat import constructor_arguments, decay_exclusions, plain_attributes
 
-__all__ = ["NoFingerprintError", "fingerprint", "has_own_code"]
+__all__ = ["NoFingerprintError", "fingerprint", "has_own_code", "optimizer_settings"]
 
 # What these packages define does not change while a process runs.
 _LIBRARIES = frozenset(
     {"keras", "tensorflow", "numpy", "scipy", "sklearn", "pandas", "nnkit", "tf_keras"}
 ) | frozenset(sys.stdlib_module_names - {"__main__"})
+
+# Names by which code reads what no value of this process tells: files, the environment, clocks.
+_READS_FROM_OUTSIDE = frozenset(
+    {
+        "environ", "from_preset", "genfromtxt", "getenv", "import_module", "load", "load_model",
+        "load_weights", "loadtxt", "monotonic", "now", "open", "perf_counter", "read_bytes",
+        "read_csv", "read_feather", "read_json", "read_parquet", "read_pickle", "read_text", "time",
+        "today", "urandom", "uuid1", "uuid4",
+    }
+)  # fmt: skip
 
 _PLAIN = (bool, int, str, bytes, complex, type(None), type(Ellipsis), np.dtype)
 
@@ -63,6 +74,8 @@ def _fingerprint(value: Any, above: tuple[int, ...]) -> Hashable:
         return type(value).__name__, value
     if isinstance(value, float):
         return "float", value.hex()
+    if isinstance(value, enum.Enum):
+        return "member", _fingerprint(type(value).__qualname__, above), value.name
     if isinstance(value, np.generic):
         return "scalar", value.dtype.str, value.tobytes()
     if id(value) in above:
@@ -82,6 +95,8 @@ def _fingerprint(value: Any, above: tuple[int, ...]) -> Hashable:
         digest = hashlib.blake2b(np.ascontiguousarray(value).tobytes(), digest_size=16)
         return "array", value.dtype.str, value.shape, digest.digest()
     if isinstance(value, types.ModuleType):
+        if value.__name__.partition(".")[0] not in _LIBRARIES:
+            raise NoFingerprintError(f"the settings in the module {value.__name__} may change")
         return "module", value.__name__
     if inspect.isclass(value):
         return _of_class(value, above)
@@ -115,12 +130,7 @@ _KERAS_VALUES = (
 def _settings(value: Any) -> Any:
     """Return what a Keras object was made with."""
     if isinstance(value, keras.optimizers.Optimizer):
-        config = value.get_config()
-        # The state carries it.
-        if not isinstance(config.get("learning_rate"), dict):
-            config.pop("learning_rate", None)
-        config.pop("name", None)
-        return config, decay_exclusions(value)
+        return optimizer_settings(value)
     if not _is_library(type(value)):
         kept = dict(vars(value))
         for name in ("_dtype_policy", "_tracker", "_lock", "_metrics", "_variables"):
@@ -129,12 +139,39 @@ def _settings(value: Any) -> Any:
     settings = dict(constructor_arguments(value))
     if has_own_code(settings):
         raise NoFingerprintError(f"{type(value).__name__} holds a function that is not Keras' own")
-    # The drawn seed of an initializer that was given none is not in its configuration.
-    settings.setdefault("seed", None)
     if isinstance(value, keras.initializers.Initializer) and hasattr(value, "seed"):
+        # The drawn seed of one that was given none is not in its configuration.
         settings["seed"] = value.seed
-    settings.pop("name", None)
+    if not isinstance(value, keras.metrics.Metric):
+        # Metrics stand in the history under their names.
+        settings.pop("name", None)
     return settings
+
+
+def optimizer_settings(optimizer: Any, *, with_rate: bool = True) -> Any:
+    """Return what an optimizer was made with.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+    with_rate : bool, default=True
+        Whether a learning rate that is a number counts.
+
+    Raises
+    ------
+    NoFingerprintError
+        If it holds a schedule of the user's own.
+    """
+    config = dict(optimizer.get_config())
+    if has_own_code(config):
+        raise NoFingerprintError("the optimizer holds code that is not Keras' own")
+    config.pop("name", None)
+    if not with_rate and not isinstance(config.get("learning_rate"), dict):
+        config.pop("learning_rate", None)
+    own = {} if _is_library(type(optimizer)) else plain_attributes(optimizer)
+    if not with_rate:
+        own.pop("learning_rate", None)
+    return [config, own, decay_exclusions(optimizer)]
 
 
 def _is_library(value: Any) -> bool:
@@ -178,7 +215,7 @@ def _of_function(function: types.FunctionType, above: tuple[int, ...]) -> Hashab
     return (
         "function",
         _of_code(function.__code__),
-        _fingerprint((function.__defaults__, function.__kwdefaults__), above),
+        _fingerprint((function.__defaults__, function.__kwdefaults__, vars(function)), above),
         _cells(function, above),
         tuple(reached),
     )
@@ -196,10 +233,9 @@ def _cells(function: types.FunctionType, above: tuple[int, ...]) -> Hashable:
 
 @functools.lru_cache(maxsize=1024)
 def _of_code(code: types.CodeType) -> Hashable:
+    # By their texts, since 1 == 1.0 == True.
     constants = tuple(
-        _of_code(part)
-        if isinstance(part, types.CodeType)
-        else (type(part).__name__, repr(part) if isinstance(part, (float, frozenset)) else part)
+        _of_code(part) if isinstance(part, types.CodeType) else (type(part).__name__, repr(part))
         for part in code.co_consts
     )
     return (code.co_code, constants, code.co_names, code.co_freevars, code.co_varnames)
@@ -208,9 +244,14 @@ def _of_code(code: types.CodeType) -> Hashable:
 @functools.lru_cache(maxsize=1024)
 def _reached_names(code: types.CodeType) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return the globals that code loads, each with the attributes it takes from them."""
+    outside = _READS_FROM_OUTSIDE.intersection(code.co_names)
+    if outside:
+        raise NoFingerprintError(f"a builder reads from outside the process: {sorted(outside)[0]}")
     found: dict[tuple[str, tuple[str, ...]], None] = {}
     chain: list[str] = []
     for instruction in dis.get_instructions(code):
+        if instruction.opname == "EXTENDED_ARG":
+            continue
         if chain and instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
             chain.append(str(instruction.argval))
             continue
@@ -235,7 +276,9 @@ def has_own_code(config: Any) -> bool:
     """Return whether a configuration names functions or classes that are not Keras' own."""
     if isinstance(config, dict):
         module = config.get("module")
-        if "class_name" in config and isinstance(module, str) and not module.startswith("keras"):
+        is_kerasown = isinstance(module, str) and (module + ".").startswith("keras.")
+        is_registered = config.get("registered_name") is not None
+        if "class_name" in config and not is_kerasown and (module is not None or is_registered):
             return True
         if config.get("class_name") in ("function", "__lambda__"):
             return True

@@ -71,6 +71,8 @@ class Network:
         self._lock = threading.RLock()
         self._live: Any = None
         self._spare: Any = None
+        self._live_optimizer: Any = None
+        self._is_recompiled = False
         self._values: list[np.ndarray] | None = None
         self._saved: dict[str, Any] | None = None
         self._begin(X_example)
@@ -91,7 +93,18 @@ class Network:
     def architecture(self) -> Architecture:
         """What the network shares with others of its kind."""
         self._restore()
+        self._follow_live_model()
         return self._architecture
+
+    def _follow_live_model(self) -> None:
+        """Take a live model as it is, if it was compiled anew: with layers frozen, perhaps."""
+        with self._lock:
+            live = self._live
+            if live is None or live.optimizer is self._live_optimizer:
+                return
+            self._architecture = Architecture.around(live, self.compiled, self._row)
+            self._is_shared, self._is_recompiled = False, True
+            self._live_optimizer = live.optimizer
 
     def _restore(self) -> None:
         """Make the network of a pickle usable."""
@@ -141,6 +154,7 @@ class Network:
                 live = self._own_model()
                 architecture.layout.assign(self._state, live)
                 self._live, self._spare = live, None
+                self._live_optimizer = live.optimizer
             return self._live
 
     def _own_model(self) -> Any:
@@ -153,7 +167,7 @@ class Network:
                 return again.model
         # Whose builder may return another network each time takes its own out of the cache.
         forget(self._architecture)
-        return self._architecture.model
+        return self._architecture.lend()
 
     @property
     def values(self) -> list[np.ndarray]:
@@ -238,7 +252,8 @@ class Network:
         if saved is None:
             state = self.state
             saved = {"values": self._architecture.layout.values(state)}
-            if self.keeps_optimizer:
+            # The optimizer of a model that was compiled anew is not that of the recipe.
+            if self.keeps_optimizer and not self._is_recompiled:
                 saved["optimizer"] = [keras.ops.convert_to_numpy(p) for p in state.optimizer]
             if not recipe.is_rebuildable:
                 builder = functools.partial(
@@ -266,6 +281,8 @@ class Network:
         self._lock = threading.RLock()
         self._live = None
         self._spare = None
+        self._live_optimizer = None
+        self._is_recompiled = False
         self._values = None
 
 

@@ -29,11 +29,12 @@ from nnkit.training.architecture import Architecture
 from nnkit.training.callbacks import needs_batches
 from nnkit.training.rows import n_rows
 
-__all__ = ["ENGINES", "Path", "choose_path", "is_padded"]
-
-ENGINES = ("auto", "compiled", "graph", "xla", "keras")
+__all__ = ["REASON_FOR_KERAS", "Path", "choose_path", "is_padded"]
 
 Path = Literal["graph", "xla", "keras"]
+
+REASON_FOR_KERAS = "reason for keras"
+"""The fact about an architecture why it needs Keras' own fit; None if it does not."""
 
 # XLA saves some 0.03 ms a step and costs some 0.35 s for each architecture. With so many steps it
 # pays where an architecture is fitted about ten times, as in a cross-validation of two settings.
@@ -81,6 +82,18 @@ def choose_path(architecture: Architecture, data: Any, plan: Any) -> Path:
     return "xla"
 
 
+# Losses that are one number for each row, and their mean.
+_ROWWISE_LOSSES = frozenset(
+    {
+        "BinaryCrossentropy", "BinaryFocalCrossentropy", "CategoricalCrossentropy",
+        "CategoricalFocalCrossentropy", "CategoricalHinge", "CosineSimilarity", "Hinge", "Huber",
+        "KLDivergence", "LogCosh", "MeanAbsoluteError", "MeanAbsolutePercentageError",
+        "MeanSquaredError", "MeanSquaredLogarithmicError", "Poisson",
+        "SparseCategoricalCrossentropy", "SquaredHinge",
+    }
+)  # fmt: skip
+
+
 def is_padded(architecture: Architecture) -> bool:
     """Return whether a last, smaller batch may be filled up with rows that weigh nothing."""
     return architecture.fact("is padded", lambda: _is_padded(architecture))
@@ -92,12 +105,16 @@ def _is_padded(architecture: Architecture) -> bool:
     model = architecture.model
     losses = keras.tree.flatten(model.loss)
     # Losses are means over the last axis: with other axes than two they are not one for each row.
-    has_rows_of_units = all(len(output.shape) == 2 for output in model.outputs)
+    # The losses of several outputs are metrics too.
+    has_rows_of_units = len(model.outputs) == 1 and all(
+        len(output.shape) == 2 for output in model.outputs
+    )
     return (
         has_rows_of_units
         and not _has_metrics(model)
         and all(
             type(loss).__module__.startswith("keras.")
+            and type(loss).__name__ in _ROWWISE_LOSSES
             and loss.reduction in ("mean_with_sample_weight", "sum")
             for loss in losses
         )
@@ -137,7 +154,7 @@ def _reason_for_keras(architecture: Architecture, callbacks: Sequence[Any]) -> s
     for callback in callbacks:
         if needs_batches(callback):
             return f"{type(callback).__name__}, which wants to be called at every batch"
-    return architecture.fact("reason for keras", lambda: _reason_in_model(architecture.model))
+    return architecture.fact(REASON_FOR_KERAS, lambda: _reason_in_model(architecture.model))
 
 
 def _reason_in_model(model: Any) -> str | None:

@@ -17,12 +17,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nnkit._compat import NotInTurnError, compile_arguments, compiled, in_one_thread, traced
+from nnkit._compat import NotInTurnError, compiled, in_one_thread, traced
 from nnkit.training.architecture import Architecture
 from nnkit.training.rows import n_rows, take_on_host
 from nnkit.training.state import TrainingState
 
 __all__ = [
+    "ForeignStateError",
     "Forward",
     "epoch_training",
     "fresh_metrics",
@@ -79,6 +80,10 @@ def _stepping(function: Callable[..., Any], *examples: Any, in_turn: bool) -> Ca
     return run
 
 
+class ForeignStateError(Exception):
+    """A step that changes a variable which is none of the model, its metrics or its optimizer."""
+
+
 class _Step:
     """One step of training, as tensors in and tensors out.
 
@@ -110,15 +115,21 @@ class _Step:
                     x=x, y=y, y_pred=outputs, sample_weight=weight, training=True
                 )
                 scaled = optimizer.scale_loss(loss)
+        # Layers and losses may have updated metrics of their own already.
+        seen = [scope.get_current_value(variable) for variable in self.metrics]
+        known_after = [*known[: -len(self.metrics) or None], *zip(self.metrics, seen, strict=True)]
+        with keras.StatelessScope(known_after) as metric_scope:
+            if self.metrics:
+                self.model.compute_metrics(x, y, outputs, weight)
+        for used in (scope, metric_scope):
+            if set(used.state_mapping) - {id(variable) for variable, _ in known}:
+                raise ForeignStateError
         gradients = [
             None if gradient is None else tf.convert_to_tensor(gradient)
             for gradient in tape.gradient(scaled, pieces)
         ]
         if all(gradient is None for gradient in gradients):
             raise ValueError("The loss does not depend on any trainable weight of the model.")
-        with keras.StatelessScope(known) as metric_scope:
-            if self.metrics:
-                self.model.compute_metrics(x, y, outputs, weight)
         if layout.is_flat:
             # A weight that the loss does not depend on stays as it is.
             gradients = layout.packed(
@@ -304,26 +315,24 @@ def prepare_metrics(architecture: Architecture, x: Any, y: Any) -> None:
     y : structure of ndarray
         Their targets.
     """
-    model = architecture.model
-    with architecture.lock:
-        if len(model.metrics) > 1 or _waits_for_rows(model):
-            first = keras.tree.map_structure(
-                lambda part: part[:1], (take_on_host(x, slice(0, 1)), y)
-            )
-            outputs = model(*first[:1], training=False)
-            model.compute_metrics(first[0], first[1], outputs, None)
-            model.reset_metrics()
+    architecture.fact("metrics", lambda: _prepared_metrics(architecture.model, x, y))
 
 
-def _waits_for_rows(model: Any) -> bool:
-    return compile_arguments(model).get("metrics") is not None or (
-        compile_arguments(model).get("weighted_metrics") is not None
-    )
+def _prepared_metrics(model: Any, x: Any, y: Any) -> list[Any]:
+    variables = _metrics_variables(model)
+    if len(model.metrics) > 1 or len(keras.tree.flatten(y)) > 1:
+        first = keras.tree.map_structure(lambda part: part[:1], (take_on_host(x, slice(0, 1)), y))
+        outputs = model(first[0], training=False)
+        model.compute_loss(x=first[0], y=first[1], y_pred=outputs, training=False)
+        model.compute_metrics(first[0], first[1], outputs, None)
+        model.reset_metrics()
+        variables = _metrics_variables(model)
+    return [tf.constant(keras.ops.convert_to_numpy(variable.value)) for variable in variables]
 
 
 def fresh_metrics(architecture: Architecture) -> list[Any]:
-    """Return the values with which the metrics of a model begin an epoch."""
-    return [tf.convert_to_tensor(v.value) for v in _metrics_variables(architecture.model)]
+    """Return the values with which the metrics of a model begin an epoch, once prepared."""
+    return list(architecture.fact("metrics", list))
 
 
 def _metrics_variables(model: Any) -> list[Any]:

@@ -85,6 +85,28 @@ class TrainingRun:
             return 1
         return int(np.clip(self._steps_per_call // self._steps_per_epoch, 1, n_epochs))
 
+    def prepare(self) -> None:
+        """Trace the program, unless one of this architecture was traced before.
+
+        Raises
+        ------
+        ForeignStateError
+            If a step changes a variable that is none of the model, its metrics or optimizer.
+        """
+
+        def trace() -> bool:
+            first = np.zeros((1, self._padded_size), np.int32)
+            if not self._is_padded:
+                self._epoch_program(self._device_rows.at(first.ravel()[:1])[0])
+            elif self._path == "xla":
+                self._xla_program(first)
+            else:
+                rows, _ = self._device_rows.at(first)
+                self._program("graph", rows, self._padded_size, None)
+            return True
+
+        self._architecture.fact("is traced", trace)
+
     def __call__(
         self, state: TrainingState, orders: Sequence[np.ndarray]
     ) -> tuple[TrainingState, list[dict[str, float]]]:
@@ -149,31 +171,36 @@ class TrainingRun:
     def _through_xla(
         self, state: TrainingState, batches: np.ndarray, counts: np.ndarray
     ) -> tuple[TrainingState, np.ndarray]:
-        size, n_at_once = self._padded_size, self._xla_steps
+        n_at_once = self._xla_steps
         losses = []
         for start in range(0, len(counts), n_at_once):
             part = slice(start, start + n_at_once)
             n_steps = len(counts[part])
 
-            def in_steps(values: np.ndarray, rows: np.ndarray = batches[part]) -> np.ndarray:
-                steps = np.zeros((n_at_once, size, *values.shape[1:]), values.dtype)
-                steps[: len(rows)] = values[rows]
-                return steps
-
-            rows = (
-                keras.tree.map_structure(in_steps, self._data.X),
-                keras.tree.map_structure(in_steps, self._data.y),
-                np.ones(1, np.float32)
-                if self._data.sample_weight is None
-                else in_steps(self._data.sample_weight),
-            )
-            program = self._program("xla", rows, size, n_at_once)
+            program, rows = self._xla_program(batches[part])
             positions = np.zeros((n_at_once, 0), np.int32)
             padded_counts = np.zeros(n_at_once, np.int32)
             padded_counts[:n_steps] = counts[part]
             state, found = program(state, *rows, positions, padded_counts, n_steps)
             losses.append(found.numpy()[:n_steps])
         return state, np.concatenate(losses).astype(np.float64)
+
+    def _xla_program(self, batches: np.ndarray) -> tuple[Any, tuple[Any, Any, Any]]:
+        """Return the program of machine code, and the rows of batches as it takes them."""
+        size, n_at_once = self._padded_size, self._xla_steps
+
+        def in_steps(values: np.ndarray) -> np.ndarray:
+            steps = np.zeros((n_at_once, size, *values.shape[1:]), values.dtype)
+            steps[: len(batches)] = values[batches]
+            return steps
+
+        weight = self._data.sample_weight
+        rows = (
+            keras.tree.map_structure(in_steps, self._data.X),
+            keras.tree.map_structure(in_steps, self._data.y),
+            np.ones(1, np.float32) if weight is None else in_steps(weight),
+        )
+        return self._program("xla", rows, size, n_at_once), rows
 
     @property
     def _xla_steps(self) -> int:

@@ -168,12 +168,16 @@ class Layout:
             variable.assign(value)
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
+        if not self.is_flat:
+            for variable, value in zip(model.optimizer.variables, state.optimizer, strict=True):
+                variable.assign(value)
+            return
         ours = {
             place: value
             for (place, _), value in zip(_places(self.optimizer), state.optimizer, strict=True)
         }
         for (attribute, position), variable in _places(model.optimizer):
-            if not self.is_flat or position is None:
+            if position is None:
                 variable.assign(ours[attribute, position])
                 continue
             start = sum(self._sizes[:position])
@@ -201,10 +205,13 @@ class Layout:
         if not model.optimizer.built:
             fresh = TrainingState(weights, others, list(self._fresh_optimizer))
             return self.with_rate(fresh, learning_rate_of(model.optimizer))
+        if not self.is_flat:
+            tensors = [tf.convert_to_tensor(v.value) for v in model.optimizer.variables]
+            return TrainingState(weights, others, tensors)
         theirs = {place: variable.value for place, variable in _places(model.optimizer)}
         optimizer = []
         for (attribute, position), _ in _places(self.optimizer):
-            if not self.is_flat or position is None:
+            if position is None:
                 optimizer.append(tf.convert_to_tensor(theirs[attribute, position]))
                 continue
             parts = [theirs[attribute, i] for i in range(len(self.trainable))]

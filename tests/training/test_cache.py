@@ -247,3 +247,114 @@ def test_many_threads_fit_the_same_and_other_networks_at_once(iris):
 
     for ours, alone in zip(found, expected, strict=True):
         np.testing.assert_array_equal(ours, alone)
+
+
+def test_the_rate_of_an_optimizer_instance_is_its_own(iris):
+    X, y = iris
+    slow, fast = (fitted(X, y, optimizer=keras.optimizers.Adam(rate)) for rate in (1e-4, 0.5))
+
+    assert float(fast.model_.optimizer.learning_rate) == pytest.approx(0.5)
+    assert not np.allclose(slow.predict_proba(X), fast.predict_proba(X))
+
+
+def test_metrics_keep_their_names(iris):
+    names = [
+        set(fitted(*iris, metrics=[keras.metrics.SparseCategoricalAccuracy(name=name)]).history_)
+        for name in ("one", "other")
+    ]
+
+    assert names == [{"loss", "one"}, {"loss", "other"}]
+
+
+def test_a_function_of_a_known_name_is_not_taken_for_keras_own(iris):
+    def relu(x):
+        return -x
+
+    def with_activation(activation):
+        return lambda meta: classifier_network(meta, activation=activation)
+
+    X, y = iris
+    nnkit.clear_programs()
+    alone = fitted(X, y, with_activation(relu)).predict_proba(X)
+    fitted(X, y, with_activation("relu"))
+
+    np.testing.assert_array_equal(fitted(X, y, with_activation(relu)).predict_proba(X), alone)
+
+
+@keras.saving.register_keras_serializable()
+class Rate(keras.optimizers.schedules.LearningRateSchedule):
+    value = 0.5
+
+    def __call__(self, step):
+        return self.value
+
+    def get_config(self):
+        return {}
+
+
+def test_a_schedule_of_ones_own_is_looked_at_each_time(iris, monkeypatch):
+    X, y = iris
+    first = fitted(X, y, optimizer__learning_rate=Rate()).predict_proba(X)
+
+    monkeypatch.setattr(Rate, "__call__", lambda self, step: 1e-6)
+
+    assert not np.allclose(fitted(X, y, optimizer__learning_rate=Rate()).predict_proba(X), first)
+
+
+class Scaled(keras.optimizers.SGD):
+    """An optimizer of one's own, whose configuration leaves an argument out."""
+
+    def __init__(self, factor=1.0, **arguments):
+        super().__init__(**arguments)
+        self.factor = factor
+
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(self.factor * gradient, variable, learning_rate)
+
+
+def test_arguments_that_no_configuration_tells_are_kept(iris):
+    X, y = iris
+    params = {"optimizer": Scaled, "epochs": 3}
+    stands, moves = (fitted(X, y, **params, optimizer__factor=f) for f in (0.0, 50.0))
+
+    assert stands.history_["loss"][0] == pytest.approx(stands.history_["loss"][-1], rel=1e-4)
+    assert moves.history_["loss"][0] > 1.01 * moves.history_["loss"][-1]
+
+
+def test_layers_without_a_configuration_train(iris):
+    class Cell(L.Layer):
+        def __init__(self, made_with):
+            super().__init__()
+            self.dense, self.state_size = made_with(3), 3
+
+        def build(self, input_shape):
+            self.dense.build(input_shape)
+
+        def call(self, inputs, states):
+            output = self.dense(inputs) + states[0]
+            return output, [output]
+
+    def build(meta):
+        return keras.Sequential(
+            [keras.Input((4,)), L.Reshape((2, 2)), L.RNN(Cell(L.Dense)), L.Dense(3, "softmax")]
+        )
+
+    assert fitted(*iris, build).predict(iris[0]).shape == (150,)
+
+
+def test_builders_that_name_their_layers_anew_give_models_of_their_own(iris):
+    import uuid
+
+    def build(meta):
+        model = classifier_network(meta)
+        model.name = uuid.uuid4().hex
+        return model
+
+    X, y = iris
+    first, second = fitted(X, y, build), fitted(X, y, build)
+    before = second.predict_proba(X)
+
+    first.model_.set_weights([0 * weights for weights in first.model_.get_weights()])
+
+    assert first.model_ is not second.model_
+    np.testing.assert_allclose(second.predict_proba(X), before, rtol=1e-5)

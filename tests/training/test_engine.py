@@ -434,3 +434,103 @@ def test_callbacks_are_closed_after_an_error(engine):
         train(network_of(make_model), TrainingData(X, Y), plan)
 
     assert closing.is_closed
+
+
+def two_outputs(metrics):
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(5, "tanh")(inputs)
+    outputs = [keras.layers.Dense(1, "sigmoid", name=name)(hidden) for name in ("u", "v")]
+    model = keras.Model(inputs, outputs)
+    model.compile("adam", ["mse", "mse"], metrics=metrics)
+    return model
+
+
+@pytest.mark.parametrize("metrics", [None, [["mae"], ["mse"]]], ids=["losses", "metrics"])
+def test_losses_and_metrics_of_each_output_are_recorded(metrics):
+    recipe = Recipe(lambda: two_outputs(metrics), {}, Compilation())
+    task = Task("multilabel", row_shape=(1,))
+    histories = []
+    for engine in ("graph", "keras"):
+        network = Network(recipe, [[task, task]], X[:1], None)
+        plan = TrainingPlan(epochs=2, batch_size=16, engine=engine)
+        histories.append(train(network, TrainingData(X, (Y, 1 - Y)), plan).history)
+
+    assert histories[0].keys() == histories[1].keys() >= {"loss", "u_loss", "v_loss"}
+    for name, values in histories[0].items():
+        np.testing.assert_allclose(values, histories[1][name], rtol=1e-4)
+
+
+class Noise(keras.layers.Layer):
+    """Draws from Keras' global generator, whose state belongs to no model."""
+
+    def call(self, x, training=False):
+        return x + keras.random.normal(keras.ops.shape(x)) if training else x
+
+
+class Activity(keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.activity = keras.metrics.Mean(name="activity")
+
+    def call(self, x):
+        self.activity.update_state(keras.ops.mean(keras.ops.abs(x)))
+        return x
+
+
+def network_with(layer):
+    model = keras.Sequential([keras.Input((4,)), layer(), keras.layers.Dense(1, "sigmoid")])
+    model.compile("adam", "binary_crossentropy")
+    return model
+
+
+def test_a_state_that_belongs_to_no_model_needs_keras_own_fit():
+    network = network_of(network_with, Noise)
+    plan = {"epochs": 1, "batch_size": 16}
+
+    assert train(network, TrainingData(X, Y), TrainingPlan(**plan)).engine == "keras"
+    with pytest.raises(ValueError, match="cannot carry a layer, loss or metric with a variable"):
+        train(network, TrainingData(X, Y), TrainingPlan(**plan, engine="graph"))
+
+
+def test_a_metric_inside_a_layer_counts():
+    found = [
+        train(
+            network_of(network_with, Activity),
+            TrainingData(X, Y),
+            TrainingPlan(epochs=2, batch_size=16, engine=engine),
+        ).history["activity"]
+        for engine in ("graph", "keras")
+    ]
+
+    assert found[0][0] > 0.1
+    np.testing.assert_allclose(*found, rtol=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["dice", "tversky"])
+def test_losses_of_a_whole_batch_do_not_see_rows_that_fill_up(loss):
+    def build():
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, "sigmoid")])
+        model.compile("adam", loss)
+        return model
+
+    plan = {"epochs": 2, "batch_size": 16}
+
+    assert_engines_agree(build, ("graph", "keras"), TrainingData(X, Y), plan)
+
+
+class Evaluating(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.evaluate(X[:3], Y[:3], verbose=0)
+
+
+def test_a_callback_that_evaluates_leaves_the_metrics_alone():
+    found = [
+        train(
+            network_of(make_model, metrics=["mae"]),
+            TrainingData(X, Y),
+            TrainingPlan(epochs=3, batch_size=16, callbacks=callbacks),
+        ).history["mae"]
+        for callbacks in ([], [Evaluating()])
+    ]
+
+    np.testing.assert_allclose(*found, rtol=1e-5)

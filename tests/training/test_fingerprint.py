@@ -40,7 +40,6 @@ MODULE.UNITS, MODULE.OTHER = 3, 1
         (outer(3), outer(3)),
         (functools.partial(outer, 3), functools.partial(outer, 3)),
         (keras.optimizers.Adam(), keras.optimizers.Adam(name="other")),
-        (keras.optimizers.Adam(0.1), keras.optimizers.Adam(0.2)),
         (keras.losses.Huber(2.0), keras.losses.Huber(2.0)),
     ],
     ids=[
@@ -54,7 +53,6 @@ MODULE.UNITS, MODULE.OTHER = 3, 1
         "closure",
         "partial",
         "name",
-        "rate",
         "loss",
     ],
 )
@@ -87,6 +85,9 @@ def test_the_same_by_value_is_the_same(first, second):
         (functools.partial(outer, 3), functools.partial(outer, 4)),
         (keras.optimizers.Adam(), keras.optimizers.Adam(beta_1=0.8)),
         (keras.optimizers.Adam(), keras.optimizers.RMSprop()),
+        (keras.optimizers.Adam(0.1), keras.optimizers.Adam(0.2)),
+        (keras.metrics.AUC(name="one"), keras.metrics.AUC(name="other")),
+        (defined("def f(): return (1, 2)"), defined("def f(): return (True, 2)")),
         (keras.losses.Huber(1.0), keras.losses.Huber(2.0)),
         (keras.regularizers.L2(0.1), keras.regularizers.L2(0.2)),
         (keras.initializers.HeNormal(seed=1), keras.initializers.HeNormal(seed=2)),
@@ -111,6 +112,9 @@ def test_the_same_by_value_is_the_same(first, second):
         "partial",
         "setting",
         "optimizer",
+        "rate",
+        "metric name",
+        "tuple",
         "loss",
         "regularizer",
         "seed",
@@ -148,6 +152,16 @@ def test_a_function_that_is_reloaded_in_place_is_another():
     assert fingerprint(function) != before
 
 
+def test_attributes_of_a_function_count():
+    function = defined("def f(): return f.units")
+    function.units = 3
+    before = fingerprint(function)
+
+    function.units = 4
+
+    assert fingerprint(function) != before
+
+
 def test_classes_of_one_name_are_kept_apart():
     class Layer:
         size = 1
@@ -176,10 +190,25 @@ def test_a_function_that_calls_itself_has_a_fingerprint():
         (number for number in (1, 2)),
         defined("def f(): return state", state=object()),
         defined("def f():\n    import my_settings\n    return my_settings.UNITS"),
+        defined("def f():\n    s = settings\n    return s.UNITS", settings=MODULE),
+        defined("def f(): return open('units').read()"),
+        defined("def f(model): model.load_weights('here.weights.h5')"),
         keras.losses.MeanSquaredError().__call__,
         keras.metrics.MeanMetricWrapper(defined("def f(y, z): return y - z")),
     ],
-    ids=["object", "layer", "variable", "generator", "global", "import", "method", "metric"],
+    ids=[
+        "object",
+        "layer",
+        "variable",
+        "generator",
+        "global",
+        "import",
+        "module",
+        "file",
+        "weights",
+        "method",
+        "metric",
+    ],
 )
 def test_what_has_a_state_of_its_own_has_no_fingerprint(value):
     if isinstance(value, types.MethodType):

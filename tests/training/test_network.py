@@ -123,3 +123,34 @@ def test_a_model_of_several_inputs_is_refused():
 
     with pytest.raises(ValueError, match="has 2 inputs, but X is one table"):
         Recipe(model, {}, Compilation()).build(X)
+
+
+def test_a_live_model_that_is_frozen_and_compiled_anew_trains_as_it_is():
+    from nnkit.training.engine import TrainingData, TrainingPlan, train
+
+    def stack():
+        return keras.Sequential([keras.Input((4,)), keras.layers.Dense(5), keras.layers.Dense(3)])
+
+    network = network_of(stack)
+    network.keeps_optimizer = True
+    data, plan = TrainingData(X, X[:, :3]), TrainingPlan(epochs=2, batch_size=10)
+    train(network, data, plan)
+    network.model.layers[0].trainable = False
+    network.model.compile("sgd", "mse")
+    before = network.values
+
+    record = train(network, data, plan)
+    restored = pickle.loads(pickle.dumps(network.values))
+
+    assert record.engine == "graph"
+    changed = [not np.array_equal(*pair) for pair in zip(before, restored, strict=True)]
+    assert changed == [False, False, True, True]
+    assert type(network.model.optimizer) is keras.optimizers.SGD
+    np.testing.assert_allclose(
+        network.outputs(X)[0], network.model.predict(X, verbose=0), rtol=1e-5, atol=1e-6
+    )
+    import cloudpickle
+
+    again = pickle.loads(cloudpickle.dumps(network))
+    np.testing.assert_allclose(again.outputs(X)[0], network.outputs(X)[0], rtol=1e-5, atol=1e-6)
+    train(again, data, plan)
