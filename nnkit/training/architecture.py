@@ -23,7 +23,7 @@ from nnkit.training.fingerprint import (
 )
 from nnkit.training.state import Layout
 
-__all__ = ["Architecture", "built"]
+__all__ = ["Architecture", "parts_inside"]
 
 # Programs of one architecture: batch sizes, weighted or not, training, validation, forward.
 _MAX_PROGRAMS = 16
@@ -73,7 +73,7 @@ class Architecture:
     """
 
     def __init__(self, recipe: Recipe, task_choices: Any, X_example: Any) -> None:
-        self._begin(*built(recipe, task_choices, X_example))
+        self._begin(*_built(recipe, task_choices, X_example))
         self.structure: Hashable | None = _structure_of(self)
 
     @classmethod
@@ -108,11 +108,8 @@ class Architecture:
 
     def is_like(self, other: Architecture) -> bool:
         """Return whether another build gave the same network, as far as can be told."""
-        shapes, others = (
-            [(tuple(v.shape), str(v.dtype), v.trainable) for v in one.model.variables]
-            for one in (self, other)
-        )
-        return shapes == others and self.structure == other.structure
+        is_same_in_numbers = _variables_of(self.model) == _variables_of(other.model)
+        return is_same_in_numbers and self.structure == other.structure
 
     def program(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """Return the program of a key, made on its first use.
@@ -199,7 +196,7 @@ class Architecture:
         return total
 
 
-def built(recipe: Recipe, task_choices: Any, X_example: Any) -> tuple[Any, Compiled, Any]:
+def _built(recipe: Recipe, task_choices: Any, X_example: Any) -> tuple[Any, Compiled, Any]:
     """Return a fresh model, compiled; what it is to learn; and a row of zeros like its inputs."""
     model = recipe.build(X_example)
     row = keras.tree.map_structure(
@@ -222,7 +219,7 @@ def _structure_of(architecture: Architecture) -> Hashable | None:
     says, and whatever is not Keras' own, have no such key.
     """
     model = architecture.model
-    layers = list(_sublayers(model))
+    layers = list(parts_inside(model, keras.layers.Layer))
     if not all(_is_kerasown(layer) for layer in layers):
         return None
     if any(part in type(layer).__module__ for layer in layers for part in _WITH_HIDDEN_STATE):
@@ -236,7 +233,7 @@ def _structure_of(architecture: Architecture) -> Hashable | None:
         return fingerprint(
             [
                 config,
-                [(tuple(v.shape), str(v.dtype), v.trainable) for v in model.variables],
+                _variables_of(model),
                 [type(model.optimizer), optimizer_settings(model.optimizer, with_rate=False)],
                 {
                     name: argument
@@ -255,20 +252,36 @@ def _structure_of(architecture: Architecture) -> Hashable | None:
         return None  # what configurations raise of which a part cannot be told
 
 
-def _sublayers(layer: Any, seen: set[int] | None = None) -> Iterator[Any]:
-    """Yield a layer and all layers inside it: models, wrappers, cells of recurrent layers."""
+def parts_inside(part: Any, kind: type, seen: set[int] | None = None) -> Iterator[Any]:
+    """Yield what a layer is made of and is of a kind, wherever its layers keep it, in order.
+
+    Parameters
+    ----------
+    part : keras.layers.Layer
+        A model, too. It is yielded itself if it is of the kind.
+    kind : type
+        Such as ``keras.layers.Layer`` or ``keras.initializers.Initializer``.
+    seen : set of int or None, default=None
+        Identities of parts that were looked at.
+    """
     seen = set() if seen is None else seen
-    if id(layer) in seen:
+    if id(part) in seen:
         return
-    seen.add(id(layer))
-    if isinstance(layer, keras.layers.Layer):
-        yield layer
-        for name, value in vars(layer).items():
+    seen.add(id(part))
+    if isinstance(part, kind):
+        yield part
+    if isinstance(part, keras.layers.Layer):
+        for name, value in vars(part).items():
             if name != "_tracker":
-                yield from _sublayers(value, seen)
-    elif isinstance(layer, (list, tuple, dict)):
-        for part in layer.values() if isinstance(layer, dict) else layer:
-            yield from _sublayers(part, seen)
+                yield from parts_inside(value, kind, seen)
+    elif isinstance(part, (list, tuple, dict)):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from parts_inside(inner, kind, seen)
+
+
+def _variables_of(model: Any) -> list[tuple[Any, ...]]:
+    """Return what the variables of a model are, but for their values."""
+    return [(tuple(v.shape), str(v.dtype), v.trainable) for v in model.variables]
 
 
 def _leaves(model: Any) -> list[Any]:

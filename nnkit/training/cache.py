@@ -25,7 +25,7 @@ from nnkit.training.architecture import Architecture
 from nnkit.training.building import Recipe
 from nnkit.training.fingerprint import NoFingerprintError, fingerprint
 from nnkit.training.initial_weights import InitialWeights
-from nnkit.training.state import learning_rate_of
+from nnkit.training.state import learning_rate_of, values_of
 
 __all__ = ["Begin", "begin_of", "clear_programs", "forget"]
 
@@ -109,7 +109,6 @@ def begin_of(recipe: Recipe, task_choices: Any, X_example: Any, device: str | No
         Where the network lives.
     """
     with _LOCK:
-        watched, was_read = _watching_rows(recipe)
         key = _recipe_key(recipe, task_choices, X_example, device, with_rows=False)
         if key is not None and key in _recipes and _recipes[key] is None:
             key = _recipe_key(recipe, task_choices, X_example, device, with_rows=True)
@@ -122,8 +121,9 @@ def begin_of(recipe: Recipe, task_choices: Any, X_example: Any, device: str | No
             if begin is not None:
                 return begin
             key = None
+        watched, was_read = _watching_rows(recipe)
         built = Architecture(watched, task_choices, X_example)
-        values = _values(built.model)
+        values = values_of(built.model)
         rate = learning_rate_of(built.model.optimizer)
         shared = _known_architecture(built, device)
         if key is None:
@@ -157,7 +157,7 @@ def _again(
             known.is_repeatable = False
             return None
         if not known.initial.agree_with(second.model, recipe.seed):
-            return Begin(architecture, True, _values(second.model), rate)
+            return Begin(architecture, True, values_of(second.model), rate)
     return Begin(architecture, True, known.initial.of_seed(recipe.seed), rate)
 
 
@@ -199,10 +199,6 @@ def _keep(architecture: Architecture) -> None:
             del oldest
             gc.collect()
             release_kernels()
-
-
-def _values(model: Any) -> list[np.ndarray]:
-    return [keras.ops.convert_to_numpy(variable.value) for variable in model.variables]
 
 
 def _routed_rate(recipe: Recipe) -> float | None:

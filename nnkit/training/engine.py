@@ -168,6 +168,11 @@ class _Session:
         """Whether a callback has asked to stop."""
         return bool(self.seen.stop_training)
 
+    @property
+    def current(self) -> TrainingState:
+        """The state as it is, also in the middle of what only a live model tells."""
+        return self.state if self.live is None else self._network.state
+
     def take_up(self) -> None:
         """Take up what callbacks have changed in the live model."""
         if self.live is not None:
@@ -230,7 +235,7 @@ def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> Training
     if data.validation is not None:
         validate = ValidationRun(network.architecture, data.validation, session.state)
         # Losses and scores come first, so that the user's callbacks can monitor them.
-        callbacks.insert(0, Validation(lambda: validate(_current(session, network)), plan.score))
+        callbacks.insert(0, Validation(lambda: validate(session.current), plan.score))
     callbacks += plan.callbacks
     if plan.stops_early:
         stopping = early_stopping(
@@ -300,10 +305,6 @@ def _prepared(
         architecture.note(REASON_FOR_KERAS, reason)
         return choose_path(architecture, data, plan), None
     return path, run
-
-
-def _current(session: _Session, network: Network) -> TrainingState:
-    return session.state if session.live is None else network.state
 
 
 def _restores_best(callback: Any) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ import numpy as np
 import tensorflow as tf
 
 from nnkit._compat import compiled, traced
+from nnkit.training.architecture import parts_inside
+from nnkit.training.state import values_of
 
 __all__ = ["InitialWeights"]
 
@@ -84,17 +86,16 @@ class InitialWeights:
     def __init__(self, model: Any, seed: int) -> None:
         self.is_trusted = False
         variables = model.variables
-        values = [keras.ops.convert_to_numpy(variable.value) for variable in variables]
         by_seed = {draw: position for position, draw in enumerate(_draws(seed, _MAX_DRAWS))}
         initializers = [
             (by_seed[found.seed], found)
-            for found in _initializers(model)
+            for found in parts_inside(model, keras.initializers.Initializer)
             if isinstance(getattr(found, "seed", None), int) and found.seed in by_seed
         ]
         if model.count_params() > _MAX_PARAMETERS:
             initializers = []
         self._sources: list[np.ndarray | _Drawn] = []
-        for variable, value in zip(variables, values, strict=True):
+        for variable, value in zip(variables, values_of(model), strict=True):
             source = _source(variable, value, by_seed, initializers)
             if isinstance(source, _Drawn) and source.initializer is not None:
                 # Each is used once as a rule: the next variable is likely the next one's.
@@ -163,8 +164,7 @@ class InitialWeights:
 
         If so, they are trusted from now on.
         """
-        values = [keras.ops.convert_to_numpy(variable.value) for variable in model.variables]
-        self.is_trusted = _are_equal(values, self.of_seed(seed))
+        self.is_trusted = _are_equal(values_of(model), self.of_seed(seed))
         return self.is_trusted
 
 
@@ -197,20 +197,3 @@ def _gives(initializer: Callable[..., Any], shape: Any, dtype: str, value: np.nd
     except (ValueError, TypeError, IndexError):  # an initializer of another kind of shape
         return False
     return np.array_equal(found, value)
-
-
-def _initializers(part: Any, seen: set[int] | None = None) -> Iterator[Any]:
-    """Yield the initializers of a layer and its sublayers, wherever they keep them, in order."""
-    seen = set() if seen is None else seen
-    if id(part) in seen:
-        return
-    seen.add(id(part))
-    if isinstance(part, keras.initializers.Initializer):
-        yield part
-    elif isinstance(part, keras.layers.Layer):
-        for name, value in vars(part).items():
-            if name != "_tracker":
-                yield from _initializers(value, seen)
-    elif isinstance(part, (list, tuple, dict)):
-        for inner in part.values() if isinstance(part, dict) else part:
-            yield from _initializers(inner, seen)

@@ -21,7 +21,7 @@ from nnkit.training.dense_stack import DenseStack
 from nnkit.training.heads import Task
 from nnkit.training.placement import let_memory_grow, on_device
 from nnkit.training.program import Forward
-from nnkit.training.state import TrainingState
+from nnkit.training.state import TrainingState, values_of
 
 __all__ = ["Network"]
 
@@ -172,7 +172,14 @@ class Network:
     @property
     def values(self) -> list[np.ndarray]:
         """The values of the model's variables, in their order."""
-        return self.architecture.layout.values(self.state)
+        architecture = self.architecture
+        with self._lock:
+            if self._live is not None:
+                return values_of(self._live)
+            # Nobody can change them: they are read once.
+            if self._values is None:
+                self._values = architecture.layout.values(self._state)
+            return self._values
 
     def inputs(self, X_encoded: Any) -> Any:
         """Return encoded rows in the dtypes of the model's inputs."""
@@ -194,7 +201,7 @@ class Network:
         if stack is not None and isinstance(X_encoded, np.ndarray) and len(X_encoded):
             X = X_encoded.astype(architecture.row.dtype, copy=False)
             if stack.is_faster(len(X)):
-                return [stack(self._host_values(), X)]
+                return [stack(self.values, X)]
         with on_device(self.device):
             forward = architecture.program(
                 "forward", lambda: Forward(architecture, architecture.model, architecture.row)
@@ -232,15 +239,6 @@ class Network:
             forward = architecture.program(("part", begin, end), make)
             return tuple(forward(self._weights(), X))
 
-    def _host_values(self) -> list[np.ndarray]:
-        """Return the values of the model's variables; those that nobody can change are kept."""
-        with self._lock:
-            if self._live is not None:
-                return [keras.ops.convert_to_numpy(v.value) for v in self._live.variables]
-            if self._values is None:
-                self._values = self._architecture.layout.values(self._state)
-            return self._values
-
     def _weights(self) -> TrainingState:
         with self._lock:
             if self._live is None:
@@ -250,11 +248,10 @@ class Network:
     def __getstate__(self) -> dict[str, Any]:
         saved, recipe = self._saved, self.recipe
         if saved is None:
-            state = self.state
-            saved = {"values": self._architecture.layout.values(state)}
+            saved = {"values": self.values}
             # The optimizer of a model that was compiled anew is not that of the recipe.
             if self.keeps_optimizer and not self._is_recompiled:
-                saved["optimizer"] = [keras.ops.convert_to_numpy(p) for p in state.optimizer]
+                saved["optimizer"] = [keras.ops.convert_to_numpy(p) for p in self.state.optimizer]
             if not recipe.is_rebuildable:
                 builder = functools.partial(
                     _from_architecture, _architecture_of(self._architecture.model)

@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 Take = Callable[[Any, Any], Any]
+# X, y and the weights of rows, as tensors or arrays.
+Rows = tuple[Any, Any, Any]
 
 # Steps of more arithmetic than this gain more from a second core than they lose by the hand-over.
 _MAX_ARITHMETIC_IN_ONE_THREAD = 5e6
@@ -102,14 +104,14 @@ class _Step:
         layout, optimizer = self.layout, self.layout.optimizer
         pieces = layout.pieces(state.weights)
         known = [
-            *zip(layout.trainable, pieces, strict=True),
-            *zip(layout.others, state.others, strict=True),
+            *_known(layout, pieces, state.others),
             *zip(optimizer.variables, state.optimizer, strict=True),
-            *zip(self.metrics, metrics, strict=True),
         ]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(pieces)
-            with keras.StatelessScope(known, collect_losses=True) as scope:
+            with keras.StatelessScope(
+                [*known, *zip(self.metrics, metrics, strict=True)], collect_losses=True
+            ) as scope:
                 outputs = self.model(x, training=True)
                 loss = self.model.compute_loss(
                     x=x, y=y, y_pred=outputs, sample_weight=weight, training=True
@@ -117,12 +119,12 @@ class _Step:
                 scaled = optimizer.scale_loss(loss)
         # Layers and losses may have updated metrics of their own already.
         seen = [scope.get_current_value(variable) for variable in self.metrics]
-        known_after = [*known[: -len(self.metrics) or None], *zip(self.metrics, seen, strict=True)]
-        with keras.StatelessScope(known_after) as metric_scope:
+        with keras.StatelessScope([*known, *zip(self.metrics, seen, strict=True)]) as metric_scope:
             if self.metrics:
                 self.model.compute_metrics(x, y, outputs, weight)
+        own = {id(variable) for variable in [*self.metrics, *(pair[0] for pair in known)]}
         for used in (scope, metric_scope):
-            if set(used.state_mapping) - {id(variable) for variable, _ in known}:
+            if set(used.state_mapping) - own:
                 raise ForeignStateError
         gradients = [
             None if gradient is None else tf.convert_to_tensor(gradient)
@@ -161,11 +163,10 @@ def padded_training(
     architecture: Architecture,
     take: Take | None,
     state: TrainingState,
-    X: Any,
-    y: Any,
-    sample_weight: Any | None,
+    rows: Rows,
     batch_size: int,
     *,
+    is_weighted: bool,
     n_steps: int | None = None,
 ) -> Callable[..., Any]:
     """Return a number of steps on given batches as a compiled function.
@@ -175,12 +176,15 @@ def padded_training(
     architecture : Architecture
         One whose rows do not see each other.
     take : callable or None
-        From the tensors of ``X`` and positions of rows to a batch; None where ``X``, ``y`` and
-        ``sample_weight`` hold the batches themselves, with their steps as the first axis.
+        From the tensors of ``X`` and positions of rows to a batch; None where ``rows`` hold the
+        batches themselves, with their steps as the first axis.
     state : TrainingState
-        One like those that the function will take; so are ``X``, ``y`` and ``sample_weight``.
+    rows : tuple of X, y and sample_weight
+        State and rows like those that the function will take.
     batch_size : int
         Rows per step, at least 1, those that fill up included.
+    is_weighted : bool
+        Whether rows have weights; if not, ``sample_weight`` is not read.
     n_steps : int or None, default=None
         How many batches each call brings, used or not, for XLA, which compiles for one number;
         None leaves it open, and the function goes through TensorFlow's own executor.
@@ -198,15 +202,15 @@ def padded_training(
         state: TrainingState, X: Any, y: Any, weight: Any, positions: Any, counts: Any, end: Any
     ) -> Any:
         def one(i: Any, state: Any, losses: Any) -> Any:
-            rows = tf.ensure_shape(positions[i], (batch_size,)) if take is not None else i
+            at = tf.ensure_shape(positions[i], (batch_size,)) if take is not None else i
 
             def batch_of(part: Any) -> Any:
-                return part[i] if take is None else tf.gather(part, rows)
+                return part[i] if take is None else tf.gather(part, at)
 
-            x = keras.tree.map_structure(batch_of, X) if take is None else take(X, rows)
+            x = keras.tree.map_structure(batch_of, X) if take is None else take(X, at)
             y_true = keras.tree.map_structure(batch_of, y)
             counted = tf.cast(tf.range(batch_size) < counts[i], architecture.target_dtype)
-            if sample_weight is not None:
+            if is_weighted:
                 counted *= batch_of(weight)
             state, _, loss = step(state, [], x, y_true, counted)
             losses = tf.tensor_scatter_nd_update(losses, [[i]], [tf.cast(loss, losses.dtype)])
@@ -221,9 +225,7 @@ def padded_training(
     specify = _open_rows if n_steps is None else _like
     examples = (
         _like(state),
-        specify(X),
-        specify(y),
-        specify(_or_ones(sample_weight)),
+        *(specify(part) for part in rows),
         tf.TensorSpec((n_steps, batch_size if take is not None else 0), tf.int32),
         tf.TensorSpec((n_steps,), tf.int32),
         tf.TensorSpec((), tf.int32),
@@ -238,10 +240,9 @@ def epoch_training(
     architecture: Architecture,
     take: Take,
     state: TrainingState,
-    X: Any,
-    y: Any,
-    sample_weight: Any | None,
+    rows: Rows,
     *,
+    is_weighted: bool,
     in_turn: bool,
 ) -> Callable[..., Any]:
     """Return one pass over rows as a compiled function.
@@ -253,7 +254,10 @@ def epoch_training(
     take : callable
         From the tensors of ``X`` and positions of rows to a batch.
     state : TrainingState
-        One like those that the function will take; so are ``X``, ``y`` and ``sample_weight``.
+    rows : tuple of X, y and sample_weight
+        State and rows like those that the function will take.
+    is_weighted : bool
+        Whether rows have weights; if not, ``sample_weight`` is not read.
     in_turn : bool
         Whether the operations are to run one after the other.
 
@@ -272,11 +276,11 @@ def epoch_training(
         n_samples = tf.shape(order)[0]
 
         def one(start: Any, state: Any, metrics: Any, total: Any) -> Any:
-            rows = order[start : tf.minimum(start + n, n_samples)]
-            y_true = keras.tree.map_structure(lambda part: tf.gather(part, rows), y)
-            row_weight = None if sample_weight is None else tf.gather(weight, rows)
-            state, metrics, loss = step(state, metrics, take(X, rows), y_true, row_weight)
-            n_batch = tf.cast(tf.shape(rows)[0], total.dtype)
+            at = order[start : tf.minimum(start + n, n_samples)]
+            y_true = keras.tree.map_structure(lambda part: tf.gather(part, at), y)
+            row_weight = tf.gather(weight, at) if is_weighted else None
+            state, metrics, loss = step(state, metrics, take(X, at), y_true, row_weight)
+            n_batch = tf.cast(tf.shape(at)[0], total.dtype)
             return start + n, state, metrics, total + n_batch * tf.cast(loss, total.dtype)
 
         _, state, metrics, total = tf.while_loop(
@@ -291,17 +295,11 @@ def epoch_training(
         train,
         _like(state),
         _like(fresh_metrics(architecture)),
-        _open_rows(X),
-        _open_rows(y),
-        _open_rows(_or_ones(sample_weight)),
+        *(_open_rows(part) for part in rows),
         tf.TensorSpec((None,), tf.int32),
         tf.TensorSpec((), tf.int32),
         in_turn=in_turn,
     )
-
-
-def _or_ones(sample_weight: Any | None) -> Any:
-    return np.ones(1, np.float32) if sample_weight is None else sample_weight
 
 
 def prepare_metrics(architecture: Architecture, x: Any, y: Any) -> None:
@@ -357,9 +355,9 @@ def validation_program(
     architecture: Architecture,
     take: Take,
     state: TrainingState,
-    X: Any,
-    y: Any,
-    sample_weight: Any | None,
+    rows: Rows,
+    *,
+    is_weighted: bool,
 ) -> Callable[..., Any]:
     """Return the validation of rows as a compiled function.
 
@@ -370,7 +368,10 @@ def validation_program(
     take : callable
         From the tensors of ``X`` and positions of rows to a batch.
     state : TrainingState
-        One like those that the function will take; so are ``X``, ``y`` and ``sample_weight``.
+    rows : tuple of X, y and sample_weight
+        State and rows like those that the function will take.
+    is_weighted : bool
+        Whether rows have weights; if not, ``sample_weight`` is not read.
 
     Returns
     -------
@@ -383,13 +384,13 @@ def validation_program(
     variables = _metrics_variables(model)
 
     def validate(
-        weights: Any, others: Any, metrics: Any, X: Any, y: Any, weight: Any, rows: Any
+        weights: Any, others: Any, metrics: Any, X: Any, y: Any, weight: Any, at: Any
     ) -> Any:
-        x = take(X, rows)
-        y_true = keras.tree.map_structure(lambda part: tf.gather(part, rows), y)
-        row_weight = None if sample_weight is None else tf.gather(weight, rows)
+        x = take(X, at)
+        y_true = keras.tree.map_structure(lambda part: tf.gather(part, at), y)
+        row_weight = tf.gather(weight, at) if is_weighted else None
         known = [
-            *_known(layout, weights, others),
+            *_known(layout, layout.pieces(weights), others),
             *zip(variables, metrics, strict=True),
         ]
         with keras.StatelessScope(known, collect_losses=True) as scope:
@@ -407,16 +408,14 @@ def validation_program(
         _like(state.weights),
         _like(state.others),
         _like(fresh_metrics(architecture)),
-        _open_rows(X),
-        _open_rows(y),
-        _open_rows(_or_ones(sample_weight)),
+        *(_open_rows(part) for part in rows),
         tf.TensorSpec((None,), tf.int32),
     )
 
 
-def _known(layout: Any, weights: Sequence[Any], others: Sequence[Any]) -> list[tuple[Any, Any]]:
+def _known(layout: Any, pieces: Sequence[Any], others: Sequence[Any]) -> list[tuple[Any, Any]]:
     return [
-        *zip(layout.trainable, layout.pieces(weights), strict=True),
+        *zip(layout.trainable, pieces, strict=True),
         *zip(layout.others, others, strict=True),
     ]
 
@@ -440,7 +439,7 @@ class Forward:
         layout = architecture.layout
 
         def forward(weights: Any, others: Any, X: Any) -> list[Any]:
-            with keras.StatelessScope(_known(layout, weights, others)):
+            with keras.StatelessScope(_known(layout, layout.pieces(weights), others)):
                 return keras.tree.flatten(model(X, training=False))
 
         example = layout.state_of_model(architecture.model)

@@ -36,8 +36,8 @@ _CALL_SECONDS = 0.5
 # What a step takes at least, and how fast arithmetic goes: a rough estimate for the above.
 _STEP_SECONDS, _OPERATIONS_PER_SECOND = 5e-5, 2e10
 
-# Batches that go to an XLA program at once: at most so many, and so many bytes.
-_XLA_STEPS, _XLA_BYTES = 256, 8 * 2**20
+# Batches that go to an XLA program at once: powers of two, and about how many bytes.
+_MIN_XLA_STEPS, _MAX_XLA_STEPS, _XLA_BYTES = 16, 256, 8 * 2**20
 
 
 class TrainingRun:
@@ -198,7 +198,7 @@ class TrainingRun:
         rows = (
             keras.tree.map_structure(in_steps, self._data.X),
             keras.tree.map_structure(in_steps, self._data.y),
-            np.ones(1, np.float32) if weight is None else in_steps(weight),
+            _or_ones(weight if weight is None else in_steps(weight)),
         )
         return self._program("xla", rows, size, n_at_once), rows
 
@@ -206,21 +206,21 @@ class TrainingRun:
     def _xla_steps(self) -> int:
         """Batches per call, a power of two, so that tables of other lengths share a program."""
         row_bytes = _row_bytes(self._data.X) * self._padded_size
-        return int(2 ** np.clip(np.log2(_XLA_BYTES / max(1, row_bytes)) // 1, 4, 8))
+        n_steps = np.clip(_XLA_BYTES / max(1, row_bytes), _MIN_XLA_STEPS, _MAX_XLA_STEPS)
+        return int(2 ** (np.log2(n_steps) // 1))
 
     def _program(self, kind: str, rows: Any, size: int, n_steps: int | None) -> Any:
-        weight = self._data.sample_weight
-        key = ("train", kind, size, n_steps, weight is not None, _key_of(self._data))
+        is_weighted = self._data.sample_weight is not None
+        key = ("train", kind, size, n_steps, is_weighted, _key_of(self._data))
         return self._architecture.program(
             key,
             lambda: padded_training(
                 self._architecture,
                 self._take if kind == "graph" else None,
                 self._example,
-                rows[0],
-                rows[1],
-                None if weight is None else rows[2],
+                rows,
                 size,
+                is_weighted=is_weighted,
                 n_steps=n_steps,
             ),
         )
@@ -245,18 +245,18 @@ class TrainingRun:
         return state, logs | {name: float(value) for name, value in results.items()}
 
     def _epoch_program(self, rows: tuple[Any, Any, Any]) -> Any:
-        X, y, weight = rows
         is_weighted = self._data.sample_weight is not None
         in_turn = suits_one_thread(self._architecture, self._batch_size)
-
-        def make() -> Any:
-            row_weight = weight if is_weighted else None
-            return epoch_training(
-                self._architecture, self._take, self._example, X, y, row_weight, in_turn=in_turn
-            )
-
         return self._architecture.program(
-            ("epoch", is_weighted, in_turn, _key_of(self._data)), make
+            ("epoch", is_weighted, in_turn, _key_of(self._data)),
+            lambda: epoch_training(
+                self._architecture,
+                self._take,
+                self._example,
+                rows,
+                is_weighted=is_weighted,
+                in_turn=in_turn,
+            ),
         )
 
 
@@ -311,9 +311,13 @@ class ValidationRun:
         return found, [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
     def _made(self, tensors: tuple[Any, Any, Any]) -> Any:
-        X, y, weight = tensors
-        weight = None if self._weight is None else weight
-        return validation_program(self._architecture, self._take, self._example, X, y, weight)
+        return validation_program(
+            self._architecture,
+            self._take,
+            self._example,
+            tensors,
+            is_weighted=self._weight is not None,
+        )
 
 
 class _DeviceRows:
@@ -324,19 +328,16 @@ class _DeviceRows:
     Parameters
     ----------
     data : TrainingData
-    max_bytes : int or None, default=None
-        What is too large; None is 1 GiB.
     """
 
-    def __init__(self, data: Any, max_bytes: int | None = None) -> None:
+    def __init__(self, data: Any) -> None:
         self._data = data
-        n_bytes = _row_bytes((data.X, data.y)) * n_rows(data.X)
-        limit = _MAX_DEVICE_BYTES if max_bytes is None else max_bytes
-        self._held = self._tensors(data.X, data.y, data.sample_weight) if n_bytes <= limit else None
+        self._held = None
+        if _row_bytes((data.X, data.y)) * n_rows(data.X) <= _MAX_DEVICE_BYTES:
+            self._held = self._tensors(data.X, data.y, data.sample_weight)
 
     def _tensors(self, X: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
-        weight = np.ones(1, np.float32) if weight is None else weight
-        return to_device(X), to_device(y), tf.convert_to_tensor(weight)
+        return to_device(X), to_device(y), tf.convert_to_tensor(_or_ones(weight))
 
     def at(self, positions: np.ndarray) -> tuple[tuple[Any, Any, Any], np.ndarray]:
         """Return the tensors of X, y and weights, and where in them the rows are."""
@@ -347,6 +348,11 @@ class _DeviceRows:
         weight = None if data.sample_weight is None else data.sample_weight[rows]
         tensors = self._tensors(X, take_on_host(data.y, rows), weight)
         return tensors, np.arange(rows.size, dtype=np.int32).reshape(positions.shape)
+
+
+def _or_ones(weight: Any | None) -> Any:
+    """Return weights, or what stands in their place in a program that does not read them."""
+    return np.ones(1, np.float32) if weight is None else weight
 
 
 def _row_bytes(rows: Any) -> float:

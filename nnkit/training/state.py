@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from nnkit._compat import decay_exclusions, has_gradient_overwrites, stateless_optimizer
 
-__all__ = ["Layout", "TrainingState", "learning_rate_of"]
+__all__ = ["Layout", "TrainingState", "learning_rate_of", "values_of"]
 
 # Above this many weights, cutting them out of one vector costs more than it saves.
 _MAX_FLAT_WEIGHTS = 20_000
@@ -217,6 +217,11 @@ class Layout:
             parts = [theirs[attribute, i] for i in range(len(self.trainable))]
             optimizer.append(tf.concat([tf.reshape(part, [-1]) for part in parts], axis=0))
         return TrainingState(weights, others, optimizer)
+
+
+def values_of(model: Any) -> list[np.ndarray]:
+    """Return the values of the variables of a model, in their order."""
+    return [_numpy(variable.value) for variable in model.variables]
 
 
 def learning_rate_of(optimizer: Any) -> float | None:
