@@ -17,7 +17,7 @@ from nnkit.training.architecture import Architecture
 __all__ = ["DenseStack"]
 
 # Products beyond which TensorFlow's threads and fused kernels are faster.
-_MAX_PRODUCTS = 4e6
+_MAX_PRODUCTS = 2.5e7
 
 
 def _softmax(scores: np.ndarray) -> np.ndarray:
