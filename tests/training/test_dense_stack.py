@@ -90,7 +90,7 @@ def test_rows_stay_as_they_are():
 
 def test_many_rows_go_through_tensorflow():
     network = network_of(STACKS["relu"])
-    many = np.tile(X, (3000, 1))
+    many = np.tile(X, (20_000, 1))
 
     (few,), (outputs,) = network.outputs(X), network.outputs(many)
 
