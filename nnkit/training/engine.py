@@ -24,10 +24,10 @@ from nnkit.training.callbacks import (
 from nnkit.training.network import Network
 from nnkit.training.paths import REASON_FOR_KERAS, Path, choose_path
 from nnkit.training.placement import on_device
-from nnkit.training.program import ForeignStateError
 from nnkit.training.rows import n_rows, take_on_host
 from nnkit.training.runs import TrainingRun, ValidationRun
 from nnkit.training.state import TrainingState
+from nnkit.training.step import ForeignStateError
 
 __all__ = ["TrainingData", "TrainingPlan", "TrainingRecord", "train"]
 

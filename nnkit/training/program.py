@@ -3,9 +3,10 @@
 A program takes all numbers as tensors and returns new ones. It changes no variable, so that all
 fits of an architecture share it, in any order and from any thread.
 
-Two programs train. ``padded_training`` takes a list of batches of one size, the last of an epoch
+Three programs train. ``padded_training`` takes a list of batches of one size, the last of an epoch
 filled up with rows that weigh nothing; it is for networks whose rows do not see each other, and
 the one that XLA can compile. ``epoch_training`` takes orders of rows, and is for all networks.
+``stacked_training`` does the same for many networks at once.
 """
 
 from __future__ import annotations
@@ -21,14 +22,19 @@ from nnkit._compat import NotInTurnError, compiled, in_one_thread, traced
 from nnkit.training.architecture import Architecture
 from nnkit.training.rows import n_rows, take_on_host
 from nnkit.training.state import TrainingState
+from nnkit.training.step import (
+    Step,
+    StepOfMany,
+    fresh_metrics,
+    metrics_results,
+    metrics_variables,
+)
 
 __all__ = [
-    "ForeignStateError",
     "Forward",
     "epoch_training",
-    "fresh_metrics",
     "padded_training",
-    "prepare_metrics",
+    "stacked_training",
     "suits_one_thread",
     "validation_program",
 ]
@@ -82,83 +88,6 @@ def _stepping(function: Callable[..., Any], *examples: Any, in_turn: bool) -> Ca
     return run
 
 
-class ForeignStateError(Exception):
-    """A step that changes a variable which is none of the model, its metrics or its optimizer."""
-
-
-class _Step:
-    """One step of training, as tensors in and tensors out.
-
-    It is Keras' own ``train_step``, with every variable of model, optimizer and metrics read
-    from, and written to, the tensors of the loop.
-    """
-
-    def __init__(self, architecture: Architecture) -> None:
-        self.model = architecture.model
-        self.layout = architecture.layout
-        self.metrics = _metrics_variables(self.model)
-
-    def __call__(
-        self, state: TrainingState, metrics: list[Any], x: Any, y: Any, weight: Any
-    ) -> tuple[TrainingState, list[Any], Any]:
-        layout, optimizer = self.layout, self.layout.optimizer
-        pieces = layout.pieces(state.weights)
-        known = [
-            *_known(layout, pieces, state.others),
-            *zip(optimizer.variables, state.optimizer, strict=True),
-        ]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(pieces)
-            with keras.StatelessScope(
-                [*known, *zip(self.metrics, metrics, strict=True)], collect_losses=True
-            ) as scope:
-                outputs = self.model(x, training=True)
-                loss = self.model.compute_loss(
-                    x=x, y=y, y_pred=outputs, sample_weight=weight, training=True
-                )
-                scaled = optimizer.scale_loss(loss)
-        # Layers and losses may have updated metrics of their own already.
-        seen = [scope.get_current_value(variable) for variable in self.metrics]
-        with keras.StatelessScope([*known, *zip(self.metrics, seen, strict=True)]) as metric_scope:
-            if self.metrics:
-                self.model.compute_metrics(x, y, outputs, weight)
-        own = {id(variable) for variable in [*self.metrics, *(pair[0] for pair in known)]}
-        for used in (scope, metric_scope):
-            if set(used.state_mapping) - own:
-                raise ForeignStateError
-        gradients = [
-            None if gradient is None else tf.convert_to_tensor(gradient)
-            for gradient in tape.gradient(scaled, pieces)
-        ]
-        if all(gradient is None for gradient in gradients):
-            raise ValueError("The loss does not depend on any trainable weight of the model.")
-        if layout.is_flat:
-            # A weight that the loss does not depend on stays as it is.
-            gradients = layout.packed(
-                [
-                    tf.zeros_like(piece) if gradient is None else gradient
-                    for piece, gradient in zip(pieces, gradients, strict=True)
-                ]
-            )
-        weights, moments = optimizer.stateless_apply(
-            list(state.optimizer), gradients, list(state.weights)
-        )
-        after = TrainingState(
-            _shaped(weights, state.weights),
-            _shaped([scope.get_current_value(v) for v in layout.others], state.others),
-            _shaped(moments, state.optimizer),
-        )
-        found = [metric_scope.get_current_value(variable) for variable in self.metrics]
-        return after, _shaped(found, metrics), loss
-
-
-def _shaped(tensors: Sequence[Any], like: Sequence[Any]) -> list[Any]:
-    """Return tensors whose static shapes are known; no operation is added."""
-    for tensor, model in zip(tensors, like, strict=True):
-        tensor.set_shape(model.shape)
-    return list(tensors)
-
-
 def padded_training(
     architecture: Architecture,
     take: Take | None,
@@ -196,7 +125,7 @@ def padded_training(
         rows, ``counts`` (n_steps,) of rows that count, and the number of steps to take, to the
         new state and the loss of each step.
     """
-    step = _Step(architecture)
+    step = Step(architecture)
 
     def train(
         state: TrainingState, X: Any, y: Any, weight: Any, positions: Any, counts: Any, end: Any
@@ -268,7 +197,7 @@ def epoch_training(
         (n_samples,) of rows and the rows per step, to the new state, the metrics, the sum over
         rows of the losses of their batches, and the results of the metrics by name.
     """
-    step = _Step(architecture)
+    step = Step(architecture)
 
     def train(
         state: TrainingState, metrics: list[Any], X: Any, y: Any, weight: Any, order: Any, n: Any
@@ -289,7 +218,7 @@ def epoch_training(
             [0, state, metrics, tf.zeros((), tf.float64)],
             parallel_iterations=1,
         )
-        return state, metrics, total, _results(architecture.model, step.metrics, metrics)
+        return state, metrics, total, step.results(metrics)
 
     return _stepping(
         train,
@@ -302,53 +231,79 @@ def epoch_training(
     )
 
 
-def prepare_metrics(architecture: Architecture, x: Any, y: Any) -> None:
-    """Let the metrics of a model make their variables, which they do on the first rows they see.
+def stacked_training(
+    architecture: Architecture,
+    state: TrainingState,
+    rows: Rows,
+    *,
+    is_weighted: bool,
+    in_turn: bool,
+) -> Callable[..., Any]:
+    """Return one pass over rows for many members at once as a compiled function.
 
     Parameters
     ----------
     architecture : Architecture
-    x : ndarray, or dict or list of ndarray
-        Encoded rows, at least one, in the dtypes of the model's inputs.
-    y : structure of ndarray
-        Their targets.
+        With prepared metrics.
+    state : TrainingState
+        One member's.
+    rows : tuple of X, y and sample_weight
+        Dense rows like those that the function will take.
+    is_weighted : bool
+        Whether rows have weights; if not, ``sample_weight`` is not read.
+    in_turn : bool
+        Whether the operations are to run one after the other.
+
+    Returns
+    -------
+    train : callable
+        As `epoch_training`, with members as the first axis of the state, the metrics, the
+        ``orders`` (n_members, n_samples) and all that it returns. The rows are one pool, into
+        which the orders of all members point.
     """
-    architecture.fact("metrics", lambda: _prepared_metrics(architecture.model, x, y))
+    step = StepOfMany(architecture)
+
+    def train(
+        state: TrainingState, metrics: list[Any], X: Any, y: Any, weight: Any, orders: Any, n: Any
+    ) -> Any:
+        n_samples = tf.shape(orders)[1]
+
+        def one(start: Any, state: Any, metrics: Any, total: Any) -> Any:
+            at = orders[:, start : tf.minimum(start + n, n_samples)]
+
+            def batches_of(part: Any) -> Any:
+                return tf.gather(part, at)
+
+            x, y_true = keras.tree.map_structure(batches_of, (X, y))
+            row_weight = batches_of(weight) if is_weighted else None
+            state, metrics, loss = step(state, metrics, x, y_true, row_weight)
+            n_batch = tf.cast(tf.shape(at)[1], total.dtype)
+            return start + n, state, metrics, total + n_batch * tf.cast(loss, total.dtype)
+
+        _, state, metrics, total = tf.while_loop(
+            lambda start, *_: start < n_samples,
+            one,
+            [0, state, metrics, tf.zeros(tf.shape(orders)[:1], tf.float64)],
+            parallel_iterations=1,
+        )
+        return state, metrics, total, step.results(metrics)
+
+    return _stepping(
+        train,
+        _stacked(state),
+        _stacked(fresh_metrics(architecture)),
+        *(_open_rows(part) for part in rows),
+        tf.TensorSpec((None, None), tf.int32),
+        tf.TensorSpec((), tf.int32),
+        in_turn=in_turn,
+    )
 
 
-def _prepared_metrics(model: Any, x: Any, y: Any) -> list[Any]:
-    variables = _metrics_variables(model)
-    if len(model.metrics) > 1 or len(keras.tree.flatten(y)) > 1:
-        first = keras.tree.map_structure(lambda part: part[:1], (take_on_host(x, slice(0, 1)), y))
-        outputs = model(first[0], training=False)
-        model.compute_loss(x=first[0], y=first[1], y_pred=outputs, training=False)
-        model.compute_metrics(first[0], first[1], outputs, None)
-        model.reset_metrics()
-        variables = _metrics_variables(model)
-    return [tf.constant(keras.ops.convert_to_numpy(variable.value)) for variable in variables]
-
-
-def fresh_metrics(architecture: Architecture) -> list[Any]:
-    """Return the values with which the metrics of a model begin an epoch, once prepared."""
-    return list(architecture.fact("metrics", list))
-
-
-def _metrics_variables(model: Any) -> list[Any]:
-    """Return the variables of the metrics, but for the mean of the loss, which is kept apart."""
-    return [
-        variable
-        for metric in model.metrics
-        if not (type(metric) is keras.metrics.Mean and metric.name == "loss")
-        for variable in metric.variables
-    ]
-
-
-def _results(model: Any, variables: Sequence[Any], values: Sequence[Any]) -> dict[str, Any]:
-    """Return the results of the metrics, by name; the loss is not the metrics' to say."""
-    with keras.StatelessScope(list(zip(variables, values, strict=True))):
-        results = dict(model.get_metrics_result())
-    results.pop("loss", None)
-    return results
+def _stacked(tensors: Any) -> Any:
+    """Return the specification of tensors like these with an open first axis for members."""
+    return keras.tree.map_structure(
+        lambda part: tf.TensorSpec((None, *part.shape), part.dtype), tensors
+    )
 
 
 def validation_program(
@@ -381,7 +336,7 @@ def validation_program(
         a list of the outputs.
     """
     model, layout = architecture.model, architecture.layout
-    variables = _metrics_variables(model)
+    variables = metrics_variables(model)
 
     def validate(
         weights: Any, others: Any, metrics: Any, X: Any, y: Any, weight: Any, at: Any
@@ -401,7 +356,7 @@ def validation_program(
             if variables:
                 model.compute_metrics(x, y_true, outputs, row_weight)
         found = [scope.get_current_value(variable) for variable in variables]
-        return loss, found, _results(model, variables, found), keras.tree.flatten(outputs)
+        return loss, found, metrics_results(model, variables, found), keras.tree.flatten(outputs)
 
     return _traced(
         validate,

@@ -16,14 +16,13 @@ from nnkit.training.architecture import Architecture
 from nnkit.training.paths import Path, is_padded
 from nnkit.training.program import (
     epoch_training,
-    fresh_metrics,
     padded_training,
-    prepare_metrics,
     suits_one_thread,
     validation_program,
 )
 from nnkit.training.rows import n_rows, take_on_host, taker, to_device
 from nnkit.training.state import TrainingState
+from nnkit.training.step import fresh_metrics, prepare_metrics
 
 __all__ = ["TrainingRun", "ValidationRun"]
 
