@@ -11,12 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["KerasClassifier", "KerasRegressor", "KerasTransformer", "clear_programs", "explain"]
+__all__ = [
+    "KerasClassifier",
+    "KerasRegressor",
+    "KerasTransformer",
+    "batched_training",
+    "clear_programs",
+    "explain",
+]
 
 _HOMES = {
     "KerasClassifier": "nnkit.estimators",
     "KerasRegressor": "nnkit.estimators",
     "KerasTransformer": "nnkit.estimators",
+    "batched_training": "nnkit.training",
     "clear_programs": "nnkit.training",
     "explain": "nnkit.explanation",
 }
@@ -24,7 +32,7 @@ _HOMES = {
 if TYPE_CHECKING:
     from nnkit.estimators import KerasClassifier, KerasRegressor, KerasTransformer
     from nnkit.explanation import explain
-    from nnkit.training import clear_programs
+    from nnkit.training import batched_training, clear_programs
 
 
 def __getattr__(name: str) -> Any:

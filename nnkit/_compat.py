@@ -29,7 +29,9 @@ __all__ = [
     "plain_attributes",
     "release_kernels",
     "rows_of",
+    "settings_of_thread",
     "stateless_optimizer",
+    "thread_settings",
     "traced",
 ]
 
@@ -115,6 +117,48 @@ def constructor_arguments(instance: Any) -> dict[str, Any]:
     except NotImplementedError:
         config = {}
     return {**config, **{name: kept[name] for name in names if name in kept}}
+
+
+@contextmanager
+def thread_settings(settings: Mapping[str, Any]) -> Iterator[None]:
+    """Give this thread the settings of another, and take them back at the end.
+
+    Reason: Keras keeps the dtype policy and the scopes of custom objects for each thread, and
+    TensorFlow the device of a context; neither has a public way to hand them over
+    (Keras 3.15, TensorFlow 2.21).
+
+    Parameters
+    ----------
+    settings : mapping
+        From `settings_of_thread`.
+    """
+    import tensorflow as tf
+    from keras.src.backend.common import global_state
+
+    kept = {name: global_state.get_global_attribute(name) for name in _KERAS_SETTINGS}
+    for name in _KERAS_SETTINGS:
+        global_state.set_global_attribute(name, settings[name])
+    try:
+        with tf.device(settings["device"] or None):
+            yield
+    finally:
+        for name, value in kept.items():
+            global_state.set_global_attribute(name, value)
+
+
+_KERAS_SETTINGS = ("dtype_policy", "custom_objects_scope_dict")
+
+
+def settings_of_thread() -> dict[str, Any]:
+    """Return what the caller has set for this thread: Keras' policy and scopes, the device.
+
+    Reason: as for `thread_settings`.
+    """
+    from keras.src.backend.common import global_state
+    from tensorflow.python.eager import context
+
+    settings = {name: global_state.get_global_attribute(name) for name in _KERAS_SETTINGS}
+    return {**settings, "device": context.context().device_name}
 
 
 class NotInTurnError(Exception):

@@ -12,9 +12,11 @@
 - ``cache``: the architectures that this process has compiled, by what they were made from.
 - ``initial_weights``: the initial weights of a network, drawn again without a build.
 - ``state``: the numbers that change in training, and how they lie in a model's variables.
+- ``step``: one step of training as a function of tensors, of one network or of many.
 - ``program``: training, validation and the forward pass as compiled functions of the state.
 - ``paths``: which way a training takes; the one place that chooses.
 - ``runs``: a training's or a validation's rows on their way through a program.
+- ``many``: many fits at once, in threads or as one vectorised program.
 - ``callbacks``: validation, early stopping, the guard against NaN, and progress.
 - ``engine``: the fit loop.
 - ``rows``: rows on the device, dense or sparse, and batches of them.
@@ -26,6 +28,7 @@ from nnkit.training.cache import clear_programs
 from nnkit.training.compilation import Compilation
 from nnkit.training.engine import TrainingData, TrainingPlan, train
 from nnkit.training.heads import Head, Task
+from nnkit.training.many.context import batched_training, run_together
 from nnkit.training.network import Network
 from nnkit.training.placement import on_device
 
@@ -37,7 +40,9 @@ __all__ = [
     "Task",
     "TrainingData",
     "TrainingPlan",
+    "batched_training",
     "clear_programs",
     "on_device",
+    "run_together",
     "train",
 ]

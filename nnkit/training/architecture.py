@@ -41,6 +41,12 @@ _ROWWISE_LAYERS = frozenset(
     }
 )  # fmt: skip
 
+# Layers that many networks can have as one operation, though their weights differ.
+_VECTORISED_LAYERS = _ROWWISE_LAYERS | {
+    "BatchNormalization", "EinsumDense", "GlobalAveragePooling1D", "GlobalMaxPooling1D",
+    "MultiHeadAttention", "Permute", "RepeatVector",
+}  # fmt: skip
+
 # Layers that hold more than their configuration and their variables say.
 _WITH_HIDDEN_STATE = ("preprocessing", "tfsm_layer", "lambda_layer")
 
@@ -173,6 +179,19 @@ class Architecture:
             and getattr(layer, "activity_regularizer", None) is None
             and _is_library_function(getattr(layer, "activation", None))
             for layer in model.layers
+        )
+
+    @cached_property
+    def draws_numbers(self) -> bool:
+        """Whether a step draws random numbers."""
+        return any(True for _ in parts_inside(self.model, keras.random.SeedGenerator))
+
+    @cached_property
+    def loops_over_members(self) -> bool:
+        """Whether layers do not vectorise over weights: convolutions, recurrent ones, one's own."""
+        return not all(
+            type(layer).__name__ in _VECTORISED_LAYERS and _is_kerasown(layer)
+            for layer in _leaves(self.model)
         )
 
     @cached_property

@@ -65,6 +65,8 @@ class DenseStack:
             return False
         if len({str(part.compute_dtype) for part in model.layers if part.variables}) > 1:
             return False
+        # Layers that are added one by one to a Sequential have been called before it was whole.
+        is_chain = isinstance(model, keras.Sequential)
         previous = model.inputs[0]
         for layer in model.layers:
             if isinstance(layer, keras.layers.InputLayer):
@@ -75,10 +77,10 @@ class DenseStack:
                     return False
             elif layer.activation not in _ACTIVATIONS:
                 return False
-            if layer.input is not previous:
+            if not is_chain and layer.input is not previous:
                 return False
             previous = layer.output
-        return previous is model.outputs[0]
+        return is_chain or previous is model.outputs[0]
 
     def is_faster(self, n_rows: int) -> bool:
         """Return whether NumPy is the faster way for so many rows."""

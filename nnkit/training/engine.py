@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -21,8 +21,10 @@ from nnkit.training.callbacks import (
     Validation,
     early_stopping,
 )
+from nnkit.training.many.crowd import Crowd, current_crowd
+from nnkit.training.many.lockstep import SideBySide, in_lockstep
 from nnkit.training.network import Network
-from nnkit.training.paths import REASON_FOR_KERAS, Path, choose_path
+from nnkit.training.paths import REASON_FOR_KERAS, Path, choose_path, is_heavy, suits_stack
 from nnkit.training.placement import on_device
 from nnkit.training.rows import n_rows, take_on_host
 from nnkit.training.runs import TrainingRun, ValidationRun
@@ -227,7 +229,8 @@ def train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingR
 
 
 def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingRecord:
-    path, run = _prepared(network, data, plan)
+    crowd = current_crowd()
+    path, run = _prepared(network, data, plan, 1 if crowd is None else crowd.n_expected)
     # Only the user's callbacks look at a model.
     session = _Session(network, has_live_model=path == "keras" or bool(plan.callbacks))
     stopping = None
@@ -249,6 +252,8 @@ def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> Training
         callbacks.append(TimeLimit(plan.time_limit))
     if plan.verbose:
         callbacks.append(Progress(plan.epochs, plan.verbose))
+    if crowd is not None:
+        callbacks.append(keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: crowd.check()))
     callback_list = keras.callbacks.CallbackList(
         callbacks,
         add_history=True,
@@ -258,10 +263,11 @@ def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> Training
         verbose=0,
     )
     try:
-        if run is None:
-            _run_keras(session.live, data, plan, callback_list)
-        else:
-            _run_compiled(network, run, data, plan, callback_list, session)
+        with _in_company(crowd, run, data, plan, path) as company:
+            if run is None:
+                _run_keras(session.live, data, plan, callback_list)
+            else:
+                _run_compiled(network, company, data, plan, callback_list, session)
     except KeyboardInterrupt:
         callback_list.on_train_end()
         epochs_done = len(session.seen.history.epoch)
@@ -289,11 +295,11 @@ def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> Training
 
 
 def _prepared(
-    network: Network, data: TrainingData, plan: TrainingPlan
+    network: Network, data: TrainingData, plan: TrainingPlan, n_fits: int
 ) -> tuple[Path, TrainingRun | None]:
     """Return the path of a training, and its rows and program if it has one."""
     architecture = network.architecture
-    path = choose_path(architecture, data, plan)
+    path = choose_path(architecture, data, plan, n_fits)
     if path == "keras":
         return path, None
     batch_size = min(plan.batch_size, n_rows(data.X))
@@ -305,6 +311,20 @@ def _prepared(
         architecture.note(REASON_FOR_KERAS, reason)
         return choose_path(architecture, data, plan), None
     return path, run
+
+
+@contextlib.contextmanager
+def _in_company(
+    crowd: Crowd | None, run: TrainingRun | None, data: TrainingData, plan: TrainingPlan, path: Path
+) -> Iterator[Any]:
+    """Yield what takes the place of a run while other fits train in threads beside it."""
+    if crowd is None or run is None:
+        yield run
+    elif suits_stack(run.architecture, data, plan, path, crowd.n_expected):
+        with in_lockstep(crowd, run) as member:
+            yield member
+    else:
+        yield SideBySide(crowd, run, is_heavy=is_heavy(run.architecture, data, plan))
 
 
 def _restores_best(callback: Any) -> bool:

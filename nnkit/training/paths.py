@@ -29,12 +29,23 @@ from nnkit.training.architecture import Architecture
 from nnkit.training.callbacks import needs_batches
 from nnkit.training.rows import n_rows
 
-__all__ = ["REASON_FOR_KERAS", "Path", "choose_path", "is_padded"]
+__all__ = [
+    "REASON_FOR_ALONE",
+    "REASON_FOR_KERAS",
+    "Path",
+    "choose_path",
+    "is_heavy",
+    "is_padded",
+    "suits_stack",
+]
 
 Path = Literal["graph", "xla", "keras"]
 
 REASON_FOR_KERAS = "reason for keras"
 """The fact about an architecture why it needs Keras' own fit; None if it does not."""
+
+REASON_FOR_ALONE = "reason for training alone"
+"""The fact about an architecture why its trainings are not vectorised, if they cannot be."""
 
 # XLA saves some 0.03 ms a step and costs some 0.35 s for each architecture. With so many steps it
 # pays where an architecture is fitted about ten times, as in a cross-validation of two settings.
@@ -43,8 +54,20 @@ _MIN_STEPS_FOR_XLA = 1000
 # Operations per step above which TensorFlow's own kernels are as fast (docs/performance.rst).
 _MAX_ARITHMETIC_FOR_XLA = 1e7
 
+# Steps of many fits together after which machine code has paid for its compiling.
+_MIN_STEPS_OF_FITS_FOR_XLA = 10_000
+_MAX_ARITHMETIC_OF_FITS_FOR_XLA = 1e9
 
-def choose_path(architecture: Architecture, data: Any, plan: Any) -> Path:
+# Vectorising saves what the handling of small operations costs, and takes as long to trace.
+_MAX_ARITHMETIC_IN_STACK = 1e6
+_MIN_STEPS_OF_FITS_FOR_STACK = 20_000
+_MIN_FITS_FOR_STACK = 8
+
+# Steps of more arithmetic use all cores by themselves.
+_MAX_ARITHMETIC_SIDE_BY_SIDE = 3e8
+
+
+def choose_path(architecture: Architecture, data: Any, plan: Any, n_fits: int = 1) -> Path:
     """Return the way that a training takes.
 
     Parameters
@@ -53,6 +76,8 @@ def choose_path(architecture: Architecture, data: Any, plan: Any) -> Path:
     data : TrainingData
     plan : TrainingPlan
         ``engine`` overrides the choice.
+    n_fits : int, default=1
+        How many fits like this one there are, known beforehand.
 
     Raises
     ------
@@ -73,13 +98,69 @@ def choose_path(architecture: Architecture, data: Any, plan: Any) -> Path:
         if reason is not None:
             raise ValueError(f"engine='xla' cannot carry {reason}. Use engine='auto'.")
         return "xla"
-    n_steps = plan.epochs * math.ceil(n_rows(data.X) / plan.batch_size)
-    arithmetic = architecture.step_arithmetic * min(plan.batch_size, n_rows(data.X))
-    if reason is not None or n_steps < _MIN_STEPS_FOR_XLA:
+    if reason is not None or _has_gpu():
         return "graph"
-    if arithmetic > _MAX_ARITHMETIC_FOR_XLA or tf.config.list_logical_devices("GPU"):
+    n_steps, arithmetic = _n_steps(data, plan), _arithmetic(architecture, data, plan)
+    if n_steps >= _MIN_STEPS_FOR_XLA and arithmetic <= _MAX_ARITHMETIC_FOR_XLA:
+        return "xla"
+    # Machine code draws other random numbers, and who else is fitted must not matter.
+    if n_fits == 1 or architecture.draws_numbers:
         return "graph"
-    return "xla"
+    is_paid = n_fits * n_steps >= _MIN_STEPS_OF_FITS_FOR_XLA
+    return "xla" if is_paid and arithmetic <= _MAX_ARITHMETIC_OF_FITS_FOR_XLA else "graph"
+
+
+def suits_stack(architecture: Architecture, data: Any, plan: Any, path: Path, n_fits: int) -> bool:
+    """Return whether fits like this one are faster as members of one vectorised program.
+
+    Threads that share the program of one fit gain the number of cores, whatever the network.
+    Vectorising gains more where a step is hardly more than the handling of its operations: in
+    small networks that XLA cannot compile, and on a GPU. Random numbers, convolutions and
+    recurrent layers are not vectorised but looped over (docs/performance.rst).
+
+    Parameters
+    ----------
+    architecture : Architecture
+    data : TrainingData
+    plan : TrainingPlan
+    path : {"graph", "xla", "keras"}
+        Which a fit of its own takes.
+    n_fits : int
+        How many fits like this one there are.
+    """
+    if path != "graph" or sparse.issparse(data.X) or n_fits < _MIN_FITS_FOR_STACK:
+        return False
+    if architecture.fact(REASON_FOR_ALONE, lambda: _reason_for_alone(architecture)) is not None:
+        return False
+    if n_fits * _n_steps(data, plan) < _MIN_STEPS_OF_FITS_FOR_STACK:
+        return False
+    return _has_gpu() or _arithmetic(architecture, data, plan) <= _MAX_ARITHMETIC_IN_STACK
+
+
+def _reason_for_alone(architecture: Architecture) -> str | None:
+    if architecture.draws_numbers:
+        return "layers that draw random numbers"
+    if architecture.loops_over_members:
+        return "layers that are not vectorised over their weights"
+    return None
+
+
+def is_heavy(architecture: Architecture, data: Any, plan: Any) -> bool:
+    """Return whether steps are best done one fit after the other, each on all cores."""
+    return _arithmetic(architecture, data, plan) > _MAX_ARITHMETIC_SIDE_BY_SIDE
+
+
+def _n_steps(data: Any, plan: Any) -> int:
+    return int(plan.epochs * math.ceil(n_rows(data.X) / plan.batch_size))
+
+
+def _arithmetic(architecture: Architecture, data: Any, plan: Any) -> float:
+    """Return the floating-point operations of a step."""
+    return architecture.step_arithmetic * min(plan.batch_size, n_rows(data.X))
+
+
+def _has_gpu() -> bool:
+    return bool(tf.config.list_logical_devices("GPU"))
 
 
 # Losses that are one number for each row, and their mean.

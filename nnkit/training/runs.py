@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import keras
@@ -24,7 +24,7 @@ from nnkit.training.rows import n_rows, take_on_host, taker, to_device
 from nnkit.training.state import TrainingState
 from nnkit.training.step import fresh_metrics, prepare_metrics
 
-__all__ = ["TrainingRun", "ValidationRun"]
+__all__ = ["TrainingRun", "ValidationRun", "or_ones"]
 
 # Rows that take more than this stay on the host, and go to the device in pieces of this size.
 _MAX_DEVICE_BYTES = 2**30
@@ -51,6 +51,20 @@ class TrainingRun:
         Rows per step, at most as many as there are.
     state : TrainingState
         One like those that will be trained.
+
+    Attributes
+    ----------
+    architecture, data, batch_size
+        As given.
+    example : TrainingState
+        As given.
+    n_samples : int
+    steps_per_call : int
+        About how many steps a call of the program takes at most.
+    seconds_per_epoch : float
+        A rough estimate.
+    rows_key : str
+        What tells apart rows and targets that a program takes.
     """
 
     def __init__(
@@ -61,11 +75,12 @@ class TrainingRun:
         batch_size: int,
         state: TrainingState,
     ) -> None:
-        self._architecture = architecture
-        self._data = data
-        self._n_samples = n_rows(data.X)
-        self._batch_size = batch_size
-        self._steps_per_epoch = math.ceil(self._n_samples / batch_size)
+        self.architecture = architecture
+        self.data = data
+        self.n_samples = n_rows(data.X)
+        self.batch_size = batch_size
+        self._steps_per_epoch = math.ceil(self.n_samples / batch_size)
+        self.rows_key = _key_of(data)
         self._take = taker(data.X)
         self._path = path
         self._is_padded = is_padded(architecture)
@@ -73,16 +88,34 @@ class TrainingRun:
             prepare_metrics(architecture, data.X, data.y)
         arithmetic = architecture.step_arithmetic * batch_size
         seconds = _STEP_SECONDS + arithmetic / _OPERATIONS_PER_SECOND
-        self._steps_per_call = max(1, int(_CALL_SECONDS / seconds))
-        self._example = state
+        self.steps_per_call = max(1, int(_CALL_SECONDS / seconds))
+        self.seconds_per_epoch = self._steps_per_epoch * seconds
+        self.example = state
         if path == "graph":
             self._device_rows = _DeviceRows(data)
+
+    @property
+    def stacking_key(self) -> Hashable:
+        """Equal for runs that one vectorised program can carry."""
+        is_weighted = self.data.sample_weight is not None
+        return (
+            id(self.architecture),
+            self.n_samples,
+            self.batch_size,
+            is_weighted,
+            self.rows_key,
+        )
+
+    @property
+    def n_bytes(self) -> int:
+        """The memory that the rows take, in bytes."""
+        return int(_row_bytes((self.data.X, self.data.y)) * self.n_samples)
 
     def epochs_per_call(self, n_epochs: int) -> int:
         """Return how many epochs to give at once, where nothing has to happen between them."""
         if not self._is_padded:
             return 1
-        return int(np.clip(self._steps_per_call // self._steps_per_epoch, 1, n_epochs))
+        return int(np.clip(self.steps_per_call // self._steps_per_epoch, 1, n_epochs))
 
     def prepare(self) -> None:
         """Trace the program, unless one of this architecture was traced before.
@@ -104,7 +137,7 @@ class TrainingRun:
                 self._program("graph", rows, self._padded_size, None)
             return True
 
-        self._architecture.fact("is traced", trace)
+        self.architecture.fact("is traced", trace)
 
     def __call__(
         self, state: TrainingState, orders: Sequence[np.ndarray]
@@ -137,30 +170,30 @@ class TrainingRun:
         self, state: TrainingState, orders: Sequence[np.ndarray]
     ) -> tuple[TrainingState, list[dict[str, float]]]:
         size, n_steps = self._padded_size, self._steps_per_epoch
-        positions = np.zeros((len(orders), n_steps * self._batch_size), np.int32)
-        positions[:, : self._n_samples] = orders
+        positions = np.zeros((len(orders), n_steps * self.batch_size), np.int32)
+        positions[:, : self.n_samples] = orders
         batches = np.zeros((len(orders) * n_steps, size), np.int32)
-        batches[:, : self._batch_size] = positions.reshape(-1, self._batch_size)
-        counts = np.full((len(orders), n_steps), self._batch_size, np.int32)
-        counts[:, -1] = self._n_samples - self._batch_size * (n_steps - 1)
+        batches[:, : self.batch_size] = positions.reshape(-1, self.batch_size)
+        counts = np.full((len(orders), n_steps), self.batch_size, np.int32)
+        counts[:, -1] = self.n_samples - self.batch_size * (n_steps - 1)
         run = self._through_xla if self._path == "xla" else self._through_graph
         state, losses = run(state, batches, counts.ravel())
-        means = (losses.reshape(counts.shape) * counts).sum(axis=1) / self._n_samples
+        means = (losses.reshape(counts.shape) * counts).sum(axis=1) / self.n_samples
         return state, [{"loss": float(mean)} for mean in means]
 
     @property
     def _padded_size(self) -> int:
         # Where a batch holds all rows, tables of about the same length share a program.
-        if self._batch_size < self._n_samples:
-            return self._batch_size
-        return 32 * math.ceil(self._batch_size / 32)
+        if self.batch_size < self.n_samples:
+            return self.batch_size
+        return 32 * math.ceil(self.batch_size / 32)
 
     def _through_graph(
         self, state: TrainingState, batches: np.ndarray, counts: np.ndarray
     ) -> tuple[TrainingState, np.ndarray]:
         losses = []
-        for start in range(0, len(counts), self._steps_per_call):
-            part = slice(start, start + self._steps_per_call)
+        for start in range(0, len(counts), self.steps_per_call):
+            part = slice(start, start + self.steps_per_call)
             rows, positions = self._device_rows.at(batches[part])
             program = self._program("graph", rows, self._padded_size, None)
             state, found = program(state, *rows, positions, counts[part], len(counts[part]))
@@ -193,30 +226,30 @@ class TrainingRun:
             steps[: len(batches)] = values[batches]
             return steps
 
-        weight = self._data.sample_weight
+        weight = self.data.sample_weight
         rows = (
-            keras.tree.map_structure(in_steps, self._data.X),
-            keras.tree.map_structure(in_steps, self._data.y),
-            _or_ones(weight if weight is None else in_steps(weight)),
+            keras.tree.map_structure(in_steps, self.data.X),
+            keras.tree.map_structure(in_steps, self.data.y),
+            or_ones(weight if weight is None else in_steps(weight)),
         )
         return self._program("xla", rows, size, n_at_once), rows
 
     @property
     def _xla_steps(self) -> int:
         """Batches per call, a power of two, so that tables of other lengths share a program."""
-        row_bytes = _row_bytes(self._data.X) * self._padded_size
+        row_bytes = _row_bytes(self.data.X) * self._padded_size
         n_steps = np.clip(_XLA_BYTES / max(1, row_bytes), _MIN_XLA_STEPS, _MAX_XLA_STEPS)
         return int(2 ** (np.log2(n_steps) // 1))
 
     def _program(self, kind: str, rows: Any, size: int, n_steps: int | None) -> Any:
-        is_weighted = self._data.sample_weight is not None
-        key = ("train", kind, size, n_steps, is_weighted, _key_of(self._data))
-        return self._architecture.program(
+        is_weighted = self.data.sample_weight is not None
+        key = ("train", kind, size, n_steps, is_weighted, self.rows_key)
+        return self.architecture.program(
             key,
             lambda: padded_training(
-                self._architecture,
+                self.architecture,
                 self._take if kind == "graph" else None,
-                self._example,
+                self.example,
                 rows,
                 size,
                 is_weighted=is_weighted,
@@ -229,29 +262,29 @@ class TrainingRun:
     def _epoch(
         self, state: TrainingState, order: np.ndarray
     ) -> tuple[TrainingState, dict[str, float]]:
-        metrics, total = fresh_metrics(self._architecture), 0.0
+        metrics, total = fresh_metrics(self.architecture), 0.0
         results: dict[str, Any] = {}
         # Pieces of whole batches.
-        size = self._batch_size * self._steps_per_call
+        size = self.batch_size * self.steps_per_call
         for start in range(0, len(order), size):
             rows, positions = self._device_rows.at(order[start : start + size])
             program = self._epoch_program(rows)
             state, metrics, loss, results = program(
-                state, metrics, *rows, positions, self._batch_size
+                state, metrics, *rows, positions, self.batch_size
             )
             total += float(loss)
-        logs = {"loss": total / self._n_samples}
+        logs = {"loss": total / self.n_samples}
         return state, logs | {name: float(value) for name, value in results.items()}
 
     def _epoch_program(self, rows: tuple[Any, Any, Any]) -> Any:
-        is_weighted = self._data.sample_weight is not None
-        in_turn = suits_one_thread(self._architecture, self._batch_size)
-        return self._architecture.program(
-            ("epoch", is_weighted, in_turn, _key_of(self._data)),
+        is_weighted = self.data.sample_weight is not None
+        in_turn = suits_one_thread(self.architecture, self.batch_size)
+        return self.architecture.program(
+            ("epoch", is_weighted, in_turn, self.rows_key),
             lambda: epoch_training(
-                self._architecture,
+                self.architecture,
                 self._take,
-                self._example,
+                self.example,
                 rows,
                 is_weighted=is_weighted,
                 in_turn=in_turn,
@@ -336,7 +369,7 @@ class _DeviceRows:
             self._held = self._tensors(data.X, data.y, data.sample_weight)
 
     def _tensors(self, X: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
-        return to_device(X), to_device(y), tf.convert_to_tensor(_or_ones(weight))
+        return to_device(X), to_device(y), tf.convert_to_tensor(or_ones(weight))
 
     def at(self, positions: np.ndarray) -> tuple[tuple[Any, Any, Any], np.ndarray]:
         """Return the tensors of X, y and weights, and where in them the rows are."""
@@ -349,7 +382,7 @@ class _DeviceRows:
         return tensors, np.arange(rows.size, dtype=np.int32).reshape(positions.shape)
 
 
-def _or_ones(weight: Any | None) -> Any:
+def or_ones(weight: Any | None) -> Any:
     """Return weights, or what stands in their place in a program that does not read them."""
     return np.ones(1, np.float32) if weight is None else weight
 

@@ -15,6 +15,13 @@ def functional():
     return keras.Model(inputs, L.Dense(2, "softmax")(L.Dropout(0.5)(hidden)))
 
 
+def one_by_one():
+    model = keras.Sequential()
+    for part in (keras.Input((5,)), L.Dense(6, "relu"), L.Dense(3, "tanh"), L.Dense(2)):
+        model.add(part)
+    return model
+
+
 STACKS = {
     **{
         name: lambda name=name: keras.Sequential(
@@ -23,6 +30,7 @@ STACKS = {
         for name in ("linear", "relu", "sigmoid", "tanh", "softmax")
     },
     "functional": functional,
+    "one by one": one_by_one,
     "activation": lambda: keras.Sequential(
         [keras.Input((5,)), L.Activation("tanh"), L.Dense(2, use_bias=False), L.Activation("relu")]
     ),

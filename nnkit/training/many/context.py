@@ -1,0 +1,212 @@
+"""The context in which scikit-learn's fits of networks train side by side."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from numbers import Integral
+from typing import Any
+
+import joblib
+import tensorflow as tf
+from joblib.parallel import FallbackToBackend, ParallelBackendBase, SequentialBackend
+
+from nnkit._compat import settings_of_thread, thread_settings
+from nnkit.training.many.crowd import CancelledError, Crowd, Halt, current_crowd
+
+__all__ = ["batched_training", "run_together"]
+
+_MAX_DEPTH = 2
+
+
+@contextlib.contextmanager
+def batched_training(max_members: int = 32, max_bytes: int = 2**30) -> Iterator[None]:
+    """Train the networks of scikit-learn's searches, validations and ensembles side by side.
+
+    Whatever runs its work through joblib inside this context (``cross_validate``,
+    ``GridSearchCV``, ``BaggingClassifier`` and so on) runs it in threads of this process, as
+    many at once as there are cores, whatever its ``n_jobs``. The fits share data and compiled
+    programs. Fits of small networks that gain from it wait for each other and train as one
+    vectorised program; many fits of plain networks train by machine code (XLA). Each result is that
+    of the fit on its own: to the bit in threads, to float rounding otherwise.
+
+    Parameters
+    ----------
+    max_members : int, default=32
+        How many tasks there are at once, and networks in a vectorised program, at least 2.
+    max_bytes : int, default=2**30
+        How many bytes of training rows tasks may hold while they wait for each other. Beyond,
+        no further task begins before some have been trained.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not what it must be.
+
+    Notes
+    -----
+    ``mean_fit_time`` of a search includes the time for which a task has waited. Inside a
+    ``tf.distribute`` strategy, tasks run one after the other.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from nnkit import KerasClassifier, batched_training
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = KerasClassifier(epochs=2, random_state=0)
+    >>> with batched_training():
+    ...     scores = cross_val_score(clf, X, y, cv=3)
+    >>> scores.shape
+    (3,)
+    """
+    for name, value, least in (("max_members", max_members, 2), ("max_bytes", max_bytes, 1)):
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+            raise ValueError(f"{name} must be an int of at least {least}. Got {value!r} instead.")
+    if current_crowd() is not None:
+        # Inside a task, the tasks of the outer context go on.
+        yield
+        return
+    backend = _ThreadsThatWait(Crowd(int(max_members), int(max_bytes)), nesting_level=0)
+    with joblib.parallel_config(backend=backend, n_jobs=int(max_members)):
+        yield
+
+
+class _ThreadsThatWait(ParallelBackendBase):
+    """The joblib backend whose tasks are those of a crowd.
+
+    Parameters
+    ----------
+    crowd : Crowd
+    nesting_level : int or None
+        How many calls of joblib are around those of this backend.
+    """
+
+    supports_retrieve_callback = True
+    supports_sharedmem = True
+    uses_threads = True
+
+    def __init__(self, crowd: Crowd, nesting_level: int | None = None) -> None:
+        super().__init__(nesting_level=nesting_level)
+        self._crowd = crowd
+        self._executor: ThreadPoolExecutor | None = None
+        self._call: contextlib.ExitStack | None = None
+
+    def effective_n_jobs(self, n_jobs: int | None) -> int:  # noqa: ARG002
+        """Return how many tasks there are at once, whatever the caller has asked for."""
+        return self._crowd.max_members
+
+    def configure(self, n_jobs: int = 1, parallel: Any = None, **_: Any) -> int:
+        """Make ready for a call of ``joblib.Parallel``, and return how many tasks it may hand."""
+        if tf.distribute.has_strategy():
+            raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
+        self.parallel = parallel
+        return self.effective_n_jobs(n_jobs)
+
+    def start_call(self) -> None:
+        """Open what lasts for one call."""
+        self._call = contextlib.ExitStack()
+        # Threads that set warning filters and put them back leave those of another thread.
+        self._call.enter_context(warnings.catch_warnings())
+        if current_crowd() is not None:
+            # The task that makes this call waits for its own tasks.
+            self._call.enter_context(self._crowd.aside())
+        self._settings = settings_of_thread()
+        self._halt = Halt()
+        self._executor = ThreadPoolExecutor(self._crowd.max_members, "nnkit")
+
+    def submit(self, func: Callable[[], Any], callback: Any = None) -> Future[Any]:
+        """Hand a task to the threads."""
+        assert self._executor is not None
+        self._crowd.expect()
+        return self._executor.submit(self._run, func, callback)
+
+    def _run(self, func: Callable[[], Any], callback: Any) -> None:
+        outcome: Future[Any] = Future()
+        try:
+            with thread_settings(self._settings), self._crowd.task(self._halt):
+                outcome.set_result(func())
+        except BaseException as error:
+            # joblib raises it again in the thread that waits for the result.
+            outcome.set_exception(error)
+        finally:
+            self._crowd.forget()
+        callback(outcome)
+
+    def retrieve_result_callback(self, out: Future[Any]) -> Any:
+        """Return the result of a task, or raise its error."""
+        return out.result()
+
+    def stop_call(self) -> None:
+        """Close what lasts for one call."""
+        self._end_threads()
+        if self._call is not None:
+            self._call.close()
+            self._call = None
+
+    def terminate(self) -> None:
+        """Leave no thread behind."""
+        self._end_threads()
+
+    def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: ARG002
+        """End all tasks, as soon as they look, after an error or an interrupt."""
+        self._halt.stop(CancelledError)
+        self._end_threads()
+
+    def _end_threads(self) -> None:
+        if self._executor is not None:
+            # Those that were handed over and have not begun never will.
+            self._executor.shutdown(wait=True, cancel_futures=True)
+            self._executor = None
+
+    def get_nested_backend(self) -> tuple[Any, int | None]:
+        """Return the backend of calls inside tasks."""
+        level = (self.nesting_level or 0) + 1
+        if level >= _MAX_DEPTH:
+            return SequentialBackend(nesting_level=level), None
+        return _ThreadsThatWait(self._crowd, nesting_level=level), self._crowd.max_members
+
+
+def run_together(functions: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Return the results of functions that train networks, run side by side.
+
+    They are tasks of the crowd around, if this is inside `batched_training`, else of their own.
+
+    Parameters
+    ----------
+    functions : sequence of callable
+        At least one.
+
+    Raises
+    ------
+    Exception
+        The first error of a function; the others are then ended.
+    """
+    crowd = current_crowd() or Crowd(max(2, len(functions)), 2**30)
+    halt, settings = Halt(), settings_of_thread()
+
+    def run(function: Callable[[], Any]) -> Any:
+        try:
+            with thread_settings(settings), crowd.task(halt):
+                return function()
+        finally:
+            crowd.forget()
+
+    crowd.expect(len(functions))
+    waiting = crowd.aside() if current_crowd() is crowd else contextlib.nullcontext()
+    with waiting, ThreadPoolExecutor(len(functions), "nnkit") as executor:
+        futures = [executor.submit(run, function) for function in functions]
+        try:
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        except KeyboardInterrupt:
+            # Each training keeps what it has reached, as one alone would.
+            halt.stop(KeyboardInterrupt)
+            done, _ = wait(futures)
+        failed = [future for future in futures if future in done and future.exception()]
+        if failed:
+            halt.stop(CancelledError)
+            wait(futures)
+            raise failed[0].exception() or AssertionError
+    return [future.result() for future in futures]

@@ -1,0 +1,234 @@
+"""Tasks that run side by side in threads: which may run, which wait, and when to wait no longer.
+
+As many tasks run as there are cores, and one more, since one is usually in Python; where all are
+in Python most of the time, one after the other. A task that waits for others, or for tasks that it has started
+itself, gives its place to the next. Nobody waits for ever: a task may hold a lock that others need,
+so those that wait go on once nothing has arrived for a short while.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import joblib
+
+__all__ = ["CancelledError", "Crowd", "Halt", "current_crowd"]
+
+# Seconds without an arrival after which those that wait go on with those that are there.
+_PATIENCE = 0.05
+
+# Where less of the time than this goes into compiled programs, threads only wait for each other's
+# Python. How many tasks tell.
+_MIN_SHARE_COMPILED = 0.4
+_TASKS_THAT_TELL = 6
+
+# Seconds after which those at the door look whether they are still wanted.
+_LONG = 0.5
+
+# Seconds that a task may take from being handed over to being seen.
+_SETTLING = 0.003
+
+_LOCAL = threading.local()
+
+
+class CancelledError(BaseException):
+    """Ends a task of a crowd that was stopped; nobody asks for its result any more."""
+
+
+class Halt:
+    """Whether the tasks of one call go on; those of calls inside them end with them.
+
+    Made in the thread that makes the call.
+    """
+
+    def __init__(self) -> None:
+        self._around: Halt | None = getattr(_LOCAL, "halt", None)
+        self._error: type[BaseException] | None = None
+
+    def stop(self, error: type[BaseException]) -> None:
+        """Let every task end with an error as soon as it looks."""
+        self._error = error
+
+    def check(self) -> None:
+        """Raise if the tasks were told to stop."""
+        if self._error is not None:
+            raise self._error
+        if self._around is not None:
+            self._around.check()
+
+
+def current_crowd() -> Crowd | None:
+    """Return the crowd whose task this thread runs, if any."""
+    return getattr(_LOCAL, "crowd", None)
+
+
+class Crowd:
+    """Tasks that know of each other.
+
+    Parameters
+    ----------
+    max_members : int
+        How many tasks wait for each other at most.
+    max_bytes : int
+        How many bytes of rows those that wait may hold before no further task begins.
+
+    Attributes
+    ----------
+    changed : threading.Condition
+        Notified whenever a task begins, ends, waits or goes on.
+    heavy_lock : threading.RLock
+        Held by steps of so much arithmetic that each uses all cores.
+    """
+
+    def __init__(self, max_members: int, max_bytes: int) -> None:
+        self.max_members = max_members
+        self.max_bytes = max_bytes
+        lock = threading.RLock()
+        self.changed = threading.Condition(lock)
+        # Those who have a place to wait for are called one by one.
+        self._place_left = threading.Condition(lock)
+        self.heavy_lock = threading.RLock()
+        self._seconds_compiled = self._seconds_of_python = 0.0
+        self._n_done = 0
+        self._n_running = 0
+        self._n_at_the_door = 0
+        self._n_aside = 0
+        self._n_unfinished = 0
+        self._most_unfinished = 0
+        self._bytes_waiting = 0
+        self._last_event = time.monotonic()
+
+    # Tasks
+
+    def expect(self, n_tasks: int = 1) -> None:
+        """Note that tasks were handed over, which will begin sooner or later."""
+        with self.changed:
+            self._n_unfinished += n_tasks
+            self._most_unfinished = max(self._most_unfinished, self._n_unfinished)
+
+    def forget(self, n_tasks: int = 1) -> None:
+        """Note that tasks are done, or will never begin."""
+        with self.changed:
+            self._n_unfinished -= n_tasks
+            if not self._n_unfinished:
+                self._most_unfinished = 0
+
+    @property
+    def n_expected(self) -> int:
+        """How many tasks there have been at once, done or not, since there last were none."""
+        return self._most_unfinished
+
+    @contextmanager
+    def task(self, halt: Halt) -> Iterator[None]:
+        """Run a task of a call in this thread, once there is a place for it."""
+        before = vars(_LOCAL).copy()
+        with self.changed:
+            self._n_at_the_door += 1
+            try:
+                while self._is_full or self._bytes_waiting >= self.max_bytes:
+                    halt.check()
+                    self._place_left.wait(_LONG)
+                halt.check()
+            finally:
+                self._n_at_the_door -= 1
+            self._n_running += 1
+            self._note_event()
+        _LOCAL.crowd, _LOCAL.halt = self, halt
+        _LOCAL.compiled = 0.0
+        begin = time.thread_time()
+        try:
+            yield
+        finally:
+            python = max(0.0, time.thread_time() - begin - _LOCAL.compiled)
+            _LOCAL.crowd, _LOCAL.halt = before.get("crowd"), before.get("halt")
+            with self.changed:
+                self._n_running -= 1
+                self._n_done += 1
+                self._seconds_of_python += python
+                self._note_event()
+
+    @contextmanager
+    def computing(self, seconds: float) -> Iterator[None]:
+        """Run a compiled program, while which Python does not wait.
+
+        Parameters
+        ----------
+        seconds : float
+            About how long it takes; on the clock it also waits for the Python of others.
+        """
+        begin = time.thread_time()
+        try:
+            yield
+        finally:
+            _LOCAL.compiled += time.thread_time() - begin
+            with self.changed:
+                self._seconds_compiled += seconds
+
+    @contextmanager
+    def aside(self, n_bytes: int = 0) -> Iterator[None]:
+        """Give the place of this thread's task to others while it waits.
+
+        Parameters
+        ----------
+        n_bytes : int, default=0
+            Memory that the task holds meanwhile.
+        """
+        with self.changed:
+            self._n_running -= 1
+            self._n_aside += 1
+            self._bytes_waiting += n_bytes
+            self._note_event()
+        try:
+            yield
+        finally:
+            with self.changed:
+                self._n_aside -= 1
+                self._bytes_waiting -= n_bytes
+                # It may hold what those that run are waiting for, so that it does not insist.
+                self._place_left.wait_for(lambda: not self._is_full, _PATIENCE)
+                self._n_running += 1
+                self._note_event()
+
+    @property
+    def _is_full(self) -> bool:
+        return self._n_running >= self._n_places
+
+    @property
+    def _n_places(self) -> int:
+        """How many tasks may run: one for each core, and one that is in Python meanwhile."""
+        total = self._seconds_compiled + self._seconds_of_python
+        is_python = self._seconds_compiled < _MIN_SHARE_COMPILED * total
+        if self._n_done >= _TASKS_THAT_TELL and is_python:
+            return 1
+        return joblib.cpu_count() + 1
+
+    def _note_event(self) -> None:
+        self._last_event = time.monotonic()
+        if not self._is_full:
+            self._place_left.notify()
+        if self._n_aside:
+            self.changed.notify_all()
+
+    # Waiting for each other
+
+    def patience_left(self) -> float:
+        """Return the seconds for which those that wait go on waiting; 0 to begin. Hold ``changed``.
+
+        They begin when all tasks wait, when nothing has happened for a while, or when no further
+        task could begin.
+        """
+        if self._bytes_waiting >= self.max_bytes:
+            return 0.0
+        is_all_waiting = self._n_running <= 0 and not self._n_at_the_door
+        patience = _SETTLING if is_all_waiting else _PATIENCE
+        return max(0.0, self._last_event + patience - time.monotonic())
+
+    @staticmethod
+    def check() -> None:
+        """Raise if the task of this thread was told to stop."""
+        halt = getattr(_LOCAL, "halt", None)
+        if halt is not None:
+            halt.check()

@@ -1,0 +1,207 @@
+"""Trainings of one architecture that call their compiled program together.
+
+Each training keeps its own thread, callbacks, validation and early stopping. Only the call of the
+program is shared: it waits until every member of the group wants one, and then runs once for all.
+A member that ends, or fails, leaves, and the others go on without it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from nnkit.training.many.crowd import Crowd
+from nnkit.training.many.stack import Stack
+from nnkit.training.paths import REASON_FOR_ALONE
+from nnkit.training.runs import TrainingRun
+from nnkit.training.state import TrainingState
+
+__all__ = ["SideBySide", "in_lockstep"]
+
+_LOGGER = logging.getLogger(__name__)
+
+# Fewer members than this are faster each alone.
+_MIN_MEMBERS = 4
+
+_gathering: dict[tuple[int, Hashable], _Group] = {}
+
+
+class _Member:
+    """A training in a group; it is called as its run would be.
+
+    Attributes
+    ----------
+    wish : tuple of state and orders, or None
+        What it wants to be trained on next.
+    answer : tuple of state and logs, or None
+    """
+
+    def __init__(self, group: _Group, run: TrainingRun) -> None:
+        self._group = group
+        self.run = run
+        self.wish: Any = None
+        self.answer: Any = None
+
+    def epochs_per_call(self, n_epochs: int) -> int:
+        """Return how many epochs to give at once, as the run would alone."""
+        return self.run.epochs_per_call(n_epochs)
+
+    def __call__(
+        self, state: TrainingState, orders: Sequence[np.ndarray]
+    ) -> tuple[TrainingState, list[dict[str, float]]]:
+        """Train for some epochs, together with the others of the group."""
+        return self._group.train(self, state, orders)
+
+
+class _Group:
+    """Trainings that wait for each other.
+
+    Parameters
+    ----------
+    crowd : Crowd
+    """
+
+    def __init__(self, crowd: Crowd) -> None:
+        self._crowd = crowd
+        self._members: list[_Member] = []
+        self._stack: Stack | None = None
+        self.has_begun = False
+        self._is_busy = self._is_dissolved = False
+
+    def add(self, run: TrainingRun) -> _Member:
+        """Take in another training, before the first call."""
+        member = _Member(self, run)
+        self._members.append(member)
+        return member
+
+    def leave(self, member: _Member) -> None:
+        """Let a training go, which has ended."""
+        with self._crowd.changed:
+            self._members.remove(member)
+            self._crowd.changed.notify_all()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all have left."""
+        return not self._members
+
+    def train(self, member: _Member, state: Any, orders: Any) -> Any:
+        """Train one member, as soon as it can be done together with the others."""
+        crowd = self._crowd
+        if not self._is_dissolved:
+            with crowd.aside(member.run.n_bytes), crowd.changed:
+                member.wish, member.answer = (state, orders), None
+                while member.answer is None and not self._is_dissolved:
+                    crowd.check()
+                    if self._is_ready():
+                        self._answer_all()
+                    else:
+                        crowd.changed.wait(
+                            None if self._is_busy else max(0.001, crowd.patience_left())
+                        )
+        if self._is_dissolved and member.answer is None:
+            return member.run(state, orders)
+        return member.answer
+
+    def _is_ready(self) -> bool:
+        if self._is_busy:
+            return False
+        is_complete = all(member.wish is not None for member in self._members)
+        if is_complete and (self.has_begun or len(self._members) >= self._crowd.max_members):
+            return True
+        # Who is missing may be waiting for what one of those that are here holds.
+        return self._crowd.patience_left() == 0
+
+    def _answer_all(self) -> None:
+        """Train those that wait, in this thread; others may do something else meanwhile."""
+        crowd = self._crowd
+        members = [member for member in self._members if member.wish is not None]
+        self.has_begun = self._is_busy = True
+        crowd.changed.release()
+        try:
+            answers = self._answers(members)
+        finally:
+            crowd.changed.acquire()
+            self._is_busy = False
+            crowd.changed.notify_all()
+        if answers is None:
+            self._is_dissolved = True
+            return
+        for member, answer in zip(members, answers, strict=True):
+            member.wish, member.answer = None, answer
+
+    def _answers(self, members: list[_Member]) -> list[Any] | None:
+        """Return the new state and logs of each member; None if each is to train alone."""
+        if self._stack is None:
+            if len(members) < _MIN_MEMBERS:
+                return None
+            self._stack = Stack([member.run for member in members])
+        try:
+            return self._stack.train([(member.run, *member.wish) for member in members])
+        except Exception as error:  # an error of a member's own comes up again when it is alone
+            reason = f"vectorised training failed: {type(error).__name__}: {error}".splitlines()[0]
+            _LOGGER.info("These networks train one at a time: %s", reason)
+            members[0].run.architecture.note(REASON_FOR_ALONE, reason)
+            return None
+
+
+class SideBySide:
+    """A run in one of the threads of a crowd.
+
+    Parameters
+    ----------
+    crowd : Crowd
+    run : TrainingRun
+    is_heavy : bool
+        Whether its calls wait for those of others, since each keeps all cores busy.
+    """
+
+    def __init__(self, crowd: Crowd, run: TrainingRun, *, is_heavy: bool) -> None:
+        self._crowd = crowd
+        self._run = run
+        self._is_heavy = is_heavy
+
+    def epochs_per_call(self, n_epochs: int) -> int:
+        """Return how many epochs to give at once, as the run would alone."""
+        return self._run.epochs_per_call(n_epochs)
+
+    def __call__(
+        self, state: TrainingState, orders: Sequence[np.ndarray]
+    ) -> tuple[TrainingState, list[dict[str, float]]]:
+        """Train for some epochs."""
+        alone = self._crowd.heavy_lock if self._is_heavy else nullcontext()
+        with alone, self._crowd.computing(len(orders) * self._run.seconds_per_epoch):
+            return self._run(state, orders)
+
+
+@contextmanager
+def in_lockstep(crowd: Crowd, run: TrainingRun) -> Iterator[Any]:
+    """Put a run among those of other trainings that are like it, for as long as it trains.
+
+    Parameters
+    ----------
+    crowd : Crowd
+    run : TrainingRun
+
+    Yields
+    ------
+    member : callable
+        What stands in the place of the run.
+    """
+    key = (id(crowd), run.stacking_key)
+    with crowd.changed:
+        group = _gathering.get(key)
+        if group is None or group.has_begun:
+            group = _gathering[key] = _Group(crowd)
+        member = group.add(run)
+    try:
+        yield member
+    finally:
+        group.leave(member)
+        with crowd.changed:
+            if _gathering.get(key) is group and group.is_empty:
+                del _gathering[key]
