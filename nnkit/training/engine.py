@@ -230,7 +230,8 @@ def train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingR
 
 def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingRecord:
     crowd = current_crowd()
-    path, run = _prepared(network, data, plan, 1 if crowd is None else crowd.n_expected)
+    n_fits = 1 if crowd is None or crowd.vectorize else crowd.n_expected
+    path, run = _prepared(network, data, plan, n_fits)
     # Only the user's callbacks look at a model.
     session = _Session(network, has_live_model=path == "keras" or bool(plan.callbacks))
     stopping = None
@@ -320,7 +321,7 @@ def _in_company(
     """Yield what takes the place of a run while other fits train in threads beside it."""
     if crowd is None or run is None:
         yield run
-    elif suits_stack(run.architecture, data, plan, path, crowd.n_expected):
+    elif suits_stack(run.architecture, data, plan, path, crowd.vectorize):
         with in_lockstep(crowd, run) as member:
             yield member
     else:

@@ -58,10 +58,8 @@ _MAX_ARITHMETIC_FOR_XLA = 1e7
 _MIN_STEPS_OF_FITS_FOR_XLA = 10_000
 _MAX_ARITHMETIC_OF_FITS_FOR_XLA = 1e9
 
-# Vectorising saves what the handling of small operations costs, and takes as long to trace.
-_MAX_ARITHMETIC_IN_STACK = 1e6
-_MIN_STEPS_OF_FITS_FOR_STACK = 20_000
-_MIN_FITS_FOR_STACK = 8
+# A GPU is busy with one network from here on.
+_MAX_ARITHMETIC_IN_STACK = 1e8
 
 # Steps of more arithmetic use all cores by themselves.
 _MAX_ARITHMETIC_SIDE_BY_SIDE = 3e8
@@ -110,13 +108,14 @@ def choose_path(architecture: Architecture, data: Any, plan: Any, n_fits: int = 
     return "xla" if is_paid and arithmetic <= _MAX_ARITHMETIC_OF_FITS_FOR_XLA else "graph"
 
 
-def suits_stack(architecture: Architecture, data: Any, plan: Any, path: Path, n_fits: int) -> bool:
-    """Return whether fits like this one are faster as members of one vectorised program.
+def suits_stack(
+    architecture: Architecture, data: Any, plan: Any, path: Path, wanted: bool | None
+) -> bool:
+    """Return whether fits like this one are to be members of one vectorised program.
 
-    Threads that share the program of one fit gain the number of cores, whatever the network.
-    Vectorising gains more where a step is hardly more than the handling of its operations: in
-    small networks that XLA cannot compile, and on a GPU. Random numbers, convolutions and
-    recurrent layers are not vectorised but looped over (docs/performance.rst).
+    On CPUs, threads that share the program of one fit gain more with every kind of network that was
+    measured (docs/performance.rst). On a GPU a step of a small network is hardly more than
+    the launch of its operations, which many members share.
 
     Parameters
     ----------
@@ -125,24 +124,17 @@ def suits_stack(architecture: Architecture, data: Any, plan: Any, path: Path, n_
     plan : TrainingPlan
     path : {"graph", "xla", "keras"}
         Which a fit of its own takes.
-    n_fits : int
-        How many fits like this one there are.
+    wanted : bool or None
+        What the user wants; None chooses.
     """
-    if path != "graph" or sparse.issparse(data.X) or n_fits < _MIN_FITS_FOR_STACK:
+    if wanted is False or path == "keras" or sparse.issparse(data.X):
         return False
-    if architecture.fact(REASON_FOR_ALONE, lambda: _reason_for_alone(architecture)) is not None:
-        return False
-    if n_fits * _n_steps(data, plan) < _MIN_STEPS_OF_FITS_FOR_STACK:
-        return False
-    return _has_gpu() or _arithmetic(architecture, data, plan) <= _MAX_ARITHMETIC_IN_STACK
-
-
-def _reason_for_alone(architecture: Architecture) -> str | None:
-    if architecture.draws_numbers:
-        return "layers that draw random numbers"
-    if architecture.loops_over_members:
-        return "layers that are not vectorised over their weights"
-    return None
+    if wanted is None:
+        if not _has_gpu() or _arithmetic(architecture, data, plan) > _MAX_ARITHMETIC_IN_STACK:
+            return False
+        if architecture.loops_over_members:
+            return False
+    return architecture.fact(REASON_FOR_ALONE, lambda: None) is None
 
 
 def is_heavy(architecture: Architecture, data: Any, plan: Any) -> bool:

@@ -22,15 +22,17 @@ _MAX_DEPTH = 2
 
 
 @contextlib.contextmanager
-def batched_training(max_members: int = 32, max_bytes: int = 2**30) -> Iterator[None]:
+def batched_training(
+    max_members: int = 32, max_bytes: int = 2**30, vectorize: bool | None = None
+) -> Iterator[None]:
     """Train the networks of scikit-learn's searches, validations and ensembles side by side.
 
     Whatever runs its work through joblib inside this context (``cross_validate``,
     ``GridSearchCV``, ``BaggingClassifier`` and so on) runs it in threads of this process, as
-    many at once as there are cores, whatever its ``n_jobs``. The fits share data and compiled
-    programs. Fits of small networks that gain from it wait for each other and train as one
-    vectorised program; many fits of plain networks train by machine code (XLA). Each result is that
-    of the fit on its own: to the bit in threads, to float rounding otherwise.
+    many at once as there are cores, whatever its ``n_jobs``. The fits share compiled programs;
+    many fits of a plain network train by machine code (XLA). Where that is faster, fits of one
+    architecture wait for each other and train as one vectorised program. Each result is that of
+    the fit on its own: to the bit in threads, to float rounding otherwise.
 
     Parameters
     ----------
@@ -39,6 +41,9 @@ def batched_training(max_members: int = 32, max_bytes: int = 2**30) -> Iterator[
     max_bytes : int, default=2**30
         How many bytes of training rows tasks may hold while they wait for each other. Beyond,
         no further task begins before some have been trained.
+    vectorize : bool or None, default=None
+        Whether fits of one architecture train as one vectorised program, where they can; None
+        does so on a GPU only, since threads are faster on CPUs.
 
     Raises
     ------
@@ -65,11 +70,14 @@ def batched_training(max_members: int = 32, max_bytes: int = 2**30) -> Iterator[
     for name, value, least in (("max_members", max_members, 2), ("max_bytes", max_bytes, 1)):
         if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name} must be an int of at least {least}. Got {value!r} instead.")
+    if vectorize not in (None, True, False):
+        raise ValueError(f"vectorize must be None, True or False. Got {vectorize!r} instead.")
     if current_crowd() is not None:
         # Inside a task, the tasks of the outer context go on.
         yield
         return
-    backend = _ThreadsThatWait(Crowd(int(max_members), int(max_bytes)), nesting_level=0)
+    crowd = Crowd(int(max_members), int(max_bytes), vectorize)
+    backend = _ThreadsThatWait(crowd, nesting_level=0)
     with joblib.parallel_config(backend=backend, n_jobs=int(max_members)):
         yield
 

@@ -74,6 +74,8 @@ class Crowd:
         How many tasks wait for each other at most.
     max_bytes : int
         How many bytes of rows those that wait may hold before no further task begins.
+    vectorize : bool or None, default=None
+        Whether trainings that can be are members of a vectorised program; None chooses.
 
     Attributes
     ----------
@@ -83,9 +85,10 @@ class Crowd:
         Held by steps of so much arithmetic that each uses all cores.
     """
 
-    def __init__(self, max_members: int, max_bytes: int) -> None:
+    def __init__(self, max_members: int, max_bytes: int, vectorize: bool | None = None) -> None:
         self.max_members = max_members
         self.max_bytes = max_bytes
+        self.vectorize = vectorize
         lock = threading.RLock()
         self.changed = threading.Condition(lock)
         # Those who have a place to wait for are called one by one.

@@ -120,10 +120,11 @@ class _Group:
         """Train those that wait, in this thread; others may do something else meanwhile."""
         crowd = self._crowd
         members = [member for member in self._members if member.wish is not None]
+        everybody = list(self._members)
         self.has_begun = self._is_busy = True
         crowd.changed.release()
         try:
-            answers = self._answers(members)
+            answers = self._answers(members, everybody)
         finally:
             crowd.changed.acquire()
             self._is_busy = False
@@ -134,12 +135,12 @@ class _Group:
         for member, answer in zip(members, answers, strict=True):
             member.wish, member.answer = None, answer
 
-    def _answers(self, members: list[_Member]) -> list[Any] | None:
-        """Return the new state and logs of each member; None if each is to train alone."""
+    def _answers(self, members: list[_Member], everybody: list[_Member]) -> list[Any] | None:
+        """Return the new state and logs of members; None if all are to train alone."""
         if self._stack is None:
             if len(members) < _MIN_MEMBERS:
                 return None
-            self._stack = Stack([member.run for member in members])
+            self._stack = Stack([member.run for member in everybody])
         try:
             return self._stack.train([(member.run, *member.wish) for member in members])
         except Exception as error:  # an error of a member's own comes up again when it is alone
