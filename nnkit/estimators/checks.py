@@ -16,6 +16,7 @@ def check_parameters(estimator: Any) -> None:
     _check_count("epochs", estimator.epochs)
     _check_count("n_iter_no_change", estimator.n_iter_no_change)
     _check_count("n_background", estimator.n_background, at_least=0)
+    _check_count("n_members", estimator.n_members)
     if estimator.batch_size not in ("auto", -1, None):
         _check_count("batch_size", estimator.batch_size, also="'auto', -1 for all rows, None or ")
     _check_choice("engine", estimator.engine, ("auto", "compiled", "graph", "xla", "keras"))

@@ -102,6 +102,9 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         so far are kept. None sets no limit.
     n_background : int, default=100
         Training rows kept as background for explanations, at least 0.
+    n_members : int, default=1
+        Networks that are trained side by side with other initial weights and orders of rows, and
+        whose probabilities are averaged, at least 1: a deep ensemble [1]_.
     verbose : {0, 1, 2, "auto"}, default=0
         0 is silent, 1 or "auto" shows a progress bar on fits longer than half a second, 2 prints a line
         for each epoch.
@@ -120,9 +123,13 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
     n_classes_ : int or list of int
         How many there are.
     model_ : keras.Model
-        The trained network, live.
+        The trained network, live; the first of several members.
+    models_ : list of keras.Model
+        Those of all members.
     history_ : dict of str to list of float
-        Loss, metrics and validation by epoch, under Keras' names.
+        Loss, metrics and validation by epoch, under Keras' names; of the first member.
+    histories_ : list of dict
+        Those of all members.
     best_epoch_ : int
         Position in ``history_`` of the epoch whose weights the network has.
     n_iter_ : int
@@ -158,6 +165,11 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
     The loss of a batch is :math:`\sum_i w_i l_i / \sum_i w_i` on every path, with
     :math:`w_i` the weight of row i (``sample_weight`` times ``class_weight``) and :math:`l_i`
     its loss, so that only ratios of weights matter.
+
+    References
+    ----------
+    .. [1] B. Lakshminarayanan, A. Pritzel, C. Blundell, "Simple and Scalable Predictive
+       Uncertainty Estimation using Deep Ensembles", NeurIPS 2017, section 2.4.
 
     Examples
     --------
@@ -196,6 +208,7 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         engine: str = "auto",
         time_limit: float | None = None,
         n_background: int = 100,
+        n_members: int = 1,
         verbose: int = 0,
         **routed: Any,
     ) -> None:
@@ -221,6 +234,7 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
             engine=engine,
             time_limit=time_limit,
             n_background=n_background,
+            n_members=n_members,
             verbose=verbose,
             **routed,
         )
@@ -267,13 +281,15 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         self._partial_fit(X, y, classes, sample_weight, fit_arguments)
         return self
 
-    def predict_proba(self, X: Any, **predict_arguments: Any) -> Any:
+    def predict_proba(self, X: Any, return_std: bool = False, **predict_arguments: Any) -> Any:
         """Return class probabilities.
 
         Parameters
         ----------
         X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
             The rows, with the columns of ``fit`` in their order.
+        return_std : bool, default=False
+            Whether to return the spread of the members too; with ``n_members`` above 1.
         **predict_arguments : object
             ``batch_size``, the rows of one call of the network; chosen by memory if not given.
             ``verbose`` is taken for scripts that give it; there is no progress to show.
@@ -283,9 +299,18 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         y_proba : ndarray of shape (n_samples, n_classes), float64
             Each row sums to 1; the columns are in the order of ``classes_``. Of an indicator
             (n_samples, n_labels), each a probability of its own; of several columns a list
-            with one array for each.
+            with one array for each. Of an ensemble, the mean over its members.
+        y_std : like y_proba
+            The standard deviation of the members' probabilities, if ``return_std``: how much they
+            disagree, which grows where the training rows say little.
         """
-        return self._probabilities(self._outputs(X, predict_arguments))
+        by_member = self._by_member(X, predict_arguments)
+        self._check_spread(return_std)
+        y_proba = _one_or_all(_mean_of(by_member))
+        if not return_std:
+            return y_proba
+        spread = [np.std(parts, axis=0) for parts in zip(*by_member, strict=True)]
+        return y_proba, _one_or_all(spread)
 
     def predict(self, X: Any, **predict_arguments: Any) -> np.ndarray:
         """Return the label of the most probable class.
@@ -303,7 +328,11 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         y_pred : ndarray of the shape of the target
             Labels, in the dtype of ``classes_``.
         """
-        return self._decide(self._outputs(X, predict_arguments))
+        return self._labels(_mean_of(self._by_member(X, predict_arguments)))
+
+    def _by_member(self, X: Any, predict_arguments: dict[str, Any]) -> list[list[np.ndarray]]:
+        """Return each member's class probabilities for each column of the target."""
+        return [self._by_column(outputs) for outputs in self._outputs(X, predict_arguments)]
 
     def _check_target(self, y: Any) -> np.ndarray:
         y_checked = _dense_array(y)
@@ -450,11 +479,13 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         return found
 
     def _probabilities(self, outputs: list[np.ndarray]) -> Any:
-        found = self._by_column(outputs)
-        return found[0] if len(found) == 1 else found
+        return _one_or_all(self._by_column(outputs))
 
     def _decide(self, outputs: list[np.ndarray]) -> np.ndarray:
-        found = self._by_column(outputs)
+        return self._labels(self._by_column(outputs))
+
+    def _labels(self, found: list[np.ndarray]) -> np.ndarray:
+        """Return labels from class probabilities for each column of the target."""
         if self._gives_one_hot:
             best = found[0].argmax(axis=-1)
             return np.eye(found[0].shape[-1])[best].astype(self._target.dtype)
@@ -467,6 +498,17 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _mean_of(by_member: list[list[np.ndarray]]) -> list[np.ndarray]:
+    """Return the mean of the members' arrays."""
+    if len(by_member) == 1:
+        return by_member[0]
+    return [np.mean(parts, axis=0) for parts in zip(*by_member, strict=True)]
+
+
+def _one_or_all(arrays: list[np.ndarray]) -> Any:
+    return arrays[0] if len(arrays) == 1 else arrays
 
 
 def _check_one_hot(indicator: np.ndarray) -> None:

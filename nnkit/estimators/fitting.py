@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,14 @@ from nnkit.estimators.routing import (
 from nnkit.estimators.tables import check_table, n_samples_of, with_names
 
 if TYPE_CHECKING:
-    from nnkit.training import Network, Recipe, Task, TrainingData, TrainingPlan
+    from nnkit.training import (
+        Network,
+        Recipe,
+        Task,
+        TrainingData,
+        TrainingPlan,
+        TrainingRecord,
+    )
 
 __all__ = ["Fitting", "Rows", "Seeds"]
 
@@ -49,6 +57,14 @@ class Seeds:
         # None means new entropy: NumPy's global state is the caller's.
         rng = np.random.RandomState() if random_state is None else check_random_state(random_state)
         return cls(*(int(seed) for seed in rng.randint(2**31 - 1, size=4)))
+
+    def of_member(self, position: int) -> Seeds:
+        """Return the seeds of a member of an ensemble; those of the first are these."""
+        if not position:
+            return self
+        rng = np.random.default_rng([self.build, self.shuffle, position])
+        build, shuffle = (int(seed) for seed in rng.integers(2**31 - 1, size=2))
+        return replace(self, build=build, shuffle=shuffle)
 
 
 @dataclass(frozen=True)
@@ -95,11 +111,13 @@ class Fitting(CallbackSupportMixin, KerasParameters):
     """
 
     _network: Network
+    _members: list[Network]
     _seeds: Seeds
     _n_epochs_trained: int
     n_features_in_: int
     encoder_: Any
     history_: dict[str, list[float]]
+    histories_: list[dict[str, list[float]]]
 
     @abstractmethod
     def _check_target(self, y: Any) -> np.ndarray:
@@ -255,7 +273,6 @@ class Fitting(CallbackSupportMixin, KerasParameters):
         keeps_optimizer: bool,
     ) -> None:
         """Encode, build unless training goes on, train, and remember."""
-        from nnkit.training import train
         from nnkit.training.callbacks import make_callbacks
         from nnkit.training.placement import on_device
 
@@ -277,11 +294,12 @@ class Fitting(CallbackSupportMixin, KerasParameters):
         X_encoded = encode(self.encoder_, training.X)
         routed = {**self._routed(), "callbacks": settings.callbacks}
         callback_arguments = routed_to("callbacks", routed) | routed_to("fit__callbacks", routed)
-        callbacks = make_callbacks(settings.callbacks, callback_arguments)
         if not goes_on:
             self._build(X_encoded, training, settings)
-        self._network.keeps_optimizer |= keeps_optimizer
-        self.callbacks_ = callbacks
+        for member in self._members:
+            member.keeps_optimizer |= keeps_optimizer
+        callbacks = [make_callbacks(settings.callbacks, callback_arguments) for _ in self._members]
+        self.callbacks_ = callbacks[0]
         network = self._network
         with on_device(network.device):
             data = self._training_data(training, X_encoded)
@@ -290,16 +308,17 @@ class Fitting(CallbackSupportMixin, KerasParameters):
                 X_validation = encode(self.encoder_, held_out.X)
                 data = replace(data, validation=self._training_data(held_out, X_validation))
                 score = self._score_of_outputs(settings.scoring, held_out)
-            self.history_, self.best_epoch_, self.n_iter_, self.engine_ = {}, 0, 0, "graph"
+            self.histories_ = [{} for _ in self._members]
+            self.best_epoch_, self.n_iter_, self.engine_ = 0, 0, "graph"
             if n_epochs:
                 plan = self._plan(settings, n_epochs, len(training.y), score)
-                tasks = self._epoch_tasks(n_epochs, rows)
-                plan = replace(plan, callbacks=[*callbacks, *tasks])
-                record = train(network, data, plan)
-                self.history_ = record.history
-                self.best_epoch_ = record.best_epoch
-                self.n_iter_ = len(record.history.get("loss", []))
-                self.engine_ = record.engine
+                callbacks[0] = [*callbacks[0], *self._epoch_tasks(n_epochs, rows)]
+                records = self._trained(data, plan, callbacks)
+                self.histories_ = [record.history for record in records]
+                self.best_epoch_ = records[0].best_epoch
+                self.n_iter_ = len(records[0].history.get("loss", []))
+                self.engine_ = records[0].engine
+            self.history_ = self.histories_[0]
         self._n_epochs_trained += self.n_iter_
         if not goes_on:
             self.background_ = None
@@ -307,18 +326,49 @@ class Fitting(CallbackSupportMixin, KerasParameters):
                 sample = background_rows(len(training.y), self.n_background, self._seeds.background)
                 self.background_ = copy.deepcopy(with_names(self, rows_of(training.X, sample)))
 
+    def _trained(
+        self, data: TrainingData, plan: TrainingPlan, callbacks: list[list[Any]]
+    ) -> list[TrainingRecord]:
+        """Train the members, several side by side, and say what happened to each."""
+        from nnkit.training import run_together, train
+
+        def trainings() -> Iterator[Callable[[], TrainingRecord]]:
+            for position, member in enumerate(self._members):
+                of_member = replace(
+                    plan,
+                    callbacks=callbacks[position],
+                    seed=self._seeds.of_member(position).shuffle,
+                    verbose=0 if position else plan.verbose,
+                    n_members=len(self._members),
+                )
+                yield partial(train, member, data, of_member)
+
+        if len(self._members) == 1:
+            return [training() for training in trainings()]
+        before = [member.state for member in self._members]
+        try:
+            return run_together(list(trainings()))
+        except BaseException:
+            for member, state in zip(self._members, before, strict=True):
+                member.state = state
+            raise
+
     def _build(self, X_encoded: Any, training: Rows, settings: SimpleNamespace) -> None:
         from nnkit.training import Network
         from nnkit.training.rows import take_on_host
 
         facts = self._facts(X_encoded, training)
         recipe = self._recipe(Meta(**facts), X_encoded, training, settings)
-        self._network = Network(
-            recipe,
-            self._task_choices(),
-            take_on_host(X_encoded, slice(0, 1)),
-            settings.device,
-        )
+        self._members = [
+            Network(
+                replace(recipe, seed=self._seeds.of_member(position).build),
+                self._task_choices(),
+                take_on_host(X_encoded, slice(0, 1)),
+                settings.device,
+            )
+            for position in range(getattr(settings, "n_members", 1))
+        ]
+        self._network = self._members[0]
         for name, fact in facts.items():
             if name not in ("feature_names_in_", "n_features_in_"):
                 setattr(self, name, fact)

@@ -56,6 +56,7 @@ class KerasEstimator(Fitting):
         engine: str = "auto",
         time_limit: float | None = None,
         n_background: int = 100,
+        n_members: int = 1,
         verbose: int = 0,
         **routed: Any,
     ) -> None:
@@ -80,6 +81,7 @@ class KerasEstimator(Fitting):
         self.engine = engine
         self.time_limit = time_limit
         self.n_background = n_background
+        self.n_members = n_members
         self.verbose = verbose
         self._take_routed(routed, error_type=TypeError)
 
@@ -183,7 +185,7 @@ class KerasEstimator(Fitting):
                 self._seeds = Seeds.of(settings.random_state)
                 rows = self._check_rows(X, y, sample_weight, None, learn=settings, classes=classes)
                 self._n_epochs_trained = 0
-            earlier = self.history_ if goes_on else {}
+            earlier = self.histories_ if goes_on else [{}] * self.n_members
             validation = _validation_arguments(settings, None, None, None)
             self._fit_rows(
                 rows,
@@ -193,16 +195,11 @@ class KerasEstimator(Fitting):
                 goes_on=goes_on,
                 keeps_optimizer=True,
             )
-            # What an epoch did not record, such as val_loss, is NaN.
-            n_before, n_now = (len(part.get("loss", [])) for part in (earlier, self.history_))
-            self.history_ = {
-                name: [
-                    *earlier.get(name, [float("nan")] * n_before),
-                    *self.history_.get(name, [float("nan")] * n_now),
-                ]
-                for name in {**earlier, **self.history_}
-            }
-            self.n_iter_ = n_before + n_now
+            self.histories_ = [
+                _joined(*histories) for histories in zip(earlier, self.histories_, strict=True)
+            ]
+            self.history_ = self.histories_[0]
+            self.n_iter_ = len(self.history_.get("loss", []))
             self.best_epoch_ = max(0, self.n_iter_ - 1)
         return self
 
@@ -235,8 +232,8 @@ class KerasEstimator(Fitting):
             )
         return self
 
-    def _outputs(self, X: Any, predict_arguments: dict[str, Any]) -> list[np.ndarray]:
-        """Return the network's outputs for rows of a table, one array for each."""
+    def _outputs(self, X: Any, predict_arguments: dict[str, Any]) -> list[list[np.ndarray]]:
+        """Return each member's outputs for rows of a table, one array an output."""
         check_is_fitted(self)
         arguments = {**routed_to("predict", self._routed()), **predict_arguments}
         unknown = sorted(set(arguments) - set(PREDICT_ARGUMENTS))
@@ -249,15 +246,29 @@ class KerasEstimator(Fitting):
         X_encoded = encode(self.encoder_, X_checked)
         batch_size = arguments.get("batch_size")
         chunk_rows = None if batch_size in (None, -1, "auto") else int(batch_size)
-        return self._network.outputs(X_encoded, chunk_rows)
+        return [member.outputs(X_encoded, chunk_rows) for member in self._members]
+
+    def _check_spread(self, return_std: bool) -> None:
+        """Raise if the spread of members is asked of one network."""
+        if return_std and len(self._members) == 1:
+            raise ValueError(
+                "return_std=True needs several networks, whose spread it is, but n_members=1. "
+                "Fit with n_members=5, for example."
+            )
 
     # What scikit-learn and pickle ask
 
     @property
     def model_(self) -> keras.Model:
-        """The trained ``keras.Model``, live."""
+        """The trained ``keras.Model``, live; of an ensemble, the first."""
         check_is_fitted(self)
         return self._network.model
+
+    @property
+    def models_(self) -> list[keras.Model]:
+        """The trained models of all members, live."""
+        check_is_fitted(self)
+        return [member.model for member in self._members]
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_network" in vars(self)
@@ -293,6 +304,18 @@ class KerasEstimator(Fitting):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(cloudpickle.loads(state["cloudpickled"]))
+
+
+def _joined(earlier: dict[str, list[float]], now: dict[str, list[float]]) -> dict[str, list[float]]:
+    """Return one history after the other; what an epoch did not record is NaN."""
+    n_before, n_now = (len(part.get("loss", [])) for part in (earlier, now))
+    return {
+        name: [
+            *earlier.get(name, [float("nan")] * n_before),
+            *now.get(name, [float("nan")] * n_now),
+        ]
+        for name in {**earlier, **now}
+    }
 
 
 def _validation_arguments(

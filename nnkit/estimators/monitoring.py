@@ -158,8 +158,10 @@ class EpochTasks(keras.callbacks.Callback):
 
     def _fitted_attributes(self) -> dict[str, Any]:
         names = ("_network", "_target", "_units", "_input_shapes", "_row_shape")
-        return {
+        attributes = {
             name: value
             for name, value in vars(self._estimator).items()
             if name in names or (name.endswith("_") and not name.startswith("_"))
         }
+        # Of an ensemble, this tells of the first member; the others are at other epochs.
+        return {**attributes, "_members": [self._estimator._network]}

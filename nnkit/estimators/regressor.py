@@ -93,6 +93,9 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         so far are kept. None sets no limit.
     n_background : int, default=100
         Training rows kept as background for explanations, at least 0.
+    n_members : int, default=1
+        Networks that are trained side by side with other initial weights and orders of rows, and
+        whose values are averaged, at least 1: a deep ensemble [1]_.
     verbose : {0, 1, 2, "auto"}, default=0
         0 is silent, 1 or "auto" shows a progress bar on fits longer than half a second, 2 prints a line
         for each epoch.
@@ -107,9 +110,13 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     Attributes
     ----------
     model_ : keras.Model
-        The trained network, live.
+        The trained network, live; the first of several members.
+    models_ : list of keras.Model
+        Those of all members.
     history_ : dict of str to list of float
-        Loss, metrics and validation by epoch, under Keras' names.
+        Loss, metrics and validation by epoch, under Keras' names; of the first member.
+    histories_ : list of dict
+        Those of all members.
     best_epoch_ : int
         Position in ``history_`` of the epoch whose weights the network has.
     n_iter_ : int
@@ -145,6 +152,11 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     A ready-made builder learns the target in standard units (mean 0, standard deviation 1 on
     the training rows), and predictions are turned back; losses in ``history_`` are in these
     units. A user's own builder gets the target as it is.
+
+    References
+    ----------
+    .. [1] B. Lakshminarayanan, A. Pritzel, C. Blundell, "Simple and Scalable Predictive
+       Uncertainty Estimation using Deep Ensembles", NeurIPS 2017, section 2.4.
 
     Examples
     --------
@@ -189,13 +201,15 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         self._partial_fit(X, y, None, sample_weight, fit_arguments)
         return self
 
-    def predict(self, X: Any, **predict_arguments: Any) -> np.ndarray:
+    def predict(self, X: Any, return_std: bool = False, **predict_arguments: Any) -> Any:
         """Return predicted values.
 
         Parameters
         ----------
         X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
             The rows, with the columns of ``fit`` in their order.
+        return_std : bool, default=False
+            Whether to return the spread of the members too; with ``n_members`` above 1.
         **predict_arguments : object
             ``batch_size``, the rows of one call of the network; chosen by memory if not given.
             ``verbose`` is taken for scripts that give it; there is no progress to show.
@@ -203,9 +217,16 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         Returns
         -------
         y_pred : ndarray of the shape of the target, float64
-            Values in the units of the target.
+            Values in the units of the target. Of an ensemble, the mean over its members.
+        y_std : ndarray like y_pred
+            The standard deviation of the members' values, if ``return_std``: how much they
+            disagree, which grows where the training rows say little. It does not contain the
+            noise of the target.
         """
-        return self._decide(self._outputs(X, predict_arguments))
+        by_member = [self._decide(outputs) for outputs in self._outputs(X, predict_arguments)]
+        self._check_spread(return_std)
+        y_pred = by_member[0] if len(by_member) == 1 else np.mean(by_member, axis=0)
+        return (y_pred, np.std(by_member, axis=0)) if return_std else y_pred
 
     def _check_target(self, y: Any) -> np.ndarray:
         y_checked = np.asarray(y)

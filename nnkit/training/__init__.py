@@ -26,7 +26,7 @@
 from nnkit.training.building import Recipe
 from nnkit.training.cache import clear_programs
 from nnkit.training.compilation import Compilation
-from nnkit.training.engine import TrainingData, TrainingPlan, train
+from nnkit.training.engine import TrainingData, TrainingPlan, TrainingRecord, train
 from nnkit.training.heads import Head, Task
 from nnkit.training.many.context import batched_training, run_together
 from nnkit.training.network import Network
@@ -40,6 +40,7 @@ __all__ = [
     "Task",
     "TrainingData",
     "TrainingPlan",
+    "TrainingRecord",
     "batched_training",
     "clear_programs",
     "on_device",

@@ -87,6 +87,8 @@ class TrainingPlan:
         Number of the first epoch, above 0 where training goes on.
     time_limit : float or None
         Seconds after which no further epoch begins.
+    n_members : int
+        Networks of the ensemble that this one is a member of, at least 1.
     """
 
     epochs: int
@@ -102,6 +104,7 @@ class TrainingPlan:
     verbose: int = 0
     first_epoch: int = 0
     time_limit: float | None = None
+    n_members: int = 1
 
     @property
     def last_epoch(self) -> int:

@@ -102,10 +102,11 @@ def choose_path(architecture: Architecture, data: Any, plan: Any, n_fits: int = 
     if n_steps >= _MIN_STEPS_FOR_XLA and arithmetic <= _MAX_ARITHMETIC_FOR_XLA:
         return "xla"
     # Machine code draws other random numbers, and who else is fitted must not matter.
-    if n_fits == 1 or architecture.draws_numbers:
+    if architecture.draws_numbers or arithmetic > _MAX_ARITHMETIC_OF_FITS_FOR_XLA:
         return "graph"
-    is_paid = n_fits * n_steps >= _MIN_STEPS_OF_FITS_FOR_XLA
-    return "xla" if is_paid and arithmetic <= _MAX_ARITHMETIC_OF_FITS_FOR_XLA else "graph"
+    is_ensemble = plan.n_members > 1 and plan.n_members * n_steps >= _MIN_STEPS_FOR_XLA
+    is_paid = n_fits > 1 and n_fits * n_steps >= _MIN_STEPS_OF_FITS_FOR_XLA
+    return "xla" if is_ensemble or is_paid else "graph"
 
 
 def suits_stack(
