@@ -37,6 +37,7 @@ CHANGES = {
         {"epochs": 30, "early_stopping": True, "n_iter_no_change": 2},
     ),
     "time_limit": ({"time_limit": 1e-6}, {"epochs": 20}),
+    "n_members": ({"n_members": 2}, {}),
     "dtype_policy": ({"dtype_policy": "mixed_bfloat16"}, {}),
     "routed": ({"optimizer__learning_rate": 0.1}, {}),
 }
@@ -145,4 +146,4 @@ def test_fitted_attributes_are_documented(cls, cancer):
     fitted = cls(epochs=1).fit(pd.DataFrame(X).rename(columns=str), y)
 
     learnt = {name for name in vars(fitted) if name.endswith("_")}
-    assert learnt | {"model_"} == documented
+    assert learnt | {"model_", "models_"} == documented

@@ -20,6 +20,9 @@ __all__ = ["batched_training", "run_together"]
 
 _MAX_DEPTH = 2
 
+# Seconds after which a thread that waits looks up.
+_GLANCE = 0.2
+
 
 @contextlib.contextmanager
 def batched_training(
@@ -206,15 +209,19 @@ def run_together(functions: Sequence[Callable[[], Any]]) -> list[Any]:
     waiting = crowd.aside() if current_crowd() is crowd else contextlib.nullcontext()
     with waiting, ThreadPoolExecutor(len(functions), "nnkit") as executor:
         futures = [executor.submit(run, function) for function in functions]
+        done: set[Future[Any]] = set()
+        pending = set(futures)
         try:
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            while pending and not any(future.exception() for future in done):
+                # Python takes note of an interrupt between two waits, whichever thread it hits.
+                done, pending = wait(futures, _GLANCE, return_when=FIRST_EXCEPTION)
         except KeyboardInterrupt:
             # Each training keeps what it has reached, as one alone would.
             halt.stop(KeyboardInterrupt)
             done, _ = wait(futures)
-        failed = [future for future in futures if future in done and future.exception()]
-        if failed:
+        errors = [error for future in futures if future in done and (error := future.exception())]
+        if errors:
             halt.stop(CancelledError)
             wait(futures)
-            raise failed[0].exception() or AssertionError
+            raise errors[0]
     return [future.result() for future in futures]

@@ -1,0 +1,199 @@
+"""Deep ensembles: several networks in one estimator, averaged."""
+
+import pickle
+import signal
+import threading
+
+import keras
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import make_multilabel_classification
+from sklearn.model_selection import cross_val_score
+
+from nnkit import KerasClassifier, KerasRegressor, batched_training
+from nnkit.exceptions import NonFiniteLossError
+
+
+def ensemble(**params):
+    return KerasClassifier(**{"n_members": 3, "epochs": 2, "random_state": 0, **params})
+
+
+def test_probabilities_are_the_mean_of_the_members(iris):
+    X, y = iris
+    clf = ensemble().fit(X, y)
+
+    y_proba, y_std = clf.predict_proba(X, return_std=True)
+
+    rows = clf.encoder_.transform(X)
+    by_member = np.stack([model.predict(rows, verbose=0) for model in clf.models_])
+    np.testing.assert_allclose(y_proba, by_member.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(y_std, by_member.std(axis=0), atol=1e-5)
+    assert y_std.max() > 0.01
+    np.testing.assert_array_equal(clf.predict(X), clf.classes_[y_proba.argmax(axis=1)])
+
+
+def test_values_are_the_mean_of_the_members(diabetes):
+    X, y = diabetes
+    reg = KerasRegressor(n_members=3, epochs=2, random_state=0).fit(X, y)
+
+    y_pred, y_std = reg.predict(X, return_std=True)
+
+    rows = reg.encoder_.transform(X)
+    by_member = np.stack(
+        [reg._units.decode(model.predict(rows, verbose=0)[:, 0]) for model in reg.models_]
+    )
+    np.testing.assert_allclose(y_pred, by_member.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(y_std, by_member.std(axis=0), rtol=1e-3, atol=1e-3)
+
+
+def test_members_differ_and_the_first_is_the_network_alone(iris):
+    X, y = iris
+    clf, alone = ensemble().fit(X, y), ensemble(n_members=1).fit(X, y)
+
+    kernels = [model.get_weights()[0] for model in clf.models_]
+
+    assert not np.allclose(kernels[0], kernels[1], atol=1e-2)
+    assert not np.allclose(kernels[1], kernels[2], atol=1e-2)
+    np.testing.assert_allclose(kernels[0], alone.model_.get_weights()[0], rtol=1e-4, atol=1e-6)
+    assert clf.model_ is clf.models_[0]
+    assert clf.history_ == clf.histories_[0]
+    assert len({histories["loss"][-1] for histories in clf.histories_}) == 3
+
+
+def test_the_same_seed_gives_the_same_ensemble(iris):
+    X, y = iris
+
+    first, second = ensemble().fit(X, y), ensemble().fit(X, y)
+
+    np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
+
+
+def test_an_ensemble_has_a_better_log_loss_than_its_members(cancer):
+    from sklearn.metrics import log_loss
+
+    X, y = cancer
+    X_train, y_train, X_test, y_test = X[::2], y[::2], X[1::2], y[1::2]
+    clf = ensemble(n_members=5, epochs=30).fit(X_train, y_train)
+
+    rows = clf.encoder_.transform(X_test)
+    each = [log_loss(y_test, member.predict(rows, verbose=0)) for member in clf.models_]
+
+    assert log_loss(y_test, clf.predict_proba(X_test)) < np.mean(each)
+
+
+def test_an_ensemble_pickles_and_clones(iris):
+    X, y = iris
+    clf = ensemble().fit(X, y)
+
+    restored = pickle.loads(pickle.dumps(clf))
+
+    np.testing.assert_array_equal(restored.predict_proba(X), clf.predict_proba(X))
+    assert len(restored.models_) == 3
+    assert clone(clf).n_members == 3
+
+
+def test_all_members_go_on(iris):
+    X, y = iris
+    clf = ensemble().fit(X, y)
+    before = [model.get_weights()[0] for model in clf.models_]
+
+    clf.partial_fit(X, y)
+
+    assert [len(history["loss"]) for history in clf.histories_] == [3, 3, 3]
+    for model, kernel in zip(clf.models_, before, strict=True):
+        assert not np.allclose(model.get_weights()[0], kernel)
+
+
+def test_each_member_stops_by_itself(cancer):
+    X, y = cancer
+    clf = ensemble(
+        n_members=6, epochs=60, early_stopping=True, n_iter_no_change=1, batch_size=16
+    ).fit(X, y)
+
+    lengths = [len(history["val_loss"]) for history in clf.histories_]
+
+    assert len(set(lengths)) > 1
+    assert clf.n_iter_ == lengths[0]
+
+
+def test_each_member_has_callbacks_of_its_own(iris):
+    X, y = iris
+    seen = []
+
+    class Noting(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            seen.append(self.model.get_weights()[0])
+
+    clf = ensemble(callbacks=Noting).fit(X, y)
+
+    assert len(seen) == 3
+    for model in clf.models_:
+        assert any(np.array_equal(model.get_weights()[0], kernel) for kernel in seen)
+
+
+def test_several_labels_a_row_are_averaged():
+    X, y = make_multilabel_classification(n_samples=80, n_labels=2, random_state=0)
+    clf = ensemble(n_members=2).fit(X, y)
+
+    y_proba, y_std = clf.predict_proba(X, return_std=True)
+
+    assert y_proba.shape == y_std.shape == y.shape
+    assert set(np.unique(clf.predict(X))) <= {0, 1}
+
+
+def test_one_network_has_no_spread(iris, diabetes):
+    with pytest.raises(ValueError, match="return_std=True needs several networks.*n_members=1"):
+        ensemble(n_members=1).fit(*iris).predict_proba(iris[0], return_std=True)
+    with pytest.raises(ValueError, match="return_std=True needs several networks"):
+        KerasRegressor(epochs=1).fit(*diabetes).predict(diabetes[0], return_std=True)
+
+
+@pytest.mark.parametrize("n_members", [0, -1, 2.5, True, "3"])
+def test_a_wrong_number_of_members_is_refused(iris, n_members):
+    with pytest.raises(ValueError, match="n_members must be an integer of at least 1"):
+        ensemble(n_members=n_members).fit(*iris)
+
+
+def test_an_ensemble_that_fails_leaves_nothing_half_trained(iris):
+    X, y = iris
+    clf = ensemble(warm_start=True).fit(X, y)
+    before = clf.predict_proba(X)
+
+    clf.set_params(optimizer__learning_rate=1e30)
+    clf.set_params(callbacks=keras.callbacks.LearningRateScheduler(lambda *_: 1e30))
+    with pytest.raises(NonFiniteLossError):
+        clf.fit(X, y)
+
+    np.testing.assert_array_equal(clf.predict_proba(X), before)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("nnkit")]
+
+
+def test_an_interrupted_ensemble_keeps_what_it_has_reached(iris):
+    X, y = iris
+
+    presses = iter([signal.SIGINT])
+
+    class Interrupting(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 2:
+                for press in presses:
+                    signal.pthread_kill(threading.main_thread().ident, press)
+
+    clf = ensemble(epochs=100_000, callbacks=Interrupting, batch_size=-1)
+    with pytest.warns(UserWarning, match="interrupted"):
+        clf.fit(X, y)
+
+    assert 2 <= clf.n_iter_ < 100_000
+    assert clf.predict_proba(X).shape == (150, 3)
+
+
+def test_ensembles_inside_a_batch_give_the_same(iris):
+    X, y = iris
+    clf = ensemble(n_members=2, scoring="loss")
+
+    alone = cross_val_score(clf, X, y, cv=2, scoring="neg_log_loss")
+    with batched_training():
+        together = cross_val_score(clf, X, y, cv=2, scoring="neg_log_loss")
+
+    np.testing.assert_allclose(together, alone, rtol=1e-4)
