@@ -12,13 +12,23 @@ from importlib.metadata import version
 from pathlib import Path
 
 import nnkit
-from benchmarks import images_sequences, imports, memory, parallel, profiling, standard, steps
+from benchmarks import (
+    images_sequences,
+    imports,
+    many_fits,
+    memory,
+    parallel,
+    profiling,
+    standard,
+    steps,
+)
 from benchmarks.candidates import HAS_SKORCH
 
 SECTIONS = {
     "standard": standard.section,
     "steps": steps.section,
     "images-sequences": images_sequences.section,
+    "many-fits": many_fits.section,
     "parallel": parallel.section,
     "memory": memory.section,
     "imports": imports.section,

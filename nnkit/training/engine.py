@@ -322,6 +322,9 @@ def _in_company(
     crowd: Crowd | None, run: TrainingRun | None, data: TrainingData, plan: TrainingPlan, path: Path
 ) -> Iterator[Any]:
     """Yield what takes the place of a run while other fits train in threads beside it."""
+    if crowd is not None:
+        # Keras' own fit takes long in any case.
+        crowd.note_training(plan.epochs * (1.0 if run is None else run.seconds_per_epoch))
     if crowd is None or run is None:
         yield run
     elif suits_stack(run.architecture, data, plan, path, crowd.vectorize):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -195,7 +196,11 @@ def run_together(functions: Sequence[Callable[[], Any]]) -> list[Any]:
     Exception
         The first error of a function; the others are then ended.
     """
-    crowd = current_crowd() or Crowd(max(2, len(functions)), 2**30)
+    crowd = current_crowd()
+    if crowd is None:
+        crowd = Crowd(max(2, len(functions)), 2**30)
+        # Nothing but trainings, however short, which begin at once.
+        crowd.note_training(math.inf)
     halt, settings = Halt(), settings_of_thread()
 
     def run(function: Callable[[], Any]) -> Any:

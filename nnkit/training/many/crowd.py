@@ -1,7 +1,7 @@
 """Tasks that run side by side in threads: which may run, which wait, and when to wait no longer.
 
-As many tasks run as there are cores, and one more, since one is usually in Python; where all are
-in Python most of the time, one after the other. A task that waits for others, or for tasks that it has started
+As many tasks run as there are cores, and one more, since one is usually in Python; those that are in
+Python most of the time run one after the other. A task that waits for others, or for tasks that it has started
 itself, gives its place to the next. Nobody waits for ever: a task may hold a lock that others need,
 so those that wait go on once nothing has arrived for a short while.
 """
@@ -20,10 +20,9 @@ __all__ = ["CancelledError", "Crowd", "Halt", "current_crowd"]
 # Seconds without an arrival after which those that wait go on with those that are there.
 _PATIENCE = 0.05
 
-# Where less of the time than this goes into compiled programs, threads only wait for each other's
-# Python. How many tasks tell.
-_MIN_SHARE_COMPILED = 0.4
-_TASKS_THAT_TELL = 6
+# Seconds of compiled programs in a fit from which on others gain from running beside it. Around
+# them there are some 10 ms of Python, for which threads wait for each other.
+_MIN_SECONDS_COMPILED = 0.007
 
 # Seconds after which those at the door look whether they are still wanted.
 _LONG = 0.5
@@ -94,8 +93,8 @@ class Crowd:
         # Those who have a place to wait for are called one by one.
         self._place_left = threading.Condition(lock)
         self.heavy_lock = threading.RLock()
-        self._seconds_compiled = self._seconds_of_python = 0.0
-        self._n_done = 0
+        self._seconds_compiled = 0.0
+        self._n_trainings = 0
         self._n_running = 0
         self._n_at_the_door = 0
         self._n_aside = 0
@@ -116,12 +115,10 @@ class Crowd:
         """Note that tasks are done, or will never begin."""
         with self.changed:
             self._n_unfinished -= n_tasks
-            if not self._n_unfinished:
-                self._most_unfinished = 0
 
     @property
     def n_expected(self) -> int:
-        """How many tasks there have been at once, done or not, since there last were none."""
+        """How many tasks there have been at once, at most."""
         return self._most_unfinished
 
     @contextmanager
@@ -140,35 +137,20 @@ class Crowd:
             self._n_running += 1
             self._note_event()
         _LOCAL.crowd, _LOCAL.halt = self, halt
-        _LOCAL.compiled = 0.0
-        begin = time.thread_time()
         try:
             yield
         finally:
-            python = max(0.0, time.thread_time() - begin - _LOCAL.compiled)
             _LOCAL.crowd, _LOCAL.halt = before.get("crowd"), before.get("halt")
             with self.changed:
                 self._n_running -= 1
-                self._n_done += 1
-                self._seconds_of_python += python
                 self._note_event()
 
-    @contextmanager
-    def computing(self, seconds: float) -> Iterator[None]:
-        """Run a compiled program, while which Python does not wait.
-
-        Parameters
-        ----------
-        seconds : float
-            About how long it takes; on the clock it also waits for the Python of others.
-        """
-        begin = time.thread_time()
-        try:
-            yield
-        finally:
-            _LOCAL.compiled += time.thread_time() - begin
-            with self.changed:
-                self._seconds_compiled += seconds
+    def note_training(self, seconds: float) -> None:
+        """Note that a training begins, and about how long its compiled programs will take."""
+        with self.changed:
+            self._seconds_compiled += seconds
+            self._n_trainings += 1
+            self._note_event()
 
     @contextmanager
     def aside(self, n_bytes: int = 0) -> Iterator[None]:
@@ -201,12 +183,12 @@ class Crowd:
 
     @property
     def _n_places(self) -> int:
-        """How many tasks may run: one for each core, and one that is in Python meanwhile."""
-        total = self._seconds_compiled + self._seconds_of_python
-        is_python = self._seconds_compiled < _MIN_SHARE_COMPILED * total
-        if self._n_done >= _TASKS_THAT_TELL and is_python:
-            return 1
-        return joblib.cpu_count() + 1
+        """How many tasks may run: one for each core, and one that is in Python meanwhile.
+
+        Before any has trained, and where trainings are short, they run one after the other.
+        """
+        is_long = self._seconds_compiled > _MIN_SECONDS_COMPILED * self._n_trainings
+        return joblib.cpu_count() + 1 if is_long else 1
 
     def _note_event(self) -> None:
         self._last_event = time.monotonic()

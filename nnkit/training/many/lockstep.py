@@ -174,8 +174,7 @@ class SideBySide:
         self, state: TrainingState, orders: Sequence[np.ndarray]
     ) -> tuple[TrainingState, list[dict[str, float]]]:
         """Train for some epochs."""
-        alone = self._crowd.heavy_lock if self._is_heavy else nullcontext()
-        with alone, self._crowd.computing(len(orders) * self._run.seconds_per_epoch):
+        with self._crowd.heavy_lock if self._is_heavy else nullcontext():
             return self._run(state, orders)
 
 
