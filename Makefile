@@ -36,7 +36,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m numpydoc.hooks.validate_docstrings nnkit/*/*.py
+	$(BIN)/python -m numpydoc.hooks.validate_docstrings nnkit/*/*.py nnkit/*/*/*.py
 
 # The wheel is what is tested: no path leads to the source tree.
 test: lint

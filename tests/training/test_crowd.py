@@ -34,7 +34,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 
-from nnkit import KerasClassifier, KerasRegressor, batched_training
+from nnkit import KerasClassifier, KerasRegressor, KerasTransformer, batched_training
 from nnkit.training.many import crowd
 
 RNG = np.random.default_rng(0)
@@ -535,6 +535,16 @@ WAYS = {
     "ClassifierChain": lambda: (
         ClassifierChain(classifier(), random_state=0).fit(X, X[:, :2] > 0).predict_proba(X)
     ),
+    "KerasTransformer": lambda: cross_val_score(
+        make_pipeline(
+            KerasTransformer(epochs=1, batch_size=20, random_state=0), LogisticRegression()
+        ),
+        X,
+        Y,
+        cv=4,
+        scoring="neg_log_loss",
+        error_score="raise",
+    ),
     "cross_val_predict": lambda: cross_val_predict(
         classifier(), X, Y, cv=4, method="predict_proba"
     ),
@@ -557,6 +567,30 @@ def test_whatever_calls_joblib_gives_the_same(name, vectorize):
 
 def test_estimators_that_are_no_networks_run_too():
     assert_same_together(lambda: cross_val_score(LogisticRegression(), X, Y, cv=20), True)
+
+
+def test_generators_of_joblib_may_overlap_with_other_calls():
+    tasks = [joblib.delayed(lambda i: i * i)(i) for i in range(20)]
+
+    def run():
+        with batched_training():
+            parallel = joblib.Parallel(n_jobs=2, return_as="generator", pre_dispatch=3)
+            squares = parallel(tasks)
+            first = next(squares)
+            scores = cross_val_score(classifier(), X, Y, cv=3, error_score="raise")
+            return [first, *squares], scores
+
+    squares, scores = in_time(run)
+
+    assert squares == [i * i for i in range(20)]
+    assert scores.shape == (3,)
+
+
+def test_a_parallel_may_be_called_again():
+    with batched_training(), joblib.Parallel(n_jobs=2) as parallel:
+        found = [parallel(joblib.delayed(abs)(-i) for i in range(5)) for _ in range(2)]
+
+    assert found == [[0, 1, 2, 3, 4]] * 2
 
 
 # Settings of the caller
@@ -650,17 +684,23 @@ def test_the_custom_objects_of_the_caller_reach_the_tasks(vectorize):
     np.testing.assert_allclose(found, alone, rtol=2e-4)
 
 
-def test_the_custom_objects_of_a_task_stay_there():
+def test_what_a_task_sets_stays_there():
     def look():
-        scope = keras.saving.custom_object_scope({"Mine": Doubled})
-        scope.__enter__()
+        before = (
+            keras.config.dtype_policy().name,
+            keras.saving.get_registered_object("Mine"),
+        )
+        keras.saving.custom_object_scope({"Mine": Doubled}).__enter__()
         keras.config.set_dtype_policy("float64")
-        return "Mine" in keras.saving.get_custom_objects()
+        assert keras.saving.get_registered_object("Mine") is Doubled
+        return before
 
-    seen_by_tasks(look)
+    # Two threads for six tasks.
+    seen, _ = seen_by_tasks(look, max_members=2)
 
+    assert set(seen) == {("float32", None)}
     assert keras.config.dtype_policy().name == "float32"
-    assert "Mine" not in keras.saving.get_custom_objects()
+    assert keras.saving.get_registered_object("Mine") is None
 
 
 def test_the_device_of_the_caller_reaches_the_tasks():

@@ -1,15 +1,17 @@
 """Fits side by side give what each gives on its own."""
 
 import logging
+import time
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from networks import classifier_network
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, KFold, PredefinedSplit, cross_validate
+from sklearn.pipeline import make_pipeline
 
 import nnkit
 from nnkit import KerasClassifier, KerasRegressor, batched_training
@@ -261,7 +263,7 @@ def test_weights_count_as_on_their_own(params, keywords, stacks):
     assert [set(stack.sizes) for stack in stacks] == [{N_FOLDS}]
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 44, 45, 46, 1000])
+@pytest.mark.parametrize("batch_size", [7, 44, 1000])
 def test_last_batches_may_be_smaller(batch_size, stacks):
     clf = classifier(network_around, body=batch_normalization, batch_size=batch_size)
 
@@ -393,6 +395,14 @@ def test_networks_of_double_precision_are_members(stacks):
     assert [set(stack.sizes) for stack in stacks] == [{N_FOLDS}]
 
 
+def half_precision_inputs(meta):
+    return keras.Sequential([keras.Input((4,), dtype="bfloat16"), L.Dense(3, "softmax")])
+
+
+def test_rows_of_half_precision_are_members(stacks):
+    assert_same_alone_and_together(classifier(half_precision_inputs), scoring="accuracy")
+
+
 def test_members_of_an_estimator_are_those_of_its_fit_alone():
     assert_same_alone_and_together(classifier(n_members=3))
 
@@ -400,10 +410,19 @@ def test_members_of_an_estimator_are_those_of_its_fit_alone():
 # Threads
 
 
-@pytest.mark.parametrize("vectorize", [False, None])
-@pytest.mark.parametrize("body", [dense, dropout, batch_normalization])
-def test_threads_give_the_same_bits(vectorize, body, stacks):
-    clf = classifier(network_around, body=body, engine="graph", early_stopping=True, epochs=4)
+@pytest.mark.parametrize(
+    ("vectorize", "engine", "body"),
+    [
+        (False, "graph", dense),
+        (None, "graph", dropout),
+        (False, "graph", batch_normalization),
+        (None, "keras", dropout),
+        (True, "keras", dense),
+    ],
+    ids=["dense", "dropout", "batch normalization", "keras", "keras only"],
+)
+def test_threads_give_the_same_bits(vectorize, engine, body, stacks):
+    clf = classifier(network_around, body=body, engine=engine, early_stopping=True, epochs=4)
 
     alone = validated(clf, cv=6)
     nnkit.clear_programs()
@@ -418,22 +437,56 @@ def test_threads_give_the_same_bits(vectorize, body, stacks):
     assert not stacks
 
 
+class WaitsForAll(TransformerMixin, BaseEstimator):
+    """Lets a task begin once all were handed over."""
+
+    def __init__(self, n_tasks=0):
+        self.n_tasks = n_tasks
+
+    def fit(self, X, y=None):
+        crowd_around = crowd.current_crowd()
+        end = time.monotonic() + 30
+        while crowd_around and crowd_around.n_expected < self.n_tasks and time.monotonic() < end:
+            time.sleep(0.001)
+        return self
+
+    def transform(self, X):
+        return X
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+
 @pytest.mark.parametrize(
-    ("body", "engines"), [(dense, {"xla"}), (dropout, {"graph"})], ids=["plain", "draws numbers"]
+    ("body", "engine"), [(dense, "xla"), (dropout, "graph")], ids=["plain", "draws numbers"]
 )
-def test_many_fits_of_a_plain_network_are_machine_code(body, engines):
-    # 20 fits of 600 steps; one alone has too few.
-    clf = classifier(network_around, body=body, epochs=100, batch_size=10)
+def test_many_fits_of_a_plain_network_are_machine_code(body, engine):
+    # 12 fits of 840 steps; one alone has too few.
+    clf = classifier(network_around, body=body, epochs=140, batch_size=10)
+    pipeline = make_pipeline(WaitsForAll(12), clf)
 
-    alone = validated(clf, cv=20)
+    alone = validated(pipeline, cv=12)
     with batched_training(vectorize=False):
-        together = validated(clf, cv=20)
+        together = validated(pipeline, cv=12)
 
-    assert {fitted.engine_ for fitted in alone["estimator"]} == {"graph"}
-    # Those that begin before most were handed over take the graph.
-    assert engines <= {fitted.engine_ for fitted in together["estimator"]} <= {"graph", *engines}
+    fits, fits_alone = ([pipe[-1] for pipe in found["estimator"]] for found in (together, alone))
+    assert {fitted.engine_ for fitted in fits_alone} == {"graph"}
+    assert {fitted.engine_ for fitted in fits} == {engine}
     np.testing.assert_allclose(together["test_score"], alone["test_score"], rtol=1e-3)
-    assert_same_fits(together["estimator"], alone["estimator"], rtol=2e-3, atol=2e-4)
+    assert_same_fits(fits, fits_alone, rtol=2e-3, atol=2e-4)
+
+
+def test_the_path_is_the_same_however_tasks_are_handed_over():
+    clf = classifier(network_around, body=dense, epochs=140, batch_size=10)
+    engines = []
+    for n_tasks, pre_dispatch in [(12, "all"), (1, 1)]:
+        with batched_training(vectorize=False):
+            found = validated(
+                make_pipeline(WaitsForAll(n_tasks), clf), cv=12, pre_dispatch=pre_dispatch
+            )
+        engines.append([pipe[-1].engine_ for pipe in found["estimator"]])
+
+    assert engines[0] == engines[1]
 
 
 def test_a_few_fits_are_no_machine_code():
