@@ -211,12 +211,9 @@ OPTIMIZERS = {
     "Nadam": opt.Nadam(0.01),
     "Adagrad": opt.Adagrad(0.1),
     "Ftrl": opt.Ftrl(0.1, l1_regularization_strength=0.01),
-    "Muon": opt.Muon(0.01),
     "LossScale": opt.LossScaleOptimizer(opt.Adam(0.01), 2.0**10, 5),
     "clipnorm": opt.Adam(0.03, clipnorm=0.2),
-    "global clipnorm": opt.Adam(0.03, global_clipnorm=0.2),
     "schedule": opt.Adam(opt.schedules.ExponentialDecay(0.05, 3, 0.5)),
-    "averages": opt.SGD(0.1, use_ema=True, ema_overwrite_frequency=4),
 }
 
 
@@ -402,9 +399,11 @@ def half_precision_inputs(meta):
 def test_rows_of_half_precision_are_members(stacks):
     assert_same_alone_and_together(classifier(half_precision_inputs), scoring="accuracy")
 
+    assert [set(stack.sizes) for stack in stacks] == [{N_FOLDS}]
+
 
 def test_members_of_an_estimator_are_those_of_its_fit_alone():
-    assert_same_alone_and_together(classifier(n_members=3))
+    assert_same_alone_and_together(classifier(n_members=2))
 
 
 # Threads
@@ -416,18 +415,17 @@ def test_members_of_an_estimator_are_those_of_its_fit_alone():
         (False, "graph", dense),
         (None, "graph", dropout),
         (False, "graph", batch_normalization),
-        (None, "keras", dropout),
-        (True, "keras", dense),
+        (True, "keras", dropout),
     ],
-    ids=["dense", "dropout", "batch normalization", "keras", "keras only"],
+    ids=["dense", "dropout", "batch normalization", "keras"],
 )
 def test_threads_give_the_same_bits(vectorize, engine, body, stacks):
-    clf = classifier(network_around, body=body, engine=engine, early_stopping=True, epochs=4)
+    clf = classifier(network_around, body=body, engine=engine, early_stopping=True)
 
-    alone = validated(clf, cv=6)
+    alone = validated(clf, cv=4)
     nnkit.clear_programs()
     with batched_training(vectorize=vectorize):
-        together = validated(clf, cv=6)
+        together = validated(clf, cv=4)
 
     np.testing.assert_array_equal(together["test_score"], alone["test_score"])
     for ours, theirs in zip(together["estimator"], alone["estimator"], strict=True):

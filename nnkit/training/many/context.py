@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from numbers import Integral
+from queue import SimpleQueue
 from typing import Any
 
 import joblib
@@ -15,7 +17,7 @@ import tensorflow as tf
 from joblib.parallel import FallbackToBackend, ParallelBackendBase, SequentialBackend
 
 from nnkit._compat import settings_of_thread, thread_settings
-from nnkit.training.many.crowd import CancelledError, Crowd, Halt, current_crowd
+from nnkit.training.many.crowd import Call, CancelledError, Crowd, current_crowd
 
 __all__ = ["batched_training", "run_together"]
 
@@ -96,7 +98,8 @@ class _ThreadsThatWait(ParallelBackendBase):
         How many calls of joblib are around those of this backend.
     """
 
-    supports_retrieve_callback = True
+    supports_retrieve_callback = False
+    supports_timeout = True
     supports_sharedmem = True
     uses_threads = True
 
@@ -126,29 +129,47 @@ class _ThreadsThatWait(ParallelBackendBase):
             # The task that makes this call waits for its own tasks.
             self._call.enter_context(self._crowd.aside())
         self._settings = settings_of_thread()
-        self._halt = Halt()
+        self._tasks = Call()
+        self._failed: SimpleQueue[BaseException] = SimpleQueue()
         self._executor = ThreadPoolExecutor(self._crowd.max_members, "nnkit")
 
     def submit(self, func: Callable[[], Any], callback: Any = None) -> Future[Any]:
         """Hand a task to the threads."""
         assert self._executor is not None
-        self._crowd.expect()
-        return self._executor.submit(self._run, func, callback)
-
-    def _run(self, func: Callable[[], Any], callback: Any) -> None:
+        self._tasks.expect()
         outcome: Future[Any] = Future()
+        self._executor.submit(self._run, func, outcome, callback)
+        return outcome
+
+    def _run(self, func: Callable[[], Any], outcome: Future[Any], callback: Any) -> None:
         try:
-            with thread_settings(self._settings), self._crowd.task(self._halt):
+            with thread_settings(self._settings), self._crowd.task(self._tasks):
                 outcome.set_result(func())
         except BaseException as error:
             # joblib raises it again in the thread that waits for the result.
             outcome.set_exception(error)
-        finally:
-            self._crowd.forget()
-        callback(outcome)
+            self._failed.put(error)
+        try:
+            callback(outcome)
+        except BaseException as error:
+            # joblib asks for further tasks here, which their iterator may fail to give.
+            self._failed.put(error)
+            raise
 
-    def retrieve_result_callback(self, out: Future[Any]) -> Any:
-        """Return the result of a task, or raise its error."""
+    def retrieve_result(self, out: Future[Any], timeout: float | None = None) -> Any:
+        """Return the result of a task, or raise the error of the first that fails.
+
+        joblib asks for a result once it has handed over all tasks that it does at first.
+        """
+        self._tasks.begin()
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while not out.done() and self._failed.empty():
+            if time.monotonic() > end:
+                raise TimeoutError
+            # Python takes note of an interrupt between two waits, whichever thread it hits.
+            wait([out], min(_GLANCE, max(0.0, end - time.monotonic())))
+        if not self._failed.empty():
+            raise self._failed.get()
         return out.result()
 
     def stop_call(self) -> None:
@@ -164,12 +185,13 @@ class _ThreadsThatWait(ParallelBackendBase):
 
     def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: ARG002
         """End all tasks, as soon as they look, after an error or an interrupt."""
-        self._halt.stop(CancelledError)
+        self._tasks.stop(CancelledError)
         self._end_threads()
 
     def _end_threads(self) -> None:
         if self._executor is not None:
             # Those that were handed over and have not begun never will.
+            self._tasks.begin()
             self._executor.shutdown(wait=True, cancel_futures=True)
             self._executor = None
 
@@ -201,16 +223,14 @@ def run_together(functions: Sequence[Callable[[], Any]]) -> list[Any]:
         crowd = Crowd(max(2, len(functions)), 2**30)
         # Nothing but trainings, however short, which begin at once.
         crowd.note_training(math.inf)
-    halt, settings = Halt(), settings_of_thread()
+    tasks, settings = Call(), settings_of_thread()
 
     def run(function: Callable[[], Any]) -> Any:
-        try:
-            with thread_settings(settings), crowd.task(halt):
-                return function()
-        finally:
-            crowd.forget()
+        with thread_settings(settings), crowd.task(tasks):
+            return function()
 
-    crowd.expect(len(functions))
+    tasks.expect(len(functions))
+    tasks.begin()
     waiting = crowd.aside() if current_crowd() is crowd else contextlib.nullcontext()
     with waiting, ThreadPoolExecutor(len(functions), "nnkit") as executor:
         futures = [executor.submit(run, function) for function in functions]
@@ -222,11 +242,11 @@ def run_together(functions: Sequence[Callable[[], Any]]) -> list[Any]:
                 done, pending = wait(futures, _GLANCE, return_when=FIRST_EXCEPTION)
         except KeyboardInterrupt:
             # Each training keeps what it has reached, as one alone would.
-            halt.stop(KeyboardInterrupt)
+            tasks.stop(KeyboardInterrupt)
             done, _ = wait(futures)
         errors = [error for future in futures if future in done and (error := future.exception())]
         if errors:
-            halt.stop(CancelledError)
+            tasks.stop(CancelledError)
             wait(futures)
             raise errors[0]
     return [future.result() for future in futures]

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 import joblib
 
-__all__ = ["CancelledError", "Crowd", "Halt", "current_crowd"]
+__all__ = ["Call", "CancelledError", "Crowd", "current_crowd"]
 
 # Seconds without an arrival after which those that wait go on with those that are there.
 _PATIENCE = 0.05
@@ -24,7 +24,7 @@ _PATIENCE = 0.05
 # them there are some 10 ms of Python, for which threads wait for each other.
 _MIN_SECONDS_COMPILED = 0.007
 
-# Seconds after which those at the door look whether they are still wanted.
+# Seconds after which those that wait for a place, or for tasks to be known, look up.
 _LONG = 0.5
 
 # Seconds that a task may take from being handed over to being seen.
@@ -37,19 +37,45 @@ class CancelledError(BaseException):
     """Ends a task of a crowd that was stopped; nobody asks for its result any more."""
 
 
-class Halt:
-    """Whether the tasks of one call go on; those of calls inside them end with them.
+class Call:
+    """Tasks that were handed over together, by one call of joblib for example.
 
-    Made in the thread that makes the call.
+    None begins before all those are known that are handed over at first, so that what they tell
+    about each other does not depend on the speed of threads. Made in the thread that makes the
+    call; those inside its tasks end with it.
     """
 
     def __init__(self) -> None:
-        self._around: Halt | None = getattr(_LOCAL, "halt", None)
+        self._around: Call | None = getattr(_LOCAL, "call", None)
         self._error: type[BaseException] | None = None
+        self._is_known = threading.Event()
+        self._n_tasks = 0
+
+    def expect(self, n_tasks: int = 1) -> None:
+        """Note that tasks were handed over."""
+        if not self._is_known.is_set():
+            self._n_tasks += n_tasks
+
+    def begin(self) -> None:
+        """Let tasks begin: no more are handed over before one of them has ended."""
+        self._is_known.set()
+
+    def wait(self) -> None:
+        """Wait until the tasks are known."""
+        if not self._is_known.wait(_LONG):
+            # Whoever hands them over waits for one of them.
+            self._is_known.set()
+
+    @property
+    def n_expected(self) -> int:
+        """How many tasks like one of these there are at least, counting calls around this one."""
+        around = 1 if self._around is None else self._around.n_expected
+        return max(1, self._n_tasks) * around
 
     def stop(self, error: type[BaseException]) -> None:
         """Let every task end with an error as soon as it looks."""
         self._error = error
+        self._is_known.set()
 
     def check(self) -> None:
         """Raise if the tasks were told to stop."""
@@ -98,49 +124,37 @@ class Crowd:
         self._n_running = 0
         self._n_at_the_door = 0
         self._n_aside = 0
-        self._n_unfinished = 0
-        self._most_unfinished = 0
         self._bytes_waiting = 0
         self._last_event = time.monotonic()
 
     # Tasks
 
-    def expect(self, n_tasks: int = 1) -> None:
-        """Note that tasks were handed over, which will begin sooner or later."""
-        with self.changed:
-            self._n_unfinished += n_tasks
-            self._most_unfinished = max(self._most_unfinished, self._n_unfinished)
-
-    def forget(self, n_tasks: int = 1) -> None:
-        """Note that tasks are done, or will never begin."""
-        with self.changed:
-            self._n_unfinished -= n_tasks
-
     @property
     def n_expected(self) -> int:
-        """How many tasks there have been at once, at most."""
-        return self._most_unfinished
+        """How many tasks like that of this thread there are at least."""
+        return _LOCAL.call.n_expected
 
     @contextmanager
-    def task(self, halt: Halt) -> Iterator[None]:
+    def task(self, call: Call) -> Iterator[None]:
         """Run a task of a call in this thread, once there is a place for it."""
+        call.wait()
         before = vars(_LOCAL).copy()
         with self.changed:
             self._n_at_the_door += 1
             try:
                 while self._is_full or self._bytes_waiting >= self.max_bytes:
-                    halt.check()
+                    call.check()
                     self._place_left.wait(_LONG)
-                halt.check()
+                call.check()
             finally:
                 self._n_at_the_door -= 1
             self._n_running += 1
             self._note_event()
-        _LOCAL.crowd, _LOCAL.halt = self, halt
+        _LOCAL.crowd, _LOCAL.call = self, call
         try:
             yield
         finally:
-            _LOCAL.crowd, _LOCAL.halt = before.get("crowd"), before.get("halt")
+            _LOCAL.crowd, _LOCAL.call = before.get("crowd"), before.get("call")
             with self.changed:
                 self._n_running -= 1
                 self._note_event()
@@ -214,6 +228,6 @@ class Crowd:
     @staticmethod
     def check() -> None:
         """Raise if the task of this thread was told to stop."""
-        halt = getattr(_LOCAL, "halt", None)
-        if halt is not None:
-            halt.check()
+        call = getattr(_LOCAL, "call", None)
+        if call is not None:
+            call.check()

@@ -137,11 +137,11 @@ class _Group:
 
     def _answers(self, members: list[_Member], everybody: list[_Member]) -> list[Any] | None:
         """Return the new state and logs of members; None if all are to train alone."""
-        if self._stack is None:
-            if len(members) < _MIN_MEMBERS:
-                return None
-            self._stack = Stack([member.run for member in everybody])
+        if self._stack is None and len(members) < _MIN_MEMBERS:
+            return None
         try:
+            if self._stack is None:
+                self._stack = Stack([member.run for member in everybody])
             return self._stack.train([(member.run, *member.wish) for member in members])
         except Exception as error:  # an error of a member's own comes up again when it is alone
             reason = f"vectorised training failed: {type(error).__name__}: {error}".splitlines()[0]

@@ -123,5 +123,5 @@ def _digest(run: TrainingRun) -> bytes:
     digest = hashlib.blake2b()
     data = run.data
     for part in keras.tree.flatten((data.X, data.y, or_ones(data.sample_weight))):
-        digest.update(np.ascontiguousarray(part).data)
+        digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
     return digest.digest()
