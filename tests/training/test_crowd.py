@@ -168,6 +168,7 @@ def test_a_task_that_fails_fails_alone(grid, message, vectorize):
     np.testing.assert_allclose(together, alone, rtol=2e-4)
 
 
+# Of such fits there are two, so that they leave a place for the one that ends them.
 ENDLESS = 10_000_000
 
 
@@ -184,7 +185,7 @@ class Fails(keras.callbacks.Callback):
 @vectorized_or_not
 @pytest.mark.parametrize("engine", ["auto", "keras"])
 def test_an_error_ends_the_others(vectorize, engine):
-    search = search_with({"callbacks": [None, [Fails()], []]}, error_score="raise")
+    search = search_with({"callbacks": [[Fails()], None]}, error_score="raise")
     search.estimator.set_params(epochs=ENDLESS, engine=engine, batch_size=60)
 
     def fit():
@@ -197,7 +198,7 @@ def test_an_error_ends_the_others(vectorize, engine):
 
 @vectorized_or_not
 def test_bad_parameters_end_a_search_at_once(vectorize):
-    search = search_with({"epochs": [ENDLESS, -1, ENDLESS]}, error_score="raise")
+    search = search_with({"epochs": [-1, ENDLESS]}, error_score="raise")
 
     def fit():
         with batched_training(vectorize=vectorize):

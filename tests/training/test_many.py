@@ -474,17 +474,25 @@ def test_many_fits_of_a_plain_network_are_machine_code(body, engine):
     assert_same_fits(fits, fits_alone, rtol=2e-3, atol=2e-4)
 
 
-def test_the_path_is_the_same_however_tasks_are_handed_over():
+def test_the_path_and_the_bits_are_the_same_each_time():
     clf = classifier(network_around, body=dense, epochs=140, batch_size=10)
-    engines = []
-    for n_tasks, pre_dispatch in [(12, "all"), (1, 1)]:
+    fits = []
+    for _ in range(3):
         with batched_training(vectorize=False):
-            found = validated(
-                make_pipeline(WaitsForAll(n_tasks), clf), cv=12, pre_dispatch=pre_dispatch
-            )
-        engines.append([pipe[-1].engine_ for pipe in found["estimator"]])
+            found = validated(clf, cv=12)["estimator"]
+        fits.append([(fit.engine_, fit.model_.get_weights()[0].tobytes()) for fit in found])
 
-    assert engines[0] == engines[1]
+    assert fits[0] == fits[1] == fits[2]
+    assert {engine for engine, _ in fits[0]} == {"xla"}
+
+
+def test_what_is_handed_over_one_by_one_is_not_known_to_be_many():
+    clf = classifier(network_around, body=dense, epochs=140, batch_size=10)
+
+    with batched_training(vectorize=False):
+        found = validated(clf, cv=12, pre_dispatch=1)["estimator"]
+
+    assert {fit.engine_ for fit in found} == {"graph"}
 
 
 def test_a_few_fits_are_no_machine_code():

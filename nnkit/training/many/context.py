@@ -14,7 +14,12 @@ from typing import Any
 
 import joblib
 import tensorflow as tf
-from joblib.parallel import FallbackToBackend, ParallelBackendBase, SequentialBackend
+from joblib.parallel import (
+    FallbackToBackend,
+    ParallelBackendBase,
+    SequentialBackend,
+    ThreadingBackend,
+)
 
 from nnkit._compat import settings_of_thread, thread_settings
 from nnkit.training.many.crowd import Call, CancelledError, Crowd, current_crowd
@@ -76,7 +81,7 @@ def batched_training(
     for name, value, least in (("max_members", max_members, 2), ("max_bytes", max_bytes, 1)):
         if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name} must be an int of at least {least}. Got {value!r} instead.")
-    if vectorize not in (None, True, False):
+    if vectorize is not None and not isinstance(vectorize, bool):
         raise ValueError(f"vectorize must be None, True or False. Got {vectorize!r} instead.")
     if current_crowd() is not None:
         # Inside a task, the tasks of the outer context go on.
@@ -99,6 +104,7 @@ class _ThreadsThatWait(ParallelBackendBase):
     """
 
     supports_retrieve_callback = False
+    supports_return_generator = True
     supports_timeout = True
     supports_sharedmem = True
     uses_threads = True
@@ -117,6 +123,9 @@ class _ThreadsThatWait(ParallelBackendBase):
         """Make ready for a call of ``joblib.Parallel``, and return how many tasks it may hand."""
         if tf.distribute.has_strategy():
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
+        if getattr(parallel, "return_generator", False):
+            # Its tasks run on while the caller does something else.
+            raise FallbackToBackend(ThreadingBackend(nesting_level=self.nesting_level))
         self.parallel = parallel
         return self.effective_n_jobs(n_jobs)
 
