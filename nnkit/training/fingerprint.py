@@ -166,6 +166,9 @@ def optimizer_settings(optimizer: Any, *, with_rate: bool = True) -> Any:
     if has_own_code(config):
         raise NoFingerprintError("the optimizer holds code that is not Keras' own")
     config.pop("name", None)
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is not None:
+        config["inner_optimizer"] = [type(inner), optimizer_settings(inner, with_rate=with_rate)]
     if not with_rate and not isinstance(config.get("learning_rate"), dict):
         config.pop("learning_rate", None)
     own = {} if _is_library(type(optimizer)) else plain_attributes(optimizer)

@@ -166,8 +166,9 @@ class Layout:
         """Set the variables of a model like this one, and of its optimizer."""
         for variable, value in zip(model.variables, self.values(state), strict=True):
             variable.assign(value)
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
+        for part in (model.optimizer, getattr(model.optimizer, "inner_optimizer", None)):
+            if part is not None and not part.built:
+                part.build(model.trainable_variables)
         if not self.is_flat:
             for variable, value in zip(model.optimizer.variables, state.optimizer, strict=True):
                 variable.assign(value)

@@ -358,3 +358,26 @@ def test_builders_that_name_their_layers_anew_give_models_of_their_own(iris):
 
     assert first.model_ is not second.model_
     np.testing.assert_allclose(second.predict_proba(X), before, rtol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["tanh", lambda x: x], ids=["stock", "own"])
+def test_fits_of_half_precision_share_and_have_live_models(iris, activation):
+    X, y = iris
+
+    def build():
+        return keras.Sequential(
+            [
+                keras.Input((4,)),
+                keras.layers.Dense(5, activation),
+                keras.layers.Dense(3, "softmax"),
+            ]
+        )
+
+    fits = [fitted(X, y, build, dtype_policy="mixed_float16") for _ in range(3)]
+
+    assert architecture_of(fits[0]) is architecture_of(fits[1])
+    for clf in fits:
+        assert isinstance(clf.model_.optimizer, keras.optimizers.LossScaleOptimizer)
+        np.testing.assert_allclose(
+            clf.model_.predict(X, verbose=0), clf.predict_proba(X), rtol=2e-2, atol=2e-3
+        )
