@@ -331,7 +331,9 @@ def _in_company(
         with in_lockstep(crowd, run) as member:
             yield member
     else:
-        yield SideBySide(crowd, run, is_heavy=is_heavy(run.architecture, data, plan))
+        beside = SideBySide(crowd, run, is_heavy=is_heavy(run.architecture, data, plan))
+        yield beside
+        crowd.note_trained(beside.seconds)
 
 
 def _restores_best(callback: Any) -> bool:

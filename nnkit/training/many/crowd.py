@@ -121,6 +121,7 @@ class Crowd:
         self.heavy_lock = threading.RLock()
         self._seconds_compiled = 0.0
         self._n_trainings = 0
+        self._shortest_training = 0.0
         self._n_running = 0
         self._n_at_the_door = 0
         self._n_aside = 0
@@ -166,6 +167,13 @@ class Crowd:
             self._n_trainings += 1
             self._note_event()
 
+    def note_trained(self, seconds: float) -> None:
+        """Note how long the compiled programs of a training have taken on the clock."""
+        with self.changed:
+            known = self._shortest_training
+            self._shortest_training = min(known, seconds) if known else seconds
+            self._note_event()
+
     @contextmanager
     def aside(self, n_bytes: int = 0) -> Iterator[None]:
         """Give the place of this thread's task to others while it waits.
@@ -201,7 +209,10 @@ class Crowd:
 
         Before any has trained, and where trainings are short, they run one after the other.
         """
-        is_long = self._seconds_compiled > _MIN_SECONDS_COMPILED * self._n_trainings
+        is_long = (
+            self._seconds_compiled > _MIN_SECONDS_COMPILED * self._n_trainings
+            or self._shortest_training > _MIN_SECONDS_COMPILED
+        )
         return joblib.cpu_count() + 1 if is_long else 1
 
     def _note_event(self) -> None:

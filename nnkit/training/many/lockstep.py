@@ -8,6 +8,7 @@ A member that ends, or fails, leaves, and the others go on without it.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -159,12 +160,18 @@ class SideBySide:
     run : TrainingRun
     is_heavy : bool
         Whether its calls wait for those of others, since each keeps all cores busy.
+
+    Attributes
+    ----------
+    seconds : float
+        What its calls have taken so far.
     """
 
     def __init__(self, crowd: Crowd, run: TrainingRun, *, is_heavy: bool) -> None:
         self._crowd = crowd
         self._run = run
         self._is_heavy = is_heavy
+        self.seconds = 0.0
 
     def epochs_per_call(self, n_epochs: int) -> int:
         """Return how many epochs to give at once, as the run would alone."""
@@ -175,7 +182,10 @@ class SideBySide:
     ) -> tuple[TrainingState, list[dict[str, float]]]:
         """Train for some epochs."""
         with self._crowd.heavy_lock if self._is_heavy else nullcontext():
-            return self._run(state, orders)
+            begin = time.perf_counter()
+            found = self._run(state, orders)
+            self.seconds += time.perf_counter() - begin
+        return found
 
 
 @contextmanager
