@@ -4,7 +4,6 @@ import contextlib
 import gc
 import warnings
 
-import keras
 import numpy as np
 from sklearn.ensemble import BaggingClassifier
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
@@ -15,12 +14,16 @@ from sklearn.preprocessing import StandardScaler
 import nnkit
 from benchmarks.figures import Figures, in_rounds
 from benchmarks.networks import (
-    N_FEATURES,
+    attention,
     breast_cancer,
     dense,
+    dense_with_dropout,
+    dense_with_normalisation,
     random_sequences,
     random_table,
     recurrent,
+    small_convolutional,
+    small_images,
 )
 
 ALONE, BATCHED, VECTORIZED, MLP = "alone", "batched", "vectorize=True", "scikit-learn MLP"
@@ -29,57 +32,6 @@ WAYS = {
     BATCHED: nnkit.batched_training,
     VECTORIZED: lambda: nnkit.batched_training(vectorize=True),
 }
-
-
-def wide(units=256):
-    """Return the standard network, wider."""
-    return dense(units)
-
-
-def with_dropout():
-    """Return the standard network with dropout."""
-    return _dense_with(lambda: keras.layers.Dropout(0.2))
-
-
-def with_normalisation():
-    """Return the standard network with batch normalisation."""
-    return _dense_with(keras.layers.BatchNormalization)
-
-
-def _dense_with(layer):
-    layers = [keras.Input((N_FEATURES,))]
-    for _ in range(2):
-        layers += [keras.layers.Dense(64, activation="relu"), layer()]
-    return keras.Sequential([*layers, keras.layers.Dense(1, activation="sigmoid")])
-
-
-def small_images(n_samples):
-    """Return images (n_samples, 8, 8, 1), and whether their corner is bright."""
-    X = np.random.default_rng(0).normal(size=(n_samples, 8, 8, 1)).astype(np.float32)
-    return X, (X[:, :3, :3, 0].mean(axis=(1, 2)) > 0).astype(int)
-
-
-def small_convolutional():
-    """Return a network of two convolutions for small images."""
-    return keras.Sequential(
-        [
-            keras.Input((8, 8, 1)),
-            keras.layers.Conv2D(16, 3, activation="relu"),
-            keras.layers.MaxPooling2D(),
-            keras.layers.Conv2D(32, 2, activation="relu"),
-            keras.layers.Flatten(),
-            keras.layers.Dense(1, activation="sigmoid"),
-        ]
-    )
-
-
-def attention():
-    """Return a network with self-attention for sequences of 20 steps of 8 values."""
-    inputs = keras.Input((20, 8))
-    hidden = keras.layers.Dense(16)(inputs)
-    hidden = hidden + keras.layers.MultiHeadAttention(2, 8)(hidden, hidden)
-    hidden = keras.layers.GlobalAveragePooling1D()(keras.layers.LayerNormalization()(hidden))
-    return keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(hidden))
 
 
 def of(build, epochs, batch_size=32, **params):
@@ -113,10 +65,12 @@ def section(is_quick):
     n_rates, n_slow = (2, 2) if is_quick else (20, 8)
     tasks = {
         f"{n_rates} × 5: 30-64-64-1": lambda: grid(of(dense, 20), rates(n_rates), *table),
-        f"{n_rates} × 5: dropout": lambda: grid(of(with_dropout, 20), rates(n_rates), *table),
-        f"{n_rates} × 5: 256 units": lambda: grid(of(wide, 20), rates(n_rates), *table),
+        f"{n_rates} × 5: dropout": lambda: grid(of(dense_with_dropout, 20), rates(n_rates), *table),
+        f"{n_rates} × 5: 256 units": lambda: grid(
+            of(dense, 20, model__units=256), rates(n_rates), *table
+        ),
         f"{n_slow} × 5: batch normalisation": lambda: grid(
-            of(with_normalisation, 20), rates(n_slow), *table
+            of(dense_with_normalisation, 20), rates(n_slow), *table
         ),
         f"{n_slow} × 5: convolution": lambda: grid(
             of(small_convolutional, 8), rates(n_slow), *images
@@ -124,11 +78,11 @@ def section(is_quick):
         f"{n_slow} × 5: LSTM": lambda: grid(of(recurrent, 4), rates(n_slow), *sequences),
         f"{n_slow} × 5: attention": lambda: grid(of(attention, 4), rates(n_slow), *sequences),
         "4 widths × 5 rates × 5": lambda: grid(
-            of(wide, 20), {"model__units": [16, 32, 64, 128], **rates(5)}, *table
+            of(dense, 20), {"model__units": [16, 32, 64, 128], **rates(5)}, *table
         ),
         "bag of 64": lambda: BaggingClassifier(of(dense, 20), 64, random_state=0).fit(*table),
         "4 × 3: 512 units, 20,000 rows, batch 256": lambda: grid(
-            of(wide, 1, 256, model__units=512), rates(4), *random_table(20_000), n_folds=3
+            of(dense, 1, 256, model__units=512), rates(4), *random_table(20_000), n_folds=3
         ),
         f"{n_rates} × 5: one epoch": lambda: grid(of(dense, 1), rates(n_rates), *table),
     }
@@ -203,7 +157,7 @@ ENSEMBLES = ("30-64-64-1, 20 epochs", "30-64-64-1, 200 epochs", "dropout, 20 epo
 def ensemble_figures(table, is_quick):
     """Time ensembles of eight, and one network."""
     figures = Figures()
-    cases = [(dense, 20), (dense, 200), (with_dropout, 20)]
+    cases = [(dense, 20), (dense, 200), (dense_with_dropout, 20)]
     for name, (build, epochs) in zip(ENSEMBLES, cases, strict=True):
         for number in range(3 if is_quick else 8):
             for column, n_members in (("one network", 1), ("8 members", 8)):

@@ -31,6 +31,22 @@ def dense_of_two_outputs(units=64):
     return keras.Sequential([*_hidden(units), keras.layers.Dense(2, activation="softmax")])
 
 
+def dense_with_dropout():
+    """Return the standard network with dropout."""
+    return _with_after_each(lambda: keras.layers.Dropout(0.2))
+
+
+def dense_with_normalisation():
+    """Return the standard network with batch normalisation."""
+    return _with_after_each(keras.layers.BatchNormalization)
+
+
+def _with_after_each(layer):
+    inputs, first, second = _hidden(64)
+    layers = [inputs, first, layer(), second, layer()]
+    return keras.Sequential([*layers, keras.layers.Dense(1, activation="sigmoid")])
+
+
 def _hidden(units):
     return [
         keras.Input((N_FEATURES,)),
@@ -62,6 +78,26 @@ def convolutional():
     )
 
 
+def small_images(n_samples):
+    """Return images (n_samples, 8, 8, 1), and whether their corner is bright."""
+    X = np.random.default_rng(0).normal(size=(n_samples, 8, 8, 1)).astype(np.float32)
+    return X, (X[:, :3, :3, 0].mean(axis=(1, 2)) > 0).astype(int)
+
+
+def small_convolutional():
+    """Return a network of two convolutions for small images."""
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(16, 3, activation="relu"),
+            keras.layers.MaxPooling2D(),
+            keras.layers.Conv2D(32, 2, activation="relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+
+
 def random_sequences(n_samples):
     """Return sequences (n_samples, 20, 8), and whether their first column rises in the mean."""
     X = np.random.default_rng(0).normal(size=(n_samples, 20, 8)).astype(np.float32)
@@ -77,3 +113,12 @@ def recurrent():
             keras.layers.Dense(1, activation="sigmoid"),
         ]
     )
+
+
+def attention():
+    """Return a network with self-attention for sequences of 20 steps of 8 values."""
+    inputs = keras.Input((20, 8))
+    hidden = keras.layers.Dense(16)(inputs)
+    hidden = hidden + keras.layers.MultiHeadAttention(2, 8)(hidden, hidden)
+    hidden = keras.layers.GlobalAveragePooling1D()(keras.layers.LayerNormalization()(hidden))
+    return keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(hidden))

@@ -304,8 +304,8 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
             The standard deviation of the members' probabilities, if ``return_std``: how much they
             disagree, which grows where the training rows say little.
         """
-        by_member = self._by_member(X, predict_arguments)
         self._check_spread(return_std)
+        by_member = self._by_member(X, predict_arguments)
         y_proba = _one_or_all(_mean_of(by_member))
         if not return_std:
             return y_proba

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from types import SimpleNamespace
@@ -332,22 +332,25 @@ class Fitting(CallbackSupportMixin, KerasParameters):
         """Train the members, several side by side, and say what happened to each."""
         from nnkit.training import run_together, train
 
-        def trainings() -> Iterator[Callable[[], TrainingRecord]]:
-            for position, member in enumerate(self._members):
-                of_member = replace(
+        trainings = [
+            partial(
+                train,
+                member,
+                data,
+                replace(
                     plan,
                     callbacks=callbacks[position],
                     seed=self._seeds.of_member(position).shuffle,
                     verbose=0 if position else plan.verbose,
-                    n_members=len(self._members),
-                )
-                yield partial(train, member, data, of_member)
-
-        if len(self._members) == 1:
-            return [training() for training in trainings()]
+                ),
+            )
+            for position, member in enumerate(self._members)
+        ]
+        if len(trainings) == 1:
+            return [trainings[0]()]
         before = [member.state for member in self._members]
         try:
-            return run_together(list(trainings()))
+            return run_together(trainings)
         except BaseException:
             for member, state in zip(self._members, before, strict=True):
                 member.state = state
@@ -366,7 +369,7 @@ class Fitting(CallbackSupportMixin, KerasParameters):
                 take_on_host(X_encoded, slice(0, 1)),
                 settings.device,
             )
-            for position in range(getattr(settings, "n_members", 1))
+            for position in range(settings.n_members)
         ]
         self._network = self._members[0]
         for name, fact in facts.items():
@@ -410,6 +413,7 @@ class Fitting(CallbackSupportMixin, KerasParameters):
             verbose=1 if settings.verbose == "auto" else int(settings.verbose),
             first_epoch=int(settings.initial_epoch) or self._n_epochs_trained,
             time_limit=settings.time_limit,
+            n_members=len(self._members),
         )
 
     def _epoch_tasks(self, n_epochs: int, rows: Rows) -> list[Any]:

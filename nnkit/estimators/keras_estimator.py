@@ -250,6 +250,7 @@ class KerasEstimator(Fitting):
 
     def _check_spread(self, return_std: bool) -> None:
         """Raise if the spread of members is asked of one network."""
+        check_is_fitted(self)
         if return_std and len(self._members) == 1:
             raise ValueError(
                 "return_std=True needs several networks, whose spread it is, but n_members=1. "

@@ -223,8 +223,8 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
             disagree, which grows where the training rows say little. It does not contain the
             noise of the target.
         """
-        by_member = [self._decide(outputs) for outputs in self._outputs(X, predict_arguments)]
         self._check_spread(return_std)
+        by_member = [self._decide(outputs) for outputs in self._outputs(X, predict_arguments)]
         y_pred = by_member[0] if len(by_member) == 1 else np.mean(by_member, axis=0)
         return (y_pred, np.std(by_member, axis=0)) if return_std else y_pred
 

@@ -3,10 +3,10 @@
 A program takes all numbers as tensors and returns new ones. It changes no variable, so that all
 fits of an architecture share it, in any order and from any thread.
 
-Three programs train. ``padded_training`` takes a list of batches of one size, the last of an epoch
+Two programs train. ``padded_training`` takes a list of batches of one size, the last of an epoch
 filled up with rows that weigh nothing; it is for networks whose rows do not see each other, and
-the one that XLA can compile. ``epoch_training`` takes orders of rows, and is for all networks.
-``stacked_training`` does the same for many networks at once.
+the one that XLA can compile. ``epoch_training`` takes orders of rows, and is for all networks, one
+or many at once.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ __all__ = [
     "Forward",
     "epoch_training",
     "padded_training",
-    "stacked_training",
     "suits_one_thread",
     "validation_program",
 ]
@@ -61,8 +60,11 @@ def _open_rows(tensors: Any) -> Any:
     )
 
 
-def _like(tensors: Any) -> Any:
-    return keras.tree.map_structure(lambda part: tf.TensorSpec(part.shape, part.dtype), tensors)
+def _like(tensors: Any, first_axes: tuple[None, ...] = ()) -> Any:
+    """Return the specification of tensors like these, with further axes before theirs."""
+    return keras.tree.map_structure(
+        lambda part: tf.TensorSpec((*first_axes, *part.shape), part.dtype), tensors
+    )
 
 
 def suits_one_thread(architecture: Architecture, n_batch: int) -> bool:
@@ -173,6 +175,7 @@ def epoch_training(
     *,
     is_weighted: bool,
     in_turn: bool,
+    is_stacked: bool = False,
 ) -> Callable[..., Any]:
     """Return one pass over rows as a compiled function.
 
@@ -184,125 +187,55 @@ def epoch_training(
         From the tensors of ``X`` and positions of rows to a batch.
     state : TrainingState
     rows : tuple of X, y and sample_weight
-        State and rows like those that the function will take.
+        State of one network, and rows like those that the function will take.
     is_weighted : bool
         Whether rows have weights; if not, ``sample_weight`` is not read.
     in_turn : bool
         Whether the operations are to run one after the other.
+    is_stacked : bool, default=False
+        Whether many networks train at once, on dense rows.
 
     Returns
     -------
     train : callable
         From a state, the metrics so far, ``X``, ``y``, ``sample_weight``, the ``order``
         (n_samples,) of rows and the rows per step, to the new state, the metrics, the sum over
-        rows of the losses of their batches, and the results of the metrics by name.
+        rows of the losses of their batches, and the results of the metrics by name. Of many
+        networks, all but the rows have members as their first axis; the rows are one pool, into
+        which the orders (n_members, n_samples) of all of them point.
     """
-    step = Step(architecture)
+    step = StepOfMany(architecture) if is_stacked else Step(architecture)
+    members = (None,) if is_stacked else ()
 
     def train(
         state: TrainingState, metrics: list[Any], X: Any, y: Any, weight: Any, order: Any, n: Any
     ) -> Any:
-        n_samples = tf.shape(order)[0]
+        n_samples = tf.shape(order)[-1]
 
         def one(start: Any, state: Any, metrics: Any, total: Any) -> Any:
-            at = order[start : tf.minimum(start + n, n_samples)]
+            at = order[..., start : tf.minimum(start + n, n_samples)]
             y_true = keras.tree.map_structure(lambda part: tf.gather(part, at), y)
             row_weight = tf.gather(weight, at) if is_weighted else None
             state, metrics, loss = step(state, metrics, take(X, at), y_true, row_weight)
-            n_batch = tf.cast(tf.shape(at)[0], total.dtype)
+            n_batch = tf.cast(tf.shape(at)[-1], total.dtype)
             return start + n, state, metrics, total + n_batch * tf.cast(loss, total.dtype)
 
         _, state, metrics, total = tf.while_loop(
             lambda start, *_: start < n_samples,
             one,
-            [0, state, metrics, tf.zeros((), tf.float64)],
+            [0, state, metrics, tf.zeros_like(order[..., 0], tf.float64)],
             parallel_iterations=1,
         )
         return state, metrics, total, step.results(metrics)
 
     return _stepping(
         train,
-        _like(state),
-        _like(fresh_metrics(architecture)),
+        _like(state, members),
+        _like(fresh_metrics(architecture), members),
         *(_open_rows(part) for part in rows),
-        tf.TensorSpec((None,), tf.int32),
+        tf.TensorSpec((*members, None), tf.int32),
         tf.TensorSpec((), tf.int32),
         in_turn=in_turn,
-    )
-
-
-def stacked_training(
-    architecture: Architecture,
-    state: TrainingState,
-    rows: Rows,
-    *,
-    is_weighted: bool,
-    in_turn: bool,
-) -> Callable[..., Any]:
-    """Return one pass over rows for many members at once as a compiled function.
-
-    Parameters
-    ----------
-    architecture : Architecture
-        With prepared metrics.
-    state : TrainingState
-        One member's.
-    rows : tuple of X, y and sample_weight
-        Dense rows like those that the function will take.
-    is_weighted : bool
-        Whether rows have weights; if not, ``sample_weight`` is not read.
-    in_turn : bool
-        Whether the operations are to run one after the other.
-
-    Returns
-    -------
-    train : callable
-        As `epoch_training`, with members as the first axis of the state, the metrics, the
-        ``orders`` (n_members, n_samples) and all that it returns. The rows are one pool, into
-        which the orders of all members point.
-    """
-    step = StepOfMany(architecture)
-
-    def train(
-        state: TrainingState, metrics: list[Any], X: Any, y: Any, weight: Any, orders: Any, n: Any
-    ) -> Any:
-        n_samples = tf.shape(orders)[1]
-
-        def one(start: Any, state: Any, metrics: Any, total: Any) -> Any:
-            at = orders[:, start : tf.minimum(start + n, n_samples)]
-
-            def batches_of(part: Any) -> Any:
-                return tf.gather(part, at)
-
-            x, y_true = keras.tree.map_structure(batches_of, (X, y))
-            row_weight = batches_of(weight) if is_weighted else None
-            state, metrics, loss = step(state, metrics, x, y_true, row_weight)
-            n_batch = tf.cast(tf.shape(at)[1], total.dtype)
-            return start + n, state, metrics, total + n_batch * tf.cast(loss, total.dtype)
-
-        _, state, metrics, total = tf.while_loop(
-            lambda start, *_: start < n_samples,
-            one,
-            [0, state, metrics, tf.zeros(tf.shape(orders)[:1], tf.float64)],
-            parallel_iterations=1,
-        )
-        return state, metrics, total, step.results(metrics)
-
-    return _stepping(
-        train,
-        _stacked(state),
-        _stacked(fresh_metrics(architecture)),
-        *(_open_rows(part) for part in rows),
-        tf.TensorSpec((None, None), tf.int32),
-        tf.TensorSpec((), tf.int32),
-        in_turn=in_turn,
-    )
-
-
-def _stacked(tensors: Any) -> Any:
-    """Return the specification of tensors like these with an open first axis for members."""
-    return keras.tree.map_structure(
-        lambda part: tf.TensorSpec((None, *part.shape), part.dtype), tensors
     )
 
 

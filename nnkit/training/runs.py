@@ -59,6 +59,8 @@ class TrainingRun:
     example : TrainingState
         As given.
     n_samples : int
+    take : callable
+        From tensors of rows and positions to a batch.
     steps_per_call : int
         About how many steps a call of the program takes at most.
     seconds_per_epoch : float
@@ -81,7 +83,7 @@ class TrainingRun:
         self.batch_size = batch_size
         self._steps_per_epoch = math.ceil(self.n_samples / batch_size)
         self.rows_key = _key_of(data)
-        self._take = taker(data.X)
+        self.take = taker(data.X)
         self._path = path
         self._is_padded = is_padded(architecture)
         if not self._is_padded:
@@ -248,7 +250,7 @@ class TrainingRun:
             key,
             lambda: padded_training(
                 self.architecture,
-                self._take if kind == "graph" else None,
+                self.take if kind == "graph" else None,
                 self.example,
                 rows,
                 size,
@@ -283,7 +285,7 @@ class TrainingRun:
             ("epoch", is_weighted, in_turn, self.rows_key),
             lambda: epoch_training(
                 self.architecture,
-                self._take,
+                self.take,
                 self.example,
                 rows,
                 is_weighted=is_weighted,

@@ -68,11 +68,7 @@ class Step:
         weights, moments = layout.optimizer.stateless_apply(
             list(state.optimizer), gradients, list(state.weights)
         )
-        after = TrainingState(
-            _shaped(weights, state.weights),
-            _shaped(others, state.others),
-            _shaped(moments, state.optimizer),
-        )
+        after = _shaped_state(TrainingState(weights, others, moments), state)
         return after, _shaped(found, metrics), loss
 
     def results(self, metrics: list[Any]) -> dict[str, Any]:
@@ -157,11 +153,7 @@ class StepOfMany(Step):
         weights, moments = _vectorized(
             updated, (state.weights, state.optimizer, [gradients[i] for i in derived])
         )
-        after = TrainingState(
-            _shaped(weights, state.weights),
-            _shaped(others, state.others),
-            _shaped(moments, state.optimizer),
-        )
+        after = _shaped_state(TrainingState(weights, others, moments), state)
         return after, _shaped(found, metrics), loss
 
     def results(self, metrics: list[Any]) -> dict[str, Any]:
@@ -181,6 +173,10 @@ def _derivatives(tape: Any, loss: Any, weights: Sequence[Any]) -> list[Any]:
     if all(gradient is None for gradient in gradients):
         raise ValueError("The loss does not depend on any trainable weight of the model.")
     return [None if part is None else tf.convert_to_tensor(part) for part in gradients]
+
+
+def _shaped_state(state: TrainingState, like: TrainingState) -> TrainingState:
+    return TrainingState(*(_shaped(*parts) for parts in zip(state, like, strict=True)))
 
 
 def _shaped(tensors: Sequence[Any], like: Sequence[Any]) -> list[Any]:

@@ -1,17 +1,18 @@
 """Tasks that run side by side in threads: which may run, which wait, and when to wait no longer.
 
-As many tasks run as there are cores, and one more, since one is usually in Python; those that are in
-Python most of the time run one after the other. A task that waits for others, or for tasks that it has started
-itself, gives its place to the next. Nobody waits for ever: a task may hold a lock that others need,
-so those that wait go on once nothing has arrived for a short while.
+As many tasks run as there are cores, and one more, since one is usually in Python; those that are
+in Python most of the time run one after the other. A task that waits for others, or for tasks that
+it has started itself, gives its place to the next. Nobody waits for ever: a task may hold a lock
+that others need, so those that wait go on once nothing has arrived for a short while.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import joblib
 
@@ -106,6 +107,8 @@ class Crowd:
     ----------
     changed : threading.Condition
         Notified whenever a task begins, ends, waits or goes on.
+    groups : dict
+        Of trainings that wait for each other, by what makes them alike; `lockstep` keeps them.
     heavy_lock : threading.RLock
         Held by steps of so much arithmetic that each uses all cores.
     """
@@ -118,6 +121,7 @@ class Crowd:
         self.changed = threading.Condition(lock)
         # Those who have a place to wait for are called one by one.
         self._place_left = threading.Condition(lock)
+        self.groups: dict[Hashable, Any] = {}
         self.heavy_lock = threading.RLock()
         self._seconds_compiled = 0.0
         self._n_trainings = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -27,8 +27,6 @@ _LOGGER = logging.getLogger(__name__)
 
 # Fewer members than this are faster each alone.
 _MIN_MEMBERS = 4
-
-_gathering: dict[tuple[int, Hashable], _Group] = {}
 
 
 class _Member:
@@ -74,16 +72,15 @@ class _Group:
         self._is_busy = self._is_dissolved = False
 
     def add(self, run: TrainingRun) -> _Member:
-        """Take in another training, before the first call."""
+        """Take in another training, before the first call. Hold ``changed``."""
         member = _Member(self, run)
         self._members.append(member)
         return member
 
     def leave(self, member: _Member) -> None:
-        """Let a training go, which has ended."""
-        with self._crowd.changed:
-            self._members.remove(member)
-            self._crowd.changed.notify_all()
+        """Let a training go, which has ended. Hold ``changed``."""
+        self._members.remove(member)
+        self._crowd.changed.notify_all()
 
     @property
     def is_empty(self) -> bool:
@@ -202,16 +199,15 @@ def in_lockstep(crowd: Crowd, run: TrainingRun) -> Iterator[Any]:
     member : callable
         What stands in the place of the run.
     """
-    key = (id(crowd), run.stacking_key)
     with crowd.changed:
-        group = _gathering.get(key)
+        group = crowd.groups.get(run.stacking_key)
         if group is None or group.has_begun:
-            group = _gathering[key] = _Group(crowd)
+            group = crowd.groups[run.stacking_key] = _Group(crowd)
         member = group.add(run)
     try:
         yield member
     finally:
-        group.leave(member)
         with crowd.changed:
-            if _gathering.get(key) is group and group.is_empty:
-                del _gathering[key]
+            group.leave(member)
+            if group.is_empty and crowd.groups.get(run.stacking_key) is group:
+                del crowd.groups[run.stacking_key]

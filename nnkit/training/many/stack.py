@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nnkit.training.program import stacked_training, suits_one_thread
+from nnkit.training.program import epoch_training, suits_one_thread
 from nnkit.training.runs import TrainingRun, or_ones
 from nnkit.training.state import TrainingState
 from nnkit.training.step import fresh_metrics
@@ -108,12 +108,14 @@ class Stack:
         in_turn = suits_one_thread(run.architecture, run.batch_size)
         return run.architecture.program(
             ("stacked", self._is_weighted, in_turn, run.rows_key),
-            lambda: stacked_training(
+            lambda: epoch_training(
                 run.architecture,
+                run.take,
                 run.example,
                 self._rows,
                 is_weighted=self._is_weighted,
                 in_turn=in_turn,
+                is_stacked=True,
             ),
         )
 
