@@ -4,6 +4,8 @@
 #   make test        everything that continuous integration checks
 #   make quick       the checks of the editing loop, about a minute
 #   make bench       nnkit beside its peers, timed; writes docs/benchmarks.md
+#   make bench-tabular  nnkit beside its peers on real tables, in hours; writes docs/benchmarks_tables.md, or with
+#                    DATA=FOLDER (NAME.csv and datasets.json, see benchmarks/tables.py) PAGE=FILE.md
 #   make docs        the documentation, in docs/_build/html
 #   make test-floors the tests against the oldest versions of the dependencies that are allowed
 
@@ -16,7 +18,7 @@ SOURCES := nnkit tests examples docs benchmarks
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export MPLBACKEND ?= agg
 
-.PHONY: demo test quick lint docs bench test-floors clean
+.PHONY: demo test quick lint docs bench bench-tabular test-floors clean
 
 # The environment, made anew when the dependencies change.
 $(VENV)/installed: setup.cfg pyproject.toml
@@ -62,6 +64,12 @@ docs: $(VENV)/installed
 
 bench: $(VENV)/installed
 	PYTHONPATH=$(ROOT) $(BIN)/python -m benchmarks docs/benchmarks.md
+
+# An interrupted run goes on where it stopped; to measure all anew, delete the results.
+PAGE ?= $(if $(DATA),$(error DATA needs PAGE=FILE.md: docs/benchmarks_tables.md has the shipped tables),docs/tables.md)
+bench-tabular: $(VENV)/installed
+	PYTHONPATH=$(ROOT) $(BIN)/python -m benchmarks.tabular $(PAGE) $(if $(DATA),--data $(DATA)) \
+		--json docs/_build/$(basename $(notdir $(PAGE))).json
 
 test-floors:
 	$(PYTHON) -m venv .venv-floors

@@ -5,6 +5,8 @@
 - ``figures``: what was measured, its medians, and Markdown tables of them.
 - ``standard``, ``steps``, ``images_sequences``, ``parallel``, ``memory``, ``imports``: the sections
   of the page.
+- ``tabular``: how good the defaults are on tables, a page of its own, with ``tables`` (the data),
+  ``peers`` (other estimators) and ``tabular_page`` (what it says).
 - ``profiling``: where the time of a fit goes.
 
 Needs the test extra; skorch is timed too where it and torch are installed.

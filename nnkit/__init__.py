@@ -16,10 +16,15 @@ __all__ = [
     "KerasRegressor",
     "KerasTransformer",
     "batched_training",
+    "builders",
     "clear_programs",
+    "encoding",
     "explain",
+    "layers",
+    "optimizers",
 ]
 
+_ROOMS = ("builders", "encoding", "layers", "optimizers")
 _HOMES = {
     "KerasClassifier": "nnkit.estimators",
     "KerasRegressor": "nnkit.estimators",
@@ -30,16 +35,19 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
+    from nnkit import builders, encoding, layers, optimizers
     from nnkit.estimators import KerasClassifier, KerasRegressor, KerasTransformer
     from nnkit.explanation import explain
     from nnkit.training import batched_training, clear_programs
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"nnkit.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'nnkit' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted([*globals(), *_HOMES, *_ROOMS])

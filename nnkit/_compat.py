@@ -24,6 +24,7 @@ __all__ = [
     "fresh_names",
     "has_gradient_overwrites",
     "in_one_thread",
+    "learning_rate_or_schedule",
     "optimizer_copy",
     "output_layer",
     "plain_attributes",
@@ -332,6 +333,14 @@ def optimizer_copy(optimizer: Any, arguments: Mapping[str, Any]) -> Any:
     if pattern is not None:
         copied._exclude_from_weight_decay_pattern = re.compile(pattern)
     return copied
+
+
+def learning_rate_or_schedule(optimizer: Any) -> Any:
+    """Return the learning rate of an optimizer, or the schedule that gives it.
+
+    Reason: the public property is the value of a schedule at the present step (3.15).
+    """
+    return optimizer._learning_rate
 
 
 def plain_attributes(optimizer: Any) -> dict[str, Any]:

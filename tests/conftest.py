@@ -6,9 +6,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("MPLBACKEND", "agg")
 
+from importlib.util import find_spec
+from multiprocessing import get_context
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from scikeras_scripts import runner
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.preprocessing import scale
 
@@ -54,3 +58,54 @@ def global_random_states():
         return random.getstate(), kind, keys.tolist(), rest
 
     return read
+
+
+class SciKeras:
+    """A process that has imported SciKeras, which replaces methods of Keras' classes.
+
+    Its fits take long, so that it begins with the scripts while other tests run.
+    """
+
+    def __init__(self, scripts):
+        self._pool = get_context("spawn").Pool(1)
+        self._under_way = {
+            name: self._pool.apply_async(runner.run, (name, "scikeras")) for name in scripts
+        }
+
+    def script(self, name):
+        """Return what a script finds."""
+        return self._under_way[name].get(timeout=600)
+
+    def line(self, name):
+        """Run a line."""
+        return self._pool.apply(runner.run_line, (name, "scikeras"))
+
+    def close(self):
+        """End the process."""
+        self._pool.terminate()
+
+
+_SCIKERAS = pytest.StashKey()
+
+
+def pytest_collection_finish(session):
+    wanting = [item for item in session.items if "scikeras" in item.fixturenames]
+    if not wanting or session.config.option.collectonly or find_spec("scikeras") is None:
+        return
+    scripts = [item.callspec.params["script"] for item in wanting if hasattr(item, "callspec")]
+    session.config.stash[_SCIKERAS] = SciKeras(scripts)
+
+
+def pytest_sessionfinish(session):
+    process = session.config.stash.get(_SCIKERAS, None)
+    if process is not None:
+        process.close()
+
+
+@pytest.fixture
+def scikeras(request):
+    """A process with SciKeras in it."""
+    process = request.config.stash.get(_SCIKERAS, None)
+    if process is None:
+        pytest.skip("scikeras is not installed")
+    return process

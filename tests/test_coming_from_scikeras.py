@@ -6,8 +6,6 @@ with both packages; SciKeras in a process of its own, because its import replace
 
 import sys
 from functools import cache
-from importlib.util import find_spec
-from multiprocessing import get_context
 from pathlib import Path
 
 import keras
@@ -47,9 +45,9 @@ DIFFERENCES = {
         "type of history": ("defaultdict", "dict", "a missing name is an error, not []"),
         "is_classifier": (False, True, KNOWN_KIND),
         "probabilities of one row": ((2,), (1, 2), "SciKeras squeezes a single row away"),
-        "epochs if not given": (1, 100, OTHER_DEFAULT),
+        "epochs if not given": (1, "auto", OTHER_DEFAULT),
         "verbose if not given": (1, 0, OTHER_DEFAULT),
-        "optimizer if not given": ("rmsprop", "adam", OTHER_DEFAULT),
+        "optimizer if not given": ("rmsprop", "auto", OTHER_DEFAULT),
     },
     "string_labels": {
         "folds of an integer cv": ([0, 0, 0], [1, 1, 1], f"folds are stratified; {KNOWN_KIND}"),
@@ -115,15 +113,6 @@ def _lines():
     ]
 
 
-@pytest.fixture(scope="module")
-def scikeras():
-    """A process that has imported SciKeras, which replaces methods of Keras' classes."""
-    if find_spec("scikeras") is None:
-        pytest.skip("scikeras is not installed")
-    with get_context("spawn").Pool(1) as process:
-        yield process
-
-
 _found = cache(runner.run)
 
 
@@ -138,7 +127,7 @@ def test_a_script_finds_what_it_found_with_scikeras(script, scikeras):
     differences = DIFFERENCES.get(script, {})
     here = _found(script, "nnkit")
 
-    there = scikeras.apply(runner.run, (script, "scikeras"))
+    there = scikeras.script(script)
 
     assert set(differences) <= set(here) == set(there)
     for name, value in there.items():
@@ -154,7 +143,7 @@ def test_a_line_runs(line):
 @pytest.mark.slow
 def test_what_is_not_there_yet_is_there_in_scikeras(scikeras):
     for line in NOT_YET:
-        assert scikeras.apply(runner.run_line, (line, "scikeras")) is None
+        assert scikeras.line(line) is None
 
 
 def test_the_table_names_lines_and_scripts_that_there_are():
@@ -341,14 +330,14 @@ def test_one_class_is_refused_by_name(iris):
     X, _ = iris
 
     with pytest.raises(ValueError, match="at least 2 classes"):
-        KerasClassifier(epochs=1).fit(X, np.zeros(150))
+        KerasClassifier("mlp", epochs=1).fit(X, np.zeros(150))
 
 
 def test_a_fit_without_seed_follows_one_with(iris):
     """SciKeras: 'Random ops require a seed to be set when determinism is enabled'."""
-    KerasClassifier(epochs=1, random_state=0).fit(*iris)
+    KerasClassifier("mlp", epochs=1, random_state=0).fit(*iris)
 
-    assert KerasClassifier(epochs=1).fit(*iris).n_iter_ == 1
+    assert KerasClassifier("mlp", epochs=1).fit(*iris).n_iter_ == 1
 
 
 @pytest.mark.parametrize(
@@ -363,7 +352,7 @@ def test_a_fit_without_seed_follows_one_with(iris):
 )
 def test_what_asks_for_a_classifier_takes_it(cancer, make):
     """SciKeras: '… should be a classifier', and one column of probabilities."""
-    clf = KerasClassifier(epochs=5, model__units=(8,), optimizer__learning_rate=0.01)
+    clf = KerasClassifier("mlp", epochs=5, model__units=(8,), optimizer__learning_rate=0.01)
 
     assert make(clf).fit(*cancer).score(*cancer) > 0.9
 
@@ -371,7 +360,7 @@ def test_what_asks_for_a_classifier_takes_it(cancer, make):
 def test_what_asks_for_a_regressor_takes_it(diabetes):
     """SciKeras: '… should be a regressor'."""
     X, y = diabetes
-    reg = KerasRegressor(epochs=5, model__units=(8,), optimizer__learning_rate=0.01)
+    reg = KerasRegressor("mlp", epochs=5, model__units=(8,), optimizer__learning_rate=0.01)
 
     votes = VotingRegressor([("one", reg), ("two", clone(reg))]).fit(X, y)
 
@@ -418,7 +407,7 @@ def test_a_dataset_is_refused_in_words(iris):
     dataset = tf.data.Dataset.from_tensor_slices(X).batch(10)
 
     with pytest.raises((TypeError, ValueError), match="Dataset"):
-        KerasClassifier(epochs=1).fit(dataset, y)
+        KerasClassifier("mlp", epochs=1).fit(dataset, y)
 
 
 def test_a_regressor_wants_a_target_to_be_initialized(diabetes):

@@ -23,7 +23,7 @@ def test_importing_loads_neither_tensorflow_nor_shap():
 def test_an_unfitted_estimator_needs_no_tensorflow():
     code = (
         "import sys; from sklearn.base import clone; from nnkit import KerasClassifier\n"
-        "est = clone(KerasClassifier(model__units=3)).set_params(optimizer__learning_rate=0.1)\n"
+        "est = clone(KerasClassifier(model__units=(3,))).set_params(optimizer__learning_rate=0.1)\n"
         "repr(est), est.get_params(), est._repr_html_()\n"
         "print({'tensorflow', 'keras', 'shap'} & set(sys.modules))"
     )

@@ -3,6 +3,8 @@
 - ``meta``: what a builder is told about the data.
 - ``signature``: which arguments a builder takes, and how they are filled.
 - ``mlp``: the multilayer perceptron.
+- ``realmlp``: RealMLP, the multilayer perceptron tuned for tables, and its simplified form.
+- ``presets``: what trains a ready-made network well, by the size and kind of the table.
 - ``autoencoder``: a network with a bottleneck, which learns its input or a target.
 """
 
@@ -15,6 +17,8 @@ from typing import Any
 from nnkit.builders.autoencoder import autoencoder
 from nnkit.builders.meta import Meta
 from nnkit.builders.mlp import mlp
+from nnkit.builders.presets import PRESETS, TableFacts, training_settings
+from nnkit.builders.realmlp import realmlp, realmlp_simplified
 from nnkit.builders.signature import (
     INJECTED_ARGUMENTS,
     accepted_arguments,
@@ -25,18 +29,29 @@ from nnkit.builders.signature import (
 
 __all__ = [
     "INJECTED_ARGUMENTS",
+    "PRESETS",
     "READY_MADE",
     "Meta",
+    "TableFacts",
     "accepted_arguments",
     "autoencoder",
     "builder_arguments",
     "find_builder",
     "mlp",
+    "realmlp",
+    "realmlp_simplified",
     "takes_any_argument",
+    "training_settings",
     "tunable_defaults",
 ]
 
-READY_MADE: dict[str, Callable[..., Any]] = {"autoencoder": autoencoder, "mlp": mlp}
+READY_MADE: dict[str, Callable[..., Any]] = {
+    "auto": realmlp,
+    "autoencoder": autoencoder,
+    "mlp": mlp,
+    "realmlp": realmlp,
+    "realmlp_simplified": realmlp_simplified,
+}
 
 
 def find_builder(name: str) -> Callable[..., Any]:

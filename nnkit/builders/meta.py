@@ -19,7 +19,9 @@ class Meta(Mapping[str, Any]):
         training rows), ``X_dtype_``, ``y_dtype_``, ``y_ndim_``, ``target_type_`` (as
         ``sklearn.utils.multiclass.type_of_target``), ``n_outputs_`` (columns of the target)
         ``n_outputs_expected_`` (outputs of the network)
-        and ``n_output_units_`` (units of the last layer, a list if there are several outputs); a classifier also gives
+        ``n_output_units_`` (units of the last layer, a list if there are several outputs),
+        ``n_numeric_`` (leading encoded columns that are numbers) and ``cardinalities_`` (of each
+        trailing encoded column of codes, how many codes there are); a classifier also gives
         ``classes_`` and ``n_classes_``.
 
     Examples

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,7 +12,14 @@ if TYPE_CHECKING:
 
     from nnkit.builders.meta import Meta
 
-__all__ = ["mlp", "output_layers"]
+__all__ = ["check_activation", "mlp", "output_activation", "output_layers"]
+
+_ACTIVATIONS = (
+    "elu", "gelu", "leaky_relu", "mish", "prelu", "relu", "selu", "sigmoid", "silu", "swish", "tanh"
+)  # fmt: skip
+
+# For the activations that let half of a centred input through, or nearly so.
+_HE_ACTIVATIONS = ("elu", "gelu", "leaky_relu", "mish", "prelu", "relu", "silu", "swish")
 
 
 def mlp(
@@ -18,19 +27,51 @@ def mlp(
     units: int | Sequence[int] = (64, 64),
     activation: Any = "relu",
     dropout_rate: float = 0.0,
+    kernel_initializer: Any = "glorot_uniform",
+    l1: float = 0.0,
+    l2: float = 0.0,
+    normalization: str | None = None,
+    residual: bool = False,
+    linear_skip: bool = False,
+    category_units: int = 8,
 ) -> keras.Model:
     """Return a multilayer perceptron for the table at hand, uncompiled.
 
     Parameters
     ----------
     meta : Meta
-        The facts about the data; the estimator gives them.
+        The facts about the data; the estimator gives them. If ``cardinalities_`` is among
+        them, the last columns are codes of categories, and these are their numbers of codes.
     units : int or sequence of int, default=(64, 64)
         Units of each hidden layer, at least 1; an empty sequence makes a linear model.
     activation : str or callable, default="relu"
-        Activation of the hidden layers: any that ``keras.activations.get`` knows.
+        Activation of the hidden layers: "relu", "leaky_relu", "selu", "elu", "gelu", "silu"
+        (or "swish"), "mish", "tanh", "sigmoid", any other that ``keras.activations.get``
+        knows; or "prelu", whose slopes below zero are learnt, one for each unit.
     dropout_rate : float, default=0.0
         Fraction in [0, 1) of each hidden layer's units that is dropped in training.
+    kernel_initializer : str or keras.initializers.Initializer, default="glorot_uniform"
+        First values of the hidden layers' kernels: any that ``keras.initializers.get`` knows,
+        such as "he_normal", "glorot_uniform" and "lecun_normal". "auto" goes by the
+        activation: "lecun_normal" for "selu", "glorot_uniform" for "tanh", "sigmoid" and
+        unknown ones, "he_normal" for the others.
+    l1, l2 : float, default=0.0
+        At least 0. The loss of a batch, a mean over rows, is raised by ``l1`` times the sum of
+        the absolute values, and by ``l2`` times the sum of the squares, of all kernels and of
+        all that is learnt for each category.
+    normalization : {"batch", "layer"} or None, default=None
+        What a hidden layer's units are normalised by before the activation: the statistics of
+        the batch, or those of the row's own units. The layer then has no bias, which the
+        normalisation would take out and which it replaces.
+    residual : bool, default=False
+        Whether the input of each hidden layer is added to its output; through a linear
+        projection where the two have different widths.
+    linear_skip : bool, default=False
+        Whether a linear model of the columns is added before the last activation. It begins at
+        zero and gives each category a term of its own.
+    category_units : int, default=8
+        Length of the learnt vector that stands for a category, at least 1. Without columns of
+        codes it has no effect.
 
     Returns
     -------
@@ -38,6 +79,18 @@ def mlp(
         From ``X_shape_[1]`` inputs to ``n_output_units_`` outputs: probabilities for
         classes (sigmoid for two and for labels, softmax for more), values for a regression.
         Several columns of classes have an output each.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range, or there are fewer columns than cardinalities.
+
+    Notes
+    -----
+    A hidden layer is: linear map, normalisation, activation, dropout, and then the addition of
+    its input, each if it is asked for. The vectors of categories begin near zero
+    (U(-0.05, 0.05)), so that an unseen category, whose vector was never trained, is nearly
+    left out; they stand behind the other columns.
 
     Examples
     --------
@@ -48,15 +101,146 @@ def mlp(
     """
     import keras
 
-    x = inputs = keras.Input(shape=meta.X_shape_[1:])
-    for n_units in [units] if isinstance(units, int) else units:
-        x = keras.layers.Dense(n_units, activation=activation)(x)
-        if dropout_rate > 0:
-            x = keras.layers.Dropout(dropout_rate)(x)
-    return keras.Model(inputs, output_layers(meta, x))
+    from nnkit.layers.arguments import as_count, as_counts, as_fraction
+
+    widths = [as_count("units", units)] if isinstance(units, Integral) else units
+    check_activation(activation)
+    _check_normalization(normalization)
+    dropout_rate = as_fraction("dropout_rate", dropout_rate)
+    regularizer = _regularizer(l1, l2)
+    inputs = keras.Input(shape=meta.X_shape_[1:])
+    columns, codes, cardinalities = _split_columns(meta, inputs)
+    x = _with_embeddings(
+        columns, codes, cardinalities, as_count("category_units", category_units), regularizer
+    )
+    for n_units in as_counts("units", widths):
+        x = _hidden_layer(
+            x,
+            n_units,
+            activation=activation,
+            dropout_rate=dropout_rate,
+            kernel_initializer=_fresh_initializer(kernel_initializer, activation),
+            kernel_regularizer=regularizer,
+            normalization=normalization,
+            residual=residual,
+        )
+
+    def linear_terms(n_units: int) -> list[Any]:
+        return _linear_terms(columns, codes, cardinalities, n_units, regularizer)
+
+    outputs = output_layers(meta, x, regularizer, linear_terms if linear_skip else None)
+    return keras.Model(inputs, outputs)
 
 
-def output_layers(meta: Meta, x: Any) -> Any:
+def _split_columns(meta: Meta, inputs: Any) -> tuple[Any | None, Any | None, tuple[int, ...]]:
+    """Return the columns that are no codes, the codes, and how many codes each column has.
+
+    Either may be None; without codes the columns are the inputs themselves.
+    """
+    cardinalities = tuple(meta.get("cardinalities_", None) or ())
+    n_columns = inputs.shape[-1]
+    if len(cardinalities) > n_columns:
+        raise ValueError(
+            f"meta.cardinalities_ must have an entry for each column of codes, at most "
+            f"{n_columns}. Got {len(cardinalities)} entries."
+        )
+    if not cardinalities:
+        return inputs, None, ()
+    from nnkit.layers import ColumnSlice
+
+    n_others = n_columns - len(cardinalities)
+    columns = ColumnSlice(0, n_others)(inputs) if n_others else None
+    return columns, ColumnSlice(n_others)(inputs), cardinalities
+
+
+def _with_embeddings(
+    columns: Any | None,
+    codes: Any | None,
+    cardinalities: tuple[int, ...],
+    n_units: int,
+    regularizer: Any,
+) -> Any:
+    """Return the columns with the vectors of the categories behind them."""
+    import keras
+
+    if codes is None:
+        return columns
+    from nnkit.layers import CategoryEmbeddings
+
+    vectors = CategoryEmbeddings(
+        cardinalities, n_units, initializer="uniform", regularizer=regularizer
+    )(codes)
+    return vectors if columns is None else keras.layers.Concatenate()([columns, vectors])
+
+
+def _hidden_layer(
+    x: Any,
+    n_units: int,
+    *,
+    activation: Any,
+    dropout_rate: float,
+    kernel_initializer: Any,
+    kernel_regularizer: Any,
+    normalization: str | None,
+    residual: bool,
+) -> Any:
+    import keras
+
+    # Activations within Dense, where they can be, leave a plain stack of Dense layers.
+    is_plain = normalization is None and activation != "prelu"
+    hidden = keras.layers.Dense(
+        n_units,
+        activation=activation if is_plain else None,
+        use_bias=normalization is None,
+        kernel_initializer=kernel_initializer,
+        kernel_regularizer=kernel_regularizer,
+    )(x)
+    if normalization == "batch":
+        hidden = keras.layers.BatchNormalization()(hidden)
+    elif normalization == "layer":
+        hidden = keras.layers.LayerNormalization()(hidden)
+    if activation == "prelu":
+        hidden = keras.layers.PReLU()(hidden)
+    elif not is_plain:
+        hidden = keras.layers.Activation(activation)(hidden)
+    if dropout_rate > 0:
+        hidden = keras.layers.Dropout(dropout_rate)(hidden)
+    if not residual:
+        return hidden
+    if x.shape[-1] != n_units:
+        x = keras.layers.Dense(n_units, use_bias=False, kernel_regularizer=kernel_regularizer)(x)
+    return keras.layers.Add()([x, hidden])
+
+
+def _linear_terms(
+    columns: Any | None,
+    codes: Any | None,
+    cardinalities: tuple[int, ...],
+    n_units: int,
+    regularizer: Any,
+) -> list[Any]:
+    """Return the tensors (n_batch, n_units) whose sum is a linear model, without its constant."""
+    import keras
+
+    from nnkit.layers import CategoryBias
+
+    terms = []
+    if columns is not None:
+        linear = keras.layers.Dense(
+            n_units, use_bias=False, kernel_initializer="zeros", kernel_regularizer=regularizer
+        )
+        terms.append(linear(columns))
+    if codes is not None:
+        terms.append(CategoryBias(cardinalities, n_units, regularizer=regularizer)(codes))
+    return terms
+
+
+def output_layers(
+    meta: Meta,
+    x: Any,
+    kernel_regularizer: Any = None,
+    linear_terms: Callable[[int], list[Any]] | None = None,
+) -> Any:
     """Return the outputs that a target needs, on top of a hidden layer.
 
     Parameters
@@ -65,25 +249,116 @@ def output_layers(meta: Meta, x: Any) -> Any:
         The facts about the data.
     x : keras tensor of shape (n_batch, n_units)
         The last hidden layer.
+    kernel_regularizer : keras.regularizers.Regularizer or None, default=None
+        Penalty of the kernels.
+    linear_terms : callable or None, default=None
+        From a number of units to tensors that are added before the last activation.
 
     Returns
     -------
     outputs : keras tensor of shape (n_batch, n_outputs), or list of them
         Sigmoid for two classes and for labels, softmax for more classes, linear for values.
     """
-    import keras
-
     sizes = meta.n_output_units_
     outputs = [
-        keras.layers.Dense(size, activation=_output_activation(meta, size))(x)
+        _output_layer(x, size, output_activation(meta, size), kernel_regularizer, linear_terms)
         for size in (sizes if isinstance(sizes, list) else [sizes])
     ]
     return outputs if isinstance(sizes, list) else outputs[0]
 
 
-def _output_activation(meta: Meta, n_units: int) -> str:
+def _output_layer(
+    x: Any,
+    n_units: int,
+    activation: str,
+    kernel_regularizer: Any,
+    linear_terms: Callable[[int], list[Any]] | None,
+) -> Any:
+    import keras
+
+    layer = keras.layers.Dense(
+        n_units,
+        activation=activation if linear_terms is None else None,
+        kernel_regularizer=kernel_regularizer,
+    )
+    if linear_terms is None:
+        return layer(x)
+    scores = keras.layers.Add()([layer(x), *linear_terms(n_units)])
+    return keras.layers.Activation(activation)(scores)
+
+
+def output_activation(meta: Meta, n_units: int) -> str:
+    """Return the name of the last activation that a target needs.
+
+    Parameters
+    ----------
+    meta : Meta
+        The facts about the data.
+    n_units : int
+        Of the output.
+    """
     if meta.target_type_.startswith("continuous"):
         return "linear"
     if n_units == 1 or meta.target_type_ == "multilabel-indicator":
         return "sigmoid"
     return "softmax"
+
+
+def check_activation(activation: Any) -> None:
+    """Raise a ValueError for an activation that Keras does not know.
+
+    Parameters
+    ----------
+    activation : str or callable
+        "prelu" is known too, which is a layer.
+    """
+    import keras
+
+    if activation == "prelu":
+        return
+    try:
+        keras.activations.get(activation)
+    except (ValueError, TypeError) as error:
+        nearest = difflib.get_close_matches(str(activation), _ACTIVATIONS, n=1)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        raise ValueError(
+            f"activation must be a name that Keras knows, such as one of {list(_ACTIVATIONS)}, or "
+            f"a function. Got {activation!r} instead.{hint}"
+        ) from error
+
+
+def _check_normalization(normalization: Any) -> None:
+    if normalization not in (None, "batch", "layer"):
+        raise ValueError(
+            f"normalization must be 'batch', 'layer' or None. Got {normalization!r} instead."
+        )
+
+
+def _regularizer(l1: Any, l2: Any) -> Any:
+    import keras
+
+    from nnkit.layers.arguments import as_number
+
+    penalties = [
+        as_number(name, value, is_zero_allowed=True) for name, value in (("l1", l1), ("l2", l2))
+    ]
+    return keras.regularizers.L1L2(*penalties) if any(penalties) else None
+
+
+def _fresh_initializer(kernel_initializer: Any, activation: Any) -> Any:
+    """Return an initializer of a layer's own: one gives the same numbers at each call."""
+    import keras
+
+    if kernel_initializer == "auto":
+        if activation == "selu":
+            return "lecun_normal"
+        return "he_normal" if activation in _HE_ACTIVATIONS else "glorot_uniform"
+    try:
+        found = keras.initializers.get(kernel_initializer)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            "kernel_initializer must be 'auto', or what Keras knows, such as 'he_normal', "
+            f"'glorot_uniform' or 'lecun_normal'. Got {kernel_initializer!r} instead."
+        ) from error
+    is_instance = found is kernel_initializer and isinstance(found, keras.initializers.Initializer)
+    return type(found).from_config(found.get_config()) if is_instance else found

@@ -14,7 +14,7 @@ __all__ = [
     "tunable_defaults",
 ]
 
-INJECTED_ARGUMENTS = ("meta", "compile_kwargs", "params", "X", "y")
+INJECTED_ARGUMENTS = ("meta", "compile_kwargs", "params", "X", "y", "n_steps")
 """The arguments that the estimator fills, if the builder names them."""
 
 
@@ -86,7 +86,7 @@ def builder_arguments(
     arguments = {
         name: value
         for name, value in injected.items()
-        if name in parameters or (takes_any and name not in ("X", "y"))
+        if name in parameters or (takes_any and name in ("meta", "compile_kwargs", "params"))
     }
     arguments.update(hyperparameters)
     unfilled = [

@@ -3,22 +3,40 @@
 - ``labels``: class labels to codes and back, and the weights of classes.
 - ``targets``: targets of every kind to what the network learns, and back.
 - ``features``: which transformer stands before the network, and what comes out of it.
+- ``tabular``: a raw table of numbers, dates and categories to numbers, and back.
+- ``kinds``, ``columns``, ``scaling``: what its columns are, how each is read, and to what scale.
 - ``rows``: the rows held out for validation, and the sample kept for explanations.
+- ``temperature``: probabilities made less, or more, extreme by one number.
 """
 
-from nnkit.encoding.features import encode, make_encoder
+from nnkit.encoding.features import columns_of, encode, encode_first, make_encoder
 from nnkit.encoding.labels import ClassLabels, class_weights
-from nnkit.encoding.rows import background_rows, holdout_rows, split_rows
+from nnkit.encoding.rows import (
+    background_rows,
+    fold_rows,
+    holdout_rows,
+    rows_at,
+    split_rows,
+)
+from nnkit.encoding.tabular import TabularEncoder
 from nnkit.encoding.targets import ClassTarget, ContinuousTarget
+from nnkit.encoding.temperature import fit_temperature, tempered
 
 __all__ = [
     "ClassLabels",
     "ClassTarget",
     "ContinuousTarget",
+    "TabularEncoder",
     "background_rows",
     "class_weights",
+    "columns_of",
     "encode",
+    "encode_first",
+    "fit_temperature",
+    "fold_rows",
     "holdout_rows",
     "make_encoder",
+    "rows_at",
     "split_rows",
+    "tempered",
 ]

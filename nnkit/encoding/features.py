@@ -10,18 +10,31 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 
-__all__ = ["encode", "make_encoder"]
+from nnkit.encoding.tabular import TabularEncoder
+
+__all__ = ["columns_of", "encode", "encode_first", "make_encoder"]
 
 
-def make_encoder(encoder: Any, *, is_ready_made: bool, is_sparse: bool = False) -> Any | None:
+# The autoencoder gives back its columns, which codes of categories are not.
+_TABULAR = ("auto", "mlp", "realmlp", "realmlp_simplified")
+
+
+# With fewer rows, what a network learns of a category is the noise of these rows: on the open
+# tables (docs/tables.rst) titles and tickets of one or two rows did more harm than good.
+_MIN_FREQUENCY = 3
+
+
+def make_encoder(encoder: Any, *, model: Any, is_sparse: bool = False) -> Any | None:
     """Return an unfitted transformer for the columns, or None for columns as they are.
 
     Parameters
     ----------
     encoder : "auto", None or transformer
-        "auto" is ``StandardScaler`` before a ready-made builder and None before a user's.
-    is_ready_made : bool
-        Whether the builder is one of nnkit's own, chosen by name.
+        "auto" is `TabularEncoder` before a ready-made network for tables, ``StandardScaler``
+        before other ready-made ones and before those with a sparse table, and None before a
+        user's own.
+    model : str, callable or keras.Model
+        The network; a string is a ready-made one.
     is_sparse : bool, default=False
         Whether the table is sparse, which is scaled but not centred.
 
@@ -33,12 +46,63 @@ def make_encoder(encoder: Any, *, is_ready_made: bool, is_sparse: bool = False) 
     if encoder is None:
         return None
     if isinstance(encoder, str) and encoder == "auto":
-        return StandardScaler(with_mean=not is_sparse) if is_ready_made else None
+        if not isinstance(model, str):
+            return None
+        if model in _TABULAR and not is_sparse:
+            return TabularEncoder(min_frequency=_MIN_FREQUENCY)
+        return StandardScaler(with_mean=not is_sparse)
     if hasattr(encoder, "fit") and hasattr(encoder, "transform"):
         return clone(encoder)
     raise ValueError(
         f"encoder must be 'auto', None or a scikit-learn transformer. Got {encoder!r} instead."
     )
+
+
+def columns_of(encoder: Any | None, shape: Any) -> dict[str, Any]:
+    """Return which of the encoded columns are numbers and which are codes, for a builder.
+
+    Parameters
+    ----------
+    encoder : fitted transformer or None
+    shape : tuple of int, or dict or list of them
+        Of the encoded rows.
+
+    Returns
+    -------
+    facts : dict
+        ``n_numeric_``, the leading columns that are numbers with an order, and
+        ``cardinalities_``, for each of the last columns that are codes of categories how many
+        there are. Without a `TabularEncoder` all columns are numbers; empty if there are
+        several inputs.
+    """
+    if isinstance(encoder, TabularEncoder):
+        return {"n_numeric_": encoder.n_numeric_, "cardinalities_": encoder.cardinalities_}
+    if not isinstance(shape, tuple) or len(shape) != 2:
+        return {}
+    return {"n_numeric_": shape[1], "cardinalities_": ()}
+
+
+def encode_first(encoder: Any | None, X: Any, y: Any) -> Any:
+    """Fit a transformer and return the encoded columns of its own rows.
+
+    Parameters
+    ----------
+    encoder : transformer or None
+    X : array-like of shape (n_samples, ...), sparse matrix, or dict of them
+        The table.
+    y : ndarray with n_samples rows
+        The target, for encoders that look at it. Those that treat the rows they learnt from
+        in another way, as ``sklearn.preprocessing.TargetEncoder`` does, do so, as in a Pipeline.
+
+    Returns
+    -------
+    X_encoded : as of `encode`
+    """
+    if encoder is None:
+        return encode(None, X)
+    if not hasattr(encoder, "fit_transform"):
+        return encode(encoder.fit(X, y), X)
+    return _checked(encoder.fit_transform(X, y), encoder)
 
 
 def encode(encoder: Any | None, X: Any) -> Any:
@@ -61,7 +125,10 @@ def encode(encoder: Any | None, X: Any) -> Any:
     ValueError
         If the transformer gives anything but finite numbers.
     """
-    transformed = X if encoder is None else encoder.transform(X)
+    return _checked(X if encoder is None else encoder.transform(X), encoder)
+
+
+def _checked(transformed: Any, encoder: Any | None) -> Any:
     if isinstance(transformed, Mapping):
         return {str(name): _numbers(part, encoder) for name, part in transformed.items()}
     if isinstance(transformed, (list, tuple)):

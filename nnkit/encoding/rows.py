@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, train_test_split
 
 from nnkit.encoding.labels import ClassLabels
 
-__all__ = ["background_rows", "holdout_rows", "split_rows"]
+__all__ = ["background_rows", "fold_rows", "holdout_rows", "rows_at", "split_rows"]
+
+Split = tuple[np.ndarray, np.ndarray]
+"""Positions of the rows to train on, and of those to validate on."""
 
 
 def split_rows(
-    splitter: Any, X: Any, y: np.ndarray, groups: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first split of a scikit-learn splitter, or of an iterable of splits.
+    splitter: Any, X: Any, y: np.ndarray, groups: np.ndarray | None, n_splits: int = 1
+) -> list[Split]:
+    """Return the first splits of a scikit-learn splitter, or of an iterable of splits.
 
     Parameters
     ----------
@@ -24,11 +28,13 @@ def split_rows(
     y : ndarray with n_samples rows
     groups : ndarray of shape (n_samples,) or None
         Groups that the splitter keeps together.
+    n_splits : int, default=1
+        How many are wanted; a splitter with fewer begins again.
 
     Returns
     -------
-    training_rows, validation_rows : ndarray of int
-        Positions of rows.
+    splits : list of tuples of two ndarray of int
+        Positions of the rows to train on, and of those to validate on.
 
     Raises
     ------
@@ -36,16 +42,68 @@ def split_rows(
         If the splitter yields nothing, or an empty part.
     """
     splits = splitter.split(X, y, groups) if hasattr(splitter, "split") else iter(splitter)
-    split = next(iter(splits), None)
-    if split is None:
+    found: list[Split] = []
+    for training_rows, validation_rows in itertools.islice(splits, n_splits):
+        if not len(training_rows) or not len(validation_rows):
+            raise ValueError(
+                f"validation_split={splitter!r} yields {len(training_rows)} rows to train on and "
+                f"{len(validation_rows)} to validate on. Both must be at least 1."
+            )
+        found.append((np.asarray(training_rows), np.asarray(validation_rows)))
+    if not found:
         raise ValueError(f"validation_split={splitter!r} yields no split of the rows.")
-    training_rows, validation_rows = (np.asarray(rows) for rows in split)
-    if not len(training_rows) or not len(validation_rows):
+    return list(itertools.islice(itertools.cycle(found), n_splits))
+
+
+def fold_rows(
+    n_samples: int,
+    n_folds: int,
+    seed: int,
+    codes: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> list[Split]:
+    """Return the splits of a cross-validation.
+
+    Parameters
+    ----------
+    n_samples : int
+        The number of rows.
+    n_folds : int
+        At least 2; fewer are made if there are fewer rows or groups.
+    seed : int
+        Seeds the draw.
+    codes : ndarray of shape (n_samples,) or None
+        The encoded target, whose classes keep their shares if each has a row for each fold.
+    groups : ndarray of shape (n_samples,) or None
+        Groups whose rows stay together.
+
+    Returns
+    -------
+    splits : list of tuples of two ndarray of int
+        Positions of the rows to train on, and of those to validate on; each row is validated on
+        once.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two rows or groups.
+    """
+    n_units = n_samples if groups is None else len(np.unique(groups))
+    if n_units < 2:
+        kind = "group" if groups is not None else "sample"
         raise ValueError(
-            f"validation_split={splitter!r} yields {len(training_rows)} rows to train on and "
-            f"{len(validation_rows)} to validate on. Both must be at least 1."
+            f"validation_split={n_folds} needs at least 2 {kind}s to hold some out, but there "
+            f"is {n_units} {kind}. Give more, or set early_stopping=False and validation_split=0."
         )
-    return training_rows, validation_rows
+    n_folds = min(n_folds, n_units)
+    rows = np.arange(n_samples)
+    if groups is not None:
+        splitter = GroupKFold(n_folds, shuffle=True, random_state=seed)
+    elif codes is not None and np.unique(codes, return_counts=True)[1].min() >= n_folds:
+        splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+    else:
+        splitter = KFold(n_folds, shuffle=True, random_state=seed)
+    return list(splitter.split(rows, codes, groups))
 
 
 def holdout_rows(
@@ -120,6 +178,20 @@ def holdout_rows(
                 f"({counts[missing[0]]} rows) out of the {part} rows. {fix}"
             )
     return training_rows, validation_rows
+
+
+def rows_at(X_encoded: Any, positions: np.ndarray | None) -> Any:
+    """Return the rows at some positions of an array, sparse array, or dict or list of arrays.
+
+    None is all of them.
+    """
+    if positions is None:
+        return X_encoded
+    if isinstance(X_encoded, dict):
+        return {name: part[positions] for name, part in X_encoded.items()}
+    if isinstance(X_encoded, list):
+        return [part[positions] for part in X_encoded]
+    return X_encoded[positions]
 
 
 def background_rows(n_samples: int, n_background: int, seed: int) -> np.ndarray:

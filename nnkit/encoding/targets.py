@@ -23,22 +23,28 @@ class ContinuousTarget:
         What is subtracted, in units of the target.
     scale : float or ndarray of the shape of one row, default=1.0
         What it is then divided by, in units of the target, above 0.
+    limits : tuple of two float or ndarray of the shape of one row, or None, default=None
+        The smallest and the largest value that is decoded to; None is no limit.
     """
 
     location: Any = 0.0
     scale: Any = 1.0
+    limits: tuple[Any, Any] | None = None
 
     @classmethod
-    def standard(cls, y: np.ndarray, sample_weight: np.ndarray | None) -> ContinuousTarget:
+    def standard(
+        cls, y: np.ndarray, sample_weight: np.ndarray | None, *, is_clipped: bool = False
+    ) -> ContinuousTarget:
         """Return the units in which each column of ``y`` has mean 0 and deviation 1.
 
-        A constant column is only centred.
+        A constant column is only centred. If clipped, values are decoded to the range of ``y``.
         """
         mean = np.average(y, axis=0, weights=sample_weight)
         deviation = np.sqrt(np.average(np.square(y - mean), axis=0, weights=sample_weight))
         # Below rounding of the mean, the deviation of a constant column is noise.
         noise = 10 * np.finfo(np.float64).eps * np.maximum(np.abs(mean), 1e-300)
-        return cls(mean, np.where(deviation <= noise, 1.0, deviation))
+        limits = (y.min(axis=0), y.max(axis=0)) if is_clipped else None
+        return cls(mean, np.where(deviation <= noise, 1.0, deviation), limits)
 
     def encode(self, y: np.ndarray) -> np.ndarray:
         """Return the target in these units, float64 of the same shape."""
@@ -46,7 +52,8 @@ class ContinuousTarget:
 
     def decode(self, values: np.ndarray) -> np.ndarray:
         """Return values in the target's own units, float64 of the same shape."""
-        return np.asarray(values, dtype=np.float64) * self.scale + self.location
+        decoded = np.asarray(values, dtype=np.float64) * self.scale + self.location
+        return decoded if self.limits is None else np.clip(decoded, *self.limits)
 
 
 @dataclass(frozen=True)

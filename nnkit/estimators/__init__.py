@@ -5,6 +5,10 @@
 - ``transformer``: KerasTransformer.
 - ``keras_estimator``: what classifier and regressor share: parameters, ways of fitting.
 - ``fitting``: the way of the data through a fit.
+- ``kind_of_target``: the steps of it that a classifier and a regressor do each in their own way.
+- ``defaults``: from parameters that are left to nnkit to the settings of a fit.
+- ``parts``: the rows of a fit, and what each network trains and validates on.
+- ``calibration``: how sure the networks may be, learnt from the rows held out.
 - ``parameters``: parameters in the signature, by prefix, and as arguments of ``fit``.
 - ``routing``: which names of parameters are right, and where they go.
 - ``checks``: parameters and weights that are not what they must be, in one clear sentence.

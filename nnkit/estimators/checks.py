@@ -8,20 +8,32 @@ from typing import Any
 
 import numpy as np
 
+from nnkit.builders import PRESETS
+
 __all__ = ["check_parameters", "check_weights", "checked_weights"]
 
 
 def check_parameters(estimator: Any) -> None:
     """Raise a ValueError for the first setting of a fit that is out of its range."""
-    _check_count("epochs", estimator.epochs)
-    _check_count("n_iter_no_change", estimator.n_iter_no_change)
+    _check_count("epochs", estimator.epochs, also="'auto' or ", or_auto=True)
+    _check_count("n_iter_no_change", estimator.n_iter_no_change, also="'auto' or ", or_auto=True)
     _check_count("n_background", estimator.n_background, at_least=0)
-    _check_count("n_members", estimator.n_members)
+    _check_count("n_members", estimator.n_members, also="'auto' or ", or_auto=True)
     if estimator.batch_size not in ("auto", -1, None):
         _check_count("batch_size", estimator.batch_size, also="'auto', -1 for all rows, None or ")
     _check_choice("engine", estimator.engine, ("auto", "compiled", "graph", "xla", "keras"))
     _check_choice("verbose", estimator.verbose, (0, 1, 2, "auto", False, True))
+    _check_choice("preset", estimator.preset, PRESETS)
+    if estimator.preset != "default" and not _is(estimator.model, "auto"):
+        raise ValueError(
+            f"preset={estimator.preset!r} chooses the settings of model='auto', but model is "
+            f"{estimator.model!r}. Leave out preset, or set model='auto'."
+        )
+    if hasattr(estimator, "calibration"):
+        _check_choice("calibration", estimator.calibration, ("auto", "temperature", None))
     for name in ("early_stopping", "shuffle", "warm_start"):
+        if name == "early_stopping" and _is(estimator.early_stopping, "auto"):
+            continue
         if not isinstance(getattr(estimator, name), (bool, np.bool_)):
             raise ValueError(
                 f"{name} must be True or False. Got {getattr(estimator, name)!r} instead."
@@ -33,11 +45,15 @@ def check_parameters(estimator: Any) -> None:
     is_splitter = hasattr(fraction, "split") and not isinstance(fraction, (str, type))
     is_iterable = isinstance(fraction, Iterable) and not isinstance(fraction, str)
     if not (
-        fraction is None or is_splitter or is_iterable or (is_number and 0 <= float(fraction) < 1)
+        fraction is None
+        or is_splitter
+        or is_iterable
+        or (is_number and 0 <= float(fraction) < 1)
+        or (is_number and isinstance(fraction, numbers.Integral) and int(fraction) >= 2)
     ):
         raise ValueError(
-            "validation_split must be a fraction of the rows in [0, 1), a scikit-learn splitter, "
-            f"or None. Got {fraction!r} instead."
+            "validation_split must be a fraction of the rows in [0, 1), a number of folds of at "
+            f"least 2, a scikit-learn splitter, or None. Got {fraction!r} instead."
         )
     limit = estimator.time_limit
     if limit is not None and not (isinstance(limit, numbers.Real) and float(limit) > 0):
@@ -48,7 +64,8 @@ def check_parameters(estimator: Any) -> None:
             "random_state must be an integer, a numpy RandomState or None. "
             f"Got {estimator.random_state!r} instead."
         )
-    if estimator.early_stopping and is_number and fraction == 0:
+    stops = isinstance(estimator.early_stopping, (bool, np.bool_)) and estimator.early_stopping
+    if stops and is_number and fraction == 0:
         raise ValueError(
             "early_stopping=True needs rows to validate on, but validation_split=0. "
             "Set validation_split=None for a tenth of the rows."
@@ -60,7 +77,15 @@ def check_parameters(estimator: Any) -> None:
         )
 
 
-def _check_count(name: str, value: Any, *, at_least: int = 1, also: str = "") -> None:
+def _is(value: Any, word: str) -> bool:
+    return isinstance(value, str) and value == word
+
+
+def _check_count(
+    name: str, value: Any, *, at_least: int = 1, also: str = "", or_auto: bool = False
+) -> None:
+    if or_auto and _is(value, "auto"):
+        return
     is_count = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not is_count or value < at_least:
         raise ValueError(

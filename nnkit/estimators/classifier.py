@@ -13,8 +13,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.callback import with_callbacks
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from nnkit.encoding import ClassTarget, class_weights
+from nnkit.encoding import ClassTarget, class_weights, tempered
+from nnkit.estimators.calibration import temperature_of_held_out
 from nnkit.estimators.keras_estimator import KerasEstimator
+from nnkit.estimators.parts import Share
 
 if TYPE_CHECKING:
     from nnkit.training import Task
@@ -27,46 +29,62 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
 
     Parameters
     ----------
-    model : str, callable or keras.Model, default="mlp"
-        Where the network comes from. A name of a ready-made builder (``"mlp"``); a callable
+    model : str, callable or keras.Model, default="auto"
+        Where the network comes from. "auto" is what does well on tables without tuning, as
+        ``preset`` says. A name of a ready-made builder is ``"mlp"``, ``"realmlp"`` or
+        ``"realmlp_simplified"`` (`nnkit.builders`); a callable is a function
         that returns a ``keras.Model``, compiled or not; or a ``keras.Model``, which each fit
         copies with its weights, so that a pretrained one stays pretrained. A callable gets
         those of ``meta`` (`nnkit.builders.Meta`, the facts about the data),
         ``compile_kwargs`` (ready arguments of ``keras.Model.compile``), ``params`` (all
-        parameters), ``X`` and ``y`` (encoded training data) that it names, and its
-        hyperparameters from ``model__*``.
+        parameters), ``X`` and ``y`` (encoded training data) and ``n_steps`` (optimizer steps of
+        the fit, for schedules; None if it may go on) that it names, and its hyperparameters
+        from ``model__*``.
+    preset : {"fast", "default", "best"}, default="default"
+        What ``model="auto"`` spends: "fast" is one network, "default" an ensemble by
+        cross-validation that takes about a minute of CPU on 10,000 rows of 20 columns and
+        seconds on small tables, "best" a larger one that is trained for longer. Where it has
+        the choice, a parameter that is set wins. See ``resolved_params_`` for what it chose.
     loss : str, class, keras.losses.Loss, callable, list or dict of these, or None, default=None
         What training minimises; a list or dict has one for each output of the network. None
         means cross-entropy, of probabilities
         or logits as the model's last activation says.
-    optimizer : str, class or keras.optimizers.Optimizer, default="adam"
-        How it is minimised. An instance is copied for each fit.
+    optimizer : str, class or keras.optimizers.Optimizer, default="auto"
+        How it is minimised. "auto" is what the builder compiles with, and "adam" if it does
+        not compile. An instance is copied for each fit; schedules of `nnkit.optimizers`
+        without a number of steps get that of the fit.
     metrics : str, class, keras.metrics.Metric, callable, or list or dict of them, default=None
         What ``history_`` records beside the loss.
     callbacks : keras.callbacks.Callback, class, or list or dict of them, default=None
         Called during training. Instances are copied for each fit; classes are instantiated
         with ``callbacks__*``. They see a live model at each epoch; those that want to be
         called at each batch make ``engine="auto"`` train with Keras' own fit.
-    epochs : int, default=100
+    epochs : int or "auto", default="auto"
         Passes over the training rows, at least 1; with ``early_stopping`` the most there are.
+        "auto" is 100, for RealMLP 256, and by the size of the table for ``model="auto"``.
     batch_size : int, "auto" or None, default="auto"
-        Rows per optimizer step, at least 1. "auto" is min(200, n_samples); -1 is all rows;
-        None is Keras' default, 32.
+        Rows per optimizer step, at least 1. "auto" is min(200, n_samples), for RealMLP 256,
+        and by the size of the table for ``model="auto"``; -1 is all rows; None is Keras'
+        default, 32.
     class_weight : dict, "balanced", list of these, or None, default=None
         Weights of classes by label, at least 0; a label that is not named weighs 1.
         "balanced" weighs each class with the inverse of its frequency. Of several columns,
         or of an indicator, a list has one for each, and the weights are multiplied.
         Multiplies ``sample_weight``.
-    early_stopping : bool, default=False
+    early_stopping : bool or "auto", default="auto"
         Whether to stop when the score on held-out rows has not improved by more than ``tol``
-        for ``n_iter_no_change`` epochs, and to keep the weights of the best epoch.
+        for ``n_iter_no_change`` epochs, and to keep the weights of the best epoch. "auto" is
+        True for RealMLP and ``model="auto"``, and False otherwise.
     validation_split : float, splitter, iterable or None, default=None
-        Fraction in [0, 1) of the rows that is held out, stratified by class; or a scikit-learn
-        splitter, whose first split is taken, with ``groups`` as given to ``fit``; or an
+        Fraction in [0, 1) of the rows that is held out, stratified by class; a number of folds
+        of at least 2, or a scikit-learn splitter, of whose splits the first network has the
+        first, the second the second, and so on, with ``groups`` as given to ``fit``; or an
         iterable of pairs of training and validation rows. None is 0.1 with
-        ``early_stopping``, else 0. Held-out rows give ``val_*`` in ``history_``.
-    n_iter_no_change : int, default=10
-        Epochs without improvement after which ``early_stopping`` stops, at least 1.
+        ``early_stopping``, else 0; where that is left to nnkit, so is this. Held-out rows give
+        ``val_*`` in ``history_``.
+    n_iter_no_change : int or "auto", default="auto"
+        Epochs without improvement after which ``early_stopping`` stops, at least 1. "auto" is
+        10; RealMLP and ``model="auto"`` train all their epochs.
     tol : float, default=0.0
         What an improvement must exceed, at least 0, in units of the score.
     scoring : str, callable or None, default="loss"
@@ -74,8 +92,10 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         scikit-learn scorer or its name is recorded as ``val_<name>``, where greater is
         better; None is accuracy.
     encoder : "auto", None or transformer, default="auto"
-        What stands before the network. "auto" is a ``StandardScaler`` before a ready-made
-        builder and nothing before a user's own; None is nothing; a transformer is cloned and
+        What stands before the network. "auto" is a `nnkit.encoding.TabularEncoder` before a
+        ready-made builder, so that the table may have strings, categories, dates and missing
+        values, or a ``StandardScaler`` if the table is sparse; and nothing before a user's own
+        builder. None is nothing; a transformer is cloned and
         fitted on the training rows, and takes the table as it came.
     shuffle : bool, default=True
         Whether each epoch takes the rows in another order.
@@ -102,9 +122,14 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         so far are kept. None sets no limit.
     n_background : int, default=100
         Training rows kept as background for explanations, at least 0.
-    n_members : int, default=1
+    n_members : int or "auto", default="auto"
         Networks that are trained side by side with other initial weights and orders of rows, and
-        whose probabilities are averaged, at least 1: a deep ensemble [1]_.
+        whose probabilities are averaged, at least 1: a deep ensemble [1]_. "auto" is 1, and
+        several for ``model="auto"``.
+    calibration : {"auto", "temperature", None}, default="auto"
+        Whether probabilities are made less, or more, extreme by the one number that gives the
+        smallest log-loss on the rows held out [2]_. "auto" is "temperature" for
+        ``model="auto"``, and None otherwise.
     verbose : {0, 1, 2, "auto"}, default=0
         0 is silent, 1 or "auto" shows a progress bar on fits longer than half a second, 2 prints a line
         for each epoch.
@@ -134,6 +159,10 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         Position in ``history_`` of the epoch whose weights the network has.
     n_iter_ : int
         Epochs that were run.
+    resolved_params_ : dict
+        What the fit went by where parameters are "auto" or None, by parameter.
+    temperature_ : float
+        What logits are divided by; 1 if probabilities are not calibrated.
     n_features_in_ : int
         Columns of the table.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -170,13 +199,15 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
     ----------
     .. [1] B. Lakshminarayanan, A. Pritzel, C. Blundell, "Simple and Scalable Predictive
        Uncertainty Estimation using Deep Ensembles", NeurIPS 2017, section 2.4.
+    .. [2] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On Calibration of Modern Neural
+       Networks", ICML 2017, section 4.2.
 
     Examples
     --------
     >>> from sklearn.datasets import load_iris
     >>> from nnkit import KerasClassifier
     >>> X, y = load_iris(return_X_y=True, as_frame=True)
-    >>> clf = KerasClassifier(model__units=(16,), epochs=5, random_state=0).fit(X, y)
+    >>> clf = KerasClassifier("mlp", model__units=(16,), epochs=5, random_state=0).fit(X, y)
     >>> clf.predict_proba(X.head(2)).shape
     (2, 3)
     >>> list(clf.history_)
@@ -185,18 +216,19 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
 
     def __init__(
         self,
-        model: Any = "mlp",
+        model: Any = "auto",
         *,
+        preset: str = "default",
         loss: Any = None,
-        optimizer: Any = "adam",
+        optimizer: Any = "auto",
         metrics: Any = None,
         callbacks: Any = None,
-        epochs: int = 100,
-        batch_size: int | str = "auto",
+        epochs: int | str = "auto",
+        batch_size: int | str | None = "auto",
         class_weight: Mapping[Any, float] | str | list[Any] | None = None,
-        early_stopping: bool = False,
+        early_stopping: bool | str = "auto",
         validation_split: Any = None,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: int | str = "auto",
         tol: float = 0.0,
         scoring: Any = "loss",
         encoder: Any = "auto",
@@ -208,12 +240,14 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         engine: str = "auto",
         time_limit: float | None = None,
         n_background: int = 100,
-        n_members: int = 1,
+        n_members: int | str = "auto",
+        calibration: str | None = "auto",
         verbose: int = 0,
         **routed: Any,
     ) -> None:
         super().__init__(
             model,
+            preset=preset,
             loss=loss,
             optimizer=optimizer,
             metrics=metrics,
@@ -239,6 +273,7 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
             **routed,
         )
         self.class_weight = class_weight
+        self.calibration = calibration
 
     @with_callbacks
     def partial_fit(
@@ -332,7 +367,45 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
 
     def _by_member(self, X: Any, predict_arguments: dict[str, Any]) -> list[list[np.ndarray]]:
         """Return each member's class probabilities for each column of the target."""
-        return [self._by_column(outputs) for outputs in self._outputs(X, predict_arguments)]
+        return [
+            self._calibrated(self._by_column(outputs))
+            for outputs in self._outputs(X, predict_arguments)
+        ]
+
+    def _calibrated(self, found: list[np.ndarray]) -> list[np.ndarray]:
+        """Return class probabilities for each column, at the temperature that was learnt."""
+        if self.temperature_ == 1.0:
+            return found
+        return [
+            tempered(proba, self.temperature_, is_one_of_many=self._is_one_of_many)
+            for proba in found
+        ]
+
+    @property
+    def _is_one_of_many(self) -> bool:
+        """Whether the probabilities of a row sum to 1 in each column of the target."""
+        return not self._target.is_indicator or self._gives_one_hot
+
+    def _calibrate(self, settings: SimpleNamespace, shares: list[Share]) -> None:
+        self.temperature_ = 1.0
+        if settings.calibration is None:
+            return
+        found = temperature_of_held_out(
+            shares,
+            self._members,
+            self._by_column,
+            is_indicator=self._target.is_indicator,
+            is_one_of_many=self._is_one_of_many,
+        )
+        if found is not None:
+            self.temperature_ = found
+
+    def _check_calibration(self, settings: SimpleNamespace, *, has_held_out: bool) -> None:
+        if self.calibration == settings.calibration is not None and not has_held_out:
+            raise ValueError(
+                f"calibration={self.calibration!r} needs rows that are held out, but all are "
+                "trained on. Set validation_split=0.2, or give X_val and y_val."
+            )
 
     def _check_target(self, y: Any) -> np.ndarray:
         y_checked = _dense_array(y)
@@ -354,6 +427,7 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         return y_checked
 
     def _learn_target(self, y: np.ndarray, classes: Any) -> None:
+        self.temperature_ = 1.0
         kind = "multilabel-indicator" if y.ndim > 2 else type_of_target(y, input_name="y")
         self._target = ClassTarget.of(y, kind, classes)
         self.classes_: Any

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import copy
-from abc import abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
+from sklearn.base import is_classifier
 from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import get_scorer
-from sklearn.utils import check_random_state
 
-from nnkit._compat import rows_of
-from nnkit.builders import Meta, builder_arguments
-from nnkit.encoding import background_rows, encode, holdout_rows, make_encoder, split_rows
+from nnkit._compat import learning_rate_or_schedule, rows_of
+from nnkit.builders import Meta, TableFacts, builder_arguments
+from nnkit.encoding import (
+    TabularEncoder,
+    background_rows,
+    columns_of,
+    encode,
+    encode_first,
+    make_encoder,
+    rows_at,
+)
 from nnkit.estimators.checks import check_parameters, check_weights, checked_weights
-from nnkit.estimators.parameters import KerasParameters
+from nnkit.estimators.defaults import AUTOMATIC, resolve
+from nnkit.estimators.kind_of_target import KindOfTarget
+from nnkit.estimators.parts import Part, Rows, Seeds, Share, parts_of
 from nnkit.estimators.routing import (
     PREFIXES,
     builder_hyperparameters,
@@ -33,65 +43,12 @@ if TYPE_CHECKING:
     from nnkit.training import (
         Network,
         Recipe,
-        Task,
         TrainingData,
         TrainingPlan,
         TrainingRecord,
     )
 
-__all__ = ["Fitting", "Rows", "Seeds"]
-
-
-@dataclass(frozen=True)
-class Seeds:
-    """The seeds of a fit, one for each thing that is drawn."""
-
-    build: int
-    shuffle: int
-    split: int
-    background: int
-
-    @classmethod
-    def of(cls, random_state: Any) -> Seeds:
-        """Return the seeds that a scikit-learn ``random_state`` gives."""
-        # None means new entropy: NumPy's global state is the caller's.
-        rng = np.random.RandomState() if random_state is None else check_random_state(random_state)
-        return cls(*(int(seed) for seed in rng.randint(2**31 - 1, size=4)))
-
-    def of_member(self, position: int) -> Seeds:
-        """Return the seeds of a member of an ensemble; those of the first are these."""
-        if not position:
-            return self
-        rng = np.random.default_rng([self.build, self.shuffle, position])
-        build, shuffle = (int(seed) for seed in rng.integers(2**31 - 1, size=2))
-        return replace(self, build=build, shuffle=shuffle)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows that a fit learns from: table, target as it came, encoded target, weights."""
-
-    X: Any
-    y: np.ndarray
-    encoded: np.ndarray
-    sample_weight: np.ndarray | None
-    groups: np.ndarray | None = None
-
-    def at(self, positions: np.ndarray) -> Rows:
-        """Return the rows at these positions."""
-        return Rows(
-            rows_of(self.X, positions),
-            self.y[positions],
-            self.encoded[positions],
-            None if self.sample_weight is None else self.sample_weight[positions],
-            None if self.groups is None else self.groups[positions],
-        )
-
-    def weighing(self) -> Rows:
-        """Return the rows that weigh anything."""
-        if self.sample_weight is None or (self.sample_weight > 0).all():
-            return self
-        return self.at(np.flatnonzero(self.sample_weight > 0))
+__all__ = ["Fitting"]
 
 
 _SCIKERAS_HOOKS = {
@@ -104,76 +61,20 @@ _SCIKERAS_HOOKS = {
 # Hooks of SciKeras that subclasses may bring, which would have no effect.
 
 
-class Fitting(CallbackSupportMixin, KerasParameters):
-    """Base of the estimators that takes rows through a fit.
-
-    What a classifier and a regressor do each in their own way comes first.
-    """
+class Fitting(CallbackSupportMixin, KindOfTarget):
+    """Base of the estimators that takes rows through a fit."""
 
     _network: Network
     _members: list[Network]
     _seeds: Seeds
     _n_epochs_trained: int
+    _ends_by: str | None
+    _takes_raw: bool
     n_features_in_: int
     encoder_: Any
     history_: dict[str, list[float]]
     histories_: list[dict[str, list[float]]]
-
-    @abstractmethod
-    def _check_target(self, y: Any) -> np.ndarray:
-        """Return the target as an array."""
-
-    @abstractmethod
-    def _learn_target(self, y: np.ndarray, classes: Any) -> None:
-        """Learn the labels, or the shape of the values."""
-
-    @abstractmethod
-    def _encode_target(self, y: np.ndarray) -> np.ndarray:
-        """Return the target as numbers, with one row for each of its rows."""
-
-    @abstractmethod
-    def _task_choices(self) -> list[list[Task]]:
-        """Return what the outputs of the network may be to learn."""
-
-    @abstractmethod
-    def _target_facts(self) -> dict[str, Any]:
-        """Return what a builder is told about the target, which become attributes too."""
-
-    @abstractmethod
-    def _network_targets(self, encoded: np.ndarray, n_outputs: int) -> list[np.ndarray]:
-        """Return what each output of the network learns."""
-
-    @abstractmethod
-    def _decide(self, outputs: list[np.ndarray]) -> np.ndarray:
-        """Return predictions from the network's outputs."""
-
-    def _learn_weights(
-        self, settings: SimpleNamespace, encoded: np.ndarray, sample_weight: np.ndarray | None
-    ) -> None:
-        """Learn what the target says about the weights of rows."""
-
-    def _has_other_weights(self, settings: SimpleNamespace) -> bool:  # noqa: ARG002
-        """Return whether the weights by target are to be learnt anew as training goes on."""
-        return False
-
-    def _weights_of(self, encoded: np.ndarray) -> np.ndarray | None:  # noqa: ARG002
-        """Return the weights of rows by their target; None weighs all the same."""
-        return None
-
-    def _check_fits_network(self, encoded: np.ndarray) -> None:
-        """Raise if the outputs of the network cannot give this target."""
-
-    def _learn_units(self, training: Rows) -> None:
-        """Learn the units of the target from the training rows."""
-
-    def _stratification(self, encoded: np.ndarray) -> tuple[Any, Any]:  # noqa: ARG002
-        """Return codes and labels whose shares a hold-out keeps."""
-        return None, None
-
-    def _score_arguments(self) -> dict[str, Any]:
-        return {}
-
-    # The way of the data
+    resolved_params_: dict[str, Any]
 
     def _check(self, settings: SimpleNamespace) -> None:
         check_parameters(settings)
@@ -183,6 +84,37 @@ class Fitting(CallbackSupportMixin, KerasParameters):
                 raise TypeError(f"{type(self).__name__}.{hook} is a hook of SciKeras. {fix}")
         if isinstance(settings.scoring, str) and settings.scoring != "loss":
             get_scorer(settings.scoring)
+
+    def _resolve(
+        self, settings: SimpleNamespace, rows: Rows, *, goes_on: bool, is_one_epoch: bool = False
+    ) -> None:
+        """Choose what the user left to nnkit; a training that goes on keeps what it had."""
+        n_samples = len(rows.y)
+        if rows.sample_weight is not None:
+            n_samples = int(np.sum(rows.sample_weight > 0))
+        table = TableFacts(n_samples, self.n_features_in_, is_classifier(self))
+        if goes_on:
+            self._check_goes_on(settings)
+        resolved = resolve(settings, table, builder_hyperparameters(self._routed()))
+        # An epoch in between is no word on how later fits go on.
+        if not (goes_on and is_one_epoch):
+            self.resolved_params_ = resolved
+
+    def _check_goes_on(self, settings: SimpleNamespace) -> None:
+        """Raise if a training cannot go on; it goes on with as many networks as there are."""
+        if settings.n_members == "auto":
+            settings.n_members = len(self._members)
+        if settings.n_members != len(self._members):
+            raise ValueError(
+                f"n_members={settings.n_members}, but {len(self._members)} network(s) are to be "
+                "trained further. Set n_members back, or fit anew with warm_start=False."
+            )
+        if self._ends_by == "optimizer":
+            raise ValueError(
+                "The training cannot go on: its learning rate followed a schedule, which has come "
+                "to its end. Train by partial_fit from the beginning, or with warm_start=True "
+                "already in the first fit; or give an optimizer without a schedule."
+            )
 
     def _check_announced(self, classes: Any) -> None:
         """Raise if other classes are announced than in the first call."""
@@ -204,9 +136,7 @@ class Fitting(CallbackSupportMixin, KerasParameters):
                 f"This {type(self).__name__} estimator requires y to be passed, "
                 "but the target y is None."
             )
-        X_checked = check_table(
-            self, X, reset=learn is not None, goes_to_encoder=self._has_own_encoder()
-        )
+        X_checked = self._check_table(X, reset=learn is not None)
         y_checked = self._check_target(y)
         n_samples = n_samples_of(X_checked)
         if len(y_checked) != n_samples:
@@ -235,32 +165,19 @@ class Fitting(CallbackSupportMixin, KerasParameters):
             check_weights(weight)
         return Rows(X_checked, y_checked, encoded, weight, grouping)
 
-    def _has_own_encoder(self) -> bool:
-        return not (self.encoder is None or isinstance(self.encoder, str))
-
-    def _split(self, rows: Rows, settings: SimpleNamespace, seed: int) -> tuple[Rows, Rows | None]:
-        split = settings.validation_split
-        if split is None and settings.early_stopping:
-            split = 0.1
-        if split is None:
-            return rows.weighing(), None
-        if not isinstance(split, (int, float, np.number)):
-            # Its positions count all rows, also those that weigh nothing.
-            training_rows, validation_rows = split_rows(split, rows.X, rows.y, rows.groups)
-            parts = rows.at(training_rows).weighing(), rows.at(validation_rows).weighing()
-            if not all(len(part.y) for part in parts):
-                raise ValueError(
-                    f"validation_split={split!r} yields a part whose rows all have weight zero."
-                )
-            return parts
-        rows = rows.weighing()
-        if split > 0:
-            training_rows, validation_rows = holdout_rows(
-                len(rows.y), float(split), seed, *self._stratification(rows.encoded)
+    def _check_table(self, X: Any, *, reset: bool) -> Any:
+        """Return the table, checked by the encoder if that takes more than numbers."""
+        is_own = not (self.encoder is None or isinstance(self.encoder, str))
+        if reset:
+            encoder = make_encoder(self.encoder, model=self.model, is_sparse=sparse.issparse(X))
+            self._takes_raw = not is_own and isinstance(encoder, TabularEncoder)
+        is_raw = self._takes_raw
+        if reset and is_raw and isinstance(X, Mapping) and not sparse.issparse(X):
+            raise ValueError(
+                f"X is a dict of inputs, but model={self.model!r} takes one table. Give a "
+                "function that builds a network with these inputs."
             )
-        else:
-            return rows, None
-        return rows.at(training_rows), rows.at(validation_rows)
+        return check_table(self, X, reset=reset, goes_to_encoder=is_own or is_raw, is_raw=is_raw)
 
     def _fit_rows(
         self,
@@ -276,76 +193,100 @@ class Fitting(CallbackSupportMixin, KerasParameters):
         from nnkit.training.callbacks import make_callbacks
         from nnkit.training.placement import on_device
 
-        held_out: Rows | None
+        held_out: Rows | None = None
         if validation is not None:
-            training = rows.weighing()
+            rows, parts = rows.weighing(), [Part()]
             held_out = self._check_rows(*validation, None).weighing()
         else:
-            training, held_out = self._split(rows, settings, self._seeds.split)
-        if not goes_on:
-            self._learn_units(training)
+            stratification = self._stratification(rows.encoded)
+            rows, parts = parts_of(rows, settings, self._seeds.split, *stratification)
+        # Networks that hold out a part each have all that is not theirs alone from all rows.
+        shared = rows if len(parts) > 1 else rows.at(parts[0].training)
+        if len(parts) == 1 and parts[0].validation is not None:
+            held_out = rows.at(parts[0].validation)
+        if goes_on:
+            X_encoded = encode(self.encoder_, shared.X)
+            if self._ends_by == "builder":
+                self._prolong(X_encoded, shared, settings)
+        else:
+            self._learn_units(shared, settings)
             self.encoder_ = make_encoder(
-                self.encoder,
-                is_ready_made=isinstance(self.model, str),
-                is_sparse=sparse.issparse(training.X),
+                self.encoder, model=self.model, is_sparse=sparse.issparse(shared.X)
             )
-            if self.encoder_ is not None:
-                self.encoder_.fit(training.X, training.y)
-        X_encoded = encode(self.encoder_, training.X)
+            X_encoded = encode_first(self.encoder_, shared.X, shared.y)
+            n_steps = self._n_steps(settings, parts, n_epochs, len(shared.y))
+            self._build(X_encoded, shared, settings, n_steps)
         routed = {**self._routed(), "callbacks": settings.callbacks}
+        self._check_calibration(settings, has_held_out=held_out is not None or len(parts) > 1)
         callback_arguments = routed_to("callbacks", routed) | routed_to("fit__callbacks", routed)
-        if not goes_on:
-            self._build(X_encoded, training, settings)
         for member in self._members:
             member.keeps_optimizer |= keeps_optimizer
         callbacks = [make_callbacks(settings.callbacks, callback_arguments) for _ in self._members]
         self.callbacks_ = callbacks[0]
-        network = self._network
-        with on_device(network.device):
-            data = self._training_data(training, X_encoded)
-            score = None
-            if held_out is not None:
-                X_validation = encode(self.encoder_, held_out.X)
-                data = replace(data, validation=self._training_data(held_out, X_validation))
-                score = self._score_of_outputs(settings.scoring, held_out)
+        with on_device(self._network.device):
+            shares = self._shares(shared, X_encoded, held_out, parts)
             self.histories_ = [{} for _ in self._members]
             self.best_epoch_, self.n_iter_, self.engine_ = 0, 0, "graph"
             if n_epochs:
-                plan = self._plan(settings, n_epochs, len(training.y), score)
                 callbacks[0] = [*callbacks[0], *self._epoch_tasks(n_epochs, rows)]
-                records = self._trained(data, plan, callbacks)
+                records = self._trained(shares, settings, n_epochs, callbacks)
                 self.histories_ = [record.history for record in records]
                 self.best_epoch_ = records[0].best_epoch
                 self.n_iter_ = len(records[0].history.get("loss", []))
                 self.engine_ = records[0].engine
+                self._calibrate(settings, shares)
             self.history_ = self.histories_[0]
         self._n_epochs_trained += self.n_iter_
         if not goes_on:
             self.background_ = None
-            if self.n_background and not sparse.issparse(training.X):
-                sample = background_rows(len(training.y), self.n_background, self._seeds.background)
-                self.background_ = copy.deepcopy(with_names(self, rows_of(training.X, sample)))
+            if self.n_background and not sparse.issparse(shared.X):
+                sample = background_rows(len(shared.y), self.n_background, self._seeds.background)
+                self.background_ = copy.deepcopy(with_names(self, rows_of(shared.X, sample)))
+
+    def _shares(
+        self, shared: Rows, X_encoded: Any, held_out: Rows | None, parts: list[Part]
+    ) -> list[Share]:
+        """Return what each network trains and validates on, or the one share of all."""
+        if len(parts) == 1:
+            validation = None
+            if held_out is not None:
+                validation = self._training_data(held_out, encode(self.encoder_, held_out.X))
+            data = self._training_data(shared, X_encoded)
+            return [Share(replace(data, validation=validation), held_out, len(shared.y))]
+        shares = []
+        for part in parts:
+            data, validation = (
+                self._training_data(shared.without_table().at(at), rows_at(X_encoded, at))
+                for at in (part.training, part.validation)
+            )
+            held_out, n_training = shared.at(part.validation), part.n_training(len(shared.y))
+            shares.append(Share(replace(data, validation=validation), held_out, n_training))
+        return shares
 
     def _trained(
-        self, data: TrainingData, plan: TrainingPlan, callbacks: list[list[Any]]
+        self,
+        shares: list[Share],
+        settings: SimpleNamespace,
+        n_epochs: int,
+        callbacks: list[list[Any]],
     ) -> list[TrainingRecord]:
         """Train the members, several side by side, and say what happened to each."""
         from nnkit.training import run_together, train
 
-        trainings = [
-            partial(
-                train,
-                member,
-                data,
-                replace(
-                    plan,
-                    callbacks=callbacks[position],
-                    seed=self._seeds.of_member(position).shuffle,
-                    verbose=0 if position else plan.verbose,
-                ),
+        trainings = []
+        for position, member in enumerate(self._members):
+            share = shares[position % len(shares)]
+            score = None
+            if share.held_out is not None:
+                score = self._score_of_outputs(settings.scoring, share.held_out)
+            plan = self._plan(settings, n_epochs, share, score)
+            of_member = replace(
+                plan,
+                callbacks=callbacks[position],
+                seed=self._seeds.of_member(position).shuffle,
+                verbose=0 if position else plan.verbose,
             )
-            for position, member in enumerate(self._members)
-        ]
+            trainings.append(partial(train, member, share.data, of_member))
         if len(trainings) == 1:
             return [trainings[0]()]
         before = [member.state for member in self._members]
@@ -356,12 +297,15 @@ class Fitting(CallbackSupportMixin, KerasParameters):
                 member.state = state
             raise
 
-    def _build(self, X_encoded: Any, training: Rows, settings: SimpleNamespace) -> None:
+    def _build(
+        self, X_encoded: Any, training: Rows, settings: SimpleNamespace, n_steps: int | None
+    ) -> None:
         from nnkit.training import Network
         from nnkit.training.rows import take_on_host
 
         facts = self._facts(X_encoded, training)
-        recipe = self._recipe(Meta(**facts), X_encoded, training, settings)
+        meta = Meta(**facts, **columns_of(self.encoder_, facts["X_shape_"]))
+        recipe = self._recipe(meta, X_encoded, training, settings, n_steps)
         self._members = [
             Network(
                 replace(recipe, seed=self._seeds.of_member(position).build),
@@ -376,6 +320,16 @@ class Fitting(CallbackSupportMixin, KerasParameters):
             if name not in ("feature_names_in_", "n_features_in_"):
                 setattr(self, name, fact)
 
+    def _prolong(self, X_encoded: Any, training: Rows, settings: SimpleNamespace) -> None:
+        """Build networks whose training has no end, with the weights that there are.
+
+        Those that were built for a number of steps have a learning rate of 0 behind it.
+        """
+        ended = self._members
+        self._build(X_encoded, training, settings, None)
+        for member, before in zip(self._members, ended, strict=True):
+            member.take_values_of(before)
+
     def _training_data(self, rows: Rows, X_encoded: Any) -> TrainingData:
         from nnkit.training import TrainingData
 
@@ -389,20 +343,23 @@ class Fitting(CallbackSupportMixin, KerasParameters):
             None if weight is None else weight.astype(network.target_dtype),
         )
 
+    def _n_steps(
+        self, settings: SimpleNamespace, parts: list[Part], n_epochs: int, n_samples: int
+    ) -> int | None:
+        """Return the optimizer steps of the training; None if it may go on later."""
+        if settings.warm_start or not n_epochs:
+            return None
+        sizes = [part.n_training(n_samples) for part in parts]
+        return n_epochs * math.ceil(max(sizes) / _n_rows_of_batch(settings, max(sizes)))
+
     def _plan(
-        self, settings: SimpleNamespace, n_epochs: int, n_samples: int, score: Any
+        self, settings: SimpleNamespace, n_epochs: int, share: Share, score: Any
     ) -> TrainingPlan:
         from nnkit.training import TrainingPlan
 
-        if settings.batch_size == "auto":
-            batch_size = min(200, n_samples)
-        else:
-            # None is Keras' own default.
-            wanted = 32 if settings.batch_size is None else int(settings.batch_size)
-            batch_size = n_samples if wanted == -1 else wanted
         return TrainingPlan(
             epochs=n_epochs,
-            batch_size=batch_size,
+            batch_size=_n_rows_of_batch(settings, share.n_samples),
             shuffle=bool(settings.shuffle),
             seed=self._seeds.shuffle,
             stops_early=bool(settings.early_stopping),
@@ -448,15 +405,24 @@ class Fitting(CallbackSupportMixin, KerasParameters):
             **self._target_facts(),
         }
 
-    def _recipe(self, meta: Meta, X: Any, training: Rows, settings: SimpleNamespace) -> Recipe:
+    def _recipe(
+        self,
+        meta: Meta,
+        X: Any,
+        training: Rows,
+        settings: SimpleNamespace,
+        n_steps: int | None,
+    ) -> Recipe:
         from nnkit.training import Compilation, Recipe
 
-        routed = self._routed()
+        routed = {**settings.of_builder, **self._routed()}
         compilation = Compilation(
-            self.optimizer,
+            settings.optimizer,
             self.loss,
             self.metrics,
             {prefix: routed_to(prefix, routed) for prefix in PREFIXES},
+            n_steps if _is_scheduled(settings.optimizer, routed) else None,
+            wins=isinstance(self.model, str) and self.optimizer != "auto",
         )
         seed, policy = self._seeds.build, settings.dtype_policy
         builder = resolve_builder(self.model)
@@ -470,17 +436,22 @@ class Fitting(CallbackSupportMixin, KerasParameters):
                 )
             # A copy of its own, which goes into pickles: the user may train theirs further.
             own = copy.deepcopy(self.model)
+            self._ends_by = None if compilation.n_steps is None else "optimizer"
             return Recipe(own, {}, compilation, seed=seed, dtype_policy=policy)
         n_outputs = len(self._task_choices()[0])
         targets = self._network_targets(training.encoded, n_outputs)
         offered = {
             "meta": meta,
             "compile_kwargs": None,
-            "params": self.get_params(),
+            "params": {**self.get_params(), **_chosen(settings)},
+            "n_steps": n_steps,
             "X": X,
             "y": targets[0] if n_outputs == 1 else targets,
         }
         arguments = builder_arguments(builder, builder_hyperparameters(routed), offered)
+        self._ends_by = None if compilation.n_steps is None else "optimizer"
+        if self._ends_by is None and n_steps is not None and "n_steps" in arguments:
+            self._ends_by = "builder"
         wants_compile_kwargs = "compile_kwargs" in arguments
         arguments.pop("compile_kwargs", None)
         return Recipe(
@@ -509,3 +480,28 @@ class Fitting(CallbackSupportMixin, KerasParameters):
             **self._score_arguments(),
         )
         return scoring_name(scoring), score
+
+
+def _n_rows_of_batch(settings: SimpleNamespace, n_samples: int) -> int:
+    # None is Keras' own default.
+    wanted = 32 if settings.batch_size is None else int(settings.batch_size)
+    return n_samples if wanted == -1 else wanted
+
+
+def _is_scheduled(optimizer: Any, routed: Mapping[str, Any]) -> bool:
+    """Return whether the optimizer has a schedule that wants to know the steps.
+
+    Where it has none, fits of other lengths share their network.
+    """
+    given = list(routed_to("optimizer", routed).values())
+    parts: list[Any] = [optimizer, getattr(optimizer, "inner_optimizer", None)]
+    for part in parts:
+        if hasattr(part, "apply_gradients") and not isinstance(part, type):
+            given += [learning_rate_or_schedule(part), part.weight_decay]
+    # Schedules that wait to be told have the attribute, and nothing in it.
+    return any(getattr(part, "n_steps", 0) is None for part in given)
+
+
+def _chosen(settings: SimpleNamespace) -> dict[str, Any]:
+    """Return the settings of which "auto" says nothing to a builder."""
+    return {name: getattr(settings, name) for name in AUTOMATIC if hasattr(settings, name)}

@@ -11,10 +11,10 @@ from sklearn.callback import with_callbacks
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from nnkit.encoding import encode
-from nnkit.estimators.fitting import Fitting, Seeds
+from nnkit.encoding import encode, make_encoder
+from nnkit.estimators.fitting import Fitting
+from nnkit.estimators.parts import Seeds
 from nnkit.estimators.routing import FIT_ARGUMENTS, PREDICT_ARGUMENTS, routed_to
-from nnkit.estimators.tables import check_table
 from nnkit.estimators.transaction import all_or_nothing
 
 if TYPE_CHECKING:
@@ -34,17 +34,18 @@ class KerasEstimator(Fitting):
 
     def __init__(
         self,
-        model: Any = "mlp",
+        model: Any = "auto",
         *,
+        preset: str = "default",
         loss: Any = None,
-        optimizer: Any = "adam",
+        optimizer: Any = "auto",
         metrics: Any = None,
         callbacks: Any = None,
-        epochs: int = 100,
-        batch_size: int | str = "auto",
-        early_stopping: bool = False,
+        epochs: int | str = "auto",
+        batch_size: int | str | None = "auto",
+        early_stopping: bool | str = "auto",
         validation_split: Any = None,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: int | str = "auto",
         tol: float = 0.0,
         scoring: Any = "loss",
         encoder: Any = "auto",
@@ -56,11 +57,12 @@ class KerasEstimator(Fitting):
         engine: str = "auto",
         time_limit: float | None = None,
         n_background: int = 100,
-        n_members: int = 1,
+        n_members: int | str = "auto",
         verbose: int = 0,
         **routed: Any,
     ) -> None:
         self.model = model
+        self.preset = preset
         self.loss = loss
         self.optimizer = optimizer
         self.metrics = metrics
@@ -117,7 +119,7 @@ class KerasEstimator(Fitting):
             Rows to validate on, instead of a ``validation_split``; encoded as the training
             rows are.
         groups : array-like of shape (n_samples,), default=None
-            Groups for a splitter given as ``validation_split``.
+            Groups whose rows stay together where ``validation_split`` holds rows out.
         **fit_arguments : object
             ``epochs``, ``batch_size``, ``callbacks``, ``class_weight``, ``shuffle``,
             ``validation_split`` and ``verbose`` win over the parameters of that name;
@@ -140,6 +142,7 @@ class KerasEstimator(Fitting):
         """
         settings = self._settings(fit_arguments)
         validation = _validation_arguments(settings, X_val, y_val, sample_weight_val)
+        settings.has_validation_rows = validation is not None
         with all_or_nothing(self):
             self._check(settings)
             goes_on = settings.warm_start and self.__sklearn_is_fitted__()
@@ -149,6 +152,7 @@ class KerasEstimator(Fitting):
                 self._seeds = Seeds.of(settings.random_state)
                 rows = self._check_rows(X, y, sample_weight, groups, learn=settings)
                 self._n_epochs_trained = 0
+            self._resolve(settings, rows, goes_on=goes_on)
             self._fit_rows(
                 rows,
                 settings,
@@ -174,7 +178,12 @@ class KerasEstimator(Fitting):
                 "partial_fit trains for one epoch; it takes neither epochs nor initial_epoch. "
                 "Call it repeatedly, or use fit with warm_start=True."
             )
-        settings.early_stopping = False
+        settings.early_stopping, settings.calibration = False, None
+        settings.has_validation_rows = settings.validation_data is not None
+        # Nobody knows for how long a training goes on that is made of calls.
+        settings.warm_start = True
+        if settings.n_members == "auto" and not self.__sklearn_is_fitted__():
+            settings.n_members = 1
         with all_or_nothing(self):
             self._check(settings)
             goes_on = self.__sklearn_is_fitted__()
@@ -185,7 +194,9 @@ class KerasEstimator(Fitting):
                 self._seeds = Seeds.of(settings.random_state)
                 rows = self._check_rows(X, y, sample_weight, None, learn=settings, classes=classes)
                 self._n_epochs_trained = 0
-            earlier = self.histories_ if goes_on else [{}] * self.n_members
+            self._resolve(settings, rows, goes_on=goes_on, is_one_epoch=True)
+            earlier = self.histories_ if goes_on else [{}] * settings.n_members
+            temperature = vars(self).get("temperature_")
             validation = _validation_arguments(settings, None, None, None)
             self._fit_rows(
                 rows,
@@ -195,6 +206,8 @@ class KerasEstimator(Fitting):
                 goes_on=goes_on,
                 keeps_optimizer=True,
             )
+            if temperature is not None:
+                self.temperature_ = temperature
             self.histories_ = [
                 _joined(*histories) for histories in zip(earlier, self.histories_, strict=True)
             ]
@@ -221,7 +234,9 @@ class KerasEstimator(Fitting):
             self._seeds = Seeds.of(settings.random_state)
             rows = self._check_rows(X, y, None, None, learn=settings)
             self._n_epochs_trained = 0
-            settings.validation_split, settings.early_stopping = None, False
+            settings.early_stopping, settings.calibration = False, None
+            settings.validation_split, settings.has_validation_rows = 0, False
+            self._resolve(settings, rows, goes_on=False)
             self._fit_rows(
                 rows,
                 settings,
@@ -242,7 +257,7 @@ class KerasEstimator(Fitting):
                 f"{type(self).__name__}.predict has no argument {unknown[0]!r}. "
                 f"It takes {PREDICT_ARGUMENTS}."
             )
-        X_checked = check_table(self, X, reset=False, goes_to_encoder=self._has_own_encoder())
+        X_checked = self._check_table(X, reset=False)
         X_encoded = encode(self.encoder_, X_checked)
         batch_size = arguments.get("batch_size")
         chunk_rows = None if batch_size in (None, -1, "auto") else int(batch_size)
@@ -281,12 +296,16 @@ class KerasEstimator(Fitting):
         tags.input_tags.sparse = True
         if self.encoder is None or not isinstance(self.model, str):
             tags.input_tags.three_d_array = True
-        if self._has_own_encoder():
-            encoder_tags = get_tags(self.encoder).input_tags
+        try:
+            encoder = make_encoder(self.encoder, model=self.model)
+        except ValueError:
+            return tags  # fit says what is wrong with it
+        if encoder is not None:
+            encoder_tags = get_tags(encoder).input_tags
             tags.input_tags.allow_nan = encoder_tags.allow_nan
             tags.input_tags.string = encoder_tags.string
             tags.input_tags.categorical = encoder_tags.categorical
-            tags.input_tags.sparse = encoder_tags.sparse
+            tags.input_tags.sparse = encoder_tags.sparse or isinstance(self.encoder, str)
             tags.input_tags.three_d_array = encoder_tags.three_d_array
         return tags
 

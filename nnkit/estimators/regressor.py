@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +11,8 @@ from sklearn.callback import with_callbacks
 from sklearn.utils import assert_all_finite
 
 from nnkit.encoding import ContinuousTarget
-from nnkit.estimators.fitting import Rows
 from nnkit.estimators.keras_estimator import KerasEstimator
+from nnkit.estimators.parts import Rows
 
 if TYPE_CHECKING:
     from nnkit.training import Task
@@ -24,40 +25,55 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
 
     Parameters
     ----------
-    model : str, callable or keras.Model, default="mlp"
-        Where the network comes from. A name of a ready-made builder (``"mlp"``); a callable
+    model : str, callable or keras.Model, default="auto"
+        Where the network comes from. "auto" is what does well on tables without tuning, as
+        ``preset`` says. A name of a ready-made builder is ``"mlp"``, ``"realmlp"`` or
+        ``"realmlp_simplified"`` (`nnkit.builders`); a callable is a function
         that returns a ``keras.Model``, compiled or not; or a ``keras.Model``, which each fit
         copies with its weights, so that a pretrained one stays pretrained. A callable gets
         those of ``meta`` (`nnkit.builders.Meta`, the facts about the data),
         ``compile_kwargs`` (ready arguments of ``keras.Model.compile``), ``params`` (all
-        parameters), ``X`` and ``y`` (encoded training data) that it names, and its
-        hyperparameters from ``model__*``.
+        parameters), ``X`` and ``y`` (encoded training data) and ``n_steps`` (optimizer steps of
+        the fit, for schedules; None if it may go on) that it names, and its hyperparameters
+        from ``model__*``.
+    preset : {"fast", "default", "best"}, default="default"
+        What ``model="auto"`` spends: "fast" is one network, "default" an ensemble by
+        cross-validation that takes about a minute of CPU on 10,000 rows of 20 columns and
+        seconds on small tables, "best" a larger one that is trained for longer. Where it has
+        the choice, a parameter that is set wins. See ``resolved_params_`` for what it chose.
     loss : str, class, keras.losses.Loss, callable, list or dict of these, or None, default=None
         What training minimises; a list or dict has one for each output of the network. None
         means the mean of squared errors.
-    optimizer : str, class or keras.optimizers.Optimizer, default="adam"
-        How it is minimised. An instance is copied for each fit.
+    optimizer : str, class or keras.optimizers.Optimizer, default="auto"
+        How it is minimised. "auto" is what the builder compiles with, and "adam" if it does
+        not compile. An instance is copied for each fit; schedules of `nnkit.optimizers`
+        without a number of steps get that of the fit.
     metrics : str, class, keras.metrics.Metric, callable, or list or dict of them, default=None
         What ``history_`` records beside the loss.
     callbacks : keras.callbacks.Callback, class, or list or dict of them, default=None
         Called during training. Instances are copied for each fit; classes are instantiated
         with ``callbacks__*``. They see a live model at each epoch; those that want to be
         called at each batch make ``engine="auto"`` train with Keras' own fit.
-    epochs : int, default=100
+    epochs : int or "auto", default="auto"
         Passes over the training rows, at least 1; with ``early_stopping`` the most there are.
+        "auto" is 100, for RealMLP 256, and by the size of the table for ``model="auto"``.
     batch_size : int, "auto" or None, default="auto"
-        Rows per optimizer step, at least 1. "auto" is min(200, n_samples); -1 is all rows;
-        None is Keras' default, 32.
-    early_stopping : bool, default=False
+        Rows per optimizer step, at least 1. "auto" is min(200, n_samples), for RealMLP 256,
+        and by the size of the table for ``model="auto"``; -1 is all rows; None is Keras'
+        default, 32.
+    early_stopping : bool or "auto", default="auto"
         Whether to stop when the score on held-out rows has not improved by more than ``tol``
-        for ``n_iter_no_change`` epochs, and to keep the weights of the best epoch.
+        for ``n_iter_no_change`` epochs, and to keep the weights of the best epoch. "auto" is
+        True for RealMLP and ``model="auto"``, and False otherwise.
     validation_split : float, splitter, iterable or None, default=None
-        Fraction in [0, 1) of the rows that is held out; or a scikit-learn
-        splitter, whose first split is taken, with ``groups`` as given to ``fit``; or an
-        iterable of pairs of training and validation rows. None is 0.1 with
-        ``early_stopping``, else 0. Held-out rows give ``val_*`` in ``history_``.
-    n_iter_no_change : int, default=10
-        Epochs without improvement after which ``early_stopping`` stops, at least 1.
+        Fraction in [0, 1) of the rows that is held out; a number of folds of at least 2, or a
+        scikit-learn splitter, of whose splits the first network has the first, the second the
+        second, and so on, with ``groups`` as given to ``fit``; or an iterable of pairs of
+        training and validation rows. None is 0.1 with ``early_stopping``, else 0; where that is
+        left to nnkit, so is this. Held-out rows give ``val_*`` in ``history_``.
+    n_iter_no_change : int or "auto", default="auto"
+        Epochs without improvement after which ``early_stopping`` stops, at least 1. "auto" is
+        10; RealMLP and ``model="auto"`` train all their epochs.
     tol : float, default=0.0
         What an improvement must exceed, at least 0, in units of the score.
     scoring : str, callable or None, default="loss"
@@ -65,8 +81,10 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         scikit-learn scorer or its name is recorded as ``val_<name>``, where greater is
         better; None is R².
     encoder : "auto", None or transformer, default="auto"
-        What stands before the network. "auto" is a ``StandardScaler`` before a ready-made
-        builder and nothing before a user's own; None is nothing; a transformer is cloned and
+        What stands before the network. "auto" is a `nnkit.encoding.TabularEncoder` before a
+        ready-made builder, so that the table may have strings, categories, dates and missing
+        values, or a ``StandardScaler`` if the table is sparse; and nothing before a user's own
+        builder. None is nothing; a transformer is cloned and
         fitted on the training rows, and takes the table as it came.
     shuffle : bool, default=True
         Whether each epoch takes the rows in another order.
@@ -93,9 +111,10 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         so far are kept. None sets no limit.
     n_background : int, default=100
         Training rows kept as background for explanations, at least 0.
-    n_members : int, default=1
+    n_members : int or "auto", default="auto"
         Networks that are trained side by side with other initial weights and orders of rows, and
-        whose values are averaged, at least 1: a deep ensemble [1]_.
+        whose values are averaged, at least 1: a deep ensemble [1]_. "auto" is 1, and several
+        for ``model="auto"``.
     verbose : {0, 1, 2, "auto"}, default=0
         0 is silent, 1 or "auto" shows a progress bar on fits longer than half a second, 2 prints a line
         for each epoch.
@@ -121,6 +140,8 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         Position in ``history_`` of the epoch whose weights the network has.
     n_iter_ : int
         Epochs that were run.
+    resolved_params_ : dict
+        What the fit went by where parameters are "auto" or None, by parameter.
     n_features_in_ : int
         Columns of the table.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -163,7 +184,7 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     >>> from sklearn.datasets import load_diabetes
     >>> from nnkit import KerasRegressor
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
-    >>> reg = KerasRegressor(model__units=(16,), epochs=5, random_state=0).fit(X, y)
+    >>> reg = KerasRegressor("mlp", model__units=(16,), epochs=5, random_state=0).fit(X, y)
     >>> reg.predict(X.head(2)).shape
     (2,)
     """
@@ -253,12 +274,12 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
             )
         return y
 
-    def _learn_units(self, training: Rows) -> None:
-        self._units = (
-            ContinuousTarget.standard(training.y, training.sample_weight)
-            if isinstance(self.model, str)
-            else ContinuousTarget()
-        )
+    def _learn_units(self, training: Rows, settings: SimpleNamespace) -> None:
+        self._units = ContinuousTarget()
+        if isinstance(self.model, str):
+            self._units = ContinuousTarget.standard(
+                training.y, training.sample_weight, is_clipped=settings.is_clipped
+            )
 
     def _task_choices(self) -> list[list[Task]]:
         from nnkit.training import Task

@@ -20,7 +20,9 @@ def n_samples_of(X: Any) -> int:
     return int(X.shape[0]) if hasattr(X, "shape") else len(X)
 
 
-def check_table(estimator: Any, X: Any, *, reset: bool, goes_to_encoder: bool) -> Any:
+def check_table(
+    estimator: Any, X: Any, *, reset: bool, goes_to_encoder: bool, is_raw: bool = False
+) -> Any:
     """Return a table that the estimator can go on with.
 
     Parameters
@@ -32,7 +34,9 @@ def check_table(estimator: Any, X: Any, *, reset: bool, goes_to_encoder: bool) -
     reset : bool
         Whether to learn the columns, or to compare with those that were learnt.
     goes_to_encoder : bool
-        Whether an encoder of the user's takes the table as it came.
+        Whether an encoder takes the table as it came.
+    is_raw : bool, default=False
+        Whether that encoder is nnkit's own, for tables of two axes with any kind of values.
 
     Returns
     -------
@@ -55,6 +59,13 @@ def check_table(estimator: Any, X: Any, *, reset: bool, goes_to_encoder: bool) -
     if reset:
         estimator._input_shapes = None
     if goes_to_encoder:
+        if is_raw:
+            _check_unique_names(X)
+        if is_raw and not hasattr(X, "columns"):
+            as_array = X if hasattr(X, "shape") else _array_of(X)
+            return validate_data(
+                estimator, as_array, reset=reset, dtype=None, ensure_all_finite=False
+            )
         # The encoder knows what it takes; here only the columns are compared.
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         return X if hasattr(X, "shape") else np.asarray(X)
@@ -95,6 +106,23 @@ def check_table(estimator: Any, X: Any, *, reset: bool, goes_to_encoder: bool) -
     if reset:
         estimator._row_shape = X_checked.shape[1:]
     return X_checked
+
+
+def _check_unique_names(X: Any) -> None:
+    """Raise a ValueError that names a column of a table which it has twice."""
+    seen: set[Any] = set()
+    for name in getattr(X, "columns", ()):
+        if name in seen:
+            raise ValueError(
+                f"Column names must be unique. Got {name!r} more than once; rename one of them."
+            )
+        seen.add(name)
+
+
+def _array_of(rows: Any) -> np.ndarray:
+    """Return a list of rows as an array, whose numbers stay numbers beside text."""
+    array = np.asarray(rows)
+    return array if array.dtype.kind in "fiubc" else np.asarray(rows, dtype=object)
 
 
 def _check_inputs(estimator: Any, X: Mapping[str, Any], *, reset: bool) -> dict[str, np.ndarray]:

@@ -47,8 +47,8 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
     loss : str, class, keras.losses.Loss, callable, list or dict of these, or None, default=None
         What training minimises; a list or dict has one for each output of the network. None
         means the mean of squared errors.
-    optimizer : str, class or keras.optimizers.Optimizer, default="adam"
-        How it is minimised. An instance is copied for each fit.
+    optimizer : str, class or keras.optimizers.Optimizer, default="auto"
+        How it is minimised. "auto" is what the builder compiles with, and else "adam". An instance is copied for each fit.
     metrics : str, class, keras.metrics.Metric, callable, or list or dict of them, default=None
         What ``history_`` records beside the loss.
     callbacks : keras.callbacks.Callback, class, or list or dict of them, default=None
@@ -158,7 +158,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         layer: str | None = "representation",
         task: str = "auto",
         loss: Any = None,
-        optimizer: Any = "adam",
+        optimizer: Any = "auto",
         metrics: Any = None,
         callbacks: Any = None,
         epochs: int = 100,
@@ -237,8 +237,9 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
             raise ValueError(f"task must be one of {list(_TASKS)}. Got {self.task!r} instead.")
         goes_on = self.warm_start and self.__sklearn_is_fitted__()
         X_checked = self._check_table(X, reset=not goes_on)
+        is_named = isinstance(self.model, str)
         if not goes_on:
-            self.encoder_ = make_encoder(self.encoder, is_ready_made=isinstance(self.model, str))
+            self.encoder_ = make_encoder(self.encoder, model="autoencoder" if is_named else None)
             if self.encoder_ is not None:
                 self.encoder_.fit(X_checked, y)
         X_encoded = self._encoded(X_checked)
@@ -269,7 +270,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
             name: value for name, value in self.get_params(deep=False).items() if name not in own
         }
         cls = KerasClassifier if task == "classification" else KerasRegressor
-        return cls(self.model, encoder=None, n_background=0, **params), y
+        return cls(self.model, encoder=None, n_background=0, n_members=1, **params), y
 
     def _check_table(self, X: Any, *, reset: bool) -> Any:
         if sparse.issparse(X):

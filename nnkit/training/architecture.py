@@ -38,6 +38,9 @@ _ROWWISE_LAYERS = frozenset(
         "Embedding", "Flatten", "GaussianDropout", "GaussianNoise", "InputLayer",
         "LayerNormalization", "LeakyReLU", "Multiply", "PReLU", "ReLU", "Rescaling", "Reshape",
         "Softmax", "Subtract", "UnitNormalization",
+        # of nnkit
+        "CategoryBias", "CategoryEmbeddings", "ColumnSlice", "NTKDense", "ParametricActivation",
+        "PeriodicEmbedding", "Scale", "ScheduledDropout",
     }
 )  # fmt: skip
 
@@ -312,7 +315,8 @@ def _leaves(model: Any) -> list[Any]:
 
 
 def _is_kerasown(part: Any) -> bool:
-    return type(part).__module__.startswith("keras.")
+    """Return whether a layer or model is one of Keras', or of `nnkit.layers`, which say all."""
+    return type(part).__module__.startswith(("keras.", "nnkit.layers."))
 
 
 def _holds_own_functions(layer: Any) -> bool:

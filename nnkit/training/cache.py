@@ -238,6 +238,7 @@ def _recipe_key(
                 arguments,
                 [compilation.optimizer, compilation.loss, compilation.metrics, routed],
                 recipe.wants_compile_kwargs,
+                [compilation.n_steps, compilation.wins],
                 policy if isinstance(policy, str) else policy.name,
                 keras.config.floatx(),
                 keras.config.image_data_format(),

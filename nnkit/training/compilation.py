@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from nnkit._compat import compile_arguments, compute_loss_in
+from nnkit.optimizers import with_n_steps
 from nnkit.training.heads import (
     Head,
     Task,
@@ -40,16 +41,27 @@ class Compilation:
     metrics : None, a metric or a list or dict of them
     routed : mapping of str to mapping
         Arguments by prefix: "optimizer", "loss", "metrics" and "compile".
+    n_steps : int or None, default=None
+        Optimizer steps of the training, for schedules that do not say; None if unknown.
+    wins : bool, default=False
+        Whether the optimizer comes in the place of the one that the builder compiles with.
     """
 
     optimizer: Any = "adam"
     loss: Any = None
     metrics: Any = None
     routed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    n_steps: int | None = None
+    wins: bool = False
 
     def of(self, prefix: str) -> Mapping[str, Any]:
         """Return the arguments routed to a prefix."""
         return self.routed.get(prefix, {})
+
+    def make_optimizer(self, optimizer: Any) -> Any:
+        """Return a fresh optimizer, with the routed arguments, for a training of this length."""
+        made = _make_optimizer(optimizer, self.of("optimizer"))
+        return made if self.n_steps is None else with_n_steps(made, self.n_steps)
 
     def compile_kwargs(self) -> dict[str, Any]:
         """Return fresh arguments of ``keras.Model.compile``, for a builder that compiles.
@@ -57,7 +69,7 @@ class Compilation:
         The loss is None where it is to be chosen once the model is known.
         """
         return {
-            "optimizer": _make_optimizer(self.optimizer, self.of("optimizer")),
+            "optimizer": self.make_optimizer(self.optimizer),
             "loss": _make_structure(self.loss, self.of("loss"), "loss", _make_loss),
             "metrics": _make_metrics(self.metrics, self.of("metrics")),
             **self.of("compile"),
@@ -199,11 +211,12 @@ def compile_model(
     own = compile_arguments(model)
     optimizer, loss, metrics = compilation.optimizer, compilation.loss, compilation.metrics
     if own:
-        _check_same_kind("optimizer", optimizer, own.get("optimizer"), "adam", was_handed)
+        if not compilation.wins:
+            _check_same_kind("optimizer", optimizer, own.get("optimizer"), "adam", was_handed)
+            optimizer = own.get("optimizer") or optimizer
         _check_same_kind("loss", loss, own.get("loss"), None, was_handed)
         if metrics is not None and own.get("metrics") is not None and not was_handed:
             raise ValueError(_without_effect("metrics", metrics, own.get("metrics")))
-        optimizer = own.get("optimizer") or optimizer
         loss = own.get("loss") if own.get("loss") is not None else loss
         metrics = own.get("metrics") if own.get("metrics") is not None else metrics
     outputs = output_structure(model, X_example)
@@ -244,7 +257,7 @@ def compile_model(
         **{
             **kept,
             **compilation.of("compile"),
-            "optimizer": _make_optimizer(optimizer, compilation.of("optimizer")),
+            "optimizer": compilation.make_optimizer(optimizer),
             "loss": keras.tree.pack_sequence_as(outputs, [one for one, _ in chosen]),
             "metrics": _thresholded(made_metrics, heads),
         }

@@ -275,11 +275,17 @@ def _reached_names(code: types.CodeType) -> tuple[tuple[str, tuple[str, ...]], .
     return tuple(found)
 
 
+_KNOWN_MODULES = ("keras.", "nnkit.layers.", "nnkit.optimizers.")
+
+
 def has_own_code(config: Any) -> bool:
-    """Return whether a configuration names functions or classes that are not Keras' own."""
+    """Return whether a configuration names functions or classes of a user's.
+
+    Those of Keras, and the layers and optimizers of nnkit, are what their configuration says.
+    """
     if isinstance(config, dict):
         module = config.get("module")
-        is_kerasown = isinstance(module, str) and (module + ".").startswith("keras.")
+        is_kerasown = isinstance(module, str) and (module + ".").startswith(_KNOWN_MODULES)
         is_registered = config.get("registered_name") is not None
         if "class_name" in config and not is_kerasown and (module is not None or is_registered):
             return True

@@ -181,6 +181,23 @@ class Network:
                 self._values = architecture.layout.values(self._state)
             return self._values
 
+    def take_values_of(self, other: Network) -> None:
+        """Take over the variables of another network that have the same path and shape."""
+        known = {
+            variable.path: value
+            for variable, value in zip(
+                other.architecture.model.variables, other.values, strict=True
+            )
+        }
+        own = zip(self.architecture.model.variables, self.values, strict=True)
+        values = []
+        for variable, value in own:
+            taken = known.get(variable.path, value)
+            values.append(taken if taken.shape == value.shape else value)
+        with on_device(self.device):
+            state = self.architecture.layout.state_of_values(values)
+            self.state = state._replace(optimizer=self.state.optimizer)
+
     def inputs(self, X_encoded: Any) -> Any:
         """Return encoded rows in the dtypes of the model's inputs."""
         return as_inputs(self.architecture.model, X_encoded)

@@ -308,6 +308,21 @@ def _known(layout: Any, pieces: Sequence[Any], others: Sequence[Any]) -> list[tu
     ]
 
 
+# Products with one row, or two, are other kernels, which round otherwise: what is predicted for a
+# row must not depend on the rows beside it.
+_MIN_ROWS = 8
+
+
+def _at_least(rows: Any, n_wanted: int) -> Any:
+    """Return a batch with its last row repeated, if there are fewer rows than wanted."""
+    n_missing = n_wanted - n_rows(rows)
+    if n_missing <= 0:
+        return rows
+    return keras.tree.map_structure(
+        lambda part: np.concatenate([part, np.repeat(part[-1:], n_missing, axis=0)]), rows
+    )
+
+
 class Forward:
     """The outputs of a network by one compiled call per chunk of rows.
 
@@ -324,6 +339,7 @@ class Forward:
     def __init__(self, architecture: Architecture, model: Any, row: Any) -> None:
         self._row = row
         self.chunk_rows = architecture.rows_per_chunk
+        self._may_fill_up = architecture.is_rowwise
         layout = architecture.layout
 
         def forward(weights: Any, others: Any, X: Any) -> list[Any]:
@@ -354,18 +370,19 @@ class Forward:
         chunks = []
         for start in range(0, n_rows(X), size):
             chunk = take_on_host(X, slice(start, start + size))
+            n_chunk = n_rows(chunk)
+            if self._may_fill_up:
+                chunk = _at_least(chunk, _MIN_ROWS)
             tensors = keras.tree.map_structure(
                 lambda part, like: tf.convert_to_tensor(part, dtype=like.dtype),
                 self._in_structure(chunk),
                 self._row,
             )
-            chunks.append(self._call(state.weights, state.others, tensors))
+            outputs = self._call(state.weights, state.others, tensors)
+            chunks.append([keras.ops.convert_to_numpy(part)[:n_chunk] for part in outputs])
         if len(chunks) == 1:
-            return [keras.ops.convert_to_numpy(part) for part in chunks[0]]
-        return [
-            np.concatenate([keras.ops.convert_to_numpy(part) for part in parts])
-            for parts in zip(*chunks, strict=True)
-        ]
+            return chunks[0]
+        return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
     def _in_structure(self, chunk: Any) -> Any:
         if isinstance(chunk, dict):

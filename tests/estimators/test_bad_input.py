@@ -24,11 +24,11 @@ def with_value(frame, column, row, value):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"epochs": 0}, "epochs must be an integer of at least 1. Got 0"),
-        ({"epochs": 2.5}, "epochs must be an integer"),
+        ({"epochs": 0}, "epochs must be 'auto' or an integer of at least 1. Got 0"),
+        ({"epochs": 2.5}, "epochs must be 'auto' or an integer"),
         ({"batch_size": 0}, "batch_size must be 'auto', -1 for all rows, None or an integer of at"),
         ({"batch_size": "full"}, "batch_size must be"),
-        ({"n_iter_no_change": 0}, "n_iter_no_change must be an integer of at least 1"),
+        ({"n_iter_no_change": 0}, "n_iter_no_change must be 'auto' or an integer of at least 1"),
         ({"n_background": -1}, "n_background must be an integer of at least 0"),
         ({"tol": -1.0}, "tol must be a finite number, at least 0"),
         ({"validation_split": 1.0}, r"validation_split must be a fraction of the rows in .0, 1"),
@@ -66,7 +66,7 @@ def with_value(frame, column, row, value):
     ids=str,
 )
 def test_wrong_parameters_are_named(params, message):
-    clf = KerasClassifier(**{"epochs": 1, **params})
+    clf = KerasClassifier(**{"model": "mlp", "epochs": 1, **params})
 
     with pytest.raises((ValueError, TypeError), match=message):
         clf.fit(X, Y)
@@ -106,7 +106,7 @@ def test_wrong_parameters_are_named(params, message):
     ],
 )
 def test_wrong_data_are_named(data, message):
-    clf = KerasClassifier(epochs=1)
+    clf = KerasClassifier("mlp", encoder=None, epochs=1)
 
     with pytest.raises(ValueError, match=message):
         clf.fit(*data)
@@ -121,7 +121,7 @@ def test_a_split_that_leaves_a_class_out_is_refused():
     y[0] = 1
 
     with pytest.raises(ValueError, match="The class 1 has one row only"):
-        KerasClassifier(epochs=1, early_stopping=True).fit(X, y)
+        KerasClassifier("mlp", epochs=1, early_stopping=True).fit(X, y)
 
 
 @pytest.mark.parametrize(
@@ -134,14 +134,14 @@ def test_a_split_that_leaves_a_class_out_is_refused():
     ids=["missing", "new", "order"],
 )
 def test_other_columns_at_predict_are_named(change, message):
-    clf = KerasClassifier(epochs=1).fit(FRAME, Y)
+    clf = KerasClassifier("mlp", encoder=None, epochs=1).fit(FRAME, Y)
 
     with pytest.raises(ValueError, match=message):
         clf.predict(change(FRAME))
 
 
 def test_another_width_at_predict_is_named():
-    clf = KerasClassifier(epochs=1).fit(X, Y)
+    clf = KerasClassifier("mlp", encoder=None, epochs=1).fit(X, Y)
 
     with pytest.raises(ValueError, match="X has 3 features, but KerasClassifier is expecting 4"):
         clf.predict(X[:, :3])
@@ -196,6 +196,7 @@ def test_nothing_of_the_callers_is_changed():
     originals = frame.copy(), labels.copy(), weights.copy(), dict(class_weight)
     params = {
         "class_weight": class_weight,
+        "model": "mlp",
         "optimizer": optimizer,
         "optimizer__learning_rate": 0.5,
         "callbacks": [callback],

@@ -245,7 +245,7 @@ def test_meta_tells_the_facts(iris_frame):
 def test_metrics_are_recorded_under_keras_names(cancer):
     X, y = cancer
     clf = KerasClassifier(
-        metrics=["accuracy", keras.metrics.AUC(name="auc")], epochs=3, validation_split=0.2
+        "mlp", metrics=["accuracy", keras.metrics.AUC(name="auc")], epochs=3, validation_split=0.2
     )
 
     clf.fit(X, y)

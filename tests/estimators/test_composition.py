@@ -33,11 +33,15 @@ from nnkit import KerasClassifier, KerasRegressor, explain
 
 
 def classifier(**params):
-    return KerasClassifier(**{"epochs": 15, "batch_size": 64, "random_state": 0, **params})
+    return KerasClassifier(
+        **{"model": "mlp", "epochs": 15, "batch_size": 64, "random_state": 0, **params}
+    )
 
 
 def regressor(**params):
-    return KerasRegressor(**{"epochs": 40, "batch_size": 64, "random_state": 0, **params})
+    return KerasRegressor(
+        **{"model": "mlp", "epochs": 40, "batch_size": 64, "random_state": 0, **params}
+    )
 
 
 @pytest.fixture

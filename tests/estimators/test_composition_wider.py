@@ -287,7 +287,7 @@ class RankingRegressor(KerasRegressor):
 
 def test_recursive_elimination_by_permutation_importance():
     X, y = load_diabetes(return_X_y=True, as_frame=True)
-    ranking = RankingRegressor(epochs=20, batch_size=64, random_state=0)
+    ranking = RankingRegressor("mlp", epochs=20, batch_size=64, random_state=0)
 
     selector = RFE(ranking, n_features_to_select=3, step=2).fit(X, y)
 
@@ -339,7 +339,7 @@ def test_names_made_by_a_column_transformer_arrive(container):
 
     names = ["mean area", "mean texture", "worst area"]
     assert pipeline[-1].feature_names_in_.tolist() == names
-    assert pipeline[-1].background_.columns.tolist() == names
+    assert list(pipeline[-1].background_.columns) == names
     assert pipeline.score(X, y) > 0.9
 
 

@@ -1,4 +1,10 @@
-"""scikit-learn's own contract checks, at the estimators' defaults."""
+"""scikit-learn's own contract checks, at the estimators' defaults but for their size.
+
+The checks fit some 400 times. Members and epochs are cut down for that, and nothing else;
+``NNKIT_CONTRACT=full`` runs them at the defaults themselves, which takes about half an hour.
+"""
+
+import os
 
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -9,6 +15,8 @@ REASON = (
     "float32 and mini-batches: a weight of two is not two rows to a rounding of 1e-7. "
     "test_weights.py shows the equivalence for a float64 network trained on all rows at once."
 )
+IS_FULL = os.environ.get("NNKIT_CONTRACT") == "full"
+SMALL = {} if IS_FULL else {"n_members": 1, "epochs": 20}
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": REASON,
     "check_sample_weight_equivalence_on_sparse_data": REASON,
@@ -17,7 +25,7 @@ EXPECTED_FAILURES = {
 
 @pytest.mark.slow
 @parametrize_with_checks(
-    [KerasClassifier(), KerasRegressor(), KerasTransformer()],
+    [KerasClassifier(**SMALL), KerasRegressor(**SMALL), KerasTransformer()],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
 # Some checks hand over columns without variance, lists, or a column as y, which warns.

@@ -10,7 +10,7 @@ from nnkit import KerasClassifier, KerasRegressor
 def test_it_stops_and_keeps_the_best_weights(cancer):
     X, y = cancer
     clf = KerasClassifier(
-        epochs=200, early_stopping=True, n_iter_no_change=5, batch_size=32, random_state=0
+        "mlp", epochs=200, early_stopping=True, n_iter_no_change=5, batch_size=32, random_state=0
     )
 
     clf.fit(X, y)
@@ -36,7 +36,7 @@ def held_out_rows(clf, X, y):
 
 def test_the_hold_out_is_stratified_and_a_tenth(cancer):
     X, y = cancer
-    clf = KerasClassifier(epochs=1, early_stopping=True, random_state=0)
+    clf = KerasClassifier("mlp", epochs=1, early_stopping=True, random_state=0)
 
     seen = held_out_rows(clf, X, y)
 
@@ -82,7 +82,7 @@ def test_any_scorer_is_recorded_as_scikit_learn_computes_it(
 def test_the_scorer_decides_which_epoch_is_best(diabetes):
     X, y = diabetes
     reg = KerasRegressor(
-        epochs=15, early_stopping=True, scoring="neg_mean_absolute_error", random_state=0
+        "mlp", epochs=15, early_stopping=True, scoring="neg_mean_absolute_error", random_state=0
     )
 
     reg.fit(X, y)
@@ -92,7 +92,7 @@ def test_the_scorer_decides_which_epoch_is_best(diabetes):
 
 def test_tol_is_what_an_improvement_must_exceed(cancer):
     X, y = cancer
-    clf = KerasClassifier(epochs=30, early_stopping=True, n_iter_no_change=2, random_state=0)
+    clf = KerasClassifier("mlp", epochs=30, early_stopping=True, n_iter_no_change=2, random_state=0)
 
     n_patient = clf.fit(X, y).n_iter_
     n_strict = clf.set_params(tol=0.5).fit(X, y).n_iter_
@@ -102,7 +102,7 @@ def test_tol_is_what_an_improvement_must_exceed(cancer):
 
 def test_a_split_without_stopping_only_records(cancer):
     X, y = cancer
-    clf = KerasClassifier(epochs=3, validation_split=0.25, n_iter_no_change=1).fit(X, y)
+    clf = KerasClassifier("mlp", epochs=3, validation_split=0.25, n_iter_no_change=1).fit(X, y)
 
     assert clf.n_iter_ == 3
     assert clf.best_epoch_ == 2
@@ -112,7 +112,7 @@ def test_a_split_without_stopping_only_records(cancer):
 
 def test_weights_count_in_validation_too(cancer):
     X, y = cancer
-    clf = KerasClassifier(epochs=1, validation_split=0.25, random_state=0)
+    clf = KerasClassifier("mlp", epochs=1, validation_split=0.25, random_state=0)
 
     plain = clf.fit(X, y).history_["val_loss"]
     weighted = clf.fit(X, y, sample_weight=1.0 + 9.0 * y).history_["val_loss"]
@@ -124,7 +124,7 @@ def test_keras_own_early_stopping_works_on_the_hold_out(cancer):
     X, y = cancer
     stop = keras.callbacks.EarlyStopping(patience=1, min_delta=10.0)
 
-    clf = KerasClassifier(epochs=50, validation_split=0.2, callbacks=stop).fit(X, y)
+    clf = KerasClassifier("mlp", epochs=50, validation_split=0.2, callbacks=stop).fit(X, y)
 
     assert clf.n_iter_ == 2
 
@@ -132,6 +132,7 @@ def test_keras_own_early_stopping_works_on_the_hold_out(cancer):
 def test_a_scorer_that_wants_other_rows_is_refused(cancer):
     X, y = cancer
     clf = KerasClassifier(
+        "mlp",
         epochs=1,
         early_stopping=True,
         scoring=lambda estimator, X, y: estimator.predict(X[:5]).mean(),
@@ -149,7 +150,7 @@ class InterruptThird(keras.callbacks.Callback):
 
 def test_an_interrupted_fit_is_usable(cancer):
     X, y = cancer
-    clf = KerasClassifier(epochs=50, early_stopping=True, callbacks=InterruptThird)
+    clf = KerasClassifier("mlp", epochs=50, early_stopping=True, callbacks=InterruptThird)
 
     with pytest.warns(UserWarning, match="interrupted after 2 of 50 epochs"):
         clf.fit(X, y)

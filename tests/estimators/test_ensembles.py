@@ -16,7 +16,9 @@ from nnkit.exceptions import NonFiniteLossError
 
 
 def ensemble(**params):
-    return KerasClassifier(**{"n_members": 3, "epochs": 2, "random_state": 0, **params})
+    return KerasClassifier(
+        **{"model": "mlp", "n_members": 3, "epochs": 2, "random_state": 0, **params}
+    )
 
 
 def test_probabilities_are_the_mean_of_the_members(iris):
@@ -35,7 +37,7 @@ def test_probabilities_are_the_mean_of_the_members(iris):
 
 def test_values_are_the_mean_of_the_members(diabetes):
     X, y = diabetes
-    reg = KerasRegressor(n_members=3, epochs=2, random_state=0).fit(X, y)
+    reg = KerasRegressor("mlp", n_members=3, epochs=2, random_state=0).fit(X, y)
 
     y_pred, y_std = reg.predict(X, return_std=True)
 
@@ -146,12 +148,12 @@ def test_one_network_has_no_spread(iris, diabetes):
     with pytest.raises(ValueError, match="return_std=True needs several networks.*n_members=1"):
         ensemble(n_members=1).fit(*iris).predict_proba(iris[0], return_std=True)
     with pytest.raises(ValueError, match="return_std=True needs several networks"):
-        KerasRegressor(epochs=1).fit(*diabetes).predict(diabetes[0], return_std=True)
+        KerasRegressor("mlp", epochs=1).fit(*diabetes).predict(diabetes[0], return_std=True)
 
 
 @pytest.mark.parametrize("n_members", [0, -1, 2.5, True, "3"])
 def test_a_wrong_number_of_members_is_refused(iris, n_members):
-    with pytest.raises(ValueError, match="n_members must be an integer of at least 1"):
+    with pytest.raises(ValueError, match="n_members must be 'auto' or an integer of at least 1"):
         ensemble(n_members=n_members).fit(*iris)
 
 

@@ -20,7 +20,7 @@ def test_the_kind_of_estimator_is_known():
 def test_scorers_of_probabilities_work(cancer):
     """SciKeras: roc_auc raises 'y should be a 1d array'."""
     X, y = cancer
-    clf = KerasClassifier(epochs=5, random_state=0)
+    clf = KerasClassifier("mlp", epochs=5, random_state=0)
 
     for scoring in ("roc_auc", "average_precision"):
         assert cross_val_score(clf, X, y, cv=2, scoring=scoring).min() > 0.9
@@ -28,7 +28,7 @@ def test_scorers_of_probabilities_work(cancer):
 
 def test_one_row_keeps_its_axis(iris):
     """SciKeras: (3,) instead of (1, 3)."""
-    clf = KerasClassifier(epochs=1).fit(*iris)
+    clf = KerasClassifier("mlp", epochs=1).fit(*iris)
 
     assert clf.predict_proba(iris[0][:1]).shape == (1, 3)
 
@@ -38,7 +38,7 @@ def test_the_callers_weights_are_left_alone(iris):
     X, y = iris
     weight = np.ones(150)
 
-    KerasClassifier(epochs=1, class_weight={"setosa": 5.0}).fit(X, y, sample_weight=weight)
+    KerasClassifier("mlp", epochs=1, class_weight={"setosa": 5.0}).fit(X, y, sample_weight=weight)
 
     assert (weight == 1).all()
 
@@ -46,7 +46,7 @@ def test_the_callers_weights_are_left_alone(iris):
 def test_fit_in_float32_and_predict_in_float64(iris):
     """SciKeras: 'Got X with dtype float64 … not safe!'."""
     X, y = iris
-    clf = KerasClassifier(epochs=1).fit(X.astype(np.float32), y)
+    clf = KerasClassifier("mlp", epochs=1).fit(X.astype(np.float32), y)
 
     assert clf.predict(X.astype(np.float64)).shape == (150,)
 
@@ -64,7 +64,7 @@ def test_an_optimizer_instance_serves_many_fits(iris):
 def test_columns_in_another_order_are_refused(iris_frame):
     """SciKeras: accepted silently."""
     X, y = iris_frame
-    clf = KerasClassifier(epochs=1).fit(X, y)
+    clf = KerasClassifier("mlp", epochs=1).fit(X, y)
 
     with pytest.raises(ValueError, match="order"):
         clf.predict(X[X.columns[::-1]])
@@ -83,14 +83,14 @@ def test_a_second_fit_starts_anew(iris):
 def test_history_has_keras_names(iris):
     """SciKeras: AUC is recorded as 'a_u_c'. Keras' own wrapper: history_ is no dict."""
     X, y = iris
-    clf = KerasClassifier(epochs=1, metrics=["AUC"]).fit(X, y == "setosa")
+    clf = KerasClassifier("mlp", epochs=1, metrics=["AUC"]).fit(X, y == "setosa")
 
     assert list(clf.history_) == ["AUC", "loss"] or list(clf.history_) == ["loss", "AUC"]
     assert type(clf.history_) is dict
 
 
 def test_a_typo_is_refused_at_once():
-    """SciKeras: KerasClassifier(epoch=5) fails in fit, if at all."""
+    """SciKeras: KerasClassifier("mlp", epoch=5) fails in fit, if at all."""
     with pytest.raises(TypeError, match="Did you mean epochs"):
         KerasClassifier(classifier_network, epoch=5)
 
@@ -127,7 +127,7 @@ def test_routed_arguments_of_named_losses_and_metrics(iris):
 def test_a_learning_rate_schedule_can_be_routed(iris):
     """SciKeras: optimizer__learning_rate__decay_steps cannot build one."""
     schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.5)
-    clf = KerasClassifier(optimizer__learning_rate=schedule, epochs=10, batch_size=150)
+    clf = KerasClassifier("mlp", optimizer__learning_rate=schedule, epochs=10, batch_size=150)
 
     clf.fit(*iris)
 
@@ -138,7 +138,7 @@ def test_callback_arguments_are_searched(iris):
     """SciKeras: callbacks__* cannot be set through set_params."""
     X, y = iris
     clf = KerasClassifier(
-        epochs=20, callbacks=keras.callbacks.EarlyStopping(monitor="loss", min_delta=10.0)
+        "mlp", epochs=20, callbacks=keras.callbacks.EarlyStopping(monitor="loss", min_delta=10.0)
     )
 
     search = GridSearchCV(clf, {"callbacks__patience": [1, 3]}, cv=2, refit=False).fit(X, y)
@@ -169,7 +169,7 @@ def test_a_pretrained_model_keeps_its_weights(iris):
 def test_weights_of_classes_are_by_label(iris):
     """Keras' own wrapper: {'a': …} falls back to 1 silently, and 'balanced' crashes."""
     X, y = iris
-    clf = KerasClassifier(epochs=20, random_state=0)
+    clf = KerasClassifier("mlp", epochs=20, random_state=0)
 
     plain = clf.fit(X, y).predict_proba(X)[:, 1]
     clf.set_params(class_weight={"versicolor": 50.0})

@@ -29,7 +29,7 @@ CHANGES = {
     ),
     "n_iter_no_change": (
         {"n_iter_no_change": 1},
-        {"epochs": 30, "early_stopping": True, "optimizer__learning_rate": 0.05},
+        {"epochs": 30, "early_stopping": True, "optimizer__learning_rate": 0.3},
     ),
     "tol": ({"tol": 0.2}, {"epochs": 30, "early_stopping": True, "n_iter_no_change": 2}),
     "scoring": (
@@ -38,6 +38,11 @@ CHANGES = {
     ),
     "time_limit": ({"time_limit": 1e-6}, {"epochs": 20}),
     "n_members": ({"n_members": 2}, {}),
+    "preset": (
+        {"preset": "fast"},
+        {"model": "auto", "epochs": 1, "model__units": (4,), "time_limit": 60},
+    ),
+    "calibration": ({"calibration": "temperature"}, {"validation_split": 0.3}),
     "dtype_policy": ({"dtype_policy": "mixed_bfloat16"}, {}),
     "routed": ({"optimizer__learning_rate": 0.1}, {}),
 }
@@ -47,7 +52,7 @@ SHOWN_ELSEWHERE = {"warm_start", "metrics", "device", "engine", "n_background", 
 
 def predictions(cancer, params):
     X, y = cancer
-    clf = KerasClassifier(**{"epochs": 2, "random_state": 0, **params}).fit(X, y)
+    clf = KerasClassifier(**{"model": "mlp", "epochs": 2, "random_state": 0, **params}).fit(X, y)
     return clf.predict_proba(X)
 
 
@@ -68,15 +73,15 @@ def test_every_parameter_has_such_a_test():
 
 
 def test_metrics_are_recorded(cancer):
-    clf = KerasClassifier(epochs=1, metrics=["accuracy"]).fit(*cancer)
+    clf = KerasClassifier("mlp", epochs=1, metrics=["accuracy"]).fit(*cancer)
 
     assert "accuracy" in clf.history_
 
 
 def test_the_device_holds_the_weights(cancer):
     X, y = cancer
-    first = KerasClassifier(epochs=1, device="/CPU:0", random_state=0).fit(X, y)
-    second = KerasClassifier(epochs=1, device="/CPU:1", random_state=0).fit(X, y)
+    first = KerasClassifier("mlp", epochs=1, device="/CPU:0", random_state=0).fit(X, y)
+    second = KerasClassifier("mlp", epochs=1, device="/CPU:1", random_state=0).fit(X, y)
 
     assert first.model_.weights[0].value.device.endswith("CPU:0")
     assert second.model_.weights[0].value.device.endswith("CPU:1")
@@ -85,7 +90,7 @@ def test_the_device_holds_the_weights(cancer):
 
 def test_the_engine_is_the_one_asked_for(cancer):
     found = {
-        engine: KerasClassifier(epochs=1, engine=engine).fit(*cancer).engine_
+        engine: KerasClassifier("mlp", epochs=1, engine=engine).fit(*cancer).engine_
         for engine in ("auto", "compiled", "graph", "xla", "keras")
     }
 
@@ -101,21 +106,21 @@ def test_the_engine_is_the_one_asked_for(cancer):
 def test_the_background_has_the_size_asked_for(iris_frame):
     X, y = iris_frame
 
-    kept = KerasClassifier(epochs=1, n_background=7, random_state=0).fit(X, y).background_
+    kept = KerasClassifier("mlp", epochs=1, n_background=7, random_state=0).fit(X, y).background_
 
     assert kept.shape == (7, 4)
     assert kept.columns.tolist() == X.columns.tolist()
     assert (kept.to_numpy()[:, None] == X.to_numpy()[None]).all(axis=2).any(axis=1).all()
-    assert KerasClassifier(epochs=1, n_background=0).fit(X, y).background_ is None
+    assert KerasClassifier("mlp", epochs=1, n_background=0).fit(X, y).background_ is None
 
 
 def test_verbose_shows_a_line_an_epoch_or_a_bar_on_long_fits(cancer, capsys):
-    KerasClassifier(epochs=2, verbose=0).fit(*cancer)
+    KerasClassifier("mlp", epochs=2, verbose=0).fit(*cancer)
     assert capsys.readouterr() == ("", "")
-    KerasClassifier(epochs=2, verbose=2).fit(*cancer)
+    KerasClassifier("mlp", epochs=2, verbose=2).fit(*cancer)
     assert capsys.readouterr().out.startswith("epoch 1/2: loss=")
 
-    KerasClassifier(epochs=400, batch_size=8, verbose=1).fit(*cancer)
+    KerasClassifier("mlp", epochs=400, batch_size=8, verbose=1).fit(*cancer)
     shown = capsys.readouterr().err
 
     assert "/400" in shown

@@ -86,7 +86,7 @@ def test_a_pipeline_goes_through_joblib_into_another_process(iris_frame, tmp_pat
     X = X.assign(colour=np.where(X.iloc[:, 0] > 6, "red", "blue"))
     pipeline = make_pipeline(
         make_column_transformer((OneHotEncoder(), ["colour"]), remainder=StandardScaler()),
-        KerasClassifier(epochs=2, random_state=0),
+        KerasClassifier("mlp", epochs=2, random_state=0),
     ).fit(X, y)
     joblib.dump(pipeline, tmp_path / "pipeline.joblib")
     X.to_pickle(tmp_path / "X.pickle")
@@ -106,8 +106,8 @@ def test_a_pipeline_goes_through_joblib_into_another_process(iris_frame, tmp_pat
 def test_a_pickle_holds_neither_the_training_data_nor_optimizer_state():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(5000, 10)), rng.normal(size=5000)
-    small = KerasRegressor(epochs=1, n_background=0).fit(X, y)
-    with_background = KerasRegressor(epochs=1, n_background=100).fit(X, y)
+    small = KerasRegressor("mlp", epochs=1, n_background=0).fit(X, y)
+    with_background = KerasRegressor("mlp", epochs=1, n_background=100).fit(X, y)
 
     n_weights = small.model_.count_params()
 
@@ -117,7 +117,7 @@ def test_a_pickle_holds_neither_the_training_data_nor_optimizer_state():
 
 def test_a_network_trained_on_another_device_predicts_anywhere(iris):
     X, y = iris
-    clf = KerasClassifier(epochs=2, device="cpu:1", random_state=0).fit(X, y)
+    clf = KerasClassifier("mlp", epochs=2, device="cpu:1", random_state=0).fit(X, y)
 
     restored = through_pickle(clf)
 

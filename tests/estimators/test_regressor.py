@@ -10,7 +10,7 @@ from nnkit import KerasRegressor
 def test_the_default_learns_a_target_far_from_zero(diabetes):
     X, y = diabetes
 
-    reg = KerasRegressor(random_state=0).fit(X, y)
+    reg = KerasRegressor("mlp", random_state=0).fit(X, y)
 
     assert reg.score(X, y) > 0.5
     assert reg.predict(X).mean() == pytest.approx(y.mean(), rel=0.05)
@@ -42,7 +42,7 @@ def test_a_linear_network_finds_the_coefficients_of_ridge(diabetes):
 
 def test_a_ready_made_network_does_not_mind_the_units_of_the_target(diabetes):
     X, y = diabetes
-    reg = KerasRegressor(epochs=5, random_state=0)
+    reg = KerasRegressor("mlp", epochs=5, random_state=0)
 
     in_units = reg.fit(X, y).predict(X)
     in_other_units = reg.fit(X, 1000.0 * y + 7.0).predict(X)
@@ -100,4 +100,4 @@ def test_meta_says_continuous_for_integers_too(diabetes):
 )
 def test_a_target_that_is_not_numbers_is_refused(y, message):
     with pytest.raises(ValueError, match=message):
-        KerasRegressor(epochs=1).fit([[0.0], [1.0]], y)
+        KerasRegressor("mlp", epochs=1).fit([[0.0], [1.0]], y)

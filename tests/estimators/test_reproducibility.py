@@ -102,8 +102,8 @@ def test_the_dtype_of_the_table_does_not_matter(iris, dtype):
     X, y = iris
     X = np.round(X)
 
-    plain = KerasClassifier(epochs=2, random_state=0).fit(X, y)
-    other = KerasClassifier(epochs=2, random_state=0).fit(X.astype(dtype), y)
+    plain = KerasClassifier("mlp", epochs=2, random_state=0).fit(X, y)
+    other = KerasClassifier("mlp", epochs=2, random_state=0).fit(X.astype(dtype), y)
 
     np.testing.assert_allclose(
         other.predict_proba(X), plain.predict_proba(X.astype(dtype)), atol=2e-3

@@ -58,7 +58,7 @@ def test_a_changed_model_brings_its_own_names():
 
 
 def test_parameters_of_an_encoder_are_its_own():
-    clf = KerasClassifier(encoder=OneHotEncoder())
+    clf = KerasClassifier("mlp", encoder=OneHotEncoder())
 
     clf.set_params(encoder__min_frequency=2)
 
@@ -142,7 +142,7 @@ def test_a_grid_over_builders_and_instances(iris):
         "optimizer": [keras.optimizers.SGD(0.1), "adam"],
     }
 
-    search = GridSearchCV(KerasClassifier(epochs=2), grid, cv=2).fit(X, y)
+    search = GridSearchCV(KerasClassifier("mlp", epochs=2), grid, cv=2).fit(X, y)
 
     assert len(search.cv_results_["params"]) == 6
 

@@ -68,7 +68,7 @@ def test_a_dict_stays_a_dict_and_a_table_a_table():
     with pytest.raises(ValueError, match=r"X must be a dict with the inputs \['left', 'right'\]"):
         fitted().predict(X)
     with pytest.raises(ValueError, match="X is a dict, but in fit it was one table"):
-        KerasClassifier(epochs=1).fit(X, Y).predict(PARTS)
+        KerasClassifier("mlp", epochs=1).fit(X, Y).predict(PARTS)
     with pytest.raises(ValueError, match="X is a dict without inputs"):
         KerasClassifier(build_two_inputs).fit({}, Y)
 
@@ -94,7 +94,7 @@ def test_nan_in_a_sparse_table_is_named():
     bad = sparse.csr_array(np.where(np.abs(X) > 2, np.nan, np.where(X > 0.5, X, 0)))
 
     with pytest.raises(ValueError, match="Input X contains NaN in column"):
-        KerasClassifier(epochs=1).fit(bad, Y)
+        KerasClassifier("mlp", epochs=1).fit(bad, Y)
 
 
 def test_images_of_another_size_are_refused():

@@ -170,7 +170,7 @@ def test_given_validation_rows_are_encoded_as_the_training_rows(diabetes):
     X, y = diabetes
     X = 100.0 * X + 7.0
     freeze = keras.callbacks.LearningRateScheduler(lambda epoch, _: 0.01 if epoch == 0 else 0.0)
-    reg = KerasRegressor(epochs=2, callbacks=freeze, **PARAMS)
+    reg = KerasRegressor("mlp", epochs=2, callbacks=freeze, **PARAMS)
 
     reg.fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
 
@@ -181,7 +181,7 @@ def test_given_validation_rows_are_encoded_as_the_training_rows(diabetes):
 def test_labels_of_validation_rows_are_strings_too(iris):
     """SciKeras: 'Invalid dtype: str32'."""
     X, y = iris
-    clf = KerasClassifier(epochs=3, early_stopping=True, metrics=["accuracy"], **PARAMS)
+    clf = KerasClassifier("mlp", epochs=3, early_stopping=True, metrics=["accuracy"], **PARAMS)
 
     clf.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
 
@@ -191,7 +191,7 @@ def test_labels_of_validation_rows_are_strings_too(iris):
 
 def test_validation_data_is_another_way_to_say_it(iris):
     X, y = iris
-    clf = KerasClassifier(epochs=2, **PARAMS)
+    clf = KerasClassifier("mlp", epochs=2, **PARAMS)
     weight = np.linspace(1, 2, 75)
 
     named = clf.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2], sample_weight_val=weight).history_
@@ -204,7 +204,7 @@ def test_validation_data_is_another_way_to_say_it(iris):
 
 def test_class_weights_learnt_in_training_weigh_validation_rows(cancer):
     X, y = cancer
-    clf = KerasClassifier(epochs=1, class_weight={0: 9.0}, **PARAMS)
+    clf = KerasClassifier("mlp", epochs=1, class_weight={0: 9.0}, **PARAMS)
 
     weighted = clf.fit(X[:400], y[:400], X_val=X[400:], y_val=y[400:]).history_["val_loss"][0]
 
@@ -237,7 +237,7 @@ def test_class_weights_learnt_in_training_weigh_validation_rows(cancer):
 )
 def test_validation_rows_that_do_not_fit_are_refused(iris, validation, message):
     X, y = iris
-    clf = KerasClassifier(epochs=1)
+    clf = KerasClassifier("mlp", epochs=1)
 
     with pytest.raises(ValueError, match=message):
         clf.fit(X, y, **validation(X, y))
@@ -247,7 +247,7 @@ def test_validation_rows_that_do_not_fit_are_refused(iris, validation, message):
 
 def test_any_splitter_splits(iris):
     X, y = iris
-    clf = KerasClassifier(epochs=1, **PARAMS)
+    clf = KerasClassifier("mlp", epochs=1, **PARAMS)
 
     by_folds = clf.set_params(validation_split=KFold(3, shuffle=True, random_state=0)).fit(X, y)
     assert by_folds.X_shape_ == (100, 4)
@@ -267,6 +267,7 @@ def test_groups_stay_together(cancer):
         return 0.0
 
     KerasClassifier(
+        "mlp",
         epochs=1,
         validation_split=GroupShuffleSplit(1, test_size=0.2, random_state=0),
         scoring=scorer,
@@ -280,14 +281,14 @@ def test_groups_stay_together(cancer):
 
 def test_a_splitter_that_yields_nothing_is_refused(iris):
     with pytest.raises(ValueError, match="yields no split of the rows"):
-        KerasClassifier(epochs=1, validation_split=[]).fit(*iris)
+        KerasClassifier("mlp", epochs=1, validation_split=[]).fit(*iris)
     empty = [(np.arange(150), np.arange(0))]
     with pytest.raises(ValueError, match="yields 150 rows to train on and 0 to validate on"):
-        KerasClassifier(epochs=1, validation_split=empty).fit(*iris)
+        KerasClassifier("mlp", epochs=1, validation_split=empty).fit(*iris)
 
 
 def test_a_time_limit_ends_the_training_and_keeps_the_best(cancer):
-    clf = KerasClassifier(epochs=100_000, time_limit=0.5, early_stopping=True, **PARAMS)
+    clf = KerasClassifier("mlp", epochs=100_000, time_limit=0.5, early_stopping=True, **PARAMS)
     clf.set_params(n_iter_no_change=100_000)
 
     clf.fit(*cancer)
@@ -298,7 +299,7 @@ def test_a_time_limit_ends_the_training_and_keeps_the_best(cancer):
 
 def test_arguments_of_fit_win_over_parameters(iris):
     X, y = iris
-    clf = KerasClassifier(epochs=9, fit__epochs=5, **PARAMS)
+    clf = KerasClassifier("mlp", epochs=9, fit__epochs=5, **PARAMS)
 
     assert clf.fit(X, y, epochs=2).n_iter_ == 2
     assert clf.fit(X, y).n_iter_ == 5
@@ -332,12 +333,12 @@ def test_a_regressor_has_no_class_weight(diabetes):
     with pytest.raises(TypeError, match="KerasRegressor.fit has no argument 'class_weight'"):
         KerasRegressor().fit(*diabetes, class_weight="balanced")
     with pytest.raises(TypeError, match="KerasRegressor.fit has no argument 'class_weight'"):
-        KerasRegressor(fit__class_weight="balanced").fit(*diabetes)
+        KerasRegressor("mlp", fit__class_weight="balanced").fit(*diabetes)
 
 
 def test_predict_takes_a_batch_size(iris):
     X, y = iris
-    clf = KerasClassifier(epochs=1, predict__batch_size=7, **PARAMS).fit(X, y)
+    clf = KerasClassifier("mlp", epochs=1, predict__batch_size=7, **PARAMS).fit(X, y)
 
     np.testing.assert_allclose(clf.predict_proba(X), clf.predict_proba(X, batch_size=-1), atol=1e-6)
     with pytest.raises(TypeError, match="predict has no argument 'steps'"):
@@ -349,7 +350,7 @@ def test_a_dtype_policy_holds_around_the_build_only(iris, policy):
     X, y = iris
     before = keras.config.dtype_policy().name
 
-    clf = KerasClassifier(dtype_policy=policy, epochs=30, **PARAMS).fit(X, y)
+    clf = KerasClassifier("mlp", dtype_policy=policy, epochs=30, **PARAMS).fit(X, y)
 
     assert clf.model_.layers[1].dtype_policy.name == policy
     assert keras.config.dtype_policy().name == before
@@ -363,7 +364,7 @@ def test_a_strategy_of_two_devices_trains_with_keras(cancer):
 
     X, y = cancer
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    clf = KerasClassifier(epochs=3, **PARAMS)
+    clf = KerasClassifier("mlp", epochs=3, **PARAMS)
 
     with strategy.scope():
         clf.fit(X, y)
@@ -379,7 +380,7 @@ def test_tensorboard_writes_a_log_that_tensorboard_reads(cancer, tmp_path):
 
     X, y = cancer
     clf = KerasClassifier(
-        epochs=3, validation_split=0.2, callbacks=keras.callbacks.TensorBoard(str(tmp_path))
+        "mlp", epochs=3, validation_split=0.2, callbacks=keras.callbacks.TensorBoard(str(tmp_path))
     )
 
     clf.fit(X, y)
@@ -471,7 +472,7 @@ def test_positions_of_a_split_count_rows_of_weight_zero(diabetes):
         seen["y"] = y_validation
         return 0.0
 
-    reg = KerasRegressor(epochs=1, validation_split=split, scoring=scorer)
+    reg = KerasRegressor("mlp", epochs=1, validation_split=split, scoring=scorer)
 
     reg.fit(X, y, sample_weight=weight)
 
@@ -496,7 +497,7 @@ def test_further_training_that_fails_leaves_the_network_as_it_was(diabetes, way)
 
 def test_class_weights_may_change_as_training_goes_on(cancer):
     X, y = cancer
-    clf = KerasClassifier(epochs=3, warm_start=True, **PARAMS).fit(X, y)
+    clf = KerasClassifier("mlp", epochs=3, warm_start=True, **PARAMS).fit(X, y)
     plain = pickle.loads(pickle.dumps(clf)).fit(X, y).predict_proba(X)[:, 0]
 
     weighted = clf.fit(X, y, class_weight={0: 50.0}).predict_proba(X)[:, 0]
@@ -530,7 +531,7 @@ def test_rows_may_be_dense_and_sparse_in_turn(iris):
 
 def test_the_history_keeps_its_length_through_ways_of_fitting(cancer):
     X, y = cancer
-    clf = KerasClassifier(epochs=3, early_stopping=True, warm_start=True, **PARAMS).fit(X, y)
+    clf = KerasClassifier("mlp", epochs=3, early_stopping=True, warm_start=True, **PARAMS).fit(X, y)
 
     clf.partial_fit(X, y)
 
@@ -557,7 +558,7 @@ def test_the_best_epoch_of_keras_own_early_stopping_is_known(cancer):
     X, y = cancer
     stop = keras.callbacks.EarlyStopping(min_delta=10.0, patience=2, restore_best_weights=True)
 
-    clf = KerasClassifier(epochs=9, validation_split=0.2, callbacks=stop, **PARAMS).fit(X, y)
+    clf = KerasClassifier("mlp", epochs=9, validation_split=0.2, callbacks=stop, **PARAMS).fit(X, y)
 
     assert (clf.n_iter_, clf.best_epoch_) == (3, 0)
 
@@ -566,7 +567,7 @@ def test_initial_epoch_is_the_number_of_the_first_epoch(iris):
     X, y = iris
     seen = []
     note = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append(epoch))
-    clf = KerasClassifier(epochs=2, warm_start=True, callbacks=note, **PARAMS).fit(X, y)
+    clf = KerasClassifier("mlp", epochs=2, warm_start=True, callbacks=note, **PARAMS).fit(X, y)
 
     clf.fit(X, y, initial_epoch=2, epochs=4)
 

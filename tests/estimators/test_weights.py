@@ -64,7 +64,7 @@ def test_tiny_weights_learn_as_well_as_ones(iris, engine):
 def test_rows_of_weight_zero_are_as_good_as_absent(iris):
     X, y = iris
     weight = (np.arange(150) % 3 > 0).astype(float)
-    clf = KerasClassifier(epochs=3, batch_size=16, early_stopping=True, random_state=0)
+    clf = KerasClassifier("mlp", epochs=3, batch_size=16, early_stopping=True, random_state=0)
 
     with_zeros = clf.fit(X, y, sample_weight=weight).predict_proba(X)
     kept = weight > 0
@@ -76,7 +76,7 @@ def test_rows_of_weight_zero_are_as_good_as_absent(iris):
 @pytest.mark.parametrize("class_weight", [{1: 20.0}, {0: 1.0, 1: 20.0}])
 def test_a_heavier_class_is_predicted_more_often(cancer, class_weight):
     X, y = cancer
-    clf = KerasClassifier(epochs=5, random_state=0)
+    clf = KerasClassifier("mlp", epochs=5, random_state=0)
 
     plain = clf.fit(X, y).predict_proba(X)[:, 1]
     weighted = clf.set_params(class_weight=class_weight).fit(X, y).predict_proba(X)[:, 1]
@@ -102,7 +102,7 @@ def test_balanced_recovers_the_rare_class(cancer):
     X = X[:, [1, 8, 9]]  # columns that do not tell the classes apart at a glance
     rare = np.flatnonzero(y == 0)[:15]
     rows = np.concatenate([rare, np.flatnonzero(y == 1)])
-    clf = KerasClassifier(epochs=30, random_state=0)
+    clf = KerasClassifier("mlp", epochs=30, random_state=0)
 
     plain = clf.fit(X[rows], y[rows])
     missed = (plain.predict(X[y == 0]) == 1).mean()

@@ -92,8 +92,19 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("make", [make_model, make_perceptron], ids=["batchnorm", "perceptron"])
-@pytest.mark.parametrize("name", OPTIMIZERS)
+# Of a perceptron the batches are filled up, and the weights may be one vector: an optimizer of
+# each layout, and those that keep more than moments.
+OF_PERCEPTRON = ["AdamW", "Muon", "LossScale", "averages"]
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        *((make_model, name) for name in OPTIMIZERS),
+        *((make_perceptron, name) for name in OF_PERCEPTRON),
+    ],
+    ids=[*OPTIMIZERS, *(f"{name} of a perceptron" for name in OF_PERCEPTRON)],
+)
 def test_the_compiled_program_agrees_with_keras_own_fit(make, name):
     """Regulariser, weights, batch statistics and a partial last batch included."""
 

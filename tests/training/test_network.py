@@ -154,3 +154,18 @@ def test_a_live_model_that_is_frozen_and_compiled_anew_trains_as_it_is():
     again = pickle.loads(cloudpickle.dumps(network))
     np.testing.assert_allclose(again.outputs(X)[0], network.outputs(X)[0], rtol=1e-5, atol=1e-6)
     train(again, data, plan)
+
+
+def test_what_is_predicted_for_a_row_does_not_depend_on_its_company():
+    wide = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(96, "mish"), keras.layers.Dense(96, "mish")]
+    )
+    wide.add(keras.layers.Dense(3))
+    network = network_of(lambda: wide)
+    together = network.outputs(X)[0]
+
+    for size in (1, 2, 3, 5):
+        chunked = network.outputs(X, chunk_rows=size)[0]
+
+        assert np.array_equal(chunked, together)
+    assert np.array_equal(network.outputs(X[:1])[0], together[:1])

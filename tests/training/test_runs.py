@@ -68,7 +68,7 @@ def test_calls_may_end_anywhere_between_steps(monkeypatch, engine):
 
 
 @pytest.mark.parametrize("engine", ["graph", "xla", "keras"])
-@pytest.mark.parametrize("batch_size", [1, 49, 50, 1000])
+@pytest.mark.parametrize("batch_size", [1, 49])
 def test_batches_of_any_size_agree(engine, batch_size):
     data = TrainingData(X, Y, WEIGHTS)
 

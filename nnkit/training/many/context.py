@@ -72,7 +72,7 @@ def batched_training(
     >>> from sklearn.model_selection import cross_val_score
     >>> from nnkit import KerasClassifier, batched_training
     >>> X, y = load_iris(return_X_y=True)
-    >>> clf = KerasClassifier(epochs=2, random_state=0)
+    >>> clf = KerasClassifier("mlp", epochs=2, random_state=0)
     >>> with batched_training():
     ...     scores = cross_val_score(clf, X, y, cv=3)
     >>> scores.shape

@@ -1,0 +1,457 @@
+"""RealMLP, the multilayer perceptron tuned for tables, and its simplified form."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from nnkit.builders.mlp import check_activation, output_activation
+
+if TYPE_CHECKING:
+    import keras
+
+    from nnkit.builders.meta import Meta
+
+__all__ = ["realmlp", "realmlp_simplified"]
+
+# Rows on which the first weights are fitted; a standard deviation is known to two percent by then.
+_MAX_ROWS_FOR_INIT = 4096
+_N_ROWS_PER_BIAS = 5
+
+
+def realmlp(
+    meta: Meta,
+    X: Any = None,
+    n_steps: int | None = None,
+    units: int | Sequence[int] = (256, 256, 256),
+    activation: Any = "auto",
+    dropout_rate: float = 0.15,
+    n_frequencies: int = 16,
+    n_periodic_units: int = 3,
+    frequency_scale: float = 0.1,
+    category_units: int = 8,
+    category_missing_rate: float = 0.0,
+    linear_skip: bool = False,
+    learning_rate: float | str = "auto",
+    scale_rate_factor: float = 6.0,
+    bias_rate_factor: float = 0.1,
+    activation_rate_factor: float = 0.1,
+    periodic_rate_factor: float = 0.1,
+    skip_rate_factor: float = 0.1,
+    beta_2: float = 0.95,
+    weight_decay: float = 0.02,
+) -> keras.Model:
+    r"""Return RealMLP-TD for the table at hand, compiled with its optimizer.
+
+    Parameters
+    ----------
+    meta : Meta
+        The facts about the data; the estimator gives them.
+    X : ndarray or sparse array of shape (n_samples, n_columns), or None, default=None
+        The encoded training rows, on which the first weights are fitted; the estimator gives
+        them. None draws plain normal weights.
+    n_steps : int or None, default=None
+        Optimizer steps of the training, which learning rate, dropout and weight decay follow;
+        the estimator gives them. None keeps dropout and decay constant, and the learning rate
+        at half its peak.
+    units : int or sequence of int, default=(256, 256, 256)
+        Units of each hidden layer, at least 1.
+    activation : str or callable, default="auto"
+        Activation of the hidden layers, of which each unit learns its share. "auto" is "selu" for
+        classes and "mish" for values.
+    dropout_rate : float, default=0.15
+        Fraction in [0, 1) of each hidden layer's units that is dropped at first; from the middle
+        of the training it falls to 0.
+    n_frequencies : int, default=16
+        Cosines of each number, at least 1; 0 leaves numbers as they are.
+    n_periodic_units : int, default=3
+        Values that are made of the cosines of each number, at least 1.
+    frequency_scale : float, default=0.1
+        Standard deviation of the first frequencies, in periods per unit of a scaled number,
+        above 0.
+    category_units : int, default=8
+        Length of the vector that stands for a category of a column with many, at least 1.
+    category_missing_rate : float, default=0.0
+        Fraction in [0, 1) of such categories that is taken for missing in training, so that
+        it is learnt what to make of unseen ones.
+    linear_skip : bool, default=False
+        Whether a linear function of all columns, beginning at 0, is added to the outputs.
+    learning_rate : float or "auto", default="auto"
+        Its peak, above 0. "auto" is 0.04 for classes and 0.2 for values.
+    scale_rate_factor : float, default=6.0
+        Factor of the learning rate for the scales of the columns, at least 0.
+    bias_rate_factor : float, default=0.1
+        The same for biases.
+    activation_rate_factor : float, default=0.1
+        The same for the shares of the activation.
+    periodic_rate_factor : float, default=0.1
+        The same for the cosines and what is made of them.
+    skip_rate_factor : float, default=0.1
+        The same for the linear function of ``linear_skip``.
+    beta_2 : float, default=0.95
+        How much of the mean of squared gradients stays after a step, in [0, 1).
+    weight_decay : float, default=0.02
+        The part of a weight that a step takes away, for a learning rate of 1, at least 0; from
+        the middle of the training it falls to 0.
+
+    Returns
+    -------
+    model : keras.Model
+        From ``X_shape_[1]`` columns, in the layout of `nnkit.encoding.TabularEncoder`, to
+        probabilities of classes or to values. Two classes have a score each, of whose
+        difference the output is the sigmoid.
+
+    See Also
+    --------
+    realmlp_simplified : The form that is easier to write down.
+
+    Notes
+    -----
+    Each column is multiplied by a learnt scale; then come layers
+    :math:`z = x W / \sqrt{d} + b`, activations :math:`z + a (f(z) - z)` and dropout. The first
+    W give units of standard deviation 1 on the training rows; the first b put a random training
+    row's, or rather a random mean of five rows', value of the unit at 0. The learning rate goes
+    through the four cycles of `nnkit.optimizers.CosLog`.
+
+    The published network drops the last partial batch of an epoch, which here is trained on, and
+    keeps the later one of two epochs that are equally good. The decay of all but the biases,
+    which have none, and of the linear skip has the learning rate's factors once more, as in the
+    authors' code.
+
+    References
+    ----------
+    D. Holzmüller, L. Grinsztajn, I. Steinwart, "Better by Default: Strong Pre-Tuned MLPs and
+    Boosted Trees on Tabular Data", NeurIPS 2024 (arXiv:2407.04491), section 3 and appendix A.
+
+    Examples
+    --------
+    >>> from nnkit.builders import Meta, realmlp
+    >>> meta = Meta(X_shape_=(100, 4), target_type_="multiclass", n_output_units_=3)
+    >>> realmlp(meta, units=(16,)).output_shape
+    (None, 3)
+    """
+    import keras
+
+    from nnkit import layers
+
+    _check_fraction("dropout_rate", dropout_rate)
+    _check_fraction("beta_2", beta_2)
+    is_regression = _is_regression(meta)
+    if isinstance(activation, str) and activation == "auto":
+        activation = "mish" if is_regression else "selu"
+    check_activation(activation)
+    peak = _peak(learning_rate, 0.2 if is_regression else 0.04)
+    cardinalities = tuple(meta.get("cardinalities_", ()))
+    n_columns = meta.X_shape_[1]
+    n_dense = n_columns - len(cardinalities)
+    n_numeric = min(meta.get("n_numeric_", n_dense), n_dense)
+
+    inputs = keras.Input(shape=(n_columns,))
+    dense = inputs
+    if cardinalities:
+        if n_dense:
+            dense = layers.ColumnSlice(0, n_dense, name="dense_columns")(inputs)
+        codes = layers.ColumnSlice(n_dense, None, name="codes")(inputs)
+    parts = []
+    if n_numeric and n_frequencies:
+        numbers = dense
+        if n_numeric < n_dense:
+            numbers = layers.ColumnSlice(0, n_numeric, name="numbers")(inputs)
+        periodic = layers.PeriodicEmbedding(
+            n_frequencies, n_periodic_units, frequency_scale, keeps_input=False, name="periodic"
+        )
+        parts.append(periodic(numbers))
+    if n_dense:
+        parts.append(dense)
+    if cardinalities:
+        parts.append(
+            layers.CategoryEmbeddings(
+                cardinalities,
+                category_units,
+                missing_rate=category_missing_rate,
+                name="categories",
+            )(codes)
+        )
+    hidden = parts[0] if len(parts) == 1 else keras.layers.Concatenate(name="features")(parts)
+    hidden = layers.Scale(name="scale")(hidden)
+    for position, n_units in enumerate(_widths(units)):
+        hidden = layers.NTKDense(n_units, name=f"hidden_{position}")(hidden)
+        hidden = layers.ParametricActivation(activation, name=f"activation_{position}")(hidden)
+        if dropout_rate > 0:
+            drop = _dropout(dropout_rate, n_steps, f"dropout_{position}")
+            hidden = drop(hidden)
+
+    outputs = []
+    sizes = meta.n_output_units_
+    for position, size in enumerate(sizes if isinstance(sizes, list) else [sizes]):
+        n_units = _n_units(meta, size)
+        scores = layers.NTKDense(n_units, name=f"scores_{position}")(hidden)
+        if linear_skip:
+            terms = [scores]
+            if n_dense:
+                plain = keras.layers.Dense(
+                    n_units,
+                    use_bias=False,
+                    kernel_initializer="zeros",
+                    name=f"skip_{position}",
+                )
+                terms.append(plain(dense))
+            if cardinalities:
+                bias = layers.CategoryBias(cardinalities, n_units, name=f"skip_codes_{position}")
+                terms.append(bias(codes))
+            scores = keras.layers.Add(name=f"sum_{position}")(terms)
+        outputs.append(_output(meta, size, scores, position))
+    model = keras.Model(inputs, outputs if isinstance(sizes, list) else outputs[0])
+    if X is not None and X.shape[0]:
+        _fit_first_weights(model, X)
+    rates = {
+        "scale/": scale_rate_factor,
+        "periodic/": periodic_rate_factor,
+        "alpha": activation_rate_factor,
+        "bias": bias_rate_factor,
+        "skip_": skip_rate_factor,
+    }
+    # The decay of biases is none; of the others it has the factor of the learning rate twice.
+    decays = {**rates, "bias": 0.0, "skip_": 1.0}
+    model.compile(_optimizer(model, peak, n_steps, rates, decays, beta_2, weight_decay))
+    return model
+
+
+def realmlp_simplified(
+    meta: Meta,
+    n_steps: int | None = None,
+    units: int | Sequence[int] = (256, 256, 256),
+    activation: Any = "auto",
+    category_units: int = 8,
+    learning_rate: float | str = "auto",
+    scale_rate_factor: float = 6.0,
+    bias_rate_factor: float = 0.1,
+    beta_2: float = 0.95,
+) -> keras.Model:
+    """Return RealMLP-TD-S for the table at hand, compiled with its optimizer.
+
+    Parameters
+    ----------
+    meta : Meta
+        The facts about the data; the estimator gives them.
+    n_steps : int or None, default=None
+        Optimizer steps of the training, which the learning rate follows; the estimator gives
+        them. None keeps it at half its peak.
+    units : int or sequence of int, default=(256, 256, 256)
+        Units of each hidden layer, at least 1.
+    activation : str or callable, default="auto"
+        Activation of the hidden layers. "auto" is "selu" for classes and "mish" for values.
+    category_units : int, default=8
+        Length of the vector that stands for a category of a column with many, at least 1. The
+        published network has such columns one-hot: give the encoder a large ``max_one_hot``.
+    learning_rate : float or "auto", default="auto"
+        Its peak, above 0. "auto" is 0.04 for classes and 0.07 for values.
+    scale_rate_factor : float, default=6.0
+        Factor of the learning rate for the scales of the columns, at least 0.
+    bias_rate_factor : float, default=0.1
+        The same for biases.
+    beta_2 : float, default=0.95
+        How much of the mean of squared gradients stays after a step, in [0, 1).
+
+    Returns
+    -------
+    model : keras.Model
+        As of `realmlp`.
+
+    Notes
+    -----
+    Without cosines, dropout, decay and learnt shares of the activation; all weights begin as
+    N(0, 1), those of the last layer as 0.
+
+    References
+    ----------
+    D. Holzmüller, L. Grinsztajn, I. Steinwart, "Better by Default: Strong Pre-Tuned MLPs and
+    Boosted Trees on Tabular Data", NeurIPS 2024 (arXiv:2407.04491), appendix A (RealMLP-TD-S).
+
+    Examples
+    --------
+    >>> from nnkit.builders import Meta, realmlp_simplified
+    >>> meta = Meta(X_shape_=(100, 4), target_type_="continuous", n_output_units_=1)
+    >>> realmlp_simplified(meta, units=(16,)).output_shape
+    (None, 1)
+    """
+    import keras
+
+    from nnkit import layers
+
+    _check_fraction("beta_2", beta_2)
+    is_regression = _is_regression(meta)
+    if isinstance(activation, str) and activation == "auto":
+        activation = "mish" if is_regression else "selu"
+    check_activation(activation)
+    peak = _peak(learning_rate, 0.07 if is_regression else 0.04)
+    cardinalities = tuple(meta.get("cardinalities_", ()))
+    n_columns = meta.X_shape_[1]
+    hidden = inputs = keras.Input(shape=(n_columns,))
+    if cardinalities:
+        n_dense = n_columns - len(cardinalities)
+        codes = layers.ColumnSlice(n_dense, None, name="codes")(inputs)
+        hidden = layers.CategoryEmbeddings(cardinalities, category_units, name="categories")(codes)
+        if n_dense:
+            dense = layers.ColumnSlice(0, n_dense, name="dense_columns")(inputs)
+            hidden = keras.layers.Concatenate(name="features")([dense, hidden])
+    hidden = layers.Scale(name="scale")(hidden)
+    for position, n_units in enumerate(_widths(units)):
+        hidden = layers.NTKDense(
+            n_units, bias_initializer="standard_normal", name=f"hidden_{position}"
+        )(hidden)
+        hidden = keras.layers.Activation(activation, name=f"activation_{position}")(hidden)
+    outputs = []
+    sizes = meta.n_output_units_
+    for position, size in enumerate(sizes if isinstance(sizes, list) else [sizes]):
+        n_units = _n_units(meta, size)
+        last = layers.NTKDense(n_units, kernel_initializer="zeros", name=f"scores_{position}")
+        outputs.append(_output(meta, size, last(hidden), position))
+    model = keras.Model(inputs, outputs if isinstance(sizes, list) else outputs[0])
+    rates = {"scale/": scale_rate_factor, "bias": bias_rate_factor}
+    model.compile(_optimizer(model, peak, n_steps, rates, {}, beta_2, None))
+    return model
+
+
+def _is_regression(meta: Meta) -> bool:
+    return str(meta.target_type_).startswith("continuous")
+
+
+def _peak(learning_rate: float | str, default: float) -> float:
+    if isinstance(learning_rate, str) and learning_rate == "auto":
+        return default
+    is_rate = isinstance(learning_rate, Real) and not isinstance(learning_rate, bool)
+    if not is_rate or not 0 < float(learning_rate) < math.inf:
+        raise ValueError(
+            f"learning_rate must be a number above 0, or 'auto'. Got {learning_rate!r} instead."
+        )
+    return float(learning_rate)
+
+
+def _widths(units: int | Sequence[int]) -> list[int]:
+    from nnkit.layers.arguments import as_count, as_counts
+
+    if isinstance(units, Integral):
+        return [as_count("units", units)]
+    return list(as_counts("units", units))
+
+
+def _check_fraction(name: str, value: Any) -> None:
+    if not isinstance(value, Real) or not 0 <= float(value) < 1:
+        raise ValueError(f"{name} must be a fraction in [0, 1). Got {value!r} instead.")
+
+
+def _n_units(meta: Meta, size: int) -> int:
+    """Return the scores of an output: one for each class, also of two."""
+    is_binary = size == 1 and output_activation(meta, size) == "sigmoid"
+    return 2 if is_binary and meta.target_type_ != "multilabel-indicator" else size
+
+
+def _output(meta: Meta, size: int, scores: Any, position: int) -> Any:
+    """Return the output of scores; of two classes the probability of the second."""
+    import keras
+
+    from nnkit.layers import ColumnSlice
+
+    if _n_units(meta, size) != size:
+        # [softmax(s)_1 = sigmoid(s_1 - s_0)]: (n_batch, 2) -> (n_batch, 1)
+        pair = [
+            ColumnSlice(which, which + 1, name=f"class_{which}_{position}")(scores)
+            for which in (1, 0)
+        ]
+        scores = keras.layers.Subtract(name=f"difference_{position}")(pair)
+    activation = output_activation(meta, size)
+    return keras.layers.Activation(activation, name=f"output_{position}")(scores)
+
+
+def _dropout(rate: float, n_steps: int | None, name: str) -> Any:
+    import keras
+
+    from nnkit.layers import ScheduledDropout
+
+    if n_steps is None:
+        return keras.layers.Dropout(rate, name=name)
+    return ScheduledDropout(rate, n_steps, name=name)
+
+
+def _optimizer(
+    model: Any,
+    peak: float,
+    n_steps: int | None,
+    rates: dict[str, float],
+    decays: dict[str, float],
+    beta_2: float,
+    weight_decay: float | None,
+) -> Any:
+    """Return Adam with the factors of those groups of weights that the model has."""
+    from nnkit.optimizers import CosLog, FlatCosine, GroupedAdam
+
+    paths = [variable.path for variable in model.trainable_variables]
+
+    def known(factors: dict[str, float]) -> dict[str, float]:
+        # The first pattern that is found counts, so that each needs a path of its own.
+        first = [next((name for name in factors if name in path), None) for path in paths]
+        return {name: factor for name, factor in factors.items() if name in first}
+
+    decay: Any = weight_decay or None
+    if decay is not None and n_steps is not None:
+        decay = FlatCosine(weight_decay, n_steps=n_steps)
+    return GroupedAdam(
+        peak / 2 if n_steps is None else CosLog(peak, n_steps=n_steps),
+        beta_2=beta_2,
+        epsilon=1e-8,
+        weight_decay=decay,
+        learning_rate_factors=known(rates),
+        decay_factors=known(decays),
+    )
+
+
+def _fit_first_weights(model: Any, X: Any) -> None:
+    """Set kernels and biases by what the units make of training rows, layer by layer."""
+    import keras
+
+    # Keras draws its own seeds from here, too.
+    rng = np.random.default_rng(random.getrandbits(63))
+    rows = X
+    if X.shape[0] > _MAX_ROWS_FOR_INIT:
+        rows = X[rng.choice(X.shape[0], _MAX_ROWS_FOR_INIT, replace=False)]
+    rows = (rows.toarray() if sparse.issparse(rows) else rows).astype(np.float32)
+    to_scale = keras.Model(model.input, model.get_layer("scale").output)
+    hidden = keras.ops.convert_to_numpy(to_scale(rows, training=False))
+    for layer in model.layers:
+        name = layer.name.partition("_")[0]
+        if name == "activation":
+            hidden = keras.ops.convert_to_numpy(layer(hidden))
+        elif name in ("hidden", "scores"):
+            z = _fit_dense(layer, hidden, rng)
+            if name == "hidden":
+                hidden = z
+
+
+def _fit_dense(layer: Any, hidden: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Give the units of a layer deviation 1 on rows, and a random mean of rows as their zero.
+
+    Returns
+    -------
+    z : ndarray of shape (n_rows, n_units)
+        What the layer makes of the rows.
+    """
+    n_inputs, n_units = layer.kernel.shape
+    normal = rng.standard_normal((n_inputs, n_units), dtype=np.float32)
+    z = hidden @ normal / math.sqrt(n_inputs)
+    deviation = np.std(z, axis=0)
+    # Of a single row, or of constant ones, units have no deviation to divide by.
+    deviation = np.where(deviation > 1e-6, deviation, 1.0).astype(np.float32)
+    z /= deviation
+    picked = rng.integers(len(z), size=(_N_ROWS_PER_BIAS, n_units))
+    share = rng.dirichlet(np.ones(_N_ROWS_PER_BIAS), size=n_units).T
+    bias = -np.sum(share * z[picked, np.arange(n_units)], axis=0)
+    layer.kernel.assign(normal / deviation)
+    layer.bias.assign(bias)
+    return z + bias.astype(np.float32)

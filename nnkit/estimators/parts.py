@@ -1,0 +1,187 @@
+"""The rows of a fit: their seeds, and the parts that each network trains and validates on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.model_selection import GroupShuffleSplit
+from sklearn.utils import check_random_state
+
+from nnkit._compat import rows_of
+from nnkit.encoding import ClassLabels, fold_rows, holdout_rows, split_rows
+
+if TYPE_CHECKING:
+    from nnkit.training import TrainingData
+
+__all__ = ["Part", "Rows", "Seeds", "Share", "parts_of"]
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """The seeds of a fit, one for each thing that is drawn."""
+
+    build: int
+    shuffle: int
+    split: int
+    background: int
+
+    @classmethod
+    def of(cls, random_state: Any) -> Seeds:
+        """Return the seeds that a scikit-learn ``random_state`` gives."""
+        # None means new entropy: NumPy's global state is the caller's.
+        rng = np.random.RandomState() if random_state is None else check_random_state(random_state)
+        return cls(*(int(seed) for seed in rng.randint(2**31 - 1, size=4)))
+
+    def of_member(self, position: int) -> Seeds:
+        """Return the seeds of a member of an ensemble; those of the first are these."""
+        if not position:
+            return self
+        rng = np.random.default_rng([self.build, self.shuffle, position])
+        build, shuffle = (int(seed) for seed in rng.integers(2**31 - 1, size=2))
+        return replace(self, build=build, shuffle=shuffle)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows that a fit learns from: table, target as it came, encoded target, weights."""
+
+    X: Any
+    y: np.ndarray
+    encoded: np.ndarray
+    sample_weight: np.ndarray | None
+    groups: np.ndarray | None = None
+
+    def at(self, positions: np.ndarray | None) -> Rows:
+        """Return the rows at these positions; None is all of them."""
+        if positions is None:
+            return self
+        return Rows(
+            None if self.X is None else rows_of(self.X, positions),
+            self.y[positions],
+            self.encoded[positions],
+            None if self.sample_weight is None else self.sample_weight[positions],
+            None if self.groups is None else self.groups[positions],
+        )
+
+    def without_table(self) -> Rows:
+        """Return the rows without their table, where the encoded one is at hand."""
+        return replace(self, X=None)
+
+    def weighing(self) -> Rows:
+        """Return the rows that weigh anything."""
+        if self.sample_weight is None or (self.sample_weight > 0).all():
+            return self
+        return self.at(np.flatnonzero(self.sample_weight > 0))
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one network trains and validates on, as positions of rows.
+
+    Attributes
+    ----------
+    training : ndarray of int or None
+        None is all rows.
+    validation : ndarray of int or None
+        None is no rows.
+    """
+
+    training: np.ndarray | None = None
+    validation: np.ndarray | None = None
+
+    def n_training(self, n_samples: int) -> int:
+        """Return how many rows there are to train on, of so many."""
+        return n_samples if self.training is None else len(self.training)
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one network, or all of them, train and validate on.
+
+    Attributes
+    ----------
+    data : TrainingData
+        Encoded.
+    held_out : Rows or None
+        The rows to validate on as they came.
+    n_samples : int
+        How many rows there are to train on.
+    """
+
+    data: TrainingData
+    held_out: Rows | None
+    n_samples: int
+
+
+def parts_of(
+    rows: Rows,
+    settings: SimpleNamespace,
+    seed: int,
+    codes: np.ndarray | None,
+    labels: ClassLabels | None,
+) -> tuple[Rows, list[Part]]:
+    """Return the rows that weigh anything, and the part of them that each network gets.
+
+    Parameters
+    ----------
+    rows : Rows
+    settings : SimpleNamespace
+        Of the fit: ``validation_split``, ``early_stopping`` and ``n_members``.
+    seed : int
+        Seeds the draw.
+    codes : ndarray of shape (n_samples,) or None
+        The encoded target, whose classes keep their shares; None draws at random.
+    labels : ClassLabels or None
+        The labels of ``codes``, for messages.
+
+    Returns
+    -------
+    rows : Rows
+    parts : list of Part
+        One for each network; a single one if they all share it.
+    """
+    split, n_members = settings.validation_split, settings.n_members
+    if split is None:
+        split = 0.1 if settings.early_stopping else 0
+    if not isinstance(split, Real):
+        return _split_by(split, rows, n_members)
+    weight = rows.sample_weight
+    if codes is not None and weight is not None:
+        codes = codes[weight > 0]
+    rows = rows.weighing()
+    if split == 0:
+        return rows, [Part()]
+    n_samples = len(rows.y)
+    if isinstance(split, Integral):
+        # Further members get folds of another draw.
+        folds: list[Any] = []
+        while len(folds) < n_members:
+            drawn = fold_rows(n_samples, int(split), seed + len(folds), codes, rows.groups)
+            folds += drawn
+        return rows, [Part(*fold) for fold in folds[:n_members]]
+    if rows.groups is not None:
+        shuffle = GroupShuffleSplit(1, test_size=float(split), random_state=seed)
+        return _split_by(shuffle, rows, 1)
+    return rows, [Part(*holdout_rows(n_samples, float(split), seed, codes, labels))]
+
+
+def _split_by(splitter: Any, rows: Rows, n_members: int) -> tuple[Rows, list[Part]]:
+    # Its positions count all rows, also those that weigh nothing.
+    splits = split_rows(splitter, rows.X, rows.y, rows.groups, n_members)
+    if rows.sample_weight is not None:
+        weighs = rows.sample_weight > 0
+        # Where a row that weighs anything stands among those.
+        places = np.cumsum(weighs) - 1
+        splits = [
+            (places[training[weighs[training]]], places[held[weighs[held]]])
+            for training, held in splits
+        ]
+        if not all(len(positions) for split in splits for positions in split):
+            raise ValueError(
+                f"validation_split={splitter!r} yields a part whose rows all have weight zero."
+            )
+    return rows.weighing(), [Part(*split) for split in splits]

@@ -1,0 +1,125 @@
+"""Dropout that fades out in the course of a training."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+
+from nnkit.layers.arguments import as_count, as_fraction
+
+__all__ = ["ScheduledDropout"]
+
+# Up to here float32 counts steps one by one.
+_MAX_STEPS = 2**24
+
+
+@keras.saving.register_keras_serializable(package="nnkit")
+class ScheduledDropout(keras.layers.Layer):
+    """Dropout whose rate stays, then falls to 0 along a cosine ("flat_cos").
+
+    **Shape**
+
+    - Input: (n_batch, ...)
+    - Output: (n_batch, ...)
+
+    Parameters
+    ----------
+    rate : float
+        Fraction in [0, 1) of the values that are dropped at first.
+    n_steps : int
+        Steps of the whole training, at least 1: epochs times batches of an epoch. Later steps
+        drop nothing.
+    flat_fraction : float, default=0.5
+        Fraction in [0, 1) of the training in which the rate stays as it is.
+    seed : int or None, default=None
+        Of the draws; None takes one at random when the layer is made.
+    **kwargs : object
+        Of ``keras.layers.Layer``.
+
+    Attributes
+    ----------
+    steps_done : keras.Variable of shape ()
+        Calls in training so far. It is no trainable weight, and is saved with the model.
+
+    Notes
+    -----
+    At progress t = steps done / n_steps the rate is r(t) = rate for t < f, and
+    rate (1 + cos(pi (t - f) / (1 - f))) / 2 from there to t = 1, with f the flat fraction.
+    Values that stay are divided by 1 - r(t), so that means are kept; inference is the identity.
+
+    References
+    ----------
+    Holzmüller, Grinsztajn, Steinwart, "Better by Default: Strong Pre-Tuned MLPs and Boosted
+    Trees on Tabular Data", NeurIPS 2024, section 3 (scheduled dropout), with f = 1/2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnkit.layers import ScheduledDropout
+    >>> ScheduledDropout(rate=0.15, n_steps=1000)(np.ones((1, 3))).numpy().tolist()
+    [[1.0, 1.0, 1.0]]
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        n_steps: int,
+        flat_fraction: float = 0.5,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.rate = as_fraction("rate", rate)
+        self.n_steps = as_count("n_steps", n_steps)
+        if self.n_steps > _MAX_STEPS:
+            raise ValueError(f"n_steps must be at most {_MAX_STEPS:,}. Got {n_steps:,} instead.")
+        self.flat_fraction = as_fraction("flat_fraction", flat_fraction)
+        self.seed = seed
+        if self.rate > 0:
+            self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape: Any) -> None:  # noqa: ARG002
+        """Make the counter of steps."""
+        if self.rate > 0:
+            # Not int32, which TensorFlow keeps off the GPU; never float16, which ends at 65,504.
+            self.steps_done = self.add_weight(
+                shape=(),
+                initializer="zeros",
+                dtype="float32",
+                trainable=False,
+                autocast=False,
+                name="steps_done",
+            )
+        self.built = True
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        """Return the values, some of them dropped in training."""
+        if not training or self.rate == 0:
+            return x
+        rate = self._current_rate()
+        self.steps_done.assign(self.steps_done + 1.0)
+        draws = keras.random.uniform(keras.ops.shape(x), dtype="float32", seed=self.seed_generator)
+        factor = keras.ops.cast(1 / (1 - rate), x.dtype)
+        return keras.ops.where(draws >= rate, x * factor, keras.ops.zeros_like(x))
+
+    def _current_rate(self) -> Any:
+        progress = keras.ops.minimum(self.steps_done / self.n_steps, 1.0)
+        decline = keras.ops.maximum(progress - self.flat_fraction, 0.0) / (1 - self.flat_fraction)
+        # [r(t) = rate (1 + cos(pi (t - f) / (1 - f))) / 2], which is the rate itself up to t = f
+        return self.rate * 0.5 * (1 + keras.ops.cos(math.pi * decline))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape of the input."""
+        return tuple(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make a layer like this one."""
+        return {
+            **super().get_config(),
+            "rate": self.rate,
+            "n_steps": self.n_steps,
+            "flat_fraction": self.flat_fraction,
+            "seed": self.seed,
+        }

@@ -1,0 +1,516 @@
+"""Numbers that change as training goes on: learning rates, weight decays, dropout rates.
+
+A shape is a function from the progress of a training, a fraction from 0 to 1, to what the peak is
+multiplied by, at most 1. A schedule is a peak, a shape, and the number of steps that the progress
+is a fraction of. By their names, a fraction is one of the training, and a factor one of the peak.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
+import keras
+from keras import ops
+
+from nnkit._compat import learning_rate_or_schedule, optimizer_copy
+from nnkit.optimizers.shapes import cosine, coslog, flat_cosine, one_cycle, step_decay
+
+__all__ = [
+    "CosLog",
+    "Cosine",
+    "FlatCosine",
+    "OneCycle",
+    "StepDecay",
+    "TrainingSchedule",
+    "WarmUp",
+    "with_n_steps",
+]
+
+_Schedule = TypeVar("_Schedule", bound="TrainingSchedule")
+
+
+@dataclass(frozen=True)
+class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A number that changes as training goes on, from its first step to its last.
+
+    It stands where a learning rate does, or the weight decay of a `GroupedAdam`. The schedules of
+    this room differ in their `shape`; a subclass of one's own defines another, and is registered
+    with ``keras.saving.register_keras_serializable`` to be saved with a model.
+
+    Parameters
+    ----------
+    peak : float
+        The value where the shape is 1, at least 0.
+    n_steps : int or None, default=None
+        Updates of the weights in the whole training: epochs times batches per epoch. With None,
+        who trains fills it in, see `for_steps` and `with_n_steps`.
+    warmup_fraction : float, default=0.0
+        Fraction of the steps in which the value rises from 0 to where the shape begins, in
+        [0, 1).
+
+    Notes
+    -----
+    With the progress t = min(step / n_steps, 1), which is 0 for the first update, and the warm-up
+    w,
+
+        value(t) = peak · min(t / w, 1) · shape(max(t - w, 0) / (1 - w)).
+
+    So a training that goes on after its last step keeps the last value, and the first update of a
+    warm-up changes no weight. It is computed in float32, or in float64 if that is Keras' floatx.
+
+    References
+    ----------
+    P. Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017
+    (arXiv:1706.02677), section 2.2, for the warm-up.
+
+    Examples
+    --------
+    >>> from nnkit.optimizers import TrainingSchedule
+    >>> class Linear(TrainingSchedule):
+    ...     def shape(self, progress):
+    ...         return 1 - progress
+    >>> round(float(Linear(0.1, n_steps=100)(25)), 3)
+    0.075
+    """
+
+    peak: float
+    n_steps: int | None = field(default=None, kw_only=True)
+    warmup_fraction: float = field(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        self._check_number("peak", "a number in [0, inf)", lambda v: 0 <= v < math.inf)
+        if self.n_steps is not None:
+            self._check_count("n_steps", "an integer of at least 1, or None")
+        self._check_number("warmup_fraction", "a fraction in [0, 1)", lambda v: 0 <= v < 1)
+
+    def shape(self, progress: Any) -> Any:
+        """Return what the peak is multiplied by, in [0, 1].
+
+        Parameters
+        ----------
+        progress : float, array or tensor
+            Fraction of the steps that follow the warm-up, in [0, 1].
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has no shape. Define its method shape(progress), or take "
+            "another schedule of nnkit.optimizers."
+        )
+
+    def at_progress(self, progress: Any) -> Any:
+        """Return the value at a fraction of the whole training.
+
+        Parameters
+        ----------
+        progress : float, array or tensor
+            In [0, 1].
+        """
+        w = self.warmup_fraction
+        if w == 0:
+            return self.peak * self.shape(progress)
+        risen = ops.minimum(progress / w, 1.0)
+        return self.peak * risen * self.shape(ops.maximum(progress - w, 0.0) / (1 - w))
+
+    def __call__(self, step: Any) -> Any:
+        """Return the value for an update.
+
+        Parameters
+        ----------
+        step : int, array or tensor
+            The number of updates before it.
+
+        Raises
+        ------
+        ValueError
+            If the number of steps was not filled in.
+        """
+        if self.n_steps is None:
+            raise ValueError(
+                f"{type(self).__name__} spans the whole training, and its n_steps is None. "
+                "Outside nnkit's estimators, give n_steps = epochs * batches per epoch."
+            )
+        dtype = keras.backend.result_type(keras.config.floatx(), "float32")
+        done = ops.cast(ops.minimum(step, self.n_steps), dtype)
+        return self.at_progress(done / self.n_steps)
+
+    def for_steps(self: _Schedule, n_steps: int) -> _Schedule:
+        """Return this schedule for a training of so many steps.
+
+        Parameters
+        ----------
+        n_steps : int
+            Updates of the weights in the whole training.
+
+        Returns
+        -------
+        schedule : TrainingSchedule
+            This one, if its own number of steps is not None.
+
+        Examples
+        --------
+        >>> from nnkit.optimizers import Cosine
+        >>> Cosine(0.1).for_steps(500).n_steps
+        500
+        """
+        if self.n_steps is not None:
+            return self
+        return type(self).from_config({**self.get_config(), "n_steps": n_steps})
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, by name."""
+        return {part.name: getattr(self, part.name) for part in fields(self) if part.init}
+
+    def _check_number(self, name: str, required: str, is_met: Callable[[float], bool]) -> None:
+        value = getattr(self, name)
+        if not _is_number(value) or not is_met(value):
+            raise ValueError(_message(self, name, required))
+        # A number of NumPy's could not be saved.
+        object.__setattr__(self, name, float(value))
+
+    def _check_count(self, name: str, required: str) -> None:
+        value = getattr(self, name)
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+            raise ValueError(_message(self, name, required))
+        object.__setattr__(self, name, int(value))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _message(schedule: TrainingSchedule, name: str, required: str) -> str:
+    value = getattr(schedule, name)
+    return f"{name} of {type(schedule).__name__} must be {required}. Got {value!r} instead."
+
+
+@keras.saving.register_keras_serializable(package="nnkit")
+@dataclass(frozen=True)
+class WarmUp(TrainingSchedule):
+    """A linear rise from 0, and then a constant.
+
+    Parameters
+    ----------
+    peak : float
+        The constant, at least 0.
+    n_steps : int or None, default=None
+        As for `TrainingSchedule`.
+    warmup_fraction : float, default=0.1
+        Fraction of the steps in which the value rises, in [0, 1).
+
+    Notes
+    -----
+    shape(s) = 1.
+
+    References
+    ----------
+    P. Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017
+    (arXiv:1706.02677), section 2.2.
+
+    Examples
+    --------
+    >>> from nnkit.optimizers import WarmUp
+    >>> schedule = WarmUp(0.1, n_steps=100)
+    >>> [round(float(schedule(step)), 3) for step in (0, 5, 10, 90)]
+    [0.0, 0.05, 0.1, 0.1]
+    """
+
+    warmup_fraction: float = field(default=0.1, kw_only=True)
+
+    def shape(self, progress: Any) -> Any:
+        """Return ones."""
+        return ops.ones_like(progress)
+
+
+@keras.saving.register_keras_serializable(package="nnkit")
+@dataclass(frozen=True)
+class Cosine(TrainingSchedule):
+    """Half a wave of a cosine, from the peak down.
+
+    Parameters
+    ----------
+    peak : float
+        The value where the descent begins, at least 0.
+    n_steps : int or None, default=None
+        As for `TrainingSchedule`.
+    warmup_fraction : float, default=0.0
+        Fraction of the steps in which the value rises from 0 to the peak, in [0, 1).
+    final_factor : float, default=0.0
+        The last value, as a multiple of the peak, in [0, 1].
+
+    Notes
+    -----
+    With the final factor f,
+
+        shape(s) = f + (1 - f) · (1 + cos(π s)) / 2.
+
+    References
+    ----------
+    I. Loshchilov and F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017
+    (arXiv:1608.03983), equation 5, without a restart.
+
+    Examples
+    --------
+    >>> from nnkit.optimizers import Cosine
+    >>> schedule = Cosine(0.1, n_steps=100)
+    >>> [round(float(schedule(step)), 3) for step in (0, 50, 100)]
+    [0.1, 0.05, 0.0]
+    """
+
+    final_factor: float = field(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_number("final_factor", "a number in [0, 1]", lambda v: 0 <= v <= 1)
+
+    def shape(self, progress: Any) -> Any:
+        """Return `cosine` of the progress."""
+        return cosine(progress, self.final_factor)
+
+
+@keras.saving.register_keras_serializable(package="nnkit")
+@dataclass(frozen=True)
+class CosLog(TrainingSchedule):
+    """Waves from 0 up to the peak and back, each twice as long as the one before.
+
+    Parameters
+    ----------
+    peak : float
+        The value at the crest of every wave, at least 0.
+    n_steps : int or None, default=None
+        As for `TrainingSchedule`.
+    n_cycles : int, default=4
+        How many waves, at least 1. The last one takes about half of the training.
+
+    Notes
+    -----
+    With n waves,
+
+        shape(s) = (1 - cos(2 π log₂(1 + (2ⁿ - 1) s))) / 2.
+
+    It begins at 0, which is a warm-up already; there is no other one.
+
+    References
+    ----------
+    D. Holzmüller, L. Grinsztajn and I. Steinwart, "Better by Default: Strong Pre-Tuned MLPs and
+    Boosted Trees on Tabular Data", 2024 (arXiv:2407.04491), section 3 and appendix A, where four
+    waves are ``coslog4``.
+
+    Examples
+    --------
+    The troughs:
+
+    >>> from nnkit.optimizers import CosLog
+    >>> schedule = CosLog(0.04, n_steps=1500)
+    >>> [abs(round(float(schedule(step)), 5)) for step in (0, 100, 300, 700, 1500)]
+    [0.0, 0.0, 0.0, 0.0, 0.0]
+    """
+
+    n_cycles: int = field(default=4, kw_only=True)
+    warmup_fraction: float = field(default=0.0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_count("n_cycles", "an integer of at least 1")
+
+    def shape(self, progress: Any) -> Any:
+        """Return `coslog` of the progress."""
+        return coslog(progress, self.n_cycles)
+
+
+@keras.saving.register_keras_serializable(package="nnkit")
+@dataclass(frozen=True)
+class FlatCosine(TrainingSchedule):
+    """A constant, and then half a wave of a cosine down to 0.
+
+    Parameters
+    ----------
+    peak : float
+        The constant, at least 0.
+    n_steps : int or None, default=None
+        As for `TrainingSchedule`.
+    warmup_fraction : float, default=0.0
+        Fraction of the steps in which the value rises from 0 to the peak, in [0, 1).
+    flat_fraction : float, default=0.5
+        Fraction of the steps after the warm-up that have the constant, in [0, 1).
+
+    Notes
+    -----
+    With the flat fraction f,
+
+        shape(s) = 1 for s < f, and (1 + cos(π (s - f) / (1 - f))) / 2 from there.
+
+    References
+    ----------
+    D. Holzmüller, L. Grinsztajn and I. Steinwart, "Better by Default: Strong Pre-Tuned MLPs and
+    Boosted Trees on Tabular Data", 2024 (arXiv:2407.04491), section 3 and appendix A, where half
+    the training is flat: ``flat_cos``.
+
+    Examples
+    --------
+    >>> from nnkit.optimizers import FlatCosine
+    >>> schedule = FlatCosine(0.02, n_steps=100)
+    >>> [round(float(schedule(step)), 4) for step in (0, 50, 75, 100)]
+    [0.02, 0.02, 0.01, 0.0]
+    """
+
+    flat_fraction: float = field(default=0.5, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_number("flat_fraction", "a fraction in [0, 1)", lambda v: 0 <= v < 1)
+
+    def shape(self, progress: Any) -> Any:
+        """Return `flat_cosine` of the progress."""
+        return flat_cosine(progress, self.flat_fraction)
+
+
+@keras.saving.register_keras_serializable(package="nnkit")
+@dataclass(frozen=True)
+class StepDecay(TrainingSchedule):
+    """Stairs: the peak, multiplied by a factor at each of some fractions of the training.
+
+    Parameters
+    ----------
+    peak : float
+        The value at first, at least 0.
+    n_steps : int or None, default=None
+        As for `TrainingSchedule`.
+    warmup_fraction : float, default=0.0
+        Fraction of the steps in which the value rises from 0 to the peak, in [0, 1).
+    factor : float, default=0.1
+        What the value is multiplied by at each of the stairs, in [0, 1].
+    at : sequence of float, default=(0.5, 0.75)
+        Where the stairs are, as fractions of the steps after the warm-up, in (0, 1); at least one.
+
+    Notes
+    -----
+    shape(s) is the factor to the power of the number of stairs at or before s.
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren and J. Sun, "Deep Residual Learning for Image Recognition", 2016
+    (arXiv:1512.03385), section 4.2: a tenth, at half and at three quarters of the training.
+
+    Examples
+    --------
+    >>> from nnkit.optimizers import StepDecay
+    >>> schedule = StepDecay(0.1, n_steps=100)
+    >>> [round(float(schedule(step)), 4) for step in (0, 49, 50, 75)]
+    [0.1, 0.1, 0.01, 0.001]
+    """
+
+    factor: float = field(default=0.1, kw_only=True)
+    at: Sequence[float] = field(default=(0.5, 0.75), kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_number("factor", "a number in [0, 1]", lambda v: 0 <= v <= 1)
+        stairs = self.at if isinstance(self.at, Iterable) else ()
+        if not stairs or not all(_is_number(part) and 0 < part < 1 for part in stairs):
+            raise ValueError(_message(self, "at", "a sequence of fractions in (0, 1)"))
+        object.__setattr__(self, "at", tuple(float(part) for part in stairs))
+
+    def shape(self, progress: Any) -> Any:
+        """Return `step_decay` of the progress."""
+        return step_decay(progress, self.factor, self.at)
+
+
+@keras.saving.register_keras_serializable(package="nnkit")
+@dataclass(frozen=True)
+class OneCycle(TrainingSchedule):
+    """Half a wave of a cosine up to the peak, and another one down.
+
+    Parameters
+    ----------
+    peak : float
+        The largest value, at least 0.
+    n_steps : int or None, default=None
+        As for `TrainingSchedule`.
+    peak_fraction : float, default=0.3
+        Fraction of the steps in which the value rises, in (0, 1).
+    start_factor : float, default=0.04
+        The first value, as a multiple of the peak, in [0, 1].
+    final_factor : float, default=0.0001
+        The last value, as a multiple of the peak, in [0, 1].
+
+    Notes
+    -----
+    With c(a, r) = a + (1 - a) · (1 + cos(π r)) / 2, the peak fraction p, and the factors a at the
+    start and b at the end,
+
+        shape(s) = c(a, 1 - s / p) for s < p, and c(b, (s - p) / (1 - p)) from there.
+
+    The source rises and falls in straight lines, and ends with a descent below the start. Here one
+    half wave takes the place of both descents. There is no other warm-up.
+
+    References
+    ----------
+    L. N. Smith and N. Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large
+    Learning Rates", 2018 (arXiv:1708.07120), section 3.
+
+    Examples
+    --------
+    >>> from nnkit.optimizers import OneCycle
+    >>> schedule = OneCycle(0.1, n_steps=100)
+    >>> [round(float(schedule(step)), 4) for step in (0, 30, 65, 100)]
+    [0.004, 0.1, 0.05, 0.0]
+    """
+
+    peak_fraction: float = field(default=0.3, kw_only=True)
+    start_factor: float = field(default=0.04, kw_only=True)
+    final_factor: float = field(default=0.0001, kw_only=True)
+    warmup_fraction: float = field(default=0.0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_number("peak_fraction", "a fraction in (0, 1)", lambda v: 0 < v < 1)
+        self._check_number("start_factor", "a number in [0, 1]", lambda v: 0 <= v <= 1)
+        self._check_number("final_factor", "a number in [0, 1]", lambda v: 0 <= v <= 1)
+
+    def shape(self, progress: Any) -> Any:
+        """Return `one_cycle` of the progress."""
+        return one_cycle(progress, self.peak_fraction, self.start_factor, self.final_factor)
+
+
+def with_n_steps(optimizer: Any, n_steps: int) -> Any:
+    """Return an optimizer whose schedules know how long the training is.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+    n_steps : int
+        Updates of the weights in the whole training: epochs times batches per epoch.
+
+    Returns
+    -------
+    optimizer : keras.optimizers.Optimizer
+        An unused copy whose learning rate and weight decay are schedules ``for_steps`` of that
+        number; the same object if neither is one whose number of steps is None.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from nnkit.optimizers import Cosine, with_n_steps
+    >>> adam = with_n_steps(keras.optimizers.Adam(Cosine(0.1)), 500)
+    >>> round(float(adam.learning_rate), 3)
+    0.1
+    """
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is not None:
+        known = with_n_steps(inner, n_steps)
+        if known is inner:
+            return optimizer
+        return optimizer_copy(optimizer, {"inner_optimizer": keras.optimizers.serialize(known)})
+    arguments = {
+        "learning_rate": learning_rate_or_schedule(optimizer),
+        "weight_decay": optimizer.weight_decay,
+    }
+    filled = {
+        name: value.for_steps(n_steps)
+        for name, value in arguments.items()
+        if isinstance(value, TrainingSchedule) and value.n_steps is None
+    }
+    return optimizer_copy(optimizer, filled) if filled else optimizer

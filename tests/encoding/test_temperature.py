@@ -1,0 +1,329 @@
+"""Probabilities at a temperature, and the temperature that rows ask for."""
+
+import numpy as np
+import pytest
+from scipy.special import expit, log_softmax, softmax
+
+from nnkit.encoding import fit_temperature, tempered
+
+
+def truths_and_logits(n_rows=20_000, n_classes=3, seed=0):
+    """Logits of a true model, and classes drawn by its probabilities."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(scale=1.5, size=(n_rows, n_classes))
+    shares = softmax(logits, axis=1).cumsum(axis=1)
+    codes = (rng.random((n_rows, 1)) > shares[:, :-1]).sum(axis=1)
+    return codes, logits
+
+
+def smoothed_loss(logits, codes, temperature):
+    """Cross-entropy with the truth (n + 1) / (n + K) likely, and each other class 1 / (n + K)."""
+    n, n_classes = logits.shape
+    targets = (n * np.eye(n_classes)[codes] + 1) / (n + n_classes)
+    return -np.mean(np.sum(targets * log_softmax(logits / temperature, axis=1), axis=1))
+
+
+# tempered
+
+
+@pytest.mark.parametrize(
+    ("proba", "temperature", "expected"),
+    [
+        # odds of 9 become odds of 3
+        ([0.9, 0.1], 2.0, [0.75, 0.25]),
+        # squares: 1/4, 1/16, 1/16
+        ([0.5, 0.25, 0.25], 0.5, [2 / 3, 1 / 6, 1 / 6]),
+        # cube roots of 8 : 1 : 27
+        ([8 / 36, 1 / 36, 27 / 36], 3.0, [2 / 6, 1 / 6, 3 / 6]),
+        ([0.5, 0.5], 7.0, [0.5, 0.5]),
+    ],
+)
+def test_probabilities_at_a_temperature_worked_by_hand(proba, temperature, expected):
+    found = tempered(np.array([proba]), temperature)
+
+    np.testing.assert_allclose(found, [expected], rtol=1e-12)
+
+
+def test_a_label_of_its_own_worked_by_hand():
+    """Odds of 4 become odds of 2, and 1 : 16 becomes 1 : 4."""
+    found = tempered(np.array([[0.8, 1 / 17]]), 2.0, is_one_of_many=False)
+
+    np.testing.assert_allclose(found, [[2 / 3, 1 / 5]], rtol=1e-12)
+
+
+def test_it_is_the_softmax_of_logits_divided_by_the_temperature():
+    _, logits = truths_and_logits(50)
+
+    found = tempered(softmax(logits, axis=1), 1.7)
+
+    np.testing.assert_allclose(found, softmax(logits / 1.7, axis=1), rtol=1e-10)
+
+
+def test_of_labels_it_is_the_sigmoid_of_logits_divided_by_the_temperature():
+    _, logits = truths_and_logits(50)
+
+    found = tempered(expit(logits), 0.6, is_one_of_many=False)
+
+    np.testing.assert_allclose(found, expit(logits / 0.6), rtol=1e-10)
+
+
+@pytest.mark.parametrize("is_one_of_many", [True, False])
+def test_one_is_no_temperature(is_one_of_many):
+    proba = np.array([[0.2, 0.5, 0.3], [0.0, 1.0, 0.0]])
+
+    found = tempered(proba, 1.0, is_one_of_many=is_one_of_many)
+
+    np.testing.assert_allclose(found, proba, rtol=1e-12, atol=1e-300)
+
+
+def test_temperatures_multiply():
+    _, logits = truths_and_logits(50)
+    proba = softmax(logits, axis=1)
+
+    twice = tempered(tempered(proba, 2.0), 1.5)
+
+    np.testing.assert_allclose(twice, tempered(proba, 3.0), rtol=1e-10)
+
+
+@pytest.mark.parametrize("temperature", [1 / 8, 0.5, 2.0, 8.0])
+def test_the_order_of_classes_stays_and_rows_sum_to_one(temperature):
+    _, logits = truths_and_logits(200, n_classes=5)
+    proba = softmax(logits, axis=1)
+
+    found = tempered(proba, temperature)
+
+    np.testing.assert_array_equal(found.argsort(axis=1), proba.argsort(axis=1))
+    np.testing.assert_allclose(found.sum(axis=1), 1.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("temperature", "is_nearer_to_even"), [(0.5, False), (2.0, True)], ids=["cold", "hot"]
+)
+def test_heat_moves_towards_even_probabilities(temperature, is_nearer_to_even):
+    _, logits = truths_and_logits(200)
+    proba = softmax(logits, axis=1)
+
+    found = tempered(proba, temperature)
+
+    assert ((found.max(axis=1) < proba.max(axis=1)) == is_nearer_to_even).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("temperature", [1 / 8, 0.3, 1.0, 8.0])
+def test_certain_probabilities_stay_finite(temperature, dtype):
+    proba = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]], dtype=dtype)
+
+    found = tempered(proba, temperature)
+    of_labels = tempered(proba, temperature, is_one_of_many=False)
+
+    np.testing.assert_allclose(found, proba, atol=1e-30)
+    np.testing.assert_allclose(of_labels, proba, atol=1e-30)
+    assert found.dtype == of_labels.dtype == np.float64
+
+
+def test_steps_of_a_sequence_are_rows_of_their_own():
+    _, logits = truths_and_logits(60)
+    proba = softmax(logits, axis=1)
+
+    found = tempered(proba.reshape(20, 3, 3), 2.0)
+
+    np.testing.assert_array_equal(found.reshape(60, 3), tempered(proba, 2.0))
+
+
+def test_probabilities_of_the_caller_are_not_changed():
+    proba = np.array([[0.9, 0.1], [1.0, 0.0]])
+
+    tempered(proba, 3.0)
+    tempered(proba, 3.0, is_one_of_many=False)
+
+    assert proba.tolist() == [[0.9, 0.1], [1.0, 0.0]]
+
+
+# fit_temperature
+
+
+@pytest.mark.parametrize("factor", [1 / 3, 1.0, 3.0])
+def test_what_was_made_too_sure_by_a_factor_is_found(factor):
+    codes, logits = truths_and_logits()
+
+    found = fit_temperature([[softmax(factor * logits, axis=1)]], [codes], [None])
+
+    assert found == pytest.approx(factor, rel=0.05)
+
+
+def test_what_was_made_too_sure_of_labels_is_found():
+    _, logits = truths_and_logits()
+    indicator = np.random.default_rng(1).random(logits.shape) < expit(logits)
+
+    found = fit_temperature(
+        [[expit(3 * logits)]], [indicator.astype(np.float32)], [None], is_one_of_many=False
+    )
+
+    assert found == pytest.approx(3.0, rel=0.05)
+
+
+@pytest.mark.parametrize("n_rows", [10, 40, 1000])
+def test_it_is_the_smallest_of_a_grid(n_rows):
+    """Few rows are told apart by chance, which the smoothed truth does not trust."""
+    codes, logits = truths_and_logits(n_rows, seed=3)
+    grid = np.geomspace(1 / 8, 8, 4001)
+    losses = [smoothed_loss(2 * logits, codes, temperature) for temperature in grid]
+
+    found = fit_temperature([[softmax(2 * logits, axis=1)]], [codes], [None])
+
+    assert found == pytest.approx(grid[np.argmin(losses)], rel=2e-3)
+    assert smoothed_loss(2 * logits, codes, found) <= min(losses) + 1e-9
+
+
+def test_of_labels_it_is_the_smallest_of_a_grid():
+    _, logits = truths_and_logits(40)
+    is_one = np.random.default_rng(1).random(logits.shape) < expit(logits)
+    grid = np.geomspace(1 / 8, 8, 4001)
+    # Each entry is a choice between two classes with the logits 0 and z; there are 40 rows.
+    both = np.stack([np.zeros_like(logits), 2 * logits], axis=-1)
+    targets = (40 * np.eye(2)[is_one.astype(int)] + 1) / (40 + 2)
+    losses = [-np.mean(np.sum(targets * log_softmax(both / t, axis=-1), axis=-1)) for t in grid]
+
+    found = fit_temperature(
+        [[expit(2 * logits)]], [is_one.astype(np.float32)], [None], is_one_of_many=False
+    )
+
+    assert found == pytest.approx(grid[np.argmin(losses)], rel=2e-3)
+
+
+def test_the_mean_of_tempered_members_is_judged():
+    codes, logits = truths_and_logits(2000)
+    noise = np.random.default_rng(1).normal(size=logits.shape)
+    members = [softmax(3 * logits + 2 * sign * noise, axis=1) for sign in (1, -1)]
+    grid = np.geomspace(1, 8, 1001)
+    losses = []
+    for temperature in grid:
+        powers = [member ** (1 / temperature) for member in members]
+        mean = np.mean([power / power.sum(axis=1, keepdims=True) for power in powers], axis=0)
+        targets = (2000 * np.eye(3)[codes] + 1) / (2000 + 3)
+        losses.append(-np.mean(np.sum(targets * np.log(mean), axis=1)))
+
+    found = fit_temperature([members], [codes], [None])
+
+    assert found == pytest.approx(grid[np.argmin(losses)], rel=5e-3)
+    assert found != pytest.approx(fit_temperature([members[:1]], [codes], [None]), rel=0.02)
+
+
+def test_parts_are_judged_together():
+    codes, logits = truths_and_logits(500)
+    proba = softmax(2 * logits, axis=1)
+
+    whole = fit_temperature([[proba]], [codes], [None])
+    in_parts = fit_temperature(
+        [[proba[:100]], [proba[100:]]], [codes[:100], codes[100:]], [None, None]
+    )
+
+    assert in_parts == pytest.approx(whole, rel=1e-4)
+
+
+def test_steps_of_a_sequence_are_judged_together():
+    codes, logits = truths_and_logits(6000)
+    proba = softmax(2 * logits, axis=1)
+
+    of_rows = fit_temperature([[proba]], [codes], [None])
+    of_steps = fit_temperature([[proba.reshape(2000, 3, 3)]], [codes.reshape(2000, 3)], [None])
+
+    # Up to the smoothing, which is of 6,000 and of 2,000 rows.
+    assert of_steps == pytest.approx(of_rows, rel=0.01)
+
+
+def mixed_rows():
+    """Rows of which the first half is four times too sure, and the second is not."""
+    codes, logits = truths_and_logits(4000)
+    factor = np.repeat([4.0, 1.0], 2000)[:, np.newaxis]
+    return codes, softmax(factor * logits, axis=1)
+
+
+def test_weights_are_as_repeated_rows():
+    """Up to the smoothing, which counts rows."""
+    codes, proba = mixed_rows()
+    weight = np.repeat([1, 6], 2000)
+
+    weighted = fit_temperature([[proba]], [codes], [weight.astype(float)])
+
+    repeated = fit_temperature(
+        [[np.repeat(proba, weight, axis=0)]], [np.repeat(codes, weight)], [None]
+    )
+    unweighted = fit_temperature([[proba]], [codes], [None])
+    assert weighted == pytest.approx(repeated, rel=0.01)
+    assert weighted < 0.9 * unweighted
+
+
+def test_only_ratios_of_weights_matter():
+    codes, proba = mixed_rows()
+    weight = np.random.default_rng(0).uniform(0.1, 2.0, size=4000)
+
+    found = [fit_temperature([[proba]], [codes], [factor * weight]) for factor in (1.0, 100.0)]
+
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+
+
+def test_weights_of_one_are_no_weights():
+    codes, proba = mixed_rows()
+
+    found = [fit_temperature([[proba]], [codes], [weight]) for weight in (None, np.ones(4000))]
+
+    assert found[0] == pytest.approx(found[1], rel=1e-9)
+
+
+def test_the_weights_of_a_part_are_those_of_its_rows():
+    codes, proba = mixed_rows()
+    weight = np.random.default_rng(0).uniform(0.1, 2.0, size=4000)
+
+    whole = fit_temperature([[proba]], [codes], [weight])
+    in_parts = fit_temperature(
+        [[proba[:2500]], [proba[2500:]]],
+        [codes[:2500], codes[2500:]],
+        [weight[:2500], weight[2500:]],
+    )
+
+    assert in_parts == pytest.approx(whole, rel=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_it_is_never_worse_than_none_on_the_rows_it_saw(seed):
+    """Whatever the probabilities are, with zeros and ones among them."""
+    rng = np.random.default_rng(seed)
+    n_rows, n_classes = int(rng.integers(1, 12)), int(rng.integers(2, 5))
+    logits = rng.normal(scale=rng.choice([0.1, 3.0, 60.0]), size=(n_rows, n_classes))
+    codes = rng.integers(n_classes, size=n_rows)
+
+    found = fit_temperature([[softmax(logits, axis=1)]], [codes], [None])
+
+    assert 1 / 8 <= found <= 8
+    clipped = np.maximum(logits - logits.max(axis=1, keepdims=True), -700.0)
+    at_one = smoothed_loss(clipped, codes, 1.0)
+    assert smoothed_loss(clipped, codes, found) <= at_one * (1 + 1e-9)
+
+
+def test_even_probabilities_need_no_temperature():
+    found = fit_temperature([[np.full((10, 4), 0.25)]], [np.arange(10) % 4], [None])
+
+    assert found == 1.0
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+def test_certain_probabilities_give_a_finite_temperature(is_right):
+    codes = np.array([0, 1, 0, 1])
+    proba = np.eye(2)[codes if is_right else 1 - codes]
+
+    found = fit_temperature([[proba]], [codes], [None])
+
+    assert 1 <= found <= 8
+    assert np.isfinite(tempered(proba, found)).all()
+
+
+def test_few_rows_that_are_all_told_apart_do_not_ask_for_certainty():
+    """The unsmoothed log-loss would take the lowest temperature there is."""
+    codes = np.arange(30) % 2
+    proba = np.where(np.eye(2)[codes] > 0, 0.9, 0.1)
+
+    found = fit_temperature([[proba]], [codes], [None])
+
+    # The truth is (30 + 1) / (30 + 2) likely: odds of 31 are odds of 9 at log 9 / log 31.
+    assert found == pytest.approx(np.log(9) / np.log(31), rel=1e-3)

@@ -1,0 +1,541 @@
+"""Tables as they come: text, categories, dates, truth values and holes, without preparation."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from networks import classifier_network
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, TargetEncoder
+
+from nnkit import KerasClassifier, KerasRegressor, explain
+from nnkit.builders import TableFacts, training_settings
+from nnkit.encoding import TabularEncoder
+
+N_ROWS = 90
+CODED = [f"road {number}" for number in range(12)]
+
+
+def raw_table(n_rows=N_ROWS):
+    """Six columns of six kinds, three with holes, and labels that the age tells something of."""
+    rng = np.random.default_rng(0)
+    y = np.where(np.arange(n_rows) % 3 == 0, "yes", "no")
+    X = pd.DataFrame(
+        {
+            "age": rng.normal(40, 10, n_rows) + 20 * (y == "yes"),
+            "height": rng.normal(170, 10, n_rows),
+            "city": rng.choice(["Oslo", "Paris", "Rome"], n_rows),
+            "road": rng.choice(CODED, n_rows),
+            "grade": pd.Categorical(rng.choice(list("abcd"), n_rows)),
+            "is_paid": rng.random(n_rows) < 0.5,
+            "since": pd.Timestamp("2020-01-01")
+            + pd.to_timedelta(rng.integers(1000, size=n_rows), unit="D"),
+        }
+    )
+    X.loc[::7, "age"] = np.nan
+    X.loc[::5, "city"] = None
+    X.loc[::11, "since"] = pd.NaT
+    return X, y
+
+
+X, Y = raw_table()
+
+
+def mlp(**params):
+    return KerasClassifier("mlp", **{"epochs": 2, "random_state": 0, **params})
+
+
+def auto(**params):
+    return KerasClassifier(
+        **{"model__units": (8,), "n_members": 2, "epochs": 2, "random_state": 0, **params}
+    )
+
+
+either = pytest.mark.parametrize("make", [mlp, auto])
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """An estimator of each kind, fitted once for all tests that only ask it."""
+    return {make: make().fit(X, Y) for make in (mlp, auto)}
+
+
+# Ways of using them
+
+
+@either
+def test_a_raw_table_is_learnt_as_it_is(make):
+    before = X.copy()
+    clf = make(epochs=30).fit(X, Y)
+
+    y_proba = clf.predict_proba(X)
+
+    assert y_proba.shape == (N_ROWS, 2)
+    np.testing.assert_allclose(y_proba.sum(axis=1), 1.0, rtol=1e-6)
+    assert clf.score(X, Y) > np.mean(Y == "no") + 0.05
+    assert clf.encoder_.feature_kinds_.tolist() == [
+        *("number", "number", "category", "category", "category", "boolean", "date")
+    ]
+    assert clf.feature_names_in_.tolist() == X.columns.tolist()
+    pd.testing.assert_frame_equal(X, before)
+
+
+@either
+def test_it_is_cross_validated(make):
+    scores = cross_val_score(make(), X, Y, cv=2, scoring="neg_log_loss")
+
+    assert np.isfinite(scores).all()
+    assert scores[0] != scores[1]
+
+
+def last_hidden_units(clf):
+    """How many units the scores are made of."""
+    layers = {layer.name: layer for layer in clf.model_.layers}
+    return layers.get("scores_0", clf.model_.layers[-1]).kernel.shape[0]
+
+
+@either
+def test_units_are_searched(make):
+    grid = {"model__units": [(2,), (8,)]}
+
+    clf = make(n_members=1, early_stopping=False)
+    search = GridSearchCV(clf, grid, cv=2, scoring="neg_log_loss").fit(X, Y)
+
+    first, second = search.cv_results_["mean_test_score"]
+    assert np.isfinite([first, second]).all()
+    assert first != second
+    assert last_hidden_units(search.best_estimator_) == search.best_params_["model__units"][0]
+    assert search.predict(X).shape == (N_ROWS,)
+
+
+@either
+def test_it_pickles(make, fitted):
+    restored = pickle.loads(pickle.dumps(fitted[make]))
+
+    np.testing.assert_array_equal(restored.predict_proba(X), fitted[make].predict_proba(X))
+    pd.testing.assert_frame_equal(restored.background_, fitted[make].background_)
+
+
+@either
+def test_it_is_cloned_without_what_it_learnt(make, fitted):
+    again = clone(fitted[make])
+
+    assert not hasattr(again, "encoder_")
+    found = again.fit(X, Y).predict_proba(X)
+    np.testing.assert_array_equal(found, fitted[make].predict_proba(X))
+
+
+def in_polars(table):
+    columns = {
+        name: [None if pd.isna(value) else value for value in table[name].astype(object)]
+        for name in table
+    }
+    columns["since"] = [None if day is None else day.to_pydatetime() for day in columns["since"]]
+    return pl.DataFrame(columns)
+
+
+@either
+def test_a_table_of_polars_gives_the_same(make, fitted):
+    table = in_polars(X)
+
+    found = make().fit(table, Y).predict_proba(table)
+
+    np.testing.assert_array_equal(found, fitted[make].predict_proba(X))
+
+
+def test_a_table_of_polars_is_split():
+    table = in_polars(X)
+    clf = mlp(validation_split=KFold(2), early_stopping=True)
+
+    found = clf.fit(table, Y).predict_proba(table)
+
+    np.testing.assert_array_equal(found, clf.fit(X, Y).predict_proba(X))
+
+
+def test_lists_of_rows_are_a_table():
+    """Whose numbers are numbers beside text."""
+    columns = ["age", "height", "city"]
+    rows = X[columns].astype(object).to_numpy().tolist()
+
+    clf = mlp().fit(rows, Y)
+
+    assert clf.encoder_.feature_kinds_.tolist() == ["number", "number", "category"]
+    by_name = mlp().fit(X[columns], Y)
+    np.testing.assert_array_equal(clf.predict_proba(rows), by_name.predict_proba(X[columns]))
+
+
+@either
+def test_it_is_explained(make, fitted):
+    explanation = explain(fitted[make], X.head(3))
+
+    total = explanation.values.sum(axis=1) + explanation.base_values
+    assert explanation.values.shape == (3, 7)
+    assert np.abs(explanation.values[:, 0]).max() > 0
+    np.testing.assert_allclose(total, fitted[make].predict_proba(X.head(3))[:, 1], atol=1e-5)
+
+
+@either
+def test_it_goes_on_with_further_rows(make):
+    clf = make(n_members=1).partial_fit(X[:60], Y[:60])
+
+    clf.partial_fit(X[60:].assign(city="Bern"), Y[60:])
+
+    assert clf.n_iter_ == 2
+    assert np.isfinite(clf.predict_proba(X)).all()
+
+
+# Values that come later
+
+
+@either
+@pytest.mark.parametrize(
+    ("column", "value"), [("city", "Bern"), ("road", "road 99"), ("grade", "z")]
+)
+def test_an_unseen_category_is_a_missing_one(make, fitted, column, value):
+    found = fitted[make].predict_proba(X.assign(**{column: value}))
+
+    expected = fitted[make].predict_proba(X.assign(**{column: None}))
+    np.testing.assert_array_equal(found, expected)
+    assert np.isfinite(found).all()
+    assert not np.allclose(found, fitted[make].predict_proba(X), atol=1e-4)
+
+
+@either
+def test_a_number_that_was_never_missing_before_is_the_median(make, fitted):
+    found = fitted[make].predict_proba(X.assign(height=np.nan))
+
+    expected = fitted[make].predict_proba(X.assign(height=X["height"].median()))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@either
+def test_text_that_comes_as_numbers_later_is_known(make):
+    table = X.assign(house=np.array(["1", "2", "3"])[np.arange(N_ROWS) % 3])
+    clf = make(n_members=1).fit(table, Y)
+
+    found = clf.predict_proba(table.assign(house=np.arange(N_ROWS) % 3 + 1))
+
+    np.testing.assert_array_equal(found, clf.predict_proba(table))
+    assert not np.array_equal(found, clf.predict_proba(table.assign(house="3")))
+
+
+@either
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"age": "old"}, "Column 'age' held numbers in fit and holds text .*such as 'old'"),
+        ({"since": "May"}, "Column 'since' held dates in fit and holds text .*such as 'May'"),
+        ({"age": np.inf}, "The numbers of column 'age' must be finite. Got infinity"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_read_later_is_named(make, fitted, changed, message):
+    with pytest.raises(ValueError, match=message):
+        fitted[make].predict(X.assign(**changed))
+
+
+@either
+def test_columns_in_another_order_are_refused(make, fitted):
+    with pytest.raises(ValueError, match="order"):
+        fitted[make].predict(X[X.columns[::-1]])
+
+
+# Values that are there from the start
+
+
+@either
+def test_infinity_is_refused_by_the_name_of_its_column(make):
+    table = X.copy()
+    table.loc[3, "height"] = -np.inf
+
+    with pytest.raises(ValueError, match="The numbers of column 'height' must be finite"):
+        make().fit(table, Y)
+
+
+@either
+def test_a_column_name_that_occurs_twice_is_named(make):
+    table = pd.concat([X, X[["age"]]], axis=1)
+
+    with pytest.raises(ValueError, match="Column names must be unique. Got 'age' more than once"):
+        make().fit(table, Y)
+
+
+@either
+def test_cells_that_are_lists_are_named(make):
+    table = X.assign(tags=[["a", "b"]] * N_ROWS)
+
+    with pytest.raises(ValueError, match="The cells of column 'tags' must be single values"):
+        make().fit(table, Y)
+
+
+@either
+def test_a_column_that_is_always_missing_says_nothing(make):
+    table = X.assign(empty=np.nan, nothing=None)
+    clf = make(n_members=1).fit(table, Y)
+
+    found = clf.predict_proba(table)
+
+    assert np.isfinite(found).all()
+    filled = table.assign(empty=np.arange(90.0), nothing="x")
+    np.testing.assert_array_equal(clf.predict_proba(filled), found)
+
+
+ALONE = {
+    "number": X[["height"]],
+    "short category": X[["city"]],
+    "long category": X[["road"]],
+    "both": X[["road", "city"]],
+    "boolean": X[["is_paid"]],
+    "date": X[["since"]],
+    "missing": pd.DataFrame({"empty": np.full(N_ROWS, np.nan)}),
+    "constant": pd.DataFrame({"same": ["same"] * N_ROWS}),
+}
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [*((mlp, kind) for kind in ALONE), (auto, "long category"), (auto, "both"), (auto, "constant")],
+)
+def test_a_table_of_any_kind_of_column_alone_is_learnt(make, kind):
+    table = ALONE[kind]
+
+    found = make(epochs=1, n_members=1).fit(table, Y).predict_proba(table)
+
+    assert found.shape == (N_ROWS, 2)
+    np.testing.assert_allclose(found.sum(axis=1), 1.0, rtol=1e-6)
+
+
+@either
+def test_ten_thousand_levels_are_learnt(make):
+    """Rare ones have one vector together, so that the network stays small."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "user": [f"user {number}" for number in rng.integers(10_000, size=2000)],
+            "rating": rng.normal(size=2000),
+        }
+    )
+    clf = make(n_members=1).fit(table, np.where(table["rating"] > 0, "up", "down"))
+
+    found = clf.predict_proba(table.head(50).assign(user="nobody"))
+
+    assert np.isfinite(found).all()
+    assert clf.encoder_.cardinalities_[0] < 200
+    assert clf.model_.count_params() < 25_000
+
+
+def test_one_row_is_one_class():
+    for make in (mlp, auto):
+        with pytest.raises(ValueError, match="y must have at least 2 classes. Got 1 class, 'yes'"):
+            make().fit(X.head(1), Y[:1])
+
+
+def test_one_row_is_the_value_of_all():
+    reg = KerasRegressor("mlp", epochs=2, random_state=0).fit(X.head(1), [7.0])
+
+    np.testing.assert_allclose(reg.predict(X), 7.0)
+
+
+def test_of_one_row_none_can_be_held_out():
+    with pytest.raises(ValueError, match="validation_split=5 needs at least 2 samples"):
+        KerasRegressor(model__units=(8,), epochs=2).fit(X.head(1), [7.0])
+
+
+@pytest.mark.parametrize(
+    "params", [{"model": "mlp"}, {"model__units": (8,), "n_members": 2}], ids=["mlp", "auto"]
+)
+def test_a_value_for_each_row_is_learnt(params):
+    y = 1000 + np.arange(N_ROWS) / 3
+
+    reg = KerasRegressor(**params, epochs=2, random_state=0).fit(X, y)
+
+    assert reg.target_type_ == "continuous"
+    assert 990 < reg.predict(X).mean() < 1040
+    assert len(np.unique(reg.predict(X))) > N_ROWS / 2
+
+
+@either
+def test_a_label_for_each_row_is_learnt_with_a_warning(make):
+    y = np.array([f"row {position:02}" for position in range(N_ROWS)])
+    clf = make(epochs=1, n_members=1)
+
+    with pytest.warns(UserWarning, match="unique classes is greater than 50%"):
+        clf.fit(X, y)
+
+    assert clf.classes_.tolist() == y.tolist()
+    assert set(clf.predict(X)) <= set(y)
+
+
+def test_a_label_for_each_row_cannot_be_held_out_by_a_fraction():
+    y = np.array([f"row {position:02}" for position in range(N_ROWS)])
+    clf = mlp(early_stopping=True)
+
+    with (
+        pytest.warns(UserWarning, match="unique classes is greater than 50%"),
+        pytest.raises(ValueError, match="The class 'row 00' has one row only"),
+    ):
+        clf.fit(X, y)
+
+
+# What was chosen
+
+
+@pytest.mark.parametrize(
+    ("cls", "params"),
+    [
+        (KerasClassifier, {"preset": "fast", "time_limit": 1e-6}),
+        (KerasClassifier, {"epochs": 1}),
+        (KerasRegressor, {"preset": "best", "n_members": 1, "time_limit": 1e-6}),
+    ],
+    ids=["fast", "default", "best"],
+)
+def test_what_was_chosen_is_what_suits_the_table(cls, params):
+    facts = TableFacts(N_ROWS, X.shape[1], is_classification=cls is KerasClassifier)
+    suitable = training_settings("auto", params.get("preset", "default"), facts)
+    own = {**params, "model__units": (4,)}
+    estimator = cls(**own).fit(X, np.arange(N_ROWS) % 2)
+
+    resolved = {
+        name: value for name, value in estimator.resolved_params_.items() if name not in own
+    }
+
+    # None is all epochs.
+    expected = {**suitable, "n_iter_no_change": estimator.resolved_params_["epochs"]}
+    if "n_iter_no_change" in resolved:
+        assert suitable["n_iter_no_change"] is None
+    assert resolved == {name: expected[name] for name in resolved}
+    assert {"batch_size", "early_stopping", "validation_split", "model__linear_skip"} <= set(
+        resolved
+    )
+    assert ("calibration" in resolved) == (cls is KerasClassifier)
+    assert len(estimator.models_) == estimator.resolved_params_["n_members"]
+
+
+OWN = {
+    "epochs": 3,
+    "batch_size": 17,
+    "early_stopping": False,
+    "n_iter_no_change": 4,
+    "n_members": 2,
+    "calibration": "temperature",
+    "optimizer": "sgd",
+    "validation_split": 0.25,
+}
+OWN_OF_BUILDER = {
+    "model__units": (6,),
+    "model__dropout_rate": 0.4,
+    "model__linear_skip": False,
+}
+
+
+def test_what_the_user_says_wins():
+    clf = KerasClassifier(**OWN, **OWN_OF_BUILDER, random_state=0).fit(X, Y)
+
+    layers = clf.model_.layers
+    assert {name: clf.resolved_params_[name] for name in OWN} == OWN
+    assert clf.n_iter_ == 3
+    assert len(clf.models_) == 2
+    assert type(clf.model_.optimizer).__name__ == "SGD"
+    assert last_hidden_units(clf) == 6
+    assert [layer.rate for layer in layers if "dropout" in layer.name] == [0.4]
+    assert not [layer for layer in layers if "skip" in layer.name]
+
+
+def test_the_users_arguments_of_the_builder_are_what_the_fit_went_by():
+    clf = auto(**OWN_OF_BUILDER, n_members=1).fit(X, Y)
+
+    assert {name: clf.resolved_params_[name] for name in OWN_OF_BUILDER} == OWN_OF_BUILDER
+
+
+def test_an_argument_of_the_builder_wins_without_its_prefix_too():
+    clf = KerasClassifier(units=(6,), n_members=1, epochs=1, random_state=0).fit(X, Y)
+
+    assert last_hidden_units(clf) == 6
+
+
+def test_what_a_fit_was_told_wins_over_what_suits():
+    clf = KerasClassifier(model__units=(8,), n_members=1, random_state=0)
+
+    clf.fit(X, Y, epochs=2, batch_size=30, validation_split=0.3)
+
+    resolved = clf.resolved_params_
+    assert (resolved["epochs"], resolved["batch_size"]) == (2, 30)
+    assert resolved["validation_split"] == 0.3
+    assert clf.n_iter_ == 2
+
+
+def test_a_clone_is_told_nothing_of_what_was_chosen(fitted):
+    params = clone(fitted[auto]).get_params(deep=False)
+
+    assert params["early_stopping"] == params["calibration"] == params["batch_size"] == "auto"
+    assert params["validation_split"] is None
+
+
+# Encoders
+
+
+def test_a_target_encoder_treats_its_own_rows_as_in_a_pipeline():
+    """Cross-fitted: in another way than the same rows later."""
+    table = X[["city", "road"]].astype(object).fillna("?")
+    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    inside = mlp(encoder=TargetEncoder(cv=folds), epochs=10)
+    outside = make_pipeline(TargetEncoder(cv=folds), mlp(encoder=None, epochs=10))
+
+    found = inside.fit(table, Y).predict_proba(table)
+
+    np.testing.assert_array_equal(found, outside.fit(table, Y).predict_proba(table))
+    plain = TargetEncoder(cv=folds).fit(table, Y)
+    leaking = mlp(encoder=None, epochs=10).fit(plain.transform(table), Y)
+    assert not np.allclose(found, leaking.predict_proba(plain.transform(table)), atol=1e-4)
+
+
+def told(meta, seen):
+    """A network that notes what its builder is told of the columns."""
+    seen.append((meta.n_numeric_, tuple(meta.cardinalities_)))
+    return classifier_network(meta)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "columns", "expected"),
+    [
+        # age, height, five of the date; then 12 roads of which some are unseen or missing
+        (TabularEncoder(dates="number"), X.columns.tolist(), (3, (13,))),
+        (TabularEncoder(max_one_hot=2, dates="number"), X.columns.tolist(), (3, (4, 13, 5))),
+        (TabularEncoder(), ["road"], (0, (13,))),
+        (TabularEncoder(), ["height"], (1, ())),
+        (StandardScaler(), ["height"], (1, ())),
+        (None, ["height", "is_paid"], (2, ())),
+        ("auto", ["height", "is_paid"], (2, ())),
+    ],
+    ids=["one-hot and codes", "codes", "only codes", "a number", "scaler", "None", "auto"],
+)
+def test_a_builder_is_told_which_columns_are_numbers_and_codes(encoder, columns, expected):
+    seen = []
+    clf = KerasClassifier(lambda meta: told(meta, seen), encoder=encoder, epochs=1)
+
+    clf.fit(X[columns], Y)
+
+    assert set(seen) == {expected}
+    if isinstance(encoder, TabularEncoder):
+        assert (clf.encoder_.n_numeric_, clf.encoder_.cardinalities_) == expected
+
+
+def test_rare_levels_have_no_vector_of_their_own():
+    """Before a ready-made network, a level needs some rows."""
+    roads = np.array([f"road {position // 9}" for position in range(N_ROWS)])
+    roads[:2] = "lane"
+    table = X[["height"]].assign(road=roads)
+
+    clf = mlp().fit(table, Y)
+
+    levels = clf.encoder_.categories_["road"].tolist()
+    assert "lane" not in levels
+    assert len(levels) == 10
+    of_lane, of_unseen = (
+        clf.predict_proba(table.head(5).assign(road=road)) for road in ("lane", "square")
+    )
+    np.testing.assert_array_equal(of_lane, of_unseen)

@@ -1,0 +1,29 @@
+import keras
+import numpy as np
+import pytest
+
+from nnkit.layers import ParametricActivation
+
+
+def test_it_begins_as_the_activation_itself():
+    z = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+
+    outputs = ParametricActivation("selu")(z)
+
+    np.testing.assert_allclose(outputs, keras.activations.selu(z), rtol=1e-6, atol=1e-6)
+
+
+def test_each_unit_mixes_by_its_share():
+    layer = ParametricActivation("relu")
+    layer.build((None, 3))
+
+    layer.set_weights([np.array([1.0, 0.0, 0.25])])
+
+    # relu; identity; a leaky relu of slope 1 - 0.25
+    np.testing.assert_allclose(layer(np.array([[-4.0, -4.0, -4.0]])), [[0.0, -4.0, -3.0]])
+    np.testing.assert_allclose(layer(np.array([[4.0, 4.0, 4.0]])), [[4.0, 4.0, 4.0]])
+
+
+def test_an_unknown_activation_is_refused():
+    with pytest.raises(ValueError, match="nonsense"):
+        ParametricActivation("nonsense")
