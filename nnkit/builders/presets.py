@@ -70,9 +70,9 @@ def training_settings(model: Any, preset: str, table: TableFacts) -> Mapping[str
     -------
     settings : mapping
         Values of ``optimizer``, ``epochs``, ``batch_size``, ``early_stopping``,
-        ``n_iter_no_change`` (None is all epochs), ``validation_split``, ``n_members`` and ``calibration``, arguments
-        of the builder as ``model__name``, and as ``is_clipped`` whether predicted values stay in
-        the range of the training target.
+        ``n_iter_no_change`` (None is all epochs), ``validation_split``, ``n_members`` and
+        ``calibration``, arguments of the builder as ``model__name``, and as ``is_clipped``
+        whether predicted values stay in the range of the training target.
     """
     generic = {
         **_OF_ANY_BUILDER,

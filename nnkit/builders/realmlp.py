@@ -139,9 +139,10 @@ def realmlp(
     import keras
 
     from nnkit import layers
+    from nnkit.layers.arguments import as_fraction
 
-    _check_fraction("dropout_rate", dropout_rate)
-    _check_fraction("beta_2", beta_2)
+    dropout_rate = as_fraction("dropout_rate", dropout_rate)
+    beta_2 = as_fraction("beta_2", beta_2)
     is_regression = _is_regression(meta)
     if isinstance(activation, str) and activation == "auto":
         activation = "mish" if is_regression else "selu"
@@ -284,8 +285,9 @@ def realmlp_simplified(
     import keras
 
     from nnkit import layers
+    from nnkit.layers.arguments import as_fraction
 
-    _check_fraction("beta_2", beta_2)
+    beta_2 = as_fraction("beta_2", beta_2)
     is_regression = _is_regression(meta)
     if isinstance(activation, str) and activation == "auto":
         activation = "mish" if is_regression else "selu"
@@ -340,11 +342,6 @@ def _widths(units: int | Sequence[int]) -> list[int]:
     if isinstance(units, Integral):
         return [as_count("units", units)]
     return list(as_counts("units", units))
-
-
-def _check_fraction(name: str, value: Any) -> None:
-    if not isinstance(value, Real) or not 0 <= float(value) < 1:
-        raise ValueError(f"{name} must be a fraction in [0, 1). Got {value!r} instead.")
 
 
 def _n_units(meta: Meta, size: int) -> int:

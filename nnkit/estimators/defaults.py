@@ -9,7 +9,7 @@ from typing import Any
 
 from nnkit.builders import TableFacts, training_settings
 
-__all__ = ["AUTOMATIC", "resolve"]
+__all__ = ["AUTOMATIC", "chosen", "resolve"]
 
 AUTOMATIC = (
     "optimizer",
@@ -51,7 +51,7 @@ def resolve(
         setattr(settings, name, found[name])
     if settings.n_iter_no_change is None:
         settings.n_iter_no_change = settings.epochs
-    holds_out = settings.has_validation_rows
+    holds_out = True
     if settings.has_validation_rows:
         settings.validation_split = None
     else:
@@ -70,14 +70,25 @@ def resolve(
     }
     settings.is_clipped = bool(found.get("is_clipped", False))
     given = {f"model__{name}": value for name, value in routed.items()}
-    # A regressor has no probabilities to calibrate.
-    own = {name: getattr(settings, name) for name in AUTOMATIC if hasattr(settings, name)}
     return {
-        **own,
+        **chosen(settings),
         "validation_split": settings.validation_split,
         **settings.of_builder,
         **given,
     }
+
+
+def chosen(settings: SimpleNamespace) -> dict[str, Any]:
+    """Return the settings that may have been left to nnkit, by parameter.
+
+    A regressor has no probabilities to calibrate.
+
+    Parameters
+    ----------
+    settings : SimpleNamespace
+        Of `resolve`.
+    """
+    return {name: getattr(settings, name) for name in AUTOMATIC if hasattr(settings, name)}
 
 
 def _is_auto(value: Any) -> bool:

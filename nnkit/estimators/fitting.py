@@ -28,7 +28,7 @@ from nnkit.encoding import (
     rows_at,
 )
 from nnkit.estimators.checks import check_parameters, check_weights, checked_weights
-from nnkit.estimators.defaults import AUTOMATIC, resolve
+from nnkit.estimators.defaults import chosen, resolve
 from nnkit.estimators.kind_of_target import KindOfTarget
 from nnkit.estimators.parts import Part, Rows, Seeds, Share, parts_of
 from nnkit.estimators.routing import (
@@ -443,7 +443,7 @@ class Fitting(CallbackSupportMixin, KindOfTarget):
         offered = {
             "meta": meta,
             "compile_kwargs": None,
-            "params": {**self.get_params(), **_chosen(settings)},
+            "params": {**self.get_params(), **chosen(settings)},
             "n_steps": n_steps,
             "X": X,
             "y": targets[0] if n_outputs == 1 else targets,
@@ -500,8 +500,3 @@ def _is_scheduled(optimizer: Any, routed: Mapping[str, Any]) -> bool:
             given += [learning_rate_or_schedule(part), part.weight_decay]
     # Schedules that wait to be told have the attribute, and nothing in it.
     return any(getattr(part, "n_steps", 0) is None for part in given)
-
-
-def _chosen(settings: SimpleNamespace) -> dict[str, Any]:
-    """Return the settings of which "auto" says nothing to a builder."""
-    return {name: getattr(settings, name) for name in AUTOMATIC if hasattr(settings, name)}
