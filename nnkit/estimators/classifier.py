@@ -340,12 +340,12 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
             disagree, which grows where the training rows say little.
         """
         self._check_spread(return_std)
-        by_member = self._by_member(X, predict_arguments)
-        y_proba = _one_or_all(_mean_of(by_member))
+        outputs = self._outputs(X, predict_arguments)
         if not return_std:
-            return y_proba
+            return self._predicted(outputs)
+        by_member = self._by_member(outputs)
         spread = [np.std(parts, axis=0) for parts in zip(*by_member, strict=True)]
-        return y_proba, _one_or_all(spread)
+        return _one_or_all(_mean_of(by_member)), _one_or_all(spread)
 
     def predict(self, X: Any, **predict_arguments: Any) -> np.ndarray:
         """Return the label of the most probable class.
@@ -363,14 +363,14 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         y_pred : ndarray of the shape of the target
             Labels, in the dtype of ``classes_``.
         """
-        return self._labels(_mean_of(self._by_member(X, predict_arguments)))
+        return self._labels(_mean_of(self._by_member(self._outputs(X, predict_arguments))))
 
-    def _by_member(self, X: Any, predict_arguments: dict[str, Any]) -> list[list[np.ndarray]]:
+    def _predicted(self, outputs: list[list[np.ndarray]]) -> Any:
+        return _one_or_all(_mean_of(self._by_member(outputs)))
+
+    def _by_member(self, outputs: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
         """Return each member's class probabilities for each column of the target."""
-        return [
-            self._calibrated(self._by_column(outputs))
-            for outputs in self._outputs(X, predict_arguments)
-        ]
+        return [self._calibrated(self._by_column(member)) for member in outputs]
 
     def _calibrated(self, found: list[np.ndarray]) -> list[np.ndarray]:
         """Return class probabilities for each column, at the temperature that was learnt."""

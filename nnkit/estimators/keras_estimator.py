@@ -257,11 +257,14 @@ class KerasEstimator(Fitting):
                 f"{type(self).__name__}.predict has no argument {unknown[0]!r}. "
                 f"It takes {PREDICT_ARGUMENTS}."
             )
-        X_checked = self._check_table(X, reset=False)
-        X_encoded = encode(self.encoder_, X_checked)
+        X_encoded = self._encoded(X)
         batch_size = arguments.get("batch_size")
         chunk_rows = None if batch_size in (None, -1, "auto") else int(batch_size)
         return [member.outputs(X_encoded, chunk_rows) for member in self._members]
+
+    def _encoded(self, X: Any) -> Any:
+        """Return rows of a table as the network takes them."""
+        return encode(self.encoder_, self._check_table(X, reset=False))
 
     def _check_spread(self, return_std: bool) -> None:
         """Raise if the spread of members is asked of one network."""

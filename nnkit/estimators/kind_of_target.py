@@ -48,6 +48,10 @@ class KindOfTarget(KerasParameters):
     def _decide(self, outputs: list[np.ndarray]) -> np.ndarray:
         """Return predictions from the network's outputs."""
 
+    @abstractmethod
+    def _predicted(self, outputs: list[list[np.ndarray]]) -> Any:
+        """Return probabilities or values, from each member's outputs for the same rows."""
+
     def _learn_weights(
         self, settings: SimpleNamespace, encoded: np.ndarray, sample_weight: np.ndarray | None
     ) -> None:

@@ -245,9 +245,15 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
             noise of the target.
         """
         self._check_spread(return_std)
-        by_member = [self._decide(outputs) for outputs in self._outputs(X, predict_arguments)]
-        y_pred = by_member[0] if len(by_member) == 1 else np.mean(by_member, axis=0)
-        return (y_pred, np.std(by_member, axis=0)) if return_std else y_pred
+        outputs = self._outputs(X, predict_arguments)
+        y_pred = self._predicted(outputs)
+        if not return_std:
+            return y_pred
+        return y_pred, np.std([self._decide(member) for member in outputs], axis=0)
+
+    def _predicted(self, outputs: list[list[np.ndarray]]) -> np.ndarray:
+        values = [self._decide(member) for member in outputs]
+        return values[0] if len(values) == 1 else np.mean(values, axis=0)
 
     def _check_target(self, y: Any) -> np.ndarray:
         y_checked = np.asarray(y)
