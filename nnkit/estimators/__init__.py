@@ -13,6 +13,7 @@
 - ``routing``: which names of parameters are right, and where they go.
 - ``checks``: parameters and weights that are not what they must be, in one clear sentence.
 - ``tables``: tables of every kind, checked and compared with those of the fit.
+- ``network_function``: what a fitted estimator predicts for encoded rows, for explanations.
 - ``transaction``: a fit that succeeds as a whole, or leaves the estimator as it was.
 - ``monitoring``: scikit-learn's scorers and callbacks at the end of an epoch.
 """

@@ -13,7 +13,9 @@
 - ``initial_weights``: the initial weights of a network, drawn again without a build.
 - ``state``: the numbers that change in training, and how they lie in a model's variables.
 - ``step``: one step of training as a function of tensors, of one network or of many.
-- ``program``: training, validation and the forward pass as compiled functions of the state.
+- ``specifications``: what compiled functions take.
+- ``program``: training and validation as compiled functions of the state.
+- ``forward``: the forward pass, of rows or of hybrids of rows, as such a function.
 - ``paths``: which way a training takes; the one place that chooses.
 - ``runs``: a training's or a validation's rows on their way through a program.
 - ``many``: many fits at once, in threads or as one vectorised program.

@@ -18,9 +18,9 @@ from nnkit.training.building import Recipe, as_inputs
 from nnkit.training.cache import begin_of, forget
 from nnkit.training.compilation import Compiled
 from nnkit.training.dense_stack import DenseStack
+from nnkit.training.forward import Forward, HybridForward, Hybrids
 from nnkit.training.heads import Task
 from nnkit.training.placement import let_memory_grow, on_device
-from nnkit.training.program import Forward
 from nnkit.training.state import TrainingState, values_of
 
 __all__ = ["Network"]
@@ -224,6 +224,28 @@ class Network:
                 "forward", lambda: Forward(architecture, architecture.model, architecture.row)
             )
             return forward(self._weights(), X_encoded, chunk_rows)
+
+    def hybrids(self, background: Any, is_from_row: Any) -> Hybrids:
+        """Return hybrids on the device, to be made of any rows: see `HybridForward.prepare`."""
+        with on_device(self.device):
+            return self._hybrid_forward.prepare(background, is_from_row)
+
+    def outputs_of_hybrids(self, X: Any, hybrids: Hybrids) -> list[np.ndarray]:
+        """Return one array (n_rows * n_hybrids, ...) for each output of the model.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_rows, ...), or dict or list of them
+            Encoded rows, each of which makes all hybrids.
+        hybrids : Hybrids
+        """
+        with on_device(self.device):
+            return self._hybrid_forward(self._weights(), X, hybrids)
+
+    @property
+    def _hybrid_forward(self) -> HybridForward:
+        architecture = self.architecture
+        return architecture.program("hybrids", lambda: HybridForward(architecture))
 
     def outputs_between(self, begin: str | None, end: str | None, X: Any) -> tuple[np.ndarray, ...]:
         """Return what a part of the network makes of rows.

@@ -1,4 +1,4 @@
-"""Compiled programs: training, validation and the forward pass, as functions of the state.
+"""Compiled programs: training and validation, as functions of the state.
 
 A program takes all numbers as tensors and returns new ones. It changes no variable, so that all
 fits of an architecture share it, in any order and from any thread.
@@ -11,16 +11,15 @@ or many at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from nnkit._compat import NotInTurnError, compiled, in_one_thread, traced
 from nnkit.training.architecture import Architecture
-from nnkit.training.rows import n_rows, take_on_host
+from nnkit.training.specifications import like, open_rows
 from nnkit.training.state import TrainingState
 from nnkit.training.step import (
     Step,
@@ -31,7 +30,6 @@ from nnkit.training.step import (
 )
 
 __all__ = [
-    "Forward",
     "epoch_training",
     "padded_training",
     "suits_one_thread",
@@ -51,20 +49,6 @@ def _traced(
 ) -> Callable[..., Any]:
     """Return a function compiled for arguments like the examples."""
     return traced(compiled(function, jit_compile=jit_compile), *examples)
-
-
-def _open_rows(tensors: Any) -> Any:
-    """Return the specification of tensors whose first axis is open."""
-    return keras.tree.map_structure(
-        lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), tensors
-    )
-
-
-def _like(tensors: Any, first_axes: tuple[None, ...] = ()) -> Any:
-    """Return the specification of tensors like these, with further axes before theirs."""
-    return keras.tree.map_structure(
-        lambda part: tf.TensorSpec((*first_axes, *part.shape), part.dtype), tensors
-    )
 
 
 def suits_one_thread(architecture: Architecture, n_batch: int) -> bool:
@@ -153,9 +137,9 @@ def padded_training(
         )
         return state, losses
 
-    specify = _open_rows if n_steps is None else _like
+    specify = open_rows if n_steps is None else like
     examples = (
-        _like(state),
+        like(state),
         *(specify(part) for part in rows),
         tf.TensorSpec((n_steps, batch_size if take is not None else 0), tf.int32),
         tf.TensorSpec((n_steps,), tf.int32),
@@ -223,16 +207,16 @@ def epoch_training(
         _, state, metrics, total = tf.while_loop(
             lambda start, *_: start < n_samples,
             one,
-            [0, state, metrics, tf.zeros_like(order[..., 0], tf.float64)],
+            [0, state, metrics, tf.zeroslike(order[..., 0], tf.float64)],
             parallel_iterations=1,
         )
         return state, metrics, total, step.results(metrics)
 
     return _stepping(
         train,
-        _like(state, members),
-        _like(fresh_metrics(architecture), members),
-        *(_open_rows(part) for part in rows),
+        like(state, members),
+        like(fresh_metrics(architecture), members),
+        *(open_rows(part) for part in rows),
         tf.TensorSpec((*members, None), tf.int32),
         tf.TensorSpec((), tf.int32),
         in_turn=in_turn,
@@ -278,7 +262,7 @@ def validation_program(
         y_true = keras.tree.map_structure(lambda part: tf.gather(part, at), y)
         row_weight = tf.gather(weight, at) if is_weighted else None
         known = [
-            *_known(layout, layout.pieces(weights), others),
+            *layout.known(weights, others),
             *zip(variables, metrics, strict=True),
         ]
         with keras.StatelessScope(known, collect_losses=True) as scope:
@@ -293,98 +277,9 @@ def validation_program(
 
     return _traced(
         validate,
-        _like(state.weights),
-        _like(state.others),
-        _like(fresh_metrics(architecture)),
-        *(_open_rows(part) for part in rows),
+        like(state.weights),
+        like(state.others),
+        like(fresh_metrics(architecture)),
+        *(open_rows(part) for part in rows),
         tf.TensorSpec((None,), tf.int32),
     )
-
-
-def _known(layout: Any, pieces: Sequence[Any], others: Sequence[Any]) -> list[tuple[Any, Any]]:
-    return [
-        *zip(layout.trainable, pieces, strict=True),
-        *zip(layout.others, others, strict=True),
-    ]
-
-
-# Products with one row, or two, are other kernels, which round otherwise: what is predicted for a
-# row must not depend on the rows beside it.
-_MIN_ROWS = 8
-
-
-def _at_least(rows: Any, n_wanted: int) -> Any:
-    """Return a batch with its last row repeated, if there are fewer rows than wanted."""
-    n_missing = n_wanted - n_rows(rows)
-    if n_missing <= 0:
-        return rows
-    return keras.tree.map_structure(
-        lambda part: np.concatenate([part, np.repeat(part[-1:], n_missing, axis=0)]), rows
-    )
-
-
-class Forward:
-    """The outputs of a network by one compiled call per chunk of rows.
-
-    Parameters
-    ----------
-    architecture : Architecture
-        Whose variables the model has.
-    model : keras.Model
-        The architecture's, or a part of it.
-    row : ndarray, or dict or list of ndarray
-        Rows that the model takes, in its own dtypes.
-    """
-
-    def __init__(self, architecture: Architecture, model: Any, row: Any) -> None:
-        self._row = row
-        self.chunk_rows = architecture.rows_per_chunk
-        self._may_fill_up = architecture.is_rowwise
-        layout = architecture.layout
-
-        def forward(weights: Any, others: Any, X: Any) -> list[Any]:
-            with keras.StatelessScope(_known(layout, layout.pieces(weights), others)):
-                return keras.tree.flatten(model(X, training=False))
-
-        example = layout.state_of_model(architecture.model)
-        # The number of rows stays open, so that one trace serves all tables.
-        self._call = _traced(
-            forward, _like(example.weights), _like(example.others), _open_rows(row)
-        )
-
-    def __call__(
-        self, state: TrainingState, X: Any, chunk_rows: int | None = None
-    ) -> list[np.ndarray]:
-        """Return the outputs for rows, a list with one array (n_samples, ...) per output.
-
-        Parameters
-        ----------
-        state : TrainingState
-            The weights.
-        X : ndarray, csr_array, or dict or list of ndarray
-            Encoded rows.
-        chunk_rows : int or None, default=None
-            Rows per call; None chooses by memory.
-        """
-        size = chunk_rows or self.chunk_rows
-        chunks = []
-        for start in range(0, n_rows(X), size):
-            chunk = take_on_host(X, slice(start, start + size))
-            n_chunk = n_rows(chunk)
-            if self._may_fill_up:
-                chunk = _at_least(chunk, _MIN_ROWS)
-            tensors = keras.tree.map_structure(
-                lambda part, like: tf.convert_to_tensor(part, dtype=like.dtype),
-                self._in_structure(chunk),
-                self._row,
-            )
-            outputs = self._call(state.weights, state.others, tensors)
-            chunks.append([keras.ops.convert_to_numpy(part)[:n_chunk] for part in outputs])
-        if len(chunks) == 1:
-            return chunks[0]
-        return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
-
-    def _in_structure(self, chunk: Any) -> Any:
-        if isinstance(chunk, dict):
-            return {name: chunk[name] for name in self._row}
-        return chunk

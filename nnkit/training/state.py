@@ -94,6 +94,19 @@ class Layout:
         parts = tf.split(weights[0], self._sizes)
         return [tf.reshape(part, shape) for part, shape in zip(parts, self._shapes, strict=True)]
 
+    def known(self, weights: Sequence[Any], others: Sequence[Any]) -> list[tuple[Any, Any]]:
+        """Return the model's variables with their values, as a ``keras.StatelessScope`` takes them.
+
+        Parameters
+        ----------
+        weights, others : sequences of tensors
+            Of a state.
+        """
+        return [
+            *zip(self.trainable, self.pieces(weights), strict=True),
+            *zip(self.others, others, strict=True),
+        ]
+
     def packed(self, pieces: Sequence[Any]) -> list[Any]:
         """Return the tensors of trainable variables, or of their gradients, as weights lie."""
         tensors = [tf.convert_to_tensor(piece) for piece in pieces]

@@ -1,0 +1,124 @@
+"""What a fitted estimator predicts for encoded rows, through its compiled programs."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import check_is_fitted
+
+from nnkit.estimators.keras_estimator import KerasEstimator
+
+__all__ = ["NetworkFunction"]
+
+
+class NetworkFunction:
+    """The predictions of an estimator, or outputs of its networks, for rows of encoded cells.
+
+    A row is flat: of an image all cells one after the other, of several inputs one input after
+    the other.
+
+    Parameters
+    ----------
+    estimator : KerasClassifier or KerasRegressor
+        Fitted.
+    is_raw : bool, default=False
+        Whether the networks' outputs are given as they come, rather than class probabilities
+        or values in units of the target.
+    """
+
+    def __init__(self, estimator: KerasEstimator, *, is_raw: bool = False) -> None:
+        check_is_fitted(estimator)
+        self._estimator = estimator
+        self._is_raw = is_raw
+        self._row = estimator._network.architecture.row
+
+    @property
+    def n_cells(self) -> int:
+        """The cells of a row."""
+        return sum(prod(shape) for shape in self._shapes)
+
+    @property
+    def rows_per_call(self) -> int:
+        """The rows that go through the network at once where memory is to stay bounded."""
+        return int(self._estimator._network.architecture.rows_per_chunk)
+
+    @property
+    def _shapes(self) -> list[tuple[int, ...]]:
+        return [part.shape[1:] for part in _parts(self._row)]
+
+    def encode(self, X: Any) -> np.ndarray:
+        """Return rows of a table as flat rows of encoded cells.
+
+        Parameters
+        ----------
+        X : DataFrame, array or dict with n_samples rows
+            As ``predict`` takes it.
+
+        Returns
+        -------
+        cells : ndarray of shape (n_samples, n_cells)
+        """
+        parts = _parts(self._in_order(self._estimator._encoded(X)))
+        dense = [part.toarray() if sparse.issparse(part) else np.asarray(part) for part in parts]
+        flat = [part.reshape(len(part), -1) for part in dense]
+        return flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
+
+    def _in_order(self, X_encoded: Any) -> Any:
+        if isinstance(X_encoded, dict):
+            return {name: X_encoded[name] for name in self._row}
+        return X_encoded
+
+    def __call__(self, cells: np.ndarray) -> np.ndarray:
+        """Return the predictions, an array (n_samples, ...), for flat rows of cells."""
+        rows = self._in_shape(cells)
+        return self._read([member.outputs(rows) for member in self._estimator._members])
+
+    def hybrids(self, background: np.ndarray, is_from_row: np.ndarray) -> Any:
+        """Return hybrids on the device of the networks, to be made of any rows.
+
+        Parameters
+        ----------
+        background : ndarray of shape (n_hybrids, n_cells)
+            What a hybrid takes where it does not take the row.
+        is_from_row : ndarray of bool, shape (n_hybrids, n_cells)
+            Where it takes the row.
+        """
+        # Members live on one device and have inputs of one kind.
+        network = self._estimator._network
+        return network.hybrids(self._in_shape(background), self._in_shape(is_from_row))
+
+    def of_hybrids(self, cells: np.ndarray, hybrids: Any) -> np.ndarray:
+        """Return the predictions (n_rows, n_hybrids, ...) for all hybrids of flat rows of cells."""
+        rows = self._in_shape(cells)
+        members = self._estimator._members
+        predicted = self._read([member.outputs_of_hybrids(rows, hybrids) for member in members])
+        return predicted.reshape(len(cells), -1, *predicted.shape[1:])
+
+    def _in_shape(self, cells: np.ndarray) -> Any:
+        """Return flat rows in the structure of the network's inputs."""
+        ends = np.cumsum([prod(shape) for shape in self._shapes])[:-1]
+        parts = [
+            part.reshape(len(cells), *shape)
+            for part, shape in zip(np.split(cells, ends, axis=1), self._shapes, strict=True)
+        ]
+        if isinstance(self._row, dict):
+            return dict(zip(self._row, parts, strict=True))
+        return parts if isinstance(self._row, (list, tuple)) else parts[0]
+
+    def _read(self, outputs: list[list[np.ndarray]]) -> np.ndarray:
+        if not self._is_raw:
+            return np.asarray(self._estimator._predicted(outputs))
+        members = [
+            np.concatenate([part.reshape(len(part), -1) for part in member], axis=1)
+            for member in outputs
+        ]
+        return np.mean(members, axis=0, dtype=np.float64)
+
+
+def _parts(rows: Any) -> list[Any]:
+    if isinstance(rows, dict):
+        return list(rows.values())
+    return list(rows) if isinstance(rows, (list, tuple)) else [rows]

@@ -1,0 +1,189 @@
+"""The forward pass, of rows as they are or of hybrids of rows, as a function of the state."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nnkit._compat import compiled, traced
+from nnkit.training.architecture import Architecture
+from nnkit.training.rows import n_rows, take_on_host
+from nnkit.training.specifications import like, open_rows
+from nnkit.training.state import TrainingState
+
+__all__ = ["Forward", "HybridForward", "Hybrids"]
+
+
+# Products with one row, or two, are other kernels, which round otherwise: what is predicted for a
+# row must not depend on the rows beside it.
+_MIN_ROWS = 8
+
+
+def _at_least(rows: Any, n_wanted: int) -> Any:
+    """Return a batch with its last row repeated, if there are fewer rows than wanted."""
+    n_missing = n_wanted - n_rows(rows)
+    if n_missing <= 0:
+        return rows
+    return keras.tree.map_structure(
+        lambda part: np.concatenate([part, np.repeat(part[-1:], n_missing, axis=0)]), rows
+    )
+
+
+class Forward:
+    """The outputs of a network by one compiled call per chunk of rows.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Whose variables the model has.
+    model : keras.Model
+        The architecture's, or a part of it.
+    row : ndarray, or dict or list of ndarray
+        Rows that the model takes, in its own dtypes.
+    """
+
+    def __init__(self, architecture: Architecture, model: Any, row: Any) -> None:
+        self._row = row
+        self.chunk_rows = architecture.rows_per_chunk
+        self._may_fill_up = architecture.is_rowwise
+        layout = architecture.layout
+
+        def forward(weights: Any, others: Any, X: Any) -> list[Any]:
+            with keras.StatelessScope(layout.known(weights, others)):
+                return keras.tree.flatten(model(X, training=False))
+
+        example = layout.state_of_model(architecture.model)
+        # The number of rows stays open, so that one trace serves all tables.
+        self._call = traced(
+            compiled(forward), like(example.weights), like(example.others), open_rows(row)
+        )
+
+    def __call__(
+        self, state: TrainingState, X: Any, chunk_rows: int | None = None
+    ) -> list[np.ndarray]:
+        """Return the outputs for rows, a list with one array (n_samples, ...) per output.
+
+        Parameters
+        ----------
+        state : TrainingState
+            The weights.
+        X : ndarray, csr_array, or dict or list of ndarray
+            Encoded rows.
+        chunk_rows : int or None, default=None
+            Rows per call; None chooses by memory.
+        """
+        size = chunk_rows or self.chunk_rows
+        chunks = []
+        for start in range(0, n_rows(X), size):
+            chunk = take_on_host(X, slice(start, start + size))
+            n_chunk = n_rows(chunk)
+            if self._may_fill_up:
+                chunk = _at_least(chunk, _MIN_ROWS)
+            tensors = keras.tree.map_structure(
+                lambda part, like: tf.convert_to_tensor(part, dtype=like.dtype),
+                self._in_structure(chunk),
+                self._row,
+            )
+            outputs = self._call(state.weights, state.others, tensors)
+            chunks.append([keras.ops.convert_to_numpy(part)[:n_chunk] for part in outputs])
+        if len(chunks) == 1:
+            return chunks[0]
+        return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+
+    def _in_structure(self, chunk: Any) -> Any:
+        if isinstance(chunk, dict):
+            return {name: chunk[name] for name in self._row}
+        return chunk
+
+
+class Hybrids(NamedTuple):
+    """Which cells of some hybrids come from where, on the device.
+
+    Parameters
+    ----------
+    background : tensor of shape (n_hybrids, ...), or dict or list of them
+        What a hybrid takes where it does not take the row.
+    is_from_row : tensor of bool of the same shapes
+        Where it takes the row.
+    """
+
+    background: Any
+    is_from_row: Any
+
+
+class HybridForward:
+    """The outputs for all hybrids of some rows by one compiled call, which also mixes them.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Of the network.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        self._row = architecture.row
+        layout, model = architecture.layout, architecture.model
+
+        def mixed(row: Any, other: Any, is_from_row: Any) -> Any:
+            # (1, n_hybrids, ...), (n_rows, 1, ...), (1, n_hybrids, ...) -> (all of them, ...)
+            both = tf.where(is_from_row[tf.newaxis], row[:, tf.newaxis], other[tf.newaxis])
+            return tf.reshape(both, (-1, *row.shape[1:]))
+
+        def forward(weights: Any, others: Any, rows: Any, background: Any, masks: Any) -> Any:
+            X = keras.tree.map_structure(mixed, rows, background, masks)
+            with keras.StatelessScope(layout.known(weights, others)):
+                return keras.tree.flatten(model(X, training=False))
+
+        example = layout.state_of_model(model)
+        rows = open_rows(self._row)
+        self._call = traced(
+            compiled(forward),
+            like(example.weights),
+            like(example.others),
+            rows,
+            rows,
+            open_rows(self._row, tf.bool),
+        )
+
+    def prepare(self, background: Any, is_from_row: Any) -> Hybrids:
+        """Return hybrids on the device, to be made of any rows.
+
+        Parameters
+        ----------
+        background : ndarray of shape (n_hybrids, ...), or dict or list of them
+        is_from_row : ndarray of bool of the same shapes
+        """
+        return Hybrids(
+            self._tensors(background),
+            keras.tree.map_structure(tf.convert_to_tensor, is_from_row),
+        )
+
+    def __call__(self, state: TrainingState, rows: Any, hybrids: Hybrids) -> list[np.ndarray]:
+        """Return the outputs, a list with one array (n_rows * n_hybrids, ...) per output.
+
+        Parameters
+        ----------
+        state : TrainingState
+            The weights.
+        rows : ndarray of shape (n_rows, ...), or dict or list of them
+            Encoded rows. The hybrids of the first come first.
+        hybrids : Hybrids
+        """
+        outputs = self._call(
+            state.weights,
+            state.others,
+            self._tensors(rows),
+            hybrids.background,
+            hybrids.is_from_row,
+        )
+        return [keras.ops.convert_to_numpy(part) for part in outputs]
+
+    def _tensors(self, rows: Any) -> Any:
+        return keras.tree.map_structure(
+            lambda part, row: tf.convert_to_tensor(part.astype(row.dtype, copy=False)),
+            rows,
+            self._row,
+        )
