@@ -115,7 +115,7 @@ class NetworkFunction:
             np.concatenate([part.reshape(len(part), -1) for part in member], axis=1)
             for member in outputs
         ]
-        return np.mean(members, axis=0, dtype=np.float64)
+        return np.asarray(np.mean(members, axis=0, dtype=np.float64))
 
 
 def _parts(rows: Any) -> list[Any]:

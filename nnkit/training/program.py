@@ -207,7 +207,7 @@ def epoch_training(
         _, state, metrics, total = tf.while_loop(
             lambda start, *_: start < n_samples,
             one,
-            [0, state, metrics, tf.zeroslike(order[..., 0], tf.float64)],
+            [0, state, metrics, tf.zeros_like(order[..., 0], tf.float64)],
             parallel_iterations=1,
         )
         return state, metrics, total, step.results(metrics)
