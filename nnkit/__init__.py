@@ -20,6 +20,7 @@ __all__ = [
     "clear_programs",
     "encoding",
     "explain",
+    "importance",
     "layers",
     "optimizers",
 ]
@@ -32,12 +33,14 @@ _HOMES = {
     "batched_training": "nnkit.training",
     "clear_programs": "nnkit.training",
     "explain": "nnkit.explanation",
+    "importance": "nnkit.explanation",
 }
 
 if TYPE_CHECKING:
     from nnkit import builders, encoding, layers, optimizers
     from nnkit.estimators import KerasClassifier, KerasRegressor, KerasTransformer
-    from nnkit.explanation import explain
+    from nnkit.explanation.explain import explain
+    from nnkit.explanation.importance import importance
     from nnkit.training import batched_training, clear_programs
 
 

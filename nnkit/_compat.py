@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import re
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -22,6 +23,7 @@ __all__ = [
     "copy_of",
     "decay_exclusions",
     "fresh_names",
+    "gradient_rules",
     "has_gradient_overwrites",
     "in_one_thread",
     "learning_rate_or_schedule",
@@ -236,6 +238,20 @@ def fresh_names() -> Iterator[None]:
         yield
     finally:
         global_state.set_global_attribute("object_name_uids", before or defaultdict(int))
+
+
+_GRADIENT_RULES = threading.RLock()
+
+
+@contextmanager
+def gradient_rules() -> Iterator[None]:
+    """Keep the rules by which TensorFlow derives operations from being replaced.
+
+    Reason: shap's DeepExplainer replaces them for the whole process while it runs, and what
+    another thread traces in that time would keep the wrong ones (shap 0.51, TensorFlow 2.21).
+    """
+    with _GRADIENT_RULES:
+        yield
 
 
 def in_one_thread() -> AbstractContextManager[Any]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
+from nnkit.estimators.classifier import KerasClassifier
 from nnkit.estimators.keras_estimator import KerasEstimator
+from nnkit.estimators.regressor import KerasRegressor
+
+if TYPE_CHECKING:
+    from nnkit.training.gradients import Derivative
+    from nnkit.training.readout import Readout
 
 __all__ = ["NetworkFunction"]
 
@@ -36,9 +42,19 @@ class NetworkFunction:
         self._row = estimator._network.architecture.row
 
     @property
+    def estimator(self) -> KerasEstimator:
+        """The fitted estimator."""
+        return self._estimator
+
+    @property
     def n_cells(self) -> int:
         """The cells of a row."""
         return sum(prod(shape) for shape in self._shapes)
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs in the order of their cells; none if they have no names."""
+        return list(self._row) if isinstance(self._row, dict) else []
 
     @property
     def rows_per_call(self) -> int:
@@ -73,7 +89,7 @@ class NetworkFunction:
 
     def __call__(self, cells: np.ndarray) -> np.ndarray:
         """Return the predictions, an array (n_samples, ...), for flat rows of cells."""
-        rows = self._in_shape(cells)
+        rows = self.in_shape(cells)
         return self._read([member.outputs(rows) for member in self._estimator._members])
 
     def hybrids(self, background: np.ndarray, is_from_row: np.ndarray) -> Any:
@@ -88,17 +104,17 @@ class NetworkFunction:
         """
         # Members live on one device and have inputs of one kind.
         network = self._estimator._network
-        return network.hybrids(self._in_shape(background), self._in_shape(is_from_row))
+        return network.hybrids(self.in_shape(background), self.in_shape(is_from_row))
 
     def of_hybrids(self, cells: np.ndarray, hybrids: Any) -> np.ndarray:
         """Return the predictions (n_rows, n_hybrids, ...) for all hybrids of flat rows of cells."""
-        rows = self._in_shape(cells)
+        rows = self.in_shape(cells)
         members = self._estimator._members
         predicted = self._read([member.outputs_of_hybrids(rows, hybrids) for member in members])
         return predicted.reshape(len(cells), -1, *predicted.shape[1:])
 
-    def _in_shape(self, cells: np.ndarray) -> Any:
-        """Return flat rows in the structure of the network's inputs."""
+    def in_shape(self, cells: np.ndarray) -> Any:
+        """Return flat rows (n_samples, n_cells) in the structure of the network's inputs."""
         ends = np.cumsum([prod(shape) for shape in self._shapes])[:-1]
         parts = [
             part.reshape(len(cells), *shape)
@@ -107,6 +123,51 @@ class NetworkFunction:
         if isinstance(self._row, dict):
             return dict(zip(self._row, parts, strict=True))
         return parts if isinstance(self._row, (list, tuple)) else parts[0]
+
+    def derivatives(self, layer: str | None = None) -> list[Derivative]:
+        """Return each member's predictions with their gradients.
+
+        Parameters
+        ----------
+        layer : str or None, default=None
+            Name of the layer whose output gradients are for; None for the encoded cells.
+
+        Returns
+        -------
+        derivatives : list of Derivative
+            What they read is (n_samples, n_outputs), predictions with their axes made one. The
+            mean over the members is what this function returns.
+
+        Raises
+        ------
+        ValueError
+            If no gradient reaches the cells, or if a classifier has several targets.
+        """
+        readout, learnt = self._readout()
+        return [member.derivative(readout, learnt, layer) for member in self._estimator._members]
+
+    def _readout(self) -> tuple[Readout, list[np.ndarray]]:
+        """Return what is read from outputs, and the learnt numbers for it."""
+        from nnkit.training.readout import Readout
+
+        estimator = self._estimator
+        if self._is_raw:
+            return Readout("raw"), []
+        if isinstance(estimator, KerasRegressor):
+            return Readout("values"), _decoding(estimator)
+        assert isinstance(estimator, KerasClassifier)
+        if isinstance(estimator.classes_, list):
+            raise ValueError(
+                f"The classifier has {len(estimator.classes_)} targets, and gradients are of one. "
+                "Fit a classifier for each target, or explain output='raw'."
+            )
+        readout = Readout(
+            "proba",
+            is_tempered=estimator.temperature_ != 1.0,
+            is_one_of_many=estimator._is_one_of_many,
+            takes_second=estimator._has_binary_steps,
+        )
+        return readout, [np.array([estimator.temperature_])]
 
     def _read(self, outputs: list[list[np.ndarray]]) -> np.ndarray:
         if not self._is_raw:
@@ -122,3 +183,13 @@ def _parts(rows: Any) -> list[Any]:
     if isinstance(rows, dict):
         return list(rows.values())
     return list(rows) if isinstance(rows, (list, tuple)) else [rows]
+
+
+def _decoding(estimator: KerasRegressor) -> list[np.ndarray]:
+    """Return scale, location, and the smallest and largest value of each column."""
+    units, shape = estimator._units, estimator._target_shape
+    limits = (-np.inf, np.inf) if units.limits is None else units.limits
+    return [
+        np.broadcast_to(np.asarray(part, dtype=np.float64), shape).reshape(-1)
+        for part in (units.scale, units.location, *limits)
+    ]

@@ -1,14 +1,39 @@
 """Shapley values of any fitted scikit-learn estimator, in the columns the user started from.
 
-- ``explain``: the public function, which checks, hands over and makes the ``shap.Explanation``.
-- ``outputs``: which function of the estimator is explained, and the names of its outputs.
-- ``tables``: X and the background checked against each other, and the hybrids of their rows.
-- ``players``: which columns play together, and what is displayed of them.
+The way of a call:
+
+- ``explain``: the public function, which hands over from one to the next.
+- ``arguments``: what the user asks for beside the estimator and its rows, checked.
+- ``outputs``: which predictions are explained, and the names of the outputs.
+- ``subject``: rows, players and background of one call, put together.
+
+From what the user gives to rows whose columns can be exchanged:
+
+- ``layout``: a table, an array of more axes or several inputs as one flat table, and back.
+- ``tables``: X and the background checked against each other, and pools of their rows.
+- ``background``: the rows that stand for not knowing a column.
+- ``players``, ``regions``: which columns, or cells of images and sequences, play together.
+- ``columnwise``: which raw column each transformed column is made from.
+- ``encoded``: the fast path, on rows as the last step sees them.
+- ``hybrids``: rows mixed of explained and background rows, and what is predicted for them.
+
+From there to values:
+
+- ``methods``: which method makes the values.
 - ``game``: the worth of coalitions, in calls of bounded size.
-- ``exact``: Shapley values by all coalitions.
+- ``exact``: Shapley values and interactions by all coalitions.
 - ``permutation``: Shapley values by paired antithetic permutations, with standard errors.
+- ``words``: Shapley values of the words of texts.
+- ``gradient``, ``deep``: values from derivatives of the network.
+
+And to the user:
+
+- ``result``: a ``shap.Explanation`` with a summary for notebooks.
+- ``importance``: mean absolute values of players, with standard errors.
+- ``progress``: a progress bar, which only long work shows.
 """
 
 from nnkit.explanation.explain import explain
+from nnkit.explanation.importance import importance
 
-__all__ = ["explain"]
+__all__ = ["explain", "importance"]

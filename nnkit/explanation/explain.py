@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import time
 import warnings
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from nnkit.explanation.exact import exact_values
+from nnkit.explanation.arguments import Arguments, seed_of
 from nnkit.explanation.game import Game
-from nnkit.explanation.outputs import choose_output
-from nnkit.explanation.permutation import MAX_ROUNDS, permutation_values
-from nnkit.explanation.players import choose_players, displayed_data
-from nnkit.explanation.tables import align_background, check_table
+from nnkit.explanation.methods import Estimate, choose_method, estimate
+from nnkit.explanation.outputs import Output, choose_output
+from nnkit.explanation.permutation import MAX_ROUNDS
+from nnkit.explanation.progress import Progress
+from nnkit.explanation.subject import Subject, make_subject, unwrapped
 
 if TYPE_CHECKING:
-    import shap
+    from nnkit.explanation.result import Explanation
 
 __all__ = ["explain"]
-
-METHODS = ("auto", "exact", "permutation")
-MAX_EXACT_PLAYERS = 16
-MAX_AUTO_EXACT_PLAYERS = 10
 
 
 def explain(
@@ -37,54 +32,88 @@ def explain(
     output: Any = "auto",
     classes: Any = None,
     players: Any = "input",
-    n_permutations: int = 1,
+    patch: tuple[int, int] | None = None,
+    n_permutations: int | str = "auto",
     tol: float | None = None,
+    interactions: bool = False,
+    layer: str | None = None,
     max_background: int = 100,
     random_state: Any = 0,
     batch_rows: int = 32768,
-) -> shap.Explanation:
+    progress: bool = True,
+) -> Explanation:
     """Explain predictions by Shapley values of the columns of X.
 
-    Works with any fitted scikit-learn classifier, regressor or pipeline, through its public
-    methods only. Columns may hold anything that the estimator takes: numbers, strings,
-    categories, dates, missing values.
+    Takes any fitted scikit-learn classifier, regressor or pipeline. Columns may hold anything
+    that the estimator takes: numbers, strings, categories, dates, missing values. Where the last
+    step is one of nnkit's, and the steps before it act column by column, hybrids of rows are made
+    and predicted in its compiled programs, which takes milliseconds a row.
 
     Parameters
     ----------
     estimator : estimator
-        A fitted classifier, regressor or pipeline.
-    X : DataFrame or array-like of shape (n_samples, n_features)
-        The rows to explain, as the estimator takes them.
-    background : DataFrame or array-like of shape (n_background, n_features), default=None
-        Rows that stand for "not knowing" a column, usually training rows, with the columns of X.
-        None takes the rows that the estimator keeps in ``background_``, as nnkit's do, and
-        where there are none (or the estimator is a pipeline, whose last step saw other columns)
-        a sample of X, with a warning.
-    method : {"auto", "exact", "permutation"}, default="auto"
-        "exact" goes through all coalitions, of at most 16 players. "permutation" estimates from
-        random orders of the players. "auto" is "exact" for up to 10 players, else "permutation".
+        A fitted classifier, regressor or pipeline, or a search over them.
+    X : DataFrame, array-like of shape (n_samples, ...), dict of these, or texts
+        The rows to explain, as the estimator takes them: a table, images or sequences, the inputs
+        of a network by name, or a list, array or Series of texts.
+    background : DataFrame, array-like or dict, default=None
+        Rows that stand for "not knowing" a column, usually training rows, of the kind of X.
+        None takes the rows that the estimator keeps in ``background_``, as nnkit's do, also as
+        the last step of a pipeline whose other steps act column by column. Where there are none,
+        a sample of X, with a warning. ``explanation.background`` says which. Texts have none.
+    method : str, default="auto"
+        One of
+
+        - "auto": "exact" for up to 10 players, else "permutation".
+        - "exact": Shapley values, by all coalitions of at most 16 players.
+        - "permutation": Shapley values, estimated from random orders of the players.
+        - "gradient": expected gradients [5]_, which are not Shapley values; networks of nnkit's
+          only, as are all below.
+        - "integrated_gradients": integrated gradients [6]_ from the mean of the background rows.
+        - "saliency": the absolute derivative at the row itself [7]_, which adds up to nothing.
+        - "deep": shap's DeepExplainer [3]_, an approximation for networks of the layers it knows.
+          Nothing else should train in the process while it runs.
     output : {"auto", "proba", "logit", "raw"} or callable, default="auto"
         What is explained. "auto" is ``predict`` for a regressor and ``predict_proba`` for a
         classifier (``decision_function`` where it has no probabilities). "proba" insists on
         probabilities. "logit" is the log-odds log(p / (1 - p)) of each class' probability p,
         clipped to [eps, 1 - eps] with the float32 eps of 1.2e-7. "raw" is ``decision_function``,
-        or ``predict`` for a regressor. A callable takes a table like X and returns an array of
-        shape (n,) or (n, n_outputs).
+        the outputs of the network of one of nnkit's classifiers, or ``predict`` for a regressor.
+        A callable takes rows like X and returns an array of shape (n,) or (n, n_outputs).
     classes : label or list of labels, default=None
         The classes of a classifier to explain. None is ``classes_[1]`` for two classes, else
         all.
-    players : "input" or dict of str to list of columns, default="input"
-        "input" gives each column a value of its own. A dict names groups of columns that get one
-        value together; columns in no group keep their own, after the groups. The columns of an
-        array are named by position, or "x0", "x1", …
-    n_permutations : int, default=1
+    players : str, dict of str to list of columns, or ndarray of int, default="input"
+        Who gets a value of their own:
+
+        - "input": each column of a table; each timestep of sequences (n, timesteps, features);
+          each patch of images (n, height, width, channels); each column, or larger part, of a
+          dict; each word of a text.
+        - a dict: named groups of columns that get one value together; columns in no group keep
+          their own, after the groups. The columns of an array are named by position, or "x0",
+          "x1", …; those of a dict "name[0]", "name[1]", …, or all by the name of their input.
+        - "transformed": each column that the last step of a pipeline takes, or that the network of
+          one of nnkit's estimators sees.
+        - "timesteps", "features" of sequences, "patches" of images, "cells" of either.
+        - an array of the shape of a row, or of an image's pixels: regions with the same number
+          are one player.
+    patch : tuple of two int, default=None
+        Height and width of the patches. None gives at most 8 patches on a side.
+    n_permutations : int or str, default="auto"
         Pairs of permutations that "permutation" draws for each background row, in each round.
-        It has no part in the result of "exact".
+        "auto" draws about 100 pairs over all of them: one for each of 100 background rows. It has
+        no part in the result of "exact".
     tol : float, default=None
         Standard error to reach, as a fraction of ``|f(x) - base|`` (the largest over the
         outputs). A row whose largest standard error is above draws another round of
         permutations, up to 64 rounds. Exact values, also those that "auto" chose, meet
         any ``tol``. None draws one round.
+    interactions : bool, default=False
+        Whether to give Shapley interaction values of all pairs of players, by all coalitions of at
+        most 12 players. Each row of players sums to the Shapley value.
+    layer : str, default=None
+        The layer of the network to whose outputs the gradient methods attribute, such as an
+        embedding; None is the network's inputs.
     max_background : int, default=100
         A larger background is sampled down to this many rows.
     random_state : int, RandomState instance or None, default=0
@@ -92,15 +121,21 @@ def explain(
     batch_rows : int, default=32768
         The largest number of rows in one call of the estimator. It bounds the memory and does
         not change the result, apart from rounding.
+    progress : bool, default=True
+        Whether to show rows done and time left, once it has taken two seconds.
 
     Returns
     -------
     explanation : shap.Explanation
         With a single output ``values`` of shape (n_samples, n_players) and ``base_values`` of
         shape (n_samples,); with several, (n_samples, n_players, n_outputs) and
-        (n_samples, n_outputs), and class labels as ``output_names``. ``data`` holds the
-        values of X (dates and groups as text), ``error_std`` the standard error of each value
-        (zeros for exact ones) and ``compute_time`` the seconds taken.
+        (n_samples, n_outputs), and class labels as ``output_names``. Of patches, cells and regions
+        ``values`` has the shape of X, where the value of a player is shared out evenly among its
+        cells; of interactions there are two axes of players; of texts, an array for each text.
+        ``data`` holds the values of X (dates and groups as text; of timesteps and features their
+        mean), ``error_std`` the standard error of each value (zeros for exact ones),
+        ``compute_time`` the seconds taken; ``method``, ``background``, ``n_background`` and
+        ``output`` say how the values came about.
 
     Raises
     ------
@@ -109,8 +144,9 @@ def explain(
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
     ValueError
-        If a parameter is out of its range, X or the background is not a table with rows, their
-        columns differ, a class, column or output does not exist, or an output is not finite.
+        If a parameter is out of its range, X or the background is not what the estimator takes,
+        their columns differ, a class, column or output does not exist, the network cannot have the
+        method, or an output is not finite.
 
     Warns
     -----
@@ -124,6 +160,7 @@ def explain(
     ``v(S) = mean_b f(x_S, b_rest)``, the marginal ("interventional") game. A Shapley value [1]_
     is the mean of ``v(S + j) - v(S)`` over all orders in which players may join [2]_ [3]_.
     The values of a row sum to ``f(x) - base`` with ``base = mean_b f(b)``, for both methods.
+    Words of a text that are not in the coalition are left out of it.
 
     "permutation" gives each background row a random permutation of its own and walks from b to x
     along it and along its reverse [4]_; the means of the two walks' contributions are the pair
@@ -139,6 +176,14 @@ def explain(
     of each background row, ``sqrt(sum_b s_b**2 / R) / B``. It is NaN for one pair and one
     background row. It says nothing of the choice of the background.
 
+    Preprocessing T acts column by column if ``T(x_S, b_rest)`` mixes the columns of ``T(x)`` and
+    ``T(b)``. The fitted steps must say so, and hybrids of the rows at hand must agree; then all
+    coalitions have the same worth in transformed columns, and so the values are the same.
+    Otherwise whole rows of X are mixed, transformed and predicted, each column in its own dtype.
+
+    The interaction of two players is half the Shapley interaction index [8]_ for each of them;
+    on the diagonal is what remains of the Shapley value.
+
     References
     ----------
     .. [1] L. S. Shapley (1953). A value for n-person games. Contributions to the Theory of
@@ -151,6 +196,15 @@ def explain(
     .. [4] R. Mitchell, J. Cooper, E. Frank, G. Holmes (2022). Sampling permutations for Shapley
        value estimation. Journal of Machine Learning Research 23(43), 1-46, section 2.3
        (antithetic sampling).
+    .. [5] G. Erion, J. D. Janizek, P. Sturmfels, S. M. Lundberg, S.-I. Lee (2021). Improving
+       performance of deep learning models with axiomatic attribution priors and expected
+       gradients. Nature Machine Intelligence 3, 620-631.
+    .. [6] M. Sundararajan, A. Taly, Q. Yan (2017). Axiomatic attribution for deep networks.
+       ICML 2017, section 3.
+    .. [7] K. Simonyan, A. Vedaldi, A. Zisserman (2014). Deep inside convolutional networks:
+       visualising image classification models and saliency maps. ICLR workshop, section 3.
+    .. [8] M. Grabisch, M. Roubens (1999). An axiomatic approach to the concept of interaction
+       among players in cooperative games. International Journal of Game Theory 28, 547-565.
 
     Examples
     --------
@@ -168,130 +222,78 @@ def explain(
     >>> explain(classifier, X.iloc[:5], X, classes=2, output="logit").values.shape
     (5, 4)
     """
-    if not isinstance(method, str) or method not in METHODS:
-        raise ValueError(
-            f"method must be one of {', '.join(map(repr, METHODS))}. Got {method!r} instead."
-        )
-    for name, count in (
-        ("n_permutations", n_permutations),
-        ("max_background", max_background),
-        ("batch_rows", batch_rows),
-    ):
-        if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
-            raise ValueError(f"{name} must be a positive integer. Got {count!r} instead.")
-    if tol is not None and (not isinstance(tol, Real) or isinstance(tol, bool) or not tol > 0):
-        raise ValueError(f"tol must be None or a number above 0. Got {tol!r} instead.")
-    seed = _seed(random_state)
+    arguments = Arguments(
+        method,
+        players,
+        patch,
+        n_permutations,
+        tol,
+        interactions,
+        layer,
+        max_background,
+        batch_rows,
+        seed_of(random_state),
+    )
     check_is_fitted(estimator)
-    X_checked = check_table(X, "X")
-    chosen_players = choose_players(players, X_checked)
-    is_exact = _is_exact(method, len(chosen_players), n_permutations, tol)
-    chosen_output = choose_output(estimator, output, classes)
-    explanation_class = _explanation_class()
-
+    _check_shap()
     start = time.perf_counter()
-    background_aligned = _choose_background(
-        estimator, X_checked, background, int(max_background), seed
-    )
-    game = Game(chosen_output, X_checked, background_aligned, chosen_players, int(batch_rows))
-    if is_exact:
-        values = exact_values(game)
-        errors = np.zeros_like(values)
-    else:
-        values, errors, is_missed = permutation_values(game, int(n_permutations), tol, seed)
-        if is_missed.any():
-            warnings.warn(
-                f"{int(is_missed.sum())} of {len(is_missed)} row(s) did not reach tol={tol} in "
-                f"{MAX_ROUNDS} rounds of permutations; error_std holds what they reached. "
-                "Raise tol or n_permutations.",
-                UserWarning,
-                stacklevel=2,
-            )
-    base_values = np.tile(game.base, (game.n_samples, 1))
-    output_names: Any = chosen_output.names(game.n_outputs)
-    if game.n_outputs == 1:
+    estimator = unwrapped(estimator)
+    chosen = choose_output(estimator, output, classes)
+    subject = make_subject(estimator, X, background, chosen, arguments)
+    if subject.background.is_sample_of_x:
+        warnings.warn(
+            "No background was given, so that a sample of X is used, and values are relative to "
+            "the rows being explained. Pass background=X_train.",
+            UserWarning,
+            stacklevel=2,
+        )
+    chosen_method = choose_method(arguments, len(subject.players))
+    with Progress(subject.hybrids.n_samples, progress) as bar:
+        game = Game(subject.hybrids, batch_rows, bar.advance)
+        found = estimate(game, chosen_method, arguments)
+    if found.n_missed:
+        warnings.warn(
+            f"{found.n_missed} of {game.n_samples} row(s) did not reach tol={tol} in "
+            f"{MAX_ROUNDS} rounds of permutations; error_std holds what they reached. "
+            "Raise tol or n_permutations.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return _explanation(subject, found, chosen, chosen_method, time.perf_counter() - start)
+
+
+def _explanation(
+    subject: Subject, found: Estimate, output: Output, method: str, seconds: float
+) -> Explanation:
+    """Return the values as the plots of shap take them."""
+    from nnkit.explanation.result import Explanation
+
+    n_samples, n_outputs = len(found.values), len(found.base)
+    values, errors = (subject.players.in_shape(part) for part in (found.values, found.errors))
+    base_values = np.tile(found.base, (n_samples, 1))
+    if n_outputs == 1:
         values, errors, base_values = values[..., 0], errors[..., 0], base_values[:, 0]
-        output_names = None if output_names is None else output_names[0]
-    return explanation_class(
-        values=values,
+    names = output.names(n_outputs)
+    return Explanation(
+        values,
         base_values=base_values,
-        data=displayed_data(X_checked, chosen_players),
-        feature_names=chosen_players.names,
-        output_names=output_names,
+        data=subject.data,
+        feature_names=subject.players.names if subject.players.row_shape is None else None,
+        output_names=names[0] if n_outputs == 1 and names else names,
         error_std=errors,
-        compute_time=time.perf_counter() - start,
+        compute_time=seconds,
+        method=method,
+        background=subject.background.origin,
+        n_background=subject.hybrids.n_background,
+        output=output.meaning,
     )
 
 
-def _explanation_class() -> Any:
-    """Return ``shap.Explanation``, or say how to install it."""
+def _check_shap() -> None:
+    """Say how to install shap if it is not there."""
     try:
-        import shap
+        import shap  # noqa: F401
     except ImportError as error:
         raise ImportError(
             'explain returns a shap.Explanation. Install shap with `pip install "nnkit[shap]"`.'
         ) from error
-    return shap.Explanation
-
-
-def _seed(random_state: Any) -> int:
-    """Return a seed, without a draw from any global random state."""
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**32, dtype=np.uint64))
-    if (
-        isinstance(random_state, int | np.integer)
-        and not isinstance(random_state, bool)
-        and random_state >= 0
-    ):
-        return int(random_state)
-    raise ValueError(
-        "random_state must be None, an integer of at least 0 or a numpy RandomState. "
-        f"Got {random_state!r} instead."
-    )
-
-
-def _is_exact(method: str, n_players: int, n_permutations: int, tol: float | None) -> bool:
-    """Return whether all coalitions are gone through, after a check of what was asked."""
-    if method != "exact":
-        return method == "auto" and n_players <= MAX_AUTO_EXACT_PLAYERS
-    if tol is not None or n_permutations != 1:
-        raise ValueError(
-            "tol and n_permutations have no effect on method='exact'. "
-            "Leave them out, or use method='permutation'."
-        )
-    if n_players > MAX_EXACT_PLAYERS:
-        raise ValueError(
-            f"method='exact' takes at most {MAX_EXACT_PLAYERS} players, since it goes through "
-            f"2**n_players coalitions. Got {n_players} players. Use method='permutation', or "
-            "group columns with players=."
-        )
-    return True
-
-
-def _choose_background(
-    estimator: Any, X: Any, background: Any, max_background: int, seed: int
-) -> Any:
-    """Return at most ``max_background`` background rows, with the columns of X."""
-    name = "background"
-    if background is None:
-        kept = None if isinstance(estimator, Pipeline) else getattr(estimator, "background_", None)
-        if kept is None:
-            warnings.warn(
-                "No background was given, so that a sample of X is used, and values are relative "
-                "to the rows being explained. Pass background=X_train.",
-                UserWarning,
-                stacklevel=3,
-            )
-            kept = X
-        else:
-            name = "The estimator's background_"
-        background = kept
-    aligned = align_background(background, X, name)
-    if len(aligned) <= max_background:
-        return aligned
-    # Round 0 of the seed: permutations take the rounds from 1 on.
-    rng = np.random.default_rng([seed, 0])
-    sampled = np.sort(rng.choice(len(aligned), max_background, replace=False))
-    return aligned[sampled] if isinstance(aligned, np.ndarray) else aligned.iloc[sampled]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from nnkit.explanation.players import Players
-from nnkit.explanation.tables import make_pool
+from nnkit.explanation.hybrids import HybridRows
 
-__all__ = ["Game"]
+__all__ = ["Game", "tell_nobody"]
+
+
+def tell_nobody(n_rows: float) -> None:
+    """Take the news that rows are done, and do nothing with it."""
 
 
 class Game:
@@ -18,19 +20,19 @@ class Game:
 
     Parameters
     ----------
-    output : callable
-        Takes a table of n rows and returns an ndarray of shape (n, n_outputs).
-    X : DataFrame or ndarray of shape (n_samples, n_features)
-        The checked rows to explain.
-    background : DataFrame or ndarray of shape (n_background, n_features)
-        The aligned background.
-    players : Players
-        Which columns play together.
+    hybrids : HybridRows
+        Explained rows and background rows, and what is predicted for their hybrids.
     batch_rows : int
-        The largest number of rows in one call of ``output``.
+        The largest number of hybrids at once.
+    on_rows : callable, default=tell_nobody
+        Is told how many explained rows are done; parts of rows add up.
 
     Attributes
     ----------
+    n_samples, n_background, n_players : int
+        Explained rows, background rows, and players.
+    batch_rows : int
+        As given, or fewer where the network needs more memory for each.
     f_X : ndarray of shape (n_samples, n_outputs)
         The outputs of the explained rows.
     f_background : ndarray of shape (n_background, n_outputs)
@@ -52,31 +54,18 @@ class Game:
 
     def __init__(
         self,
-        output: Callable[[Any], np.ndarray],
-        X: Any,
-        background: Any,
-        players: Players,
+        hybrids: HybridRows,
         batch_rows: int,
+        on_rows: Callable[[float], None] = tell_nobody,
     ) -> None:
-        self.n_samples = len(X)
-        self.n_background = len(background)
-        self.n_players = len(players)
-        self.batch_rows = batch_rows
-        self._output = output
-        self._player_of_column = players.of_column
-        self._pool = make_pool(X, background)
-        # The grand coalition and the empty one need one hybrid for each row of the pool.
-        first = np.zeros(1, dtype=np.intp)
-        self.f_X = self._evaluate(
-            np.arange(self.n_samples),
-            first,
-            lambda hybrids: np.ones((len(hybrids), self.n_players), dtype=bool),
-        )[:, 0]
-        self.f_background = self._evaluate(
-            first,
-            np.arange(self.n_background),
-            lambda hybrids: np.zeros((len(hybrids), self.n_players), dtype=bool),
-        )[0]
+        self._hybrids = hybrids
+        self.n_samples = hybrids.n_samples
+        self.n_background = hybrids.n_background
+        self.n_players = hybrids.n_players
+        self.batch_rows = min(batch_rows, hybrids.rows_per_call)
+        self.on_rows = on_rows
+        self.f_X = self._of(hybrids.of_rows, self.n_samples)
+        self.f_background = self._of(hybrids.of_background, self.n_background)
         for name, outputs in (("X", self.f_X), ("the background", self.f_background)):
             n_bad = int((~np.isfinite(outputs)).any(axis=1).sum())
             if n_bad:
@@ -86,18 +75,21 @@ class Game:
                 )
         self.base = self.f_background.mean(axis=0)
 
+    def _of(self, outputs_of: Callable[[slice], np.ndarray], n_rows: int) -> np.ndarray:
+        """Return the outputs of all rows of a kind, in calls of bounded size."""
+        size = self.batch_rows
+        chunks = [outputs_of(slice(start, start + size)) for start in range(0, n_rows, size)]
+        return np.concatenate(chunks)
+
     @property
     def n_outputs(self) -> int:
         """The number of explained outputs."""
         return self.f_X.shape[1]
 
-    def evaluate(
-        self,
-        rows: np.ndarray,
-        background_rows: np.ndarray,
-        masks_of: Callable[[np.ndarray], np.ndarray],
-    ) -> np.ndarray:
-        """Return the outputs of the same hybrids for each of some explained rows.
+    def outputs(
+        self, rows: np.ndarray, background_rows: np.ndarray, masks: np.ndarray
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield the outputs of the same hybrids for explained rows, some rows at a time.
 
         Parameters
         ----------
@@ -105,43 +97,33 @@ class Game:
             The explained rows.
         background_rows : ndarray of int, shape (n_hybrids,)
             The background row of each hybrid.
-        masks_of : callable
-            Takes positions of hybrids, of shape (n,), and returns a boolean ndarray of shape
-            (n, n_players): who is in the coalition, that is, comes from the explained row.
+        masks : ndarray of bool, shape (n_hybrids, n_players)
+            Who is in the coalition, that is, comes from the explained row.
 
-        Returns
-        -------
-        outputs : ndarray of shape (n_rows, n_hybrids, n_outputs)
-            In calls of at most ``batch_rows`` rows.
+        Yields
+        ------
+        at : slice
+            Which of ``rows`` the outputs belong to.
+        outputs : ndarray of shape (n_rows_at, n_hybrids, n_outputs)
+            From calls of at most ``batch_rows`` hybrids.
         """
-        if not len(background_rows):
-            return np.empty((len(rows), 0, self.n_outputs))
-        return self._evaluate(rows, background_rows, masks_of)
-
-    def _evaluate(
-        self,
-        rows: np.ndarray,
-        background_rows: np.ndarray,
-        masks_of: Callable[[np.ndarray], np.ndarray],
-    ) -> np.ndarray:
         n_hybrids = len(background_rows)
-        hybrids_per_call = min(n_hybrids, self.batch_rows)
-        rows_per_call = self.batch_rows // hybrids_per_call
-        all_outputs = []
-        for first in range(0, n_hybrids, hybrids_per_call):
-            hybrids = np.arange(first, min(first + hybrids_per_call, n_hybrids))
-            from_x = masks_of(hybrids)[:, self._player_of_column]  # (h, n_players) -> (h, d)
-            from_background = self.n_samples + background_rows[hybrids, np.newaxis]
-            outputs = []
-            for row in range(0, len(rows), rows_per_call):
-                explained = rows[row : row + rows_per_call]
-                n_rows = len(explained)
-                sources = np.where(  # (n_rows * n_hybrids, d)
-                    np.tile(from_x, (n_rows, 1)),
-                    np.repeat(explained, len(hybrids))[:, np.newaxis],
-                    np.tile(from_background, (n_rows, 1)),
-                )
-                hybrid_outputs = self._output(self._pool.take(sources))
-                outputs.append(hybrid_outputs.reshape(n_rows, len(hybrids), -1))
-            all_outputs.append(np.concatenate(outputs))
-        return np.concatenate(all_outputs, axis=1)
+        size = min(n_hybrids, self.batch_rows)
+        pieces = [
+            self._hybrids.prepare(
+                background_rows[first : first + size], masks[first : first + size]
+            )
+            for first in range(0, n_hybrids, max(1, size))
+        ]
+        n_at_once = max(1, self.batch_rows // max(1, n_hybrids))
+        for first in range(0, len(rows), n_at_once):
+            at = slice(first, min(first + n_at_once, len(rows)))
+            found = [self._hybrids(rows[at], piece) for piece in pieces]
+            yield (
+                at,
+                (
+                    np.concatenate(found, axis=1)
+                    if found
+                    else np.empty((at.stop - at.start, 0, self.n_outputs))
+                ),
+            )

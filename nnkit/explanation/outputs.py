@@ -8,40 +8,83 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
+from sklearn.pipeline import Pipeline
 
-__all__ = ["Output", "choose_output"]
+from nnkit.estimators.keras_estimator import KerasEstimator
+from nnkit.estimators.network_function import NetworkFunction
+
+__all__ = ["Output", "choose_output", "last_step", "n_rows_of"]
 
 OUTPUTS = ("auto", "proba", "logit", "raw")
 
 # Probabilities of 0 and 1 have log-odds of about ±15.9 instead of ±inf.
 PROBA_MARGIN = float(np.finfo(np.float32).eps)
 
+_MEANINGS = {
+    "predict_proba": "probability",
+    "decision_function": "decision function",
+    "predict": "predicted value",
+    "network": "network output",
+}
+
 
 @dataclass(frozen=True)
 class Output:
-    """The function of a table that is explained.
+    """What is explained: predictions of an estimator, and what is read from them.
 
     Parameters
     ----------
-    function : callable
-        Takes a table of n rows and returns an ndarray of shape (n,) or (n, n_columns).
-    labels : ndarray of shape (n_columns,) or None
-        The class label of each column; None for a regressor or the user's own function.
-    columns : list of int or None
+    predicts : {"predict_proba", "decision_function", "predict", "network"} or callable
+        The method of the estimator that gives the predictions, the outputs of its network as
+        they come, or a user's own function of the table.
+    labels : ndarray of shape (n_columns,) or None, default=None
+        The class label of each column of the predictions; None for a regressor or the user's own
+        function.
+    columns : list of int or None, default=None
         The columns that are explained; None means all.
+    is_logit : bool, default=False
+        Whether log-odds of the predictions are explained.
     """
 
-    function: Callable[[Any], Any]
+    predicts: str | Callable[[Any], Any]
     labels: np.ndarray | None = None
     columns: list[int] | None = None
+    is_logit: bool = False
 
-    def __call__(self, table: Any) -> np.ndarray:
-        """Return the explained outputs of a table.
+    @property
+    def meaning(self) -> str:
+        """What the explained numbers are."""
+        if callable(self.predicts):
+            return getattr(self.predicts, "__name__", type(self.predicts).__name__)
+        return "log-odds" if self.is_logit else _MEANINGS[self.predicts]
+
+    def predictions(self, estimator: Any, X: Any) -> np.ndarray:
+        """Return the explained outputs (n_samples, n_outputs) of an estimator for rows.
 
         Parameters
         ----------
-        table : DataFrame or ndarray of shape (n_rows, n_features)
-            The rows.
+        estimator : estimator
+            Fitted, the one that was chosen for or its last step.
+        X : DataFrame, array or dict with n_samples rows
+            As the estimator takes it.
+        """
+        if callable(self.predicts):
+            predicted = self.predicts(X)
+        elif self.predicts == "network":
+            predicted = _network_outputs(estimator, X)
+        else:
+            predicted = getattr(estimator, self.predicts)(X)
+        return self.read(predicted, n_rows=n_rows_of(X))
+
+    def read(self, predicted: Any, n_rows: int | None = None) -> np.ndarray:
+        """Return the explained outputs, read from predictions.
+
+        Parameters
+        ----------
+        predicted : array-like of shape (n_rows,) or (n_rows, n_columns)
+            The predictions.
+        n_rows : int or None, default=None
+            How many rows were predicted; None for as many as came.
 
         Returns
         -------
@@ -51,23 +94,34 @@ class Output:
         Raises
         ------
         ValueError
-            If the function does not return one row of numbers for each row of the table.
+            If there is not one row of numbers for each row that was predicted.
         """
-        outputs = np.asarray(self.function(table), dtype=np.float64)
-        if outputs.ndim not in (1, 2) or len(outputs) != len(table):
+        outputs = np.asarray(predicted, dtype=np.float64)
+        n_rows = len(outputs) if n_rows is None and outputs.ndim else n_rows
+        if outputs.ndim not in (1, 2) or len(outputs) != n_rows:
             raise ValueError(
-                f"The explained output must have shape ({len(table)},) or "
-                f"({len(table)}, n_outputs) for {len(table)} row(s). "
-                f"Got shape {outputs.shape} instead."
+                f"The explained output must have shape ({n_rows},) or "
+                f"({n_rows}, n_outputs) for {n_rows} row(s). Got shape {outputs.shape} instead."
             )
-        outputs = outputs.reshape(len(table), -1)
-        if self.labels is not None and outputs.shape[1] != len(self.labels):
+        outputs = outputs.reshape(n_rows, -1)
+        if self.labels is not None:
+            outputs = self._by_class(outputs)
+        if self.is_logit:
+            inside = np.clip(outputs, PROBA_MARGIN, 1 - PROBA_MARGIN)
+            outputs = np.log(inside) - np.log1p(-inside)
+        return outputs if self.columns is None else outputs[:, self.columns]
+
+    def _by_class(self, outputs: np.ndarray) -> np.ndarray:
+        labels = np.asarray(self.labels)
+        if outputs.shape[1] == 1 and len(labels) == 2:
+            return np.column_stack([-outputs, outputs])  # scores, of which 0 is the boundary
+        if outputs.shape[1] != len(labels):
             raise ValueError(
                 f"The explained output has {outputs.shape[1]} column(s), but the estimator has "
-                f"{len(self.labels)} classes. Give output= a callable that returns what you want "
+                f"{len(labels)} classes. Give output= a callable that returns what you want "
                 "explained."
             )
-        return outputs if self.columns is None else outputs[:, self.columns]
+        return outputs
 
     def names(self, n_outputs: int) -> list[str] | None:
         """Return the names of the explained outputs.
@@ -138,7 +192,7 @@ def choose_output(estimator: Any, output: Any, classes: Any) -> Output:
         raise ValueError(
             f"output={output!r} needs a classifier, but {kind} is a regressor. Use output='auto'."
         )
-    return Output(estimator.predict)
+    return Output("predict")
 
 
 def _classifier_output(estimator: Any, kind: str, output: str, classes: Any) -> Output:
@@ -149,28 +203,62 @@ def _classifier_output(estimator: Any, kind: str, output: str, classes: Any) -> 
             f"{kind} predicts {len(labels)} targets at once. Give output= a callable that "
             "returns the output of one of them."
         )
+    known = np.asarray(labels)
+    columns = _class_columns(known, classes)
     has_proba = hasattr(estimator, "predict_proba")
     has_decision = hasattr(estimator, "decision_function")
-    if output in ("proba", "logit") and not has_proba:
-        raise ValueError(
-            f"output={output!r} needs predict_proba, which {kind} does not have. "
-            "Use output='raw' or a callable."
-        )
-    if output == "raw" and not has_decision:
+    if output in ("proba", "logit"):
+        if not has_proba:
+            raise ValueError(
+                f"output={output!r} needs predict_proba, which {kind} does not have. "
+                "Use output='raw' or a callable."
+            )
+        return Output("predict_proba", known, columns, is_logit=output == "logit")
+    if output == "auto" and has_proba:
+        return Output("predict_proba", known, columns)
+    if has_decision:
+        return Output("decision_function", known, columns)
+    if output == "raw":
+        if isinstance(last_step(estimator), KerasEstimator):
+            return _network_output(last_step(estimator), known, columns)
         raise ValueError(
             f"output='raw' needs decision_function, which {kind} does not have. "
             "Use output='proba', 'logit' or a callable."
         )
-    if not has_proba and not has_decision:
+    raise ValueError(
+        f"{kind} has neither predict_proba nor decision_function. Give output= a callable."
+    )
+
+
+def _network_output(estimator: KerasEstimator, labels: np.ndarray, columns: list[int]) -> Output:
+    """Return the outputs of the last layer of a classifier's network."""
+    n_units = sum(head.n_units for head in estimator._network.compiled.heads)
+    if n_units == len(labels):
+        return Output("network", labels, columns)
+    # One unit is the second class of two.
+    if columns != [1]:
         raise ValueError(
-            f"{kind} has neither predict_proba nor decision_function. Give output= a callable."
+            "output='raw' is the network's output, which has one unit for the second class. "
+            "Leave out classes, or use output='proba'."
         )
-    columns = _class_columns(np.asarray(labels), classes)
-    if output == "raw" or not has_proba:
-        return Output(_DecisionFunction(estimator), np.asarray(labels), columns)
-    if output == "logit":
-        return Output(_LogOdds(estimator), np.asarray(labels), columns)
-    return Output(estimator.predict_proba, np.asarray(labels), columns)
+    return Output("network", labels[1:], [0])
+
+
+def _network_outputs(estimator: Any, X: Any) -> np.ndarray:
+    if isinstance(estimator, Pipeline):
+        estimator, X = estimator[-1], estimator[:-1].transform(X)
+    function = NetworkFunction(estimator, is_raw=True)
+    return function(function.encode(X))
+
+
+def last_step(estimator: Any) -> Any:
+    """Return the last step of a pipeline, or the estimator itself."""
+    return last_step(estimator[-1]) if isinstance(estimator, Pipeline) else estimator
+
+
+def n_rows_of(X: Any) -> int:
+    """Return the number of rows of a table or of several inputs."""
+    return len(next(iter(X.values()))) if isinstance(X, dict) else len(X)
 
 
 def _class_columns(labels: np.ndarray, classes: Any) -> list[int]:
@@ -190,26 +278,3 @@ def _class_columns(labels: np.ndarray, classes: Any) -> list[int]:
             raise ValueError(f"classes names {label!r} twice. Name each class once.")
         columns.append(positions[label])
     return columns
-
-
-@dataclass(frozen=True)
-class _LogOdds:
-    """The log-odds log(p / (1 - p)) of each class' probability p."""
-
-    estimator: Any
-
-    def __call__(self, table: Any) -> np.ndarray:
-        proba = np.asarray(self.estimator.predict_proba(table), dtype=np.float64)
-        proba_inside = np.clip(proba, PROBA_MARGIN, 1 - PROBA_MARGIN)
-        return np.log(proba_inside) - np.log1p(-proba_inside)
-
-
-@dataclass(frozen=True)
-class _DecisionFunction:
-    """The decision function with one column per class, for two classes (-d, d)."""
-
-    estimator: Any
-
-    def __call__(self, table: Any) -> np.ndarray:
-        decision = np.asarray(self.estimator.decision_function(table), dtype=np.float64)
-        return np.column_stack([-decision, decision]) if decision.ndim == 1 else decision

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 
 import numpy as np
 
-from nnkit.explanation.game import Game
+from nnkit.explanation.game import Game, tell_nobody
 
 __all__ = [
     "MAX_ROUNDS",
@@ -18,6 +18,9 @@ __all__ = [
 ]
 
 MAX_ROUNDS = 64
+
+# Contributions of pairs that are kept at once, with their squares: 64 MiB.
+_MAX_CONTRIBUTIONS = 2**22
 
 
 def draw_ranks(seed: int, round_number: int, shape: tuple[int, int, int]) -> np.ndarray:
@@ -41,26 +44,24 @@ def draw_ranks(seed: int, round_number: int, shape: tuple[int, int, int]) -> np.
     return np.random.default_rng([seed, round_number]).permuted(in_order, axis=-1)
 
 
-def pair_masks(ranks: np.ndarray, hybrids: np.ndarray) -> np.ndarray:
+def pair_masks(ranks: np.ndarray) -> np.ndarray:
     """Return who has joined at the inner steps of permutations and of their reverses.
 
     Parameters
     ----------
     ranks : ndarray of int, shape (n_pairs, n_players)
         The place at which each player joins in the permutation.
-    hybrids : ndarray of int, shape (n,)
-        Positions in the order pair, direction (forward, reverse), step (1 to n_players - 1).
 
     Returns
     -------
-    masks : ndarray of bool, shape (n, n_players)
-        After k steps the players of the k first places have joined, in the reverse those of the
-        k last.
+    masks : ndarray of bool, shape (n_pairs * 2 * (n_players - 1), n_players)
+        In the order pair, direction (forward, reverse), step (1 to n_players - 1). After k steps
+        the players of the k first places have joined, in the reverse those of the k last.
     """
     n_players = ranks.shape[1]
-    path, step = np.divmod(hybrids, n_players - 1)
-    both_ways = np.stack([ranks, n_players - 1 - ranks], axis=1).reshape(-1, n_players)
-    return both_ways[path] <= step[:, np.newaxis]
+    both_ways = np.stack([ranks, n_players - 1 - ranks], axis=1)
+    steps = np.arange(n_players - 1)[:, np.newaxis]
+    return (both_ways[:, :, np.newaxis] <= steps).reshape(-1, n_players)
 
 
 def pair_contributions(
@@ -85,19 +86,19 @@ def pair_contributions(
         They sum over the players to ``f_end - f_start``.
     """
     n_rows, n_pairs, _, _, n_outputs = f_inner.shape
-    ends = (n_rows, n_pairs, 2, 1, n_outputs)
-    along_path = np.concatenate(
-        [
-            np.broadcast_to(f_start[:, np.newaxis, np.newaxis], ends),
-            f_inner,
-            np.broadcast_to(f_end[:, np.newaxis, np.newaxis, np.newaxis], ends),
-        ],
-        axis=3,
-    )
-    gains = np.diff(along_path, axis=3)  # by place: (rows, pairs, 2, players, outputs)
-    places = np.stack([ranks, ranks.shape[1] - 1 - ranks], axis=1)
-    by_player = np.take_along_axis(gains, places[np.newaxis, ..., np.newaxis], axis=3)
-    return by_player.mean(axis=2)
+    n_players = ranks.shape[1]
+    gains = np.empty((n_rows, n_pairs, 2, n_players, n_outputs))  # by place
+    gains[:, :, :, :-1] = f_inner
+    gains[:, :, :, -1] = f_end[:, np.newaxis, np.newaxis]
+    gains[:, :, :, 1:] -= f_inner
+    gains[:, :, :, 0] -= f_start[:, np.newaxis]
+    # One list of all pairs' places, forward and reverse, for each row.
+    flat = gains.reshape(n_rows, -1, n_outputs)
+    begins = 2 * n_players * np.arange(n_pairs)[:, np.newaxis]
+    forward = np.take(flat, (begins + ranks).ravel(), axis=1)
+    reverse = np.take(flat, (begins + 2 * n_players - 1 - ranks).ravel(), axis=1)
+    by_player = (forward + reverse) / 2
+    return by_player.reshape(n_rows, n_pairs, n_players, n_outputs)
 
 
 class PathMoments:
@@ -119,18 +120,25 @@ class PathMoments:
         self.mean = np.zeros(shape)
         self.squares = np.zeros(shape)
 
-    def add(self, contributions: np.ndarray) -> None:
-        """Take in one pair contribution for each background row.
+    def add(self, at: slice, pairs: slice, contributions: np.ndarray) -> None:
+        """Take in one more pair contribution, number ``count``, for some background rows.
 
         Parameters
         ----------
-        contributions : ndarray of shape (n_rows, n_background, n_players, n_outputs)
+        at : slice
+            The explained rows.
+        pairs : slice
+            The background rows.
+        contributions : ndarray of shape (n_rows_at, n_pairs, n_players, n_outputs)
             The contributions.
         """
-        self.count += 1
-        deviation = contributions - self.mean
-        self.mean += deviation / self.count
-        self.squares += deviation * (contributions - self.mean)
+        mean, squares = self.mean[at, pairs], self.squares[at, pairs]
+        if self.count == 1:
+            mean[:] = contributions
+            return
+        deviation = contributions - mean
+        mean += deviation / self.count
+        squares += deviation * (contributions - mean)
 
     def keep(self, is_kept: np.ndarray) -> None:
         """Drop explained rows.
@@ -200,44 +208,51 @@ def permutation_values(
     values = np.empty((game.n_samples, game.n_players, game.n_outputs))
     errors = np.empty_like(values)
     is_missed = np.zeros(game.n_samples, dtype=bool)
-    n_hybrids = max(1, 2 * (game.n_players - 1)) * game.n_background
-    n_block = max(1, game.batch_rows // (n_hybrids * n_permutations))
+    n_block = max(1, _MAX_CONTRIBUTIONS // (game.n_background * game.n_players * game.n_outputs))
     for block_start in range(0, game.n_samples, n_block):
         rows = np.arange(block_start, min(block_start + n_block, game.n_samples))
         moments = PathMoments((len(rows), *shape[1:], game.n_outputs))
+        on_rows = game.on_rows if tol is None else tell_nobody
         for round_number in range(1, MAX_ROUNDS + 1 if tol is not None else 2):
-            ranks = draw_ranks(seed, round_number, shape)
-            _add_round(game, rows, ranks, moments)
-            values[rows] = moments.values()
-            errors[rows] = moments.standard_errors()
+            _add_round(game, rows, draw_ranks(seed, round_number, shape), moments, on_rows)
+            values[rows], errors[rows] = moments.values(), moments.standard_errors()
             if tol is None:
                 break
             allowed = tol * np.abs(game.f_X[rows] - game.base).max(axis=1)
             # A standard error of NaN has not reached the tolerance.
             is_open = ~(errors[rows].max(axis=(1, 2)) <= allowed)
             is_missed[rows] = is_open
+            game.on_rows(float(len(rows) - is_open.sum()))
             rows = rows[is_open]
             if not len(rows):
                 break
             moments.keep(is_open)
+        if tol is not None:
+            game.on_rows(float(len(rows)))
     return values, errors, is_missed
 
 
-def _add_round(game: Game, rows: np.ndarray, ranks: np.ndarray, moments: PathMoments) -> None:
-    """Add a round's pair contributions, as many permutations in a call as fit."""
-    n_permutations, n_background, n_players = ranks.shape
+def _add_round(
+    game: Game,
+    rows: np.ndarray,
+    ranks: np.ndarray,
+    moments: PathMoments,
+    on_rows: Callable[[float], None],
+) -> None:
+    """Add a round's pair contributions, as many pairs in a call as fit."""
+    n_background, n_players = ranks.shape[1:]
     n_inner = 2 * (n_players - 1)
-    n_slab = max(1, game.batch_rows // (max(1, n_inner) * n_background))
-    for start in range(0, n_permutations, n_slab):
-        slab = ranks[start : start + n_slab].reshape(-1, n_players)
-        background_rows = np.tile(np.arange(n_background), len(slab) // n_background)
-        f_inner = game.evaluate(
-            rows,
-            np.repeat(background_rows, n_inner),
-            partial(pair_masks, slab),
-        ).reshape(len(rows), len(slab), 2, n_players - 1, game.n_outputs)
-        contributions = pair_contributions(
-            slab, game.f_background[background_rows], f_inner, game.f_X[rows]
-        )
-        for first in range(0, len(slab), n_background):
-            moments.add(contributions[:, first : first + n_background])
+    n_slab = min(n_background, max(1, game.batch_rows // max(1, n_inner)))
+    for of_background in ranks:
+        moments.count += 1
+        for start in range(0, n_background, n_slab):
+            pairs = slice(start, min(start + n_slab, n_background))
+            slab, background_rows = of_background[pairs], np.arange(pairs.start, pairs.stop)
+            hybrid_rows = np.repeat(background_rows, n_inner)
+            for at, outputs in game.outputs(rows, hybrid_rows, pair_masks(slab)):
+                f_inner = outputs.reshape(len(outputs), len(slab), 2, n_players - 1, game.n_outputs)
+                contributions = pair_contributions(
+                    slab, game.f_background[pairs], f_inner, game.f_X[rows[at]]
+                )
+                moments.add(at, pairs, contributions)
+                on_rows(len(outputs) * len(slab) / (n_background * len(ranks)))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 
 from nnkit.explanation.game import Game
-from nnkit.explanation.permutation import pair_masks
+from nnkit.explanation.hybrids import TableHybrids
+from nnkit.explanation.layout import flat_table
 from nnkit.explanation.players import choose_players
 
 X = np.arange(12.0).reshape(4, 3)
@@ -16,7 +15,19 @@ BACKGROUND = -np.arange(6.0).reshape(2, 3)
 
 
 def make_game(output, batch_rows):
-    return Game(output, X, BACKGROUND, choose_players({"pair": [0, 2]}, X), batch_rows)
+    _, layout = flat_table(X, "X")
+    of_column = choose_players({"pair": [0, 2]}, X, layout).of_column
+    return Game(TableHybrids(output, X, BACKGROUND, of_column, 2), batch_rows)
+
+
+def all_outputs(game, rows, background_rows, masks):
+    """Return the outputs of all rows, put together from the blocks."""
+    blocks = list(game.outputs(rows, background_rows, masks))
+    found = np.concatenate([outputs for _, outputs in blocks])
+    assert [at.start for at, _ in blocks] == np.cumsum(
+        [0, *(len(outputs) for _, outputs in blocks[:-1])]
+    ).tolist()
+    return found
 
 
 @pytest.mark.parametrize("batch_rows", [1, 2, 3, 5, 100])
@@ -32,7 +43,7 @@ def test_hybrids_take_the_coalition_from_x_in_calls_of_bounded_size(batch_rows):
     masks = np.array([[True, False], [False, True], [False, False]])
 
     game = make_game(identity, batch_rows)
-    outputs = game.evaluate(np.array([1, 3]), np.array([0, 1, 1]), lambda hybrids: masks[hybrids])
+    outputs = all_outputs(game, np.array([1, 3]), np.array([0, 1, 1]), masks)
 
     assert outputs.tolist() == [
         [[3, -1, 5], [-3, 4, -5], [-3, -4, -5]],
@@ -53,9 +64,7 @@ def test_ends_are_the_rows_themselves():
 def test_no_hybrids_need_no_call():
     game = make_game(lambda table: table, 3)
 
-    nothing = game.evaluate(
-        np.arange(4), np.array([], dtype=int), partial(pair_masks, np.zeros((1, 1), dtype=int))
-    )
+    nothing = all_outputs(game, np.arange(4), np.array([], dtype=int), np.empty((0, 2), dtype=bool))
 
     assert nothing.shape == (4, 0, 3)
 

@@ -35,7 +35,9 @@ def test_two_classes_give_the_second(cancer):
 
     output = choose_output(classifier, "auto", None)
 
-    np.testing.assert_array_equal(output(X), classifier.predict_proba(X)[:, [1]])
+    np.testing.assert_array_equal(
+        output.predictions(classifier, X), classifier.predict_proba(X)[:, [1]]
+    )
     assert output.names(1) == ["1"]
 
 
@@ -44,7 +46,7 @@ def test_several_classes_give_all(iris):
 
     output = choose_output(classifier, "auto", None)
 
-    np.testing.assert_array_equal(output(X), classifier.predict_proba(X))
+    np.testing.assert_array_equal(output.predictions(classifier, X), classifier.predict_proba(X))
     assert output.names(3) == ["setosa", "versicolor", "virginica"]
 
 
@@ -57,7 +59,9 @@ def test_classes_picks_by_label(iris, classes, columns):
 
     output = choose_output(classifier, "proba", classes)
 
-    np.testing.assert_array_equal(output(X), classifier.predict_proba(X)[:, columns])
+    np.testing.assert_array_equal(
+        output.predictions(classifier, X), classifier.predict_proba(X)[:, columns]
+    )
     assert output.names(len(columns)) == [str(classifier.classes_[c]) for c in columns]
 
 
@@ -66,7 +70,7 @@ def test_logit_of_two_classes_is_the_decision_of_a_logistic_regression(cancer):
     decision = classifier.decision_function(X)
     is_inside = np.abs(decision) < 10
 
-    logit = choose_output(classifier, "logit", None)(X)[:, 0]
+    logit = choose_output(classifier, "logit", None).predictions(classifier, X)[:, 0]
 
     np.testing.assert_allclose(logit[is_inside], decision[is_inside], rtol=1e-6)
 
@@ -75,7 +79,7 @@ def test_logit_of_certainty_is_finite():
     X, y = load_iris(return_X_y=True)
     classifier = KNeighborsClassifier(1).fit(X, y)
 
-    logit = choose_output(classifier, "logit", None)(X)
+    logit = choose_output(classifier, "logit", None).predictions(classifier, X)
 
     assert np.abs(logit).max() == pytest.approx(-np.log(np.finfo(np.float32).eps), rel=1e-6)
 
@@ -83,7 +87,7 @@ def test_logit_of_certainty_is_finite():
 def test_raw_of_two_classes_has_both_signs(cancer):
     X, classifier = cancer
 
-    raw = choose_output(classifier, "raw", [0, 1])(X)
+    raw = choose_output(classifier, "raw", [0, 1]).predictions(classifier, X)
 
     decision = classifier.decision_function(X)
     np.testing.assert_array_equal(raw, np.column_stack([-decision, decision]))
@@ -93,7 +97,8 @@ def test_raw_of_several_classes(iris):
     X, classifier = iris
 
     np.testing.assert_array_equal(
-        choose_output(classifier, "raw", None)(X), classifier.decision_function(X)
+        choose_output(classifier, "raw", None).predictions(classifier, X),
+        classifier.decision_function(X),
     )
 
 
@@ -102,7 +107,8 @@ def test_without_probabilities_auto_takes_the_decision_function():
     classifier = LinearSVC(C=0.01).fit(X, y)
 
     np.testing.assert_array_equal(
-        choose_output(classifier, "auto", None)(X), classifier.decision_function(X)
+        choose_output(classifier, "auto", None).predictions(classifier, X),
+        classifier.decision_function(X),
     )
 
 
@@ -113,7 +119,7 @@ def test_regressors_give_their_prediction(output):
 
     chosen = choose_output(regressor, output, None)
 
-    np.testing.assert_array_equal(chosen(X)[:, 0], regressor.predict(X))
+    np.testing.assert_array_equal(chosen.predictions(regressor, X)[:, 0], regressor.predict(X))
     assert chosen.names(1) is None
 
 
@@ -123,7 +129,7 @@ def test_regressors_of_several_targets_have_numbered_outputs():
 
     chosen = choose_output(regressor, "auto", None)
 
-    assert chosen(X).shape == (len(X), 2)
+    assert chosen.predictions(regressor, X).shape == (len(X), 2)
     assert chosen.names(2) == ["output 0", "output 1"]
 
 
@@ -132,7 +138,7 @@ def test_a_callable_is_taken_as_it_is(iris):
 
     output = choose_output(classifier, lambda rows: rows[:, 0], None)
 
-    np.testing.assert_array_equal(output(X), X[:, [0]])
+    np.testing.assert_array_equal(output.predictions(classifier, X), X[:, [0]])
 
 
 def test_a_callable_must_return_a_row_for_each_row(iris):
@@ -141,7 +147,7 @@ def test_a_callable_must_return_a_row_for_each_row(iris):
     output = choose_output(classifier, lambda rows: rows[:3], None)
 
     with pytest.raises(ValueError, match=r"must have shape \(150,\) or .* Got shape \(3, 4\)"):
-        output(X)
+        output.predictions(classifier, X)
 
 
 def test_outputs_that_do_not_exist_are_refused(iris):
@@ -176,7 +182,7 @@ def test_outputs_with_another_width_than_the_classes_are_refused():
     classifier = SVC(decision_function_shape="ovo").fit(X[:200], y[:200])
 
     with pytest.raises(ValueError, match=r"has 45 column\(s\), but the estimator has 10 classes"):
-        choose_output(classifier, "raw", None)(X)
+        choose_output(classifier, "raw", None).predictions(classifier, X)
 
 
 def test_classes_that_do_not_exist_are_refused(iris):

@@ -6,7 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnkit.explanation.players import choose_players, displayed_data
+from nnkit.explanation import players as room
+from nnkit.explanation.layout import flat_table
+
+
+def choose_players(players, X):
+    return room.choose_players(players, *flat_table(X, "X"))
+
+
+def displayed_data(X, players):
+    table, layout = flat_table(X, "X")
+    return room.displayed_data(table, players, layout.column_names(table))
 
 
 @pytest.fixture

@@ -1,0 +1,204 @@
+"""The fast path: rows as the last step of an estimator sees them, column by column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.pipeline import Pipeline
+
+from nnkit.estimators.keras_estimator import KerasEstimator
+from nnkit.estimators.network_function import NetworkFunction
+from nnkit.explanation.background import Background
+from nnkit.explanation.columnwise import is_columnwise, source_columns
+from nnkit.explanation.hybrids import CellHybrids, HybridRows, TableHybrids
+from nnkit.explanation.layout import Layout
+from nnkit.explanation.outputs import Output
+from nnkit.explanation.tables import make_pool
+
+__all__ = ["EncodedRows", "Front", "encoded_rows"]
+
+# Transformed rows are dense: larger ones stay raw.
+_MAX_CELLS = 2**27
+
+
+@dataclass(frozen=True)
+class Front:
+    """An estimator, taken apart into what transforms rows and what predicts.
+
+    Parameters
+    ----------
+    transformers : list of transformer
+        The steps before the last one.
+    final : estimator
+        The last step.
+    function : NetworkFunction or None
+        What nnkit's networks predict, if the last step is one of nnkit's.
+    """
+
+    transformers: list[Any]
+    final: Any
+    function: NetworkFunction | None
+
+    @classmethod
+    def of(cls, estimator: Any, *, is_raw: bool = False) -> Front:
+        """Return the parts of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A pipeline, perhaps of pipelines, or not.
+        is_raw : bool, default=False
+            Whether the networks' outputs are explained as they come.
+        """
+        transformers: list[Any] = []
+        while isinstance(estimator, Pipeline):
+            transformers += [step for _, step in estimator.steps[:-1]]
+            estimator = estimator[-1]
+        transformers = [step for step in transformers if not _is_nothing(step)]
+        function = None
+        if isinstance(estimator, KerasEstimator):
+            function = NetworkFunction(estimator, is_raw=is_raw)
+        return cls(transformers, estimator, function)
+
+    @property
+    def all_transformers(self) -> list[Any]:
+        """The steps before the last one, and the encoder in it."""
+        encoder = getattr(self.final, "encoder_", None) if self.function is not None else None
+        return self.transformers if encoder is None else [*self.transformers, encoder]
+
+    def transformed(self, X: Any) -> Any:
+        """Return rows as the last step takes them, dense."""
+        for step in self.transformers:
+            X = step.transform(X)
+        return X.toarray() if issparse(X) else X
+
+    def encoded(self, X_transformed: Any) -> Any:
+        """Return rows that the last step takes as its network does, or as they are."""
+        return X_transformed if self.function is None else self.function.encode(X_transformed)
+
+    def hybrids(
+        self, output: Output, X: Any, background: Any, of_column: np.ndarray, n_players: int
+    ) -> HybridRows:
+        """Return the hybrids of encoded rows.
+
+        Parameters
+        ----------
+        output : Output
+            What is explained.
+        X, background : DataFrame or ndarray of shape (n_rows, n_encoded)
+            Encoded rows.
+        of_column : ndarray of int, shape (n_encoded,)
+            The player that each encoded column belongs to.
+        n_players : int
+            How many players there are.
+        """
+        if self.function is None:
+            predictions = partial(output.predictions, self.final)
+            return TableHybrids(predictions, X, background, of_column, n_players)
+        return CellHybrids(self.function, output.read, X, background, of_column, n_players)
+
+
+@dataclass(frozen=True)
+class EncodedRows:
+    """Explained rows and background, as the last step of the estimator sees them.
+
+    Parameters
+    ----------
+    front : Front
+        The parts of the estimator.
+    X, background : DataFrame or ndarray of shape (n_rows, n_encoded)
+        Of a network flat rows of cells, else as the last step takes them.
+    sources : ndarray of int, shape (n_encoded,)
+        The raw column that each encoded column is made from.
+    """
+
+    front: Front
+    X: Any
+    background: Any
+    sources: np.ndarray
+
+
+def encoded_rows(
+    front: Front, X: Any, layout: Layout, background: Background, seed: int
+) -> EncodedRows | None:
+    """Return encoded rows if the preprocessing acts column by column.
+
+    Parameters
+    ----------
+    front : Front
+        The parts of the estimator.
+    X : DataFrame or ndarray of shape (n_samples, n_columns)
+        The flat table to explain.
+    layout : Layout
+        Of X.
+    background : Background
+        The background rows.
+    seed : int
+        Seeds the hybrids that the check is made on.
+
+    Returns
+    -------
+    encoded : EncodedRows or None
+        None if there is nothing to gain, if columns are mixed or may be, or if the encoded rows
+        would take too much memory.
+
+    Notes
+    -----
+    With preprocessing T column by column, ``T(x_S, b_rest)`` is the transformed row whose columns
+    are taken from ``T(x)`` where their source is in S and from ``T(b)`` elsewhere: the worth of
+    each coalition, and with it the Shapley values, are the same.
+    """
+    transformers = front.all_transformers
+    if front.function is None and not transformers:
+        return None
+    sources = _sources(front, X, layout)
+    if sources is None or max(len(X), 1) * len(sources) > _MAX_CELLS:
+        return None
+    X_encoded = front.encoded(front.transformed(layout.restored(X)))
+    if background.raw is None:
+        background_encoded = front.encoded(background.kept)
+        pool = X
+    else:
+        background_encoded = front.encoded(front.transformed(layout.restored(background.raw)))
+        pool = _stacked(X, background.raw)
+    if X_encoded.shape[1] != len(sources) or background_encoded.shape[1] != len(sources):
+        return None
+    if transformers and not is_columnwise(
+        lambda table: np.asarray(front.encoded(front.transformed(table))), sources, pool, seed=seed
+    ):
+        return None
+    return EncodedRows(front, X_encoded, background_encoded, sources)
+
+
+def _sources(front: Front, X: Any, layout: Layout) -> np.ndarray | None:
+    """Return the column of the flat table that each encoded column is made from."""
+    if layout.kind == "table":
+        return source_columns(front.all_transformers, X)
+    if front.all_transformers:
+        return None
+    if layout.kind == "array":
+        return np.arange(layout.parts[0].n_cells)
+    # The network takes its inputs in an order of its own.
+    ends = np.cumsum([part.n_cells for part in layout.parts])
+    columns = {
+        part.name: np.arange(end - part.n_cells, end)
+        for part, end in zip(layout.parts, ends, strict=True)
+    }
+    names = [] if front.function is None else front.function.input_names
+    if set(names) - set(columns):
+        return None
+    return np.concatenate([columns[name] for name in names]) if names else None
+
+
+def _stacked(X: Any, background: Any) -> Any:
+    """Return the rows of two tables as one table."""
+    n_rows = len(X) + len(background)
+    return make_pool(X, background).take(np.repeat(np.arange(n_rows)[:, None], X.shape[1], axis=1))
+
+
+def _is_nothing(step: Any) -> bool:
+    return step is None or (isinstance(step, str) and step == "passthrough")

@@ -1,0 +1,179 @@
+"""Hybrids of explained and background rows, and what is predicted for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from nnkit.estimators.network_function import NetworkFunction
+from nnkit.explanation.tables import make_pool
+
+__all__ = ["CellHybrids", "HybridRows", "TableHybrids"]
+
+
+class HybridRows(Protocol):
+    """Explained rows and background rows, whose columns are exchanged player by player.
+
+    Attributes
+    ----------
+    n_samples, n_background : int
+        How many explained rows and background rows there are.
+    n_players : int
+        Who may come from the explained row.
+    rows_per_call : int
+        The largest number of hybrids at once for which memory is bounded.
+    """
+
+    n_samples: int
+    n_background: int
+    n_players: int
+    rows_per_call: int
+
+    def of_rows(self, at: slice) -> np.ndarray:
+        """Return the outputs (n_rows, n_outputs) of some explained rows."""
+        ...
+
+    def of_background(self, at: slice) -> np.ndarray:
+        """Return the outputs (n_rows, n_outputs) of some background rows."""
+        ...
+
+    def prepare(self, background_rows: np.ndarray, masks: np.ndarray) -> Any:
+        """Return hybrids, to be made of any explained rows.
+
+        Parameters
+        ----------
+        background_rows : ndarray of int, shape (n_hybrids,)
+            The background row of each hybrid.
+        masks : ndarray of bool, shape (n_hybrids, n_players)
+            Who comes from the explained row.
+        """
+        ...
+
+    def __call__(self, rows: np.ndarray, prepared: Any) -> np.ndarray:
+        """Return the outputs (n_rows, n_hybrids, n_outputs) of all hybrids of explained rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n_rows,)
+            The explained rows.
+        prepared : object
+            Hybrids as `prepare` returns them.
+        """
+        ...
+
+
+class TableHybrids:
+    """Hybrids of the rows of two tables, each column with its own dtype.
+
+    Parameters
+    ----------
+    output : callable
+        Takes a table of n rows and returns an ndarray of shape (n, n_outputs).
+    X : DataFrame or ndarray of shape (n_samples, n_columns)
+        The explained rows.
+    background : DataFrame or ndarray of shape (n_background, n_columns)
+        The aligned background.
+    of_column : ndarray of int, shape (n_columns,)
+        The player that each column belongs to.
+    n_players : int
+        How many players there are, with or without columns.
+    """
+
+    rows_per_call = 2**31
+
+    def __init__(
+        self,
+        output: Callable[[Any], np.ndarray],
+        X: Any,
+        background: Any,
+        of_column: np.ndarray,
+        n_players: int,
+    ) -> None:
+        self.n_samples, self.n_background = len(X), len(background)
+        self.n_players = n_players
+        self._output = output
+        self._of_column = of_column
+        self._pool = make_pool(X, background)
+
+    def of_rows(self, at: slice) -> np.ndarray:
+        """Return the outputs of explained rows, see :meth:`HybridRows.of_rows`."""
+        return self._of(np.arange(self.n_samples)[at])
+
+    def of_background(self, at: slice) -> np.ndarray:
+        """Return the outputs of background rows, see :meth:`HybridRows.of_background`."""
+        return self._of(self.n_samples + np.arange(self.n_background)[at])
+
+    def _of(self, rows: np.ndarray) -> np.ndarray:
+        sources = np.repeat(rows[:, np.newaxis], len(self._of_column), axis=1)
+        return self._output(self._pool.take(sources))
+
+    def prepare(self, background_rows: np.ndarray, masks: np.ndarray) -> Any:
+        """Return where each column comes from, see :meth:`HybridRows.prepare`."""
+        return masks[:, self._of_column], self.n_samples + background_rows[:, np.newaxis]
+
+    def __call__(self, rows: np.ndarray, prepared: Any) -> np.ndarray:
+        """Return the outputs of hybrids, see :meth:`HybridRows.__call__`."""
+        from_row, from_background = prepared
+        n_rows, n_hybrids = len(rows), len(from_row)
+        sources = np.where(  # (n_rows, n_hybrids, n_columns)
+            from_row, rows[:, np.newaxis, np.newaxis], from_background
+        )
+        outputs = self._output(self._pool.take(sources.reshape(n_rows * n_hybrids, -1)))
+        return outputs.reshape(n_rows, n_hybrids, -1)
+
+
+class CellHybrids:
+    """Hybrids of encoded rows, which the compiled programs of networks make and predict.
+
+    Parameters
+    ----------
+    function : NetworkFunction
+        What the networks predict.
+    read : callable
+        From an array of predictions for n rows to the explained outputs (n, n_outputs).
+    X : ndarray of shape (n_samples, n_cells)
+        Encoded explained rows.
+    background : ndarray of shape (n_background, n_cells)
+        Encoded background rows.
+    of_cell : ndarray of int, shape (n_cells,)
+        The player that each cell belongs to.
+    n_players : int
+        How many players there are, with or without cells.
+    """
+
+    def __init__(
+        self,
+        function: NetworkFunction,
+        read: Callable[[np.ndarray], np.ndarray],
+        X: np.ndarray,
+        background: np.ndarray,
+        of_cell: np.ndarray,
+        n_players: int,
+    ) -> None:
+        self.n_samples, self.n_background = len(X), len(background)
+        self.n_players = n_players
+        self.rows_per_call = function.rows_per_call
+        self._function, self._read = function, read
+        self._X, self._background = X, background
+        self._of_cell = of_cell
+
+    def of_rows(self, at: slice) -> np.ndarray:
+        """Return the outputs of explained rows, see :meth:`HybridRows.of_rows`."""
+        return self._read(self._function(self._X[at]))
+
+    def of_background(self, at: slice) -> np.ndarray:
+        """Return the outputs of background rows, see :meth:`HybridRows.of_background`."""
+        return self._read(self._function(self._background[at]))
+
+    def prepare(self, background_rows: np.ndarray, masks: np.ndarray) -> Any:
+        """Return hybrids on the device, see :meth:`HybridRows.prepare`."""
+        return self._function.hybrids(self._background[background_rows], masks[:, self._of_cell])
+
+    def __call__(self, rows: np.ndarray, prepared: Any) -> np.ndarray:
+        """Return the outputs of hybrids, see :meth:`HybridRows.__call__`."""
+        predicted = self._function.of_hybrids(self._X[rows], prepared)
+        n_rows, n_hybrids = predicted.shape[:2]
+        outputs = self._read(predicted.reshape(n_rows * n_hybrids, *predicted.shape[2:]))
+        return outputs.reshape(n_rows, n_hybrids, -1)

@@ -1,0 +1,162 @@
+"""What the estimator takes, as one flat table, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+
+from nnkit.explanation.tables import check_table
+
+__all__ = ["Layout", "Part", "flat_table"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One array of those that the estimator takes.
+
+    Parameters
+    ----------
+    name : str
+        Of an input; "x" of the only array.
+    row_shape : tuple of int
+        Shape of one row.
+    dtype : dtype
+        Of the array.
+    """
+
+    name: str
+    row_shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def n_cells(self) -> int:
+        """The cells of a row."""
+        return prod(self.row_shape)
+
+    @property
+    def cell_names(self) -> list[str]:
+        """The names of the cells: ``x0`` of a table's, ``x[0,1]`` of a larger array's."""
+        if len(self.row_shape) == 1 and self.name == "x":
+            return [f"x{j}" for j in range(self.n_cells)]
+        if self.n_cells == 1:
+            return [self.name]
+        places = np.ndindex(*self.row_shape)
+        return [f"{self.name}[{','.join(map(str, place))}]" for place in places]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the columns of a flat table make up what the estimator takes.
+
+    Parameters
+    ----------
+    kind : {"table", "array", "inputs"}
+        Rows of columns, an array of more axes, or a dict of arrays.
+    parts : tuple of Part
+        The arrays, in the order of their columns; () of a data frame.
+    """
+
+    kind: str
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of one row of the only array."""
+        return self.parts[0].row_shape
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of one row of each array, by name."""
+        return {part.name: part.row_shape for part in self.parts}
+
+    @property
+    def description(self) -> str:
+        """What a row is made of, in words."""
+        if self.kind == "array":
+            return f"shape {self.row_shape}"
+        return f"inputs {self.shapes}" if self.kind == "inputs" else "columns"
+
+    def column_names(self, table: Any) -> list[str]:
+        """Return the names of the columns of a flat table of this layout."""
+        if isinstance(table, pd.DataFrame):
+            return [str(column) for column in table.columns]
+        return [name for part in self.parts for name in part.cell_names]
+
+    def restored(self, table: Any) -> Any:
+        """Return a flat table in the form that the estimator takes.
+
+        Parameters
+        ----------
+        table : DataFrame or ndarray of shape (n_samples, n_columns)
+        """
+        if self.kind == "table":
+            return table
+        if self.kind == "array":
+            return table.reshape(len(table), *self.row_shape)
+        ends = np.cumsum([part.n_cells for part in self.parts])[:-1]
+        return {
+            part.name: columns.reshape(len(table), *part.row_shape).astype(part.dtype)
+            for part, columns in zip(self.parts, np.split(table, ends, axis=1), strict=True)
+        }
+
+
+def flat_table(X: Any, name: str) -> tuple[Any, Layout]:
+    """Return rows as a flat table, with its layout.
+
+    Parameters
+    ----------
+    X : DataFrame, array-like of shape (n_samples, ...), or dict of array-like
+        As the estimator takes it.
+    name : str
+        What it is called in messages.
+
+    Returns
+    -------
+    table : DataFrame or ndarray of shape (n_samples, n_columns)
+        Of an array of more axes all cells of a row; of a dict those of one input after the
+        other, in double precision.
+    layout : Layout
+
+    Raises
+    ------
+    ValueError
+        If it is not two-dimensional or more, is sparse, has no rows or columns, has a column name
+        twice, or is a dict of arrays of different lengths.
+    """
+    if isinstance(X, Mapping) and not isinstance(X, pd.DataFrame):
+        return _flat_inputs(X, name)
+    if not isinstance(X, pd.DataFrame) and not issparse(X) and not hasattr(X, "columns"):
+        array = np.asarray(X)
+        if array.ndim > 2:
+            part = Part("x", array.shape[1:], array.dtype)
+            return check_table(array.reshape(len(array), -1), name), Layout("array", (part,))
+    table = check_table(X, name)
+    if isinstance(table, pd.DataFrame):
+        return table, Layout("table")
+    return table, Layout("table", (Part("x", table.shape[1:], table.dtype),))
+
+
+def _flat_inputs(X: Mapping[Any, Any], name: str) -> tuple[np.ndarray, Layout]:
+    parts, columns = [], []
+    for key, values in X.items():
+        array = np.asarray(values)
+        if array.dtype.kind not in "biuf":
+            raise ValueError(
+                f"{name}[{key!r}] must hold numbers to be explained. "
+                f"Got values of dtype {array.dtype} instead."
+            )
+        array = array[:, np.newaxis] if array.ndim == 1 else array
+        parts.append(Part(str(key), array.shape[1:], array.dtype))
+        columns.append(array.reshape(len(array), -1).astype(np.float64))
+    lengths = {part.name: len(array) for part, array in zip(parts, columns, strict=True)}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(
+            f"{name} must be a dict of arrays with the same number of rows. Got {lengths} instead."
+        )
+    return check_table(np.concatenate(columns, axis=1), name), Layout("inputs", tuple(parts))

@@ -1,0 +1,98 @@
+"""Which method makes the values, and what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnkit.explanation.arguments import Arguments
+from nnkit.explanation.exact import exact_interactions, exact_values
+from nnkit.explanation.game import Game
+from nnkit.explanation.permutation import permutation_values
+
+__all__ = ["Estimate", "choose_method", "estimate"]
+
+MAX_EXACT_PLAYERS = 16
+MAX_INTERACTION_PLAYERS = 12
+MAX_AUTO_EXACT_PLAYERS = 10
+
+# Pairs of permutations for a row, over all background rows, unless asked for otherwise.
+_N_PAIRS = 100
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Values of the players of all explained rows.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples, n_players, n_outputs)
+        Of interactions (n_samples, n_players, n_players, n_outputs).
+    errors : ndarray of the same shape
+        Their standard errors.
+    base : ndarray of shape (n_outputs,)
+        What the values add up from.
+    n_missed : int, default=0
+        Rows that did not reach the tolerance.
+    """
+
+    values: np.ndarray
+    errors: np.ndarray
+    base: np.ndarray
+    n_missed: int = 0
+
+
+def choose_method(arguments: Arguments, n_players: int) -> str:
+    """Return the method that "auto" stands for, after a check of what was asked.
+
+    Parameters
+    ----------
+    arguments : Arguments
+        What was asked for.
+    n_players : int
+        How many players there are.
+
+    Raises
+    ------
+    ValueError
+        If there are too many players.
+    """
+    method, most = arguments.method, MAX_EXACT_PLAYERS
+    if arguments.interactions:
+        method, most = "exact", MAX_INTERACTION_PLAYERS
+    elif method == "auto":
+        return "exact" if n_players <= MAX_AUTO_EXACT_PLAYERS else "permutation"
+    if method == "exact" and n_players > most:
+        asked = "interactions=True" if arguments.interactions else "method='exact'"
+        raise ValueError(
+            f"{asked} takes at most {most} players, since it goes through 2**n_players "
+            f"coalitions. Got {n_players} players. "
+            + ("Group" if arguments.interactions else "Use method='permutation', or group")
+            + " columns with players=."
+        )
+    return method
+
+
+def estimate(game: Game, method: str, arguments: Arguments) -> Estimate:
+    """Return the values of a game.
+
+    Parameters
+    ----------
+    game : Game
+        The games of the explained rows.
+    method : {"exact", "permutation"}
+        As `choose_method` gives it.
+    arguments : Arguments
+        What was asked for.
+    """
+    if method == "permutation":
+        n_permutations = arguments.n_permutations
+        if isinstance(n_permutations, str):
+            n_permutations = -(-_N_PAIRS // game.n_background)
+        values, errors, is_missed = permutation_values(
+            game, int(n_permutations), arguments.tol, arguments.seed
+        )
+        return Estimate(values, errors, game.base, int(is_missed.sum()))
+    values = exact_interactions(game) if arguments.interactions else exact_values(game)
+    return Estimate(values, np.zeros_like(values), game.base)

@@ -1,0 +1,103 @@
+"""Players of images, sequences and several inputs: patches, timesteps, features and cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnkit.explanation.layout import Layout
+from nnkit.explanation.players import Players
+
+__all__ = ["REGIONS", "label_map_players", "region_players"]
+
+REGIONS = ("cells", "timesteps", "features", "patches")
+
+# An image has this many patches on a side, unless their size is given.
+_PATCHES_PER_SIDE = 8
+
+
+def region_players(region: str, patch: Any, layout: Layout) -> Players:
+    """Return the players of an array of more than two axes.
+
+    Parameters
+    ----------
+    region : {"input", "cells", "timesteps", "features", "patches"}
+        As in :func:`nnkit.explain`.
+    patch : tuple of two int, or None
+        Height and width of a patch; None gives at most 8 patches on a side.
+    layout : Layout
+        Of the array.
+
+    Raises
+    ------
+    ValueError
+        If the array has no such players, or the size of a patch is none.
+    """
+    row_shape = layout.row_shape
+    n_axes = len(row_shape)
+    if region == "input":
+        region = "timesteps" if n_axes == 2 else "patches" if n_axes == 3 else "cells"
+    if region == "cells":
+        return label_map_players(np.arange(layout.parts[0].n_cells).reshape(row_shape), layout)
+    if region == "patches":
+        if n_axes != 3:
+            raise ValueError(
+                "players='patches' needs images of shape (n_samples, height, width, channels). "
+                f"Got rows of shape {row_shape} instead."
+            )
+        return label_map_players(_patches(row_shape[:2], patch), layout)
+    if n_axes != 2:
+        raise ValueError(
+            f"players={region!r} needs sequences of shape (n_samples, timesteps, features). "
+            f"Got rows of shape {row_shape} instead."
+        )
+    axis, letter = (0, "t") if region == "timesteps" else (1, "f")
+    names = [f"{letter}{i}" for i in range(row_shape[axis])]
+    of_cell = np.indices(row_shape)[axis]
+    return Players(names, of_cell.ravel(), is_averaged=True)
+
+
+def label_map_players(labels: Any, layout: Layout) -> Players:
+    """Return one player for each label of a map.
+
+    Parameters
+    ----------
+    labels : array-like of int
+        The label of each cell of a row; or of each pixel, with all its channels.
+    layout : Layout
+        Of the array.
+
+    Raises
+    ------
+    ValueError
+        If the map is not of integers, or of another shape than a row.
+    """
+    labels, row_shape = np.asarray(labels), layout.row_shape
+    if labels.dtype.kind not in "iu" or labels.shape not in (row_shape, row_shape[:-1]):
+        raise ValueError(
+            f"players, as a map of regions, must be an array of integers of shape {row_shape} or "
+            f"{row_shape[:-1]}, like a row of X. Got shape {labels.shape} of dtype {labels.dtype} "
+            "instead."
+        )
+    known, numbers = np.unique(labels, return_inverse=True)
+    numbers = numbers.reshape(labels.shape)
+    if labels.shape != row_shape:
+        numbers = np.broadcast_to(numbers[..., np.newaxis], row_shape)
+    names = [f"region {label}" for label in known.tolist()]
+    return Players(names, np.ascontiguousarray(numbers).ravel(), row_shape=row_shape)
+
+
+def _patches(shape: tuple[int, ...], patch: Any) -> np.ndarray:
+    """Return a map of patches, numbered row by row; the last ones may be smaller."""
+    if patch is None:
+        patch = tuple(-(-side // _PATCHES_PER_SIDE) for side in shape)
+    is_pair = isinstance(patch, (tuple, list)) and len(patch) == 2
+    if not is_pair or not all(isinstance(side, int | np.integer) and side > 0 for side in patch):
+        raise ValueError(
+            f"patch must be a pair of positive integers, height and width. Got {patch!r} instead."
+        )
+    row, column = np.indices(shape)
+    n_across = -(-shape[1] // patch[1])
+    labels: np.ndarray = row // patch[0] * n_across + column // patch[1]
+    return labels

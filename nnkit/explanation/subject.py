@@ -1,0 +1,220 @@
+"""What is explained: an estimator's rows, taken apart into players, with their background."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from nnkit.explanation.arguments import Arguments
+from nnkit.explanation.background import Background, choose_background
+from nnkit.explanation.encoded import EncodedRows, Front, encoded_rows
+from nnkit.explanation.hybrids import HybridRows, TableHybrids
+from nnkit.explanation.layout import Layout, flat_table
+from nnkit.explanation.outputs import Output
+from nnkit.explanation.players import Players, choose_players, displayed_data
+from nnkit.explanation.regions import REGIONS, label_map_players, region_players
+
+__all__ = ["Subject", "make_subject", "unwrapped"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Rows, players and background of one call of :func:`nnkit.explain`.
+
+    Parameters
+    ----------
+    players : Players
+        Who shares the output.
+    data : ndarray
+        What is displayed of them.
+    background : Background
+        The background rows, and where they come from.
+    hybrids : HybridRows
+        The rows and what is predicted for their hybrids.
+    encoded : EncodedRows or None
+        The rows as the network sees them, if the preprocessing is column-wise.
+    of_encoded : ndarray of int or None
+        The player that each of their columns belongs to.
+    """
+
+    players: Players
+    data: np.ndarray
+    background: Background
+    hybrids: HybridRows
+    encoded: EncodedRows | None
+    of_encoded: np.ndarray | None
+
+
+def unwrapped(estimator: Any) -> Any:
+    """Return the best estimator of a search, or the estimator itself."""
+    while hasattr(estimator, "best_estimator_"):
+        estimator = estimator.best_estimator_
+    return estimator
+
+
+def make_subject(
+    estimator: Any, X: Any, background: Any, output: Output, arguments: Arguments
+) -> Subject:
+    """Return what is explained.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    X, background : DataFrame, array or dict
+        As in :func:`nnkit.explain`.
+    output : Output
+        What is explained.
+    arguments : Arguments
+        What else was asked for.
+
+    Raises
+    ------
+    ValueError
+        If X or the background is not what the estimator takes, or there are no such players.
+    """
+    is_transformed = _is_transformed(arguments.players)
+    names = None
+    if is_transformed and isinstance(estimator, Pipeline):
+        front = Front.of(estimator)
+        names = _names_out(estimator)
+        X = front.transformed(X)
+        background = None if background is None else front.transformed(background)
+        estimator = front.final
+    table, layout = flat_table(X, "X")
+    check_columns(estimator, table)
+    is_own = callable(output.predicts)
+    front = Front.of(estimator, is_raw=output.predicts == "network")
+    of_background = partial(
+        choose_background,
+        estimator,
+        table,
+        layout,
+        background,
+        arguments.max_background,
+        arguments.seed,
+    )
+    chosen = of_background(may_be_kept=not is_own)
+    encoded = None
+    if not is_own:
+        encoded = encoded_rows(front, table, layout, chosen, arguments.seed)
+    if encoded is None and chosen.raw is None:
+        chosen = of_background(may_be_kept=False)
+    if is_transformed and encoded is not None and front.all_transformers:
+        # The columns that the network sees.
+        players = Players(_names_of_cells(front), np.arange(len(encoded.sources)))
+        return _of_encoded(output, players, players.of_column, encoded, chosen, encoded.X)
+    players = _players(arguments, table, layout)
+    if is_transformed and names is not None:
+        players = Players(names, players.of_column)
+    data = displayed_data(table, players, layout.column_names(table))
+    if encoded is not None:
+        of_encoded = players.of_column[encoded.sources]
+        return _of_encoded(output, players, of_encoded, encoded, chosen, data)
+    hybrids = TableHybrids(
+        lambda rows: output.predictions(estimator, layout.restored(rows)),
+        table,
+        chosen.raw,
+        players.of_column,
+        len(players),
+    )
+    return Subject(players, data, chosen, hybrids, None, None)
+
+
+def _of_encoded(
+    output: Output,
+    players: Players,
+    of_encoded: np.ndarray,
+    encoded: EncodedRows,
+    background: Background,
+    data: np.ndarray,
+) -> Subject:
+    hybrids = encoded.front.hybrids(output, encoded.X, encoded.background, of_encoded, len(players))
+    return Subject(players, data, background, hybrids, encoded, of_encoded)
+
+
+def _players(arguments: Arguments, table: Any, layout: Layout) -> Players:
+    """Return the players that were asked for."""
+    players = arguments.players
+    is_name = isinstance(players, str)
+    if layout.kind == "array":
+        if is_name and players in ("input", "transformed", *REGIONS):
+            region = "input" if players == "transformed" else players
+            if region == "input" and arguments.is_gradient:
+                region = "cells"
+            return region_players(region, arguments.patch, layout)
+        if isinstance(players, np.ndarray):
+            return label_map_players(players, layout)
+        raise ValueError(
+            "players of an array of more than two axes must be 'input', "
+            f"{', '.join(map(repr, REGIONS))} or a map of regions. Got {players!r} instead."
+        )
+    if (is_name and players in REGIONS) or isinstance(players, np.ndarray):
+        shown = repr(players) if is_name else "a map of regions"
+        raise ValueError(
+            f"players={shown} needs an array of more than two axes. X has {layout.description}; "
+            "use 'input', or a dict of groups."
+        )
+    return choose_players("input" if _is_transformed(players) else players, table, layout)
+
+
+def _is_transformed(players: Any) -> bool:
+    return isinstance(players, str) and players == "transformed"
+
+
+def check_columns(estimator: Any, X: Any) -> None:
+    """Raise if a data frame does not have the columns that an estimator was fitted with.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    X : DataFrame or ndarray
+        The flat table to explain.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, unknown, or in another order.
+    """
+    try:
+        fitted = getattr(estimator, "feature_names_in_", None)
+    except (AttributeError, NotImplementedError):
+        return  # a pipeline asks its first step
+    if fitted is None or not hasattr(X, "columns"):
+        return
+    known, columns = list(fitted), list(X.columns)
+    if columns == known:
+        return
+    missing = [name for name in known if name not in columns]
+    if missing:
+        raise ValueError(f"X lacks the column(s) {missing} that the estimator was fitted with.")
+    extra = [name for name in columns if name not in known]
+    what = (
+        f"the column(s) {extra}, which the estimator does not know"
+        if extra
+        else ("the columns of fit in another order")
+    )
+    raise ValueError(f"X has {what}. Use X[list(estimator.feature_names_in_)].")
+
+
+def _names_out(pipeline: Pipeline) -> list[str] | None:
+    """Return the names of the columns that the last step of a pipeline takes."""
+    try:
+        return [str(name) for name in pipeline[:-1].get_feature_names_out()]
+    except (AttributeError, ValueError):
+        return None  # a step without names
+
+
+def _names_of_cells(front: Front) -> list[str]:
+    """Return the names of the columns that a network sees."""
+    n_cells = 0 if front.function is None else front.function.n_cells
+    try:
+        names = [str(name) for name in front.final.encoder_.get_feature_names_out()]
+    except (AttributeError, ValueError):
+        names = []
+    return names if len(names) == n_cells else [f"x{j}" for j in range(n_cells)]
