@@ -31,6 +31,7 @@ __all__ = [
     "output_layer",
     "plain_attributes",
     "release_kernels",
+    "replaceable_gradient_rules",
     "rows_of",
     "settings_of_thread",
     "stateless_optimizer",
@@ -252,6 +253,31 @@ def gradient_rules() -> Iterator[None]:
     """
     with _GRADIENT_RULES:
         yield
+
+
+@contextmanager
+def replaceable_gradient_rules() -> Iterator[None]:
+    """Let the rules by which TensorFlow derives operations be replaced, and put them back.
+
+    Reason: shap's DeepExplainer replaces the function that records operations and entries of
+    the registry of rules, neither of which has a public way back, and after an error leaves the
+    former replaced, so that no new network can be trained (shap 0.51, TensorFlow 2.21).
+    """
+    from tensorflow.python.eager import execute
+    from tensorflow.python.framework import ops
+
+    with _GRADIENT_RULES:
+        registry = ops._gradient_registry._registry
+        record, rules = execute.record_gradient, {n: dict(rule) for n, rule in registry.items()}
+        try:
+            yield
+        finally:
+            execute.record_gradient = record
+            # Others are those of modules that were imported in the meantime.
+            added = [name for name in registry if name.startswith("shap_")]
+            for name in {*added, *({"TensorListReserve"} & set(registry))} - set(rules):
+                del registry[name]
+            registry.update(rules)
 
 
 def in_one_thread() -> AbstractContextManager[Any]:

@@ -47,6 +47,11 @@ class NetworkFunction:
         return self._estimator
 
     @property
+    def input_names(self) -> list[str] | None:
+        """The inputs of the network in the order of their cells; None if they have no names."""
+        return list(self._row) if isinstance(self._row, dict) else None
+
+    @property
     def n_cells(self) -> int:
         """The cells of a row."""
         return sum(prod(shape) for shape in self._shapes)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from nnkit.explanation.arguments import Arguments, seed_of
-from nnkit.explanation.game import Game
-from nnkit.explanation.methods import Estimate, choose_method, estimate
-from nnkit.explanation.outputs import Output, choose_output
+from nnkit.explanation.outputs import choose_output
 from nnkit.explanation.permutation import MAX_ROUNDS
 from nnkit.explanation.progress import Progress
-from nnkit.explanation.subject import Subject, make_subject, unwrapped
+from nnkit.explanation.subject import make_subject, unwrapped
+from nnkit.explanation.values import values_of_subject
+from nnkit.explanation.words import are_texts, explain_words
 
 if TYPE_CHECKING:
     from nnkit.explanation.result import Explanation
@@ -236,9 +236,18 @@ def explain(
     )
     check_is_fitted(estimator)
     _check_shap()
+    from nnkit.explanation.assembly import explanation_of_rows, explanation_of_texts
+
     start = time.perf_counter()
     estimator = unwrapped(estimator)
     chosen = choose_output(estimator, output, classes)
+    if are_texts(X):
+        _check_texts(players, background)
+        with Progress(len(X), progress) as bar:
+            predictions = partial(chosen.predictions, estimator)
+            words, of_texts = explain_words(predictions, list(X), arguments, bar.advance)
+        _warn_of_missed([found.n_missed for found in of_texts], tol)
+        return explanation_of_texts(words, of_texts, chosen, time.perf_counter() - start)
     subject = make_subject(estimator, X, background, chosen, arguments)
     if subject.background.is_sample_of_x:
         warnings.warn(
@@ -247,45 +256,34 @@ def explain(
             UserWarning,
             stacklevel=2,
         )
-    chosen_method = choose_method(arguments, len(subject.players))
     with Progress(subject.hybrids.n_samples, progress) as bar:
-        game = Game(subject.hybrids, batch_rows, bar.advance)
-        found = estimate(game, chosen_method, arguments)
-    if found.n_missed:
-        warnings.warn(
-            f"{found.n_missed} of {game.n_samples} row(s) did not reach tol={tol} in "
-            f"{MAX_ROUNDS} rounds of permutations; error_std holds what they reached. "
-            "Raise tol or n_permutations.",
-            UserWarning,
-            stacklevel=2,
+        of_rows = values_of_subject(subject, chosen, arguments, bar.advance)
+    _warn_of_missed([of_rows.n_missed], tol, subject.hybrids.n_samples)
+    return explanation_of_rows(subject, of_rows, chosen, time.perf_counter() - start)
+
+
+def _check_texts(players: Any, background: Any) -> None:
+    """Raise if something is asked of texts that they do not have."""
+    if not isinstance(players, str) or players not in ("input", "words"):
+        raise ValueError(
+            f"players of texts are their words: 'input' or 'words'. Got {players!r} instead."
         )
-    return _explanation(subject, found, chosen, chosen_method, time.perf_counter() - start)
+    if background is not None:
+        raise ValueError(
+            "background has no part in the words of texts, which are left out. Leave it out, too."
+        )
 
 
-def _explanation(
-    subject: Subject, found: Estimate, output: Output, method: str, seconds: float
-) -> Explanation:
-    """Return the values as the plots of shap take them."""
-    from nnkit.explanation.result import Explanation
-
-    n_samples, n_outputs = len(found.values), len(found.base)
-    values, errors = (subject.players.in_shape(part) for part in (found.values, found.errors))
-    base_values = np.tile(found.base, (n_samples, 1))
-    if n_outputs == 1:
-        values, errors, base_values = values[..., 0], errors[..., 0], base_values[:, 0]
-    names = output.names(n_outputs)
-    return Explanation(
-        values,
-        base_values=base_values,
-        data=subject.data,
-        feature_names=subject.players.names if subject.players.row_shape is None else None,
-        output_names=names[0] if n_outputs == 1 and names else names,
-        error_std=errors,
-        compute_time=seconds,
-        method=method,
-        background=subject.background.origin,
-        n_background=subject.hybrids.n_background,
-        output=output.meaning,
+def _warn_of_missed(n_missed: list[int], tol: float | None, n_rows: int | None = None) -> None:
+    """Warn if rows did not reach the tolerance."""
+    if not sum(n_missed):
+        return
+    warnings.warn(
+        f"{sum(n_missed)} of {n_rows or len(n_missed)} row(s) did not reach tol={tol} in "
+        f"{MAX_ROUNDS} rounds of permutations; error_std holds what they reached. "
+        "Raise tol or n_permutations.",
+        UserWarning,
+        stacklevel=3,
     )
 
 

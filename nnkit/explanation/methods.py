@@ -33,6 +33,8 @@ class Estimate:
         Their standard errors.
     base : ndarray of shape (n_outputs,)
         What the values add up from.
+    method : str
+        What made them.
     n_missed : int, default=0
         Rows that did not reach the tolerance.
     """
@@ -40,6 +42,7 @@ class Estimate:
     values: np.ndarray
     errors: np.ndarray
     base: np.ndarray
+    method: str
     n_missed: int = 0
 
 
@@ -93,6 +96,6 @@ def estimate(game: Game, method: str, arguments: Arguments) -> Estimate:
         values, errors, is_missed = permutation_values(
             game, int(n_permutations), arguments.tol, arguments.seed
         )
-        return Estimate(values, errors, game.base, int(is_missed.sum()))
+        return Estimate(values, errors, game.base, method, int(is_missed.sum()))
     values = exact_interactions(game) if arguments.interactions else exact_values(game)
-    return Estimate(values, np.zeros_like(values), game.base)
+    return Estimate(values, np.zeros_like(values), game.base, method)

@@ -1,0 +1,93 @@
+"""From estimates to explanations: values in the shapes that the plots of shap take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnkit.explanation.methods import Estimate
+from nnkit.explanation.outputs import Output
+from nnkit.explanation.result import Explanation
+from nnkit.explanation.subject import Subject
+
+__all__ = ["explanation_of_rows", "explanation_of_texts"]
+
+
+def explanation_of_rows(
+    subject: Subject, found: Estimate, output: Output, seconds: float
+) -> Explanation:
+    """Return the explanation of rows.
+
+    Parameters
+    ----------
+    subject : Subject
+        Rows, players and background.
+    found : Estimate
+        The values.
+    output : Output
+        What is explained.
+    seconds : float
+        What it took.
+    """
+    n_outputs = len(found.base)
+    values, errors = (subject.players.in_shape(part) for part in (found.values, found.errors))
+    base_values = np.tile(found.base, (len(values), 1))
+    if n_outputs == 1:
+        values, errors, base_values = values[..., 0], errors[..., 0], base_values[:, 0]
+    return Explanation(
+        values,
+        base_values=base_values,
+        data=subject.data,
+        feature_names=subject.players.names if subject.players.row_shape is None else None,
+        output_names=_names(output, n_outputs),
+        error_std=errors,
+        compute_time=seconds,
+        method=found.method,
+        background=subject.background.origin,
+        n_background=subject.hybrids.n_background,
+        output=output.meaning,
+    )
+
+
+def explanation_of_texts(
+    words: list[list[str]], found: list[Estimate], output: Output, seconds: float
+) -> Explanation:
+    """Return the explanation of texts, each with values for its own words.
+
+    Parameters
+    ----------
+    words : list of list of str
+        Of each text.
+    found : list of Estimate
+        The values of each text, of one row.
+    output : Output
+        What is explained.
+    seconds : float
+        What it took.
+    """
+    n_outputs = len(found[0].base)
+    at: Any = 0 if n_outputs == 1 else slice(None)
+    values = np.empty(len(found), dtype=object)
+    errors: list[np.ndarray] = []
+    for position, of_text in enumerate(found):
+        values[position] = of_text.values[0][:, at]
+        errors.append(of_text.errors[0][:, at])
+    return Explanation(
+        values,
+        base_values=np.array([of_text.base[at] for of_text in found]),
+        data=[np.array(of_text, dtype=object) for of_text in words],
+        feature_names=[[word.strip() for word in of_text] for of_text in words],
+        output_names=_names(output, n_outputs),
+        error_std=errors,
+        compute_time=seconds,
+        method=" or ".join(sorted({of_text.method for of_text in found})),
+        background="texts without words",
+        n_background=1,
+        output=output.meaning,
+    )
+
+
+def _names(output: Output, n_outputs: int) -> Any:
+    names = output.names(n_outputs)
+    return names[0] if n_outputs == 1 and names else names
