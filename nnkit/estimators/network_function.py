@@ -47,11 +47,6 @@ class NetworkFunction:
         return self._estimator
 
     @property
-    def input_names(self) -> list[str] | None:
-        """The inputs of the network in the order of their cells; None if they have no names."""
-        return list(self._row) if isinstance(self._row, dict) else None
-
-    @property
     def n_cells(self) -> int:
         """The cells of a row."""
         return sum(prod(shape) for shape in self._shapes)
@@ -150,6 +145,19 @@ class NetworkFunction:
         """
         readout, learnt = self._readout()
         return [member.derivative(readout, learnt, layer) for member in self._estimator._members]
+
+    def layer_shape(self, layer: str, cells: np.ndarray) -> tuple[int, ...]:
+        """Return the shape of one row of a layer's output.
+
+        Parameters
+        ----------
+        layer : str
+            Its name.
+        cells : ndarray of shape (1, n_cells)
+            A flat row.
+        """
+        rows: np.ndarray = self.derivatives(layer)[0].rows(self.in_shape(cells))
+        return rows.shape[1:]
 
     def _readout(self) -> tuple[Readout, list[np.ndarray]]:
         """Return what is read from outputs, and the learnt numbers for it."""

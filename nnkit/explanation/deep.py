@@ -183,13 +183,11 @@ def _composite(model: Any, estimator: KerasEstimator, output: str, units: _Units
         outputs = [_probabilities(estimator._network.compiled.heads[0], outputs[0])]
     flat = [part if len(part.shape) == 2 else keras.layers.Flatten()(part) for part in outputs]
     joined = flat[0] if len(flat) == 1 else keras.layers.Concatenate()(flat)
-    if units.positions == list(range(joined.shape[1])):
-        # shap reads the output of the last layer, which in a model with skips may be any.
-        return keras.Model(model.inputs, keras.layers.Activation("linear")(joined))
-    columns = [joined[:, position : position + 1] for position in units.positions]
-    return keras.Model(
-        model.inputs, columns[0] if len(columns) == 1 else keras.layers.Concatenate()(columns)
-    )
+    if units.positions != list(range(joined.shape[1])):
+        columns = [joined[:, position : position + 1] for position in units.positions]
+        joined = columns[0] if len(columns) == 1 else keras.layers.Concatenate()(columns)
+    # shap takes the output of the last layer for that of the model.
+    return keras.Model(model.inputs, keras.layers.Activation("linear")(joined))
 
 
 def _probabilities(head: Any, outputs: Any) -> Any:
@@ -264,7 +262,7 @@ def _translated(model: Any) -> Iterator[None]:
         missing = re.search(r"no entry for: shap_(\w+)", str(error))
         if missing is None:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            reason = lines[-1] if lines else type(error).__name__
+            reason = lines[-1].split(" for '{{node")[0] if lines else type(error).__name__
             message = f"shap's DeepExplainer fails on this network ({reason})"
         else:
             where = _layer_with(model, missing[1])
@@ -276,6 +274,8 @@ def _layer_with(model: Any, operation: str) -> str:
     """Return the words for the layer that runs an operation, if its name tells."""
     import tensorflow as tf
 
+    from nnkit.training.reach import leaves_of
+
     rows = [tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in model.inputs]
     try:
         graph = tf.function(
@@ -283,12 +283,14 @@ def _layer_with(model: Any, operation: str) -> str:
         ).get_concrete_function(*rows)
     except Exception:  # a message is no place for a second error
         return ""
-    names = {layer.name: layer for layer in model.layers}
+    kinds = {layer.name: type(layer).__name__ for layer in leaves_of(model)}
     for node in graph.graph.get_operations():
         if node.type == operation:
-            for name in node.name.split("/"):
-                if name in names:
-                    return f", which layer {name!r} ({type(names[name]).__name__}) needs"
+            # functional_1/block/dense_1/Gelu/Erfc: TensorFlow counts scopes up behind the name.
+            for scope in reversed(node.name.split("/")):
+                for name in (scope, re.sub(r"_\d+$", "", scope)):
+                    if name in kinds:
+                        return f", which layer {name!r} ({kinds[name]}) needs"
     return ""
 
 
@@ -310,9 +312,8 @@ def _flat(found: Any, model: Any, reader: NetworkFunction, n_units: int) -> np.n
     parts = found if isinstance(found, list) else [found]
     flat = [np.reshape(part, (1, -1, n_units)) for part in parts]
     names = [tensor.name for tensor in model.inputs]
-    order = reader.input_names
-    if order is not None:
-        flat = [flat[names.index(name)] for name in order]
+    if reader.input_names:
+        flat = [flat[names.index(name)] for name in reader.input_names]
     return np.concatenate(flat, axis=1)
 
 

@@ -257,7 +257,7 @@ def explain(
             stacklevel=2,
         )
     with Progress(subject.hybrids.n_samples, progress) as bar:
-        of_rows = values_of_subject(subject, chosen, arguments, bar.advance)
+        subject, of_rows = values_of_subject(subject, chosen, arguments, bar.advance)
     _warn_of_missed([of_rows.n_missed], tol, subject.hybrids.n_samples)
     return explanation_of_rows(subject, of_rows, chosen, time.perf_counter() - start)
 

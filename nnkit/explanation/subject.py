@@ -29,7 +29,7 @@ class Subject:
     ----------
     players : Players
         Who shares the output.
-    data : ndarray
+    data : ndarray or None
         What is displayed of them.
     background : Background
         The background rows, and where they come from.
@@ -37,16 +37,19 @@ class Subject:
         The rows and what is predicted for their hybrids.
     encoded : EncodedRows or None
         The rows as the network sees them, if the preprocessing is column-wise.
-    of_encoded : ndarray of int or None
-        The player that each of their columns belongs to.
+    of_column : ndarray of int
+        The player that each column belongs to, of the encoded rows if there are any, else of X.
+    is_of_network : bool
+        Whether the last step is one of nnkit's.
     """
 
     players: Players
-    data: np.ndarray
+    data: np.ndarray | None
     background: Background
     hybrids: HybridRows
     encoded: EncodedRows | None
-    of_encoded: np.ndarray | None
+    of_column: np.ndarray
+    is_of_network: bool
 
 
 def unwrapped(estimator: Any) -> Any:
@@ -122,7 +125,9 @@ def make_subject(
         players.of_column,
         len(players),
     )
-    return Subject(players, data, chosen, hybrids, None, None)
+    return Subject(
+        players, data, chosen, hybrids, None, players.of_column, front.function is not None
+    )
 
 
 def _of_encoded(
@@ -134,7 +139,8 @@ def _of_encoded(
     data: np.ndarray,
 ) -> Subject:
     hybrids = encoded.front.hybrids(output, encoded.X, encoded.background, of_encoded, len(players))
-    return Subject(players, data, background, hybrids, encoded, of_encoded)
+    is_of_network = encoded.front.function is not None
+    return Subject(players, data, background, hybrids, encoded, of_encoded, is_of_network)
 
 
 def _players(arguments: Arguments, table: Any, layout: Layout) -> Players:

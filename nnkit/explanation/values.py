@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
+
+from nnkit.estimators.network_function import NetworkFunction
 from nnkit.explanation.arguments import Arguments
+from nnkit.explanation.deep import deep_values
+from nnkit.explanation.encoded import EncodedRows
 from nnkit.explanation.game import Game
+from nnkit.explanation.gradient import gradient_values
 from nnkit.explanation.methods import Estimate, choose_method, estimate
 from nnkit.explanation.outputs import Output
+from nnkit.explanation.players import Players
 from nnkit.explanation.subject import Subject
 
 __all__ = ["values_of_subject"]
+
+_OUTPUTS = {"predict_proba": "proba", "predict": "predict", "network": "raw"}
 
 
 def values_of_subject(
@@ -18,7 +28,7 @@ def values_of_subject(
     output: Output,
     arguments: Arguments,
     on_rows: Callable[[float], None],
-) -> Estimate:
+) -> tuple[Subject, Estimate]:
     """Return the values of all players for all rows.
 
     Parameters
@@ -32,11 +42,114 @@ def values_of_subject(
     on_rows : callable
         Is told how many rows are done; parts of rows add up.
 
+    Returns
+    -------
+    subject : Subject
+        With other players if they are those of a layer.
+    estimate : Estimate
+        The values.
+
     Raises
     ------
     ValueError
         If there are too many players, or the network cannot have the method.
     """
+    if arguments.is_gradient:
+        return _by_derivatives(subject, output, arguments, on_rows)
     method = choose_method(arguments, len(subject.players))
     game = Game(subject.hybrids, arguments.batch_rows, on_rows)
-    return estimate(game, method, arguments)
+    return subject, estimate(game, method, arguments)
+
+
+def _by_derivatives(
+    subject: Subject,
+    output: Output,
+    arguments: Arguments,
+    on_rows: Callable[[float], None],
+) -> tuple[Subject, Estimate]:
+    """Return the values that follow from derivatives by encoded cells, added up by player."""
+    encoded, function = _network_of(subject, output, arguments.method)
+    wanted = "logit" if output.is_logit else _OUTPUTS[str(output.predicts)]
+    if arguments.method == "deep":
+        found = deep_values(
+            function,
+            encoded.X,
+            encoded.background,
+            output=wanted,
+            columns=output.columns,
+            batch_rows=arguments.batch_rows,
+            on_rows=on_rows,
+        )
+    else:
+        found = gradient_values(
+            function,
+            encoded.X,
+            encoded.background,
+            method=arguments.method,
+            output=wanted,
+            columns=output.columns,
+            layer=arguments.layer,
+            batch_rows=arguments.batch_rows,
+            on_rows=on_rows,
+        )
+    of_cell = subject.of_column
+    if arguments.layer is not None:
+        subject, of_cell = _with_layer(subject, function, encoded, arguments.layer)
+    n_players = len(subject.players)
+    return subject, Estimate(
+        _added_up(found.values, of_cell, n_players),
+        # Those of cells of one player go together, at worst.
+        _added_up(found.errors, of_cell, n_players),
+        found.base,
+        arguments.method,
+    )
+
+
+def _network_of(
+    subject: Subject, output: Output, method: str
+) -> tuple[EncodedRows, NetworkFunction]:
+    """Return the encoded rows and the network that takes them, or say why there is none."""
+    if callable(output.predicts):
+        raise ValueError(
+            f"method={method!r} differentiates the network, but output is a function of its own. "
+            "Leave out output, or use method='permutation'."
+        )
+    encoded = subject.encoded
+    if encoded is not None and encoded.front.function is not None:
+        return encoded, encoded.front.function
+    if subject.is_of_network:
+        raise ValueError(
+            f"method={method!r} differentiates the network by its own columns, but the "
+            "preprocessing mixes columns of X. Use players='transformed', or "
+            "method='permutation'."
+        )
+    raise ValueError(
+        f"method={method!r} needs a KerasClassifier or KerasRegressor as the last step. "
+        "Use method='permutation'."
+    )
+
+
+def _added_up(cells: np.ndarray, of_cell: np.ndarray, n_players: int) -> np.ndarray:
+    """Return the sums (n_samples, n_players, n_outputs) over the cells of each player."""
+    sums = np.zeros((n_players, len(cells), cells.shape[2]))
+    np.add.at(sums, of_cell, cells.swapaxes(0, 1))
+    return sums.swapaxes(0, 1)
+
+
+def _with_layer(
+    subject: Subject, function: NetworkFunction, encoded: EncodedRows, layer: str
+) -> tuple[Subject, np.ndarray]:
+    """Return the positions, or units, of a layer as players, and whose each of its outputs is.
+
+    A layer with as many positions as X has columns, such as the embedding of the words that they
+    hold, has the columns as players.
+    """
+    shape = function.layer_shape(layer, encoded.X[:1])
+    n_positions = int(np.prod(shape[:-1])) if len(shape) > 1 else shape[0]
+    of_output = np.repeat(np.arange(n_positions), int(np.prod(shape)) // n_positions)
+    players = subject.players
+    if len(shape) == 1 or players.row_shape or len(players) != n_positions:
+        names = [f"{layer}[{position}]" for position in range(n_positions)]
+        players = Players(names, np.arange(n_positions))
+        subject = replace(subject, players=players, data=None)
+    return subject, of_output

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-__all__ = ["check_reachable", "tail_of"]
+__all__ = ["check_reachable", "leaves_of", "tail_of"]
 
 # Layers that look up their input, or sort it into bins, so that no gradient reaches it.
 _LOOKUPS = frozenset(
@@ -68,7 +68,7 @@ def check_reachable(model: Any, row: Any, layer: str | None) -> None:
         If a layer on the way looks up codes, or inputs are integers.
     """
     part = model if layer is None else tail_of(model, layer)
-    lookups = [leaf for leaf in _leaves(part) if type(leaf).__name__ in _LOOKUPS]
+    lookups = [leaf for leaf in leaves_of(part) if type(leaf).__name__ in _LOOKUPS]
     if lookups:
         found = lookups[0]
         raise ValueError(
@@ -94,16 +94,22 @@ def _at_layer(model: Any, name: str) -> str:
         tail = tail_of(model, name)
     except ValueError:
         return ""
-    others = [leaf for leaf in _leaves(tail) if type(leaf).__name__ in _LOOKUPS]
+    others = [leaf for leaf in leaves_of(tail) if type(leaf).__name__ in _LOOKUPS]
     return "" if others else f", or layer={name!r} to attribute at its output"
 
 
-def _leaves(model: Any) -> list[Any]:
-    """Return the layers of a functional model, which are fed by its inputs, and of those in it."""
+def leaves_of(model: Any) -> list[Any]:
+    """Return the layers of a functional model and of models in it; none of a subclassed one.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Whose layers are all fed by its inputs, if it is functional.
+    """
     if not getattr(model, "outputs", None):
         return []
     leaves = []
     for layer in model.layers:
         inner = getattr(layer, "layer", layer)  # of a wrapper such as TimeDistributed
-        leaves += _leaves(inner) if isinstance(inner, keras.Model) else [inner]
+        leaves += leaves_of(inner) if isinstance(inner, keras.Model) else [inner]
     return leaves

@@ -1,0 +1,249 @@
+"""
+Explained tables, in pictures
+=============================
+
+Three tables, three pipelines that end in a Keras network, and the plots of SHAP that apply to
+them: two classes, three classes and a regression, with columns of numbers and of strings.
+``nnkit.explain`` returns a ``shap.Explanation`` in the columns that the table came with. All
+plots take it as it is.
+"""
+
+# %%
+# Two classes
+# -----------
+# 569 tumours with 30 measurements. The network is the last step of a pipeline. It keeps a sample
+# of its training rows, which is the background: rows that stand for columns that are not known.
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import shap
+from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from nnkit import KerasClassifier, KerasRegressor, explain
+
+bunch = load_breast_cancer(as_frame=True)
+X, y = bunch.data, bunch.target_names[bunch.target]
+X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
+classifier = make_pipeline(
+    StandardScaler(), KerasClassifier("mlp", epochs=20, batch_size=32, random_state=0)
+)
+classifier.fit(X_train, y_train)
+
+explanation = explain(classifier, X_test, classes="malignant", n_permutations=4)
+print(explanation)
+
+# %%
+# Thirty columns are too many for all coalitions, so that the values are estimates, from random
+# orders of the columns. ``n_permutations=4`` makes their standard errors half as large as those
+# of a single order for each background row.
+#
+# The bar plot shows the mean of the absolute values. ``importance`` has the numbers, with
+# standard errors.
+
+from nnkit.explanation import importance
+
+shap.plots.bar(explanation, show=False)
+plt.gcf().set_size_inches(8, 5)
+plt.tight_layout()
+print(importance(explanation).head(5).round(4).to_string())
+
+# %%
+# The beeswarm has a dot for each row and column. Its colour is the value of the column.
+
+shap.plots.beeswarm(explanation, plot_size=(8, 5), show=False)
+plt.tight_layout()
+
+# %%
+# The violin plot says the same for many rows. It needs numbers in all columns.
+
+shap.plots.violin(explanation, max_display=8, plot_size=(8, 4.5), show=False)
+plt.tight_layout()
+
+# %%
+# In the heatmap rows with similar values stand together. The line at the top is the prediction.
+
+axes = shap.plots.heatmap(explanation, max_display=8, show=False)
+axes.set_xlabel("tumours")
+plt.tight_layout()
+
+# %%
+# A decision plot follows rows from the base, where all lines start, to their predictions. Here
+# are the tumours that the network is least sure of.
+
+total = explanation.base_values + explanation.values.sum(axis=1)
+unsure = np.argsort(np.abs(total - 0.5))[:8]
+shap.plots.decision(
+    explanation.base_values[0],
+    explanation.values[unsure],
+    feature_names=explanation.feature_names,
+    feature_display_range=slice(-1, -11, -1),
+    auto_size_plot=False,
+    show=False,
+)
+plt.gcf().set_size_inches(8, 5)
+plt.tight_layout()
+
+# %%
+# Groups of columns
+# -----------------
+# Each measurement comes three times: as mean, as standard error, and as mean of the three worst
+# cells. A group gets one value. Ten groups are few enough for exact values.
+
+measurements = [name.removeprefix("mean ") for name in X if name.startswith("mean ")]
+groups = {
+    measurement: [f"mean {measurement}", f"{measurement} error", f"worst {measurement}"]
+    for measurement in measurements
+}
+grouped = explain(
+    classifier, X_test.head(60), classes="malignant", players=groups, max_background=50
+)
+print(f"method: {grouped.method}, largest standard error: {grouped.error_std.max():g}")
+shap.plots.bar(grouped, show=False)
+plt.gcf().set_size_inches(8, 4.5)
+plt.tight_layout()
+
+# %%
+# Three classes
+# -------------
+# 178 wines from three growers. The explanation has a last axis for the classes, which have
+# names. A plot takes one class at a time.
+
+bunch = load_wine(as_frame=True)
+X, y = bunch.data, np.array(["grower A", "grower B", "grower C"])[bunch.target]
+X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
+classifier = make_pipeline(
+    StandardScaler(), KerasClassifier("mlp", epochs=30, batch_size=16, random_state=0)
+)
+classifier.fit(X_train, y_train)
+
+explanation = explain(classifier, X_test, n_permutations=4)
+print(f"{explanation.shape} values: wines, columns, classes {explanation.output_names}")
+grower_b = explanation[:, :, "grower B"]
+shap.plots.beeswarm(grower_b, plot_size=(8, 4.5), show=False)
+plt.title("P(grower B)")
+plt.tight_layout()
+
+# %%
+# All classes beside each other, from the table of importances:
+
+table = importance(explanation)
+sizes = table.xs("importance", axis=1, level=1)
+errors = table.xs("std_error", axis=1, level=1)
+axes = sizes.head(8)[::-1].plot.barh(
+    xerr=errors.head(8)[::-1], figsize=(8, 5), width=0.8, xlabel="mean |SHAP value|"
+)
+axes.legend(title="probability of")
+plt.tight_layout()
+
+# %%
+# A scatter plot shows one column. Its colours are another one: the column with the strongest
+# interaction, as far as SHAP can tell.
+
+figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+shap.plots.scatter(grower_b[:, "alcohol"], color=grower_b, ax=axes, show=False)
+
+# %%
+# Regression, with strings
+# ------------------------
+# 1,200 flats, made up, so that it is known what the network should find: a rent for each square
+# metre that depends on the district and on the year, extra money for a balcony, more of it in the
+# centre, and noise. Colours of doors have no part in it. Some years are missing.
+
+rng = np.random.default_rng(0)
+n_flats = 1200
+flats = pd.DataFrame(
+    {
+        "district": rng.choice(["centre", "harbour", "north", "suburb"], n_flats),
+        "area": rng.uniform(25, 120, n_flats).round(),
+        "year": rng.integers(1900, 2024, n_flats).astype(float),
+        "heating": rng.choice(["gas", "oil", "heat pump"], n_flats, p=[0.5, 0.2, 0.3]),
+        "balcony": rng.choice(["yes", "no"], n_flats),
+        "door": rng.choice(["red", "green", "white"], n_flats),
+    }
+)
+per_metre = flats["district"].map({"centre": 18, "harbour": 15, "north": 12, "suburb": 10})
+rent = flats["area"] * (per_metre + 0.03 * (flats["year"] - 1960))
+rent += flats["heating"].map({"gas": 0, "oil": -80, "heat pump": 80})
+rent += (flats["balcony"] == "yes") * np.where(flats["district"] == "centre", 250, 50)
+rent += rng.normal(scale=40, size=n_flats)
+flats.loc[rng.random(n_flats) < 0.05, "year"] = np.nan
+
+# %%
+# The pipeline imputes, scales and encodes. The explanation is in the six columns of the table,
+# strings and all.
+
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import OneHotEncoder
+
+prepare = make_column_transformer(
+    (make_pipeline(SimpleImputer(), StandardScaler()), make_column_selector(dtype_include=float)),
+    (OneHotEncoder(sparse_output=False), make_column_selector(dtype_exclude=float)),
+)
+regressor = make_pipeline(prepare, KerasRegressor("mlp", epochs=60, batch_size=32, random_state=0))
+X_train, X_test, y_train, y_test = train_test_split(flats, rent, random_state=0)
+regressor.fit(X_train, y_train)
+print(f"R² on the test rows: {regressor.score(X_test, y_test):.3f}\n")
+
+explanation = explain(regressor, X_test.head(200))
+print(explanation)
+
+# %%
+# One flat, as a waterfall: from the mean rent at the bottom to its own at the top.
+
+balcony_in_centre = (X_test["district"] == "centre") & (X_test["balcony"] == "yes")
+flat = int(np.flatnonzero(balcony_in_centre.head(200))[0])
+shap.plots.waterfall(explanation[flat], show=False)
+plt.gcf().set_size_inches(8, 4)
+plt.tight_layout()
+
+# %%
+# The same flat as a force plot. In a notebook, ``shap.plots.force(explanation[flat])`` is
+# interactive.
+
+shap.plots.force(
+    explanation.base_values[flat],
+    explanation.values[flat].round(),
+    explanation.data[flat],
+    feature_names=explanation.feature_names,
+    matplotlib=True,
+    figsize=(12, 2.8),
+    show=False,
+)
+
+# %%
+# A column of strings, as dots. The centre has two levels: with and without a balcony.
+
+figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+shap.plots.scatter(
+    explanation[:, "district"], color=explanation[:, "balcony"], ax=axes, show=False
+)
+
+# %%
+# Interactions
+# ------------
+# What two columns do only together is shared by their values. ``interactions=True`` shows it:
+# a matrix for each row, which sums to the Shapley values.
+
+pairs = explain(regressor, X_test.head(100), interactions=True)
+print("values of shape", pairs.shape)
+print("rows sum to the Shapley values:", np.allclose(pairs.values.sum(axis=2), explanation.values[:100], atol=0.01))
+
+mean_size = np.abs(pairs.values).mean(axis=0)
+np.fill_diagonal(mean_size, np.nan)  # what a column does alone
+figure, axes = plt.subplots(figsize=(6.5, 5), layout="constrained")
+picture = axes.imshow(mean_size, cmap="Blues")
+names = pairs.feature_names
+axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
+axes.set_yticks(range(len(names)), names)
+for (row, column), size in np.ndenumerate(mean_size):
+    if row != column:
+        is_dark = size > np.nanmax(mean_size) / 2
+        axes.text(column, row, f"{size:.1f}", ha="center", va="center", color="w" if is_dark else "k")
+axes.set_title("mean |interaction|, in units of rent")
+figure.colorbar(picture)
+plt.show()
