@@ -6,6 +6,7 @@
 #   make bench       nnkit beside its peers, timed; writes docs/benchmarks.md
 #   make bench-tabular  nnkit beside its peers on real tables, in hours; writes docs/benchmarks_tables.md, or with
 #                    DATA=FOLDER (NAME.csv and datasets.json, see benchmarks/tables.py) PAGE=FILE.md
+#   make bench-explanations  explain() beside shap's explainers; writes docs/benchmarks_explanations.md
 #   make docs        the documentation, in docs/_build/html
 #   make test-floors the tests against the oldest versions of the dependencies that are allowed
 
@@ -18,7 +19,7 @@ SOURCES := nnkit tests examples docs benchmarks
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export MPLBACKEND ?= agg
 
-.PHONY: demo test quick lint docs bench bench-tabular test-floors clean
+.PHONY: demo test quick lint docs bench bench-tabular bench-explanations test-floors clean
 
 # The environment, made anew when the dependencies change.
 $(VENV)/installed: setup.cfg pyproject.toml
@@ -70,6 +71,9 @@ PAGE ?= $(if $(DATA),$(error DATA needs PAGE=FILE.md: docs/benchmarks_tables.md 
 bench-tabular: $(VENV)/installed
 	PYTHONPATH=$(ROOT) $(BIN)/python -m benchmarks.tabular $(PAGE) $(if $(DATA),--data $(DATA)) \
 		--json docs/_build/$(basename $(notdir $(PAGE))).json
+
+bench-explanations: $(VENV)/installed
+	PYTHONPATH=$(ROOT) $(BIN)/python -m benchmarks.explanations docs/benchmarks_explanations.md
 
 test-floors:
 	$(PYTHON) -m venv .venv-floors

@@ -52,9 +52,10 @@ plt.tight_layout()
 print(importance(explanation).head(5).round(4).to_string())
 
 # %%
-# The beeswarm has a dot for each row and column. Its colour is the value of the column.
+# The beeswarm has a dot for each row and column, here the ten columns that matter most. The
+# colour is the value of the column.
 
-shap.plots.beeswarm(explanation, plot_size=(8, 5), show=False)
+shap.plots.beeswarm(explanation, group_remaining_features=False, plot_size=(8, 4.5), show=False)
 plt.tight_layout()
 
 # %%
@@ -67,7 +68,8 @@ plt.tight_layout()
 # In the heatmap rows with similar values stand together. The line at the top is the prediction.
 
 axes = shap.plots.heatmap(explanation, max_display=8, show=False)
-axes.set_xlabel("tumours")
+axes.set(xlabel="tumours", aspect="auto")
+plt.gcf().set_size_inches(9, 4.5)
 plt.tight_layout()
 
 # %%
@@ -193,57 +195,61 @@ explanation = explain(regressor, X_test.head(200))
 print(explanation)
 
 # %%
-# One flat, as a waterfall: from the mean rent at the bottom to its own at the top.
+# The cheapest of these flats, as a waterfall: from the mean rent of the background at the bottom
+# to its own at the top.
 
-balcony_in_centre = (X_test["district"] == "centre") & (X_test["balcony"] == "yes")
-flat = int(np.flatnonzero(balcony_in_centre.head(200))[0])
-shap.plots.waterfall(explanation[flat], show=False)
+total = explanation.base_values + explanation.values.sum(axis=1)
+shap.plots.waterfall(explanation[int(np.argmin(total))], show=False)
 plt.gcf().set_size_inches(8, 4)
 plt.tight_layout()
 
 # %%
-# The same flat as a force plot. In a notebook, ``shap.plots.force(explanation[flat])`` is
-# interactive.
+# The dearest one, as a force plot. Columns that move the prediction by little have no label. In a
+# notebook, ``shap.plots.force(explanation[flat])`` is interactive, after ``shap.initjs()``.
 
-shap.plots.force(
-    explanation.base_values[flat],
+flat = int(np.argmax(total))
+figure = shap.plots.force(
+    explanation.base_values[flat].round(),
     explanation.values[flat].round(),
     explanation.data[flat],
     feature_names=explanation.feature_names,
     matplotlib=True,
-    figsize=(12, 2.8),
+    figsize=(11, 2.8),
     show=False,
 )
+figure.axes[0].set_position([0.08, 0.05, 0.84, 0.6])  # room for the numbers above
 
 # %%
 # A column of strings, as dots. The centre has two levels: with and without a balcony.
 
 figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-shap.plots.scatter(
-    explanation[:, "district"], color=explanation[:, "balcony"], ax=axes, show=False
-)
+shap.plots.scatter(explanation[:, "district"], color=explanation[:, "balcony"], ax=axes, show=False)
 
 # %%
 # Interactions
 # ------------
 # What two columns do only together is shared by their values. ``interactions=True`` shows it:
-# a matrix for each row, which sums to the Shapley values.
+# a matrix for each row, whose sums are the Shapley values. The network found what was put in: area
+# goes with the district and with the year, the balcony with the district.
 
 pairs = explain(regressor, X_test.head(100), interactions=True)
-print("values of shape", pairs.shape)
-print("rows sum to the Shapley values:", np.allclose(pairs.values.sum(axis=2), explanation.values[:100], atol=0.01))
+sums = pairs.values.sum(axis=2)
+print(f"{pairs.shape} values: flats, columns, columns")
+print(f"sums are Shapley values: {np.allclose(sums, explanation.values[:100], atol=0.01)}")
 
 mean_size = np.abs(pairs.values).mean(axis=0)
 np.fill_diagonal(mean_size, np.nan)  # what a column does alone
 figure, axes = plt.subplots(figsize=(6.5, 5), layout="constrained")
-picture = axes.imshow(mean_size, cmap="Blues")
+picture = axes.imshow(mean_size, cmap="Blues", vmin=0)
+axes.set_facecolor("0.85")
 names = pairs.feature_names
 axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
 axes.set_yticks(range(len(names)), names)
 for (row, column), size in np.ndenumerate(mean_size):
     if row != column:
         is_dark = size > np.nanmax(mean_size) / 2
-        axes.text(column, row, f"{size:.1f}", ha="center", va="center", color="w" if is_dark else "k")
+        colour = "white" if is_dark else "black"
+        axes.text(column, row, f"{size:.1f}", ha="center", va="center", color=colour)
 axes.set_title("mean |interaction|, in units of rent")
 figure.colorbar(picture)
 plt.show()

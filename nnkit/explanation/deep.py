@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nnkit._compat import replaceable_gradient_rules
+from nnkit._compat import output_layer, replaceable_gradient_rules
 from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.network_function import NetworkFunction
 from nnkit.explanation.gradient import GradientResult, reader_of
@@ -72,6 +72,10 @@ def deep_values(
     :math:`(s(x) - s(b)) / (x - b)` times what it gets, in place of a derivative (the rescale rule
     of DeepLIFT [1]_). The mean over the background is Deep SHAP [2]_. Values sum to f(x) -
     mean_b f(b). They are not Shapley values, from which they may be far on convolutional networks.
+
+    A softmax that the network ends in is taken apart into exponentials and their sum. shap's own
+    rule subtracts the largest logit before, which changes from row to row, and so divides the
+    same differences in a way that hardly agrees with any other method.
 
     shap replaces TensorFlow's rules for gradients in the whole process while it runs. They are
     put back at the end, and one call runs at a time, but what other threads derive
@@ -178,7 +182,7 @@ def _composite(model: Any, estimator: KerasEstimator, output: str, units: _Units
     """Return a model with the explained units as its one output (n_rows, n_units)."""
     import keras
 
-    outputs = list(model.outputs)
+    outputs = [_softmax_apart(part) for part in model.outputs]
     if output == "proba":
         outputs = [_probabilities(estimator._network.compiled.heads[0], outputs[0])]
     flat = [part if len(part.shape) == 2 else keras.layers.Flatten()(part) for part in outputs]
@@ -194,12 +198,40 @@ def _probabilities(head: Any, outputs: Any) -> Any:
     """Return what ``Head.probabilities`` does, but for the first class of one unit."""
     import keras
 
+    if head.is_multilabel or head.n_units == 1:
+        return keras.ops.sigmoid(outputs) if head.scale == "logits" else outputs
     if head.scale == "logits":
-        is_single = head.is_multilabel or head.n_units == 1
-        return keras.layers.Activation("sigmoid" if is_single else "softmax")(outputs)
-    if head.is_multilabel or head.n_units == 1 or head.activation == "softmax":
+        return _softmax(outputs)
+    if head.activation == "softmax":
         return outputs
     return outputs / keras.ops.sum(outputs, axis=-1, keepdims=True)
+
+
+def _softmax(logits: Any) -> Any:
+    """Return a softmax of which shap takes each operation by its own rule."""
+    import keras
+
+    powers = keras.ops.exp(logits)
+    return powers / keras.ops.sum(powers, axis=-1, keepdims=True)
+
+
+def _softmax_apart(output: Any) -> Any:
+    """Return the same output, with the softmax that it ends in taken apart, if it can be."""
+    import keras
+
+    layer = output_layer(output)
+    if isinstance(layer, keras.layers.Softmax):
+        return _softmax(layer.input) if layer.axis == -1 else output
+    if getattr(layer, "activation", None) is not keras.activations.softmax:
+        return output
+    if isinstance(layer, keras.layers.Activation):
+        return _softmax(layer.input)
+    if type(layer) is not keras.layers.Dense:
+        return output
+    linear = keras.layers.Dense.from_config({**layer.get_config(), "activation": "linear"})
+    logits = linear(layer.input)
+    linear.set_weights(layer.get_weights())
+    return _softmax(logits)
 
 
 # shap's part
@@ -318,10 +350,14 @@ def _flat(found: Any, model: Any, reader: NetworkFunction, n_units: int) -> np.n
 
 
 def _check_sums(result: GradientResult, outputs: np.ndarray) -> None:
+    if not np.isfinite(result.values).all():
+        raise ValueError(
+            "The values of method='deep' are NaN or infinite. Use method='permutation'."
+        )
     spread = outputs.max(axis=0) - outputs.min(axis=0)
     allowed = _TOLERANCE * spread + 1e-5 * np.abs(outputs).max(axis=0)
     residual = np.abs(result.residual).max(axis=0)
-    if (residual > allowed).any() or not np.isfinite(residual).all():
+    if (residual > allowed).any():
         column = int(np.argmax(residual - allowed))
         raise ValueError(
             f"The values of method='deep' miss the predictions by {residual[column]:.3g}, where "

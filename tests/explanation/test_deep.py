@@ -84,13 +84,22 @@ def theirs(model, cells, background):
 
 
 def test_the_values_are_those_of_shap():
+    clf = classification(mlp(last="sigmoid"), 3)
+    cells = table(12, seed=1)
+
+    found = explained(clf, output="raw")
+
+    wanted = theirs(clf.model_, cells[:4], cells[2:])
+    np.testing.assert_allclose(found.values, wanted, atol=1e-6)
+    np.testing.assert_allclose(found.residual, 0.0, atol=1e-5)
+
+
+def test_probabilities_start_from_those_of_the_background():
     clf = classification(mlp(), 3)
     cells = table(12, seed=1)
 
     found = explained(clf)
 
-    wanted = theirs(clf.model_, cells[:4], cells[2:])
-    np.testing.assert_allclose(found.values, wanted, atol=1e-6)
     np.testing.assert_allclose(found.base, clf.predict_proba(cells[2:]).mean(axis=0), atol=1e-12)
     np.testing.assert_array_equal(found.f_X, clf.predict_proba(cells[:4]))
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-5)
@@ -111,19 +120,39 @@ def test_a_linear_network_has_the_closed_form():
 LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)
 
 
+def softmax_layer(meta):
+    inputs = keras.Input(meta.X_shape_[1:])
+    hidden = keras.layers.Dense(8, activation="relu")(inputs)
+    logits = keras.layers.Dense(meta.n_output_units_)(hidden)
+    return keras.Model(inputs, keras.layers.Softmax()(logits))
+
+
 @pytest.mark.parametrize(
     ("make", "output", "n_outputs"),
     [
         (lambda: classification(mlp(last="sigmoid", n_units=1)), "proba", 2),
         (lambda: classification(mlp(last="linear", n_units=1), loss=LOGITS), "proba", 2),
         (lambda: classification(mlp(last="linear"), 3), "proba", 3),
+        (lambda: classification(mlp(last="sigmoid"), 3), "proba", 3),
+        (lambda: classification(softmax_layer, 3), "proba", 3),
         (lambda: classification(mlp(), 3, n_members=2), "proba", 3),
         (lambda: classification(mlp(), 3, n_members=2), "raw", 3),
         (lambda: regression("mlp", y=200 + 9e4 * table(40)[:, 0]), "predict", 1),
         (lambda: regression(mlp(), y=table(40)[:, :2]), "predict", 2),
         (lambda: regression("mlp", y=np.array([5, 9]) + 3 * table(40)[:, :2]), "predict", 2),
     ],
-    ids=["sigmoid", "logit", "logits", "members", "raw", "units", "columns", "units of columns"],
+    ids=[
+        "sigmoid",
+        "logit",
+        "logits",
+        "sigmoids",
+        "softmax layer",
+        "members",
+        "raw",
+        "units",
+        "columns",
+        "units of columns",
+    ],
 )
 def test_values_sum_to_what_is_explained(make, output, n_outputs):
     estimator = make()
