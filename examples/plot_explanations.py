@@ -214,10 +214,10 @@ figure = shap.plots.force(
     explanation.data[flat],
     feature_names=explanation.feature_names,
     matplotlib=True,
-    figsize=(11, 2.8),
+    figsize=(11, 3),
     show=False,
 )
-figure.axes[0].set_position([0.08, 0.05, 0.84, 0.6])  # room for the numbers above
+figure.axes[0].set_position([0.08, -0.2, 0.84, 0.9])  # room for the numbers above
 
 # %%
 # A column of strings, as dots. The centre has two levels: with and without a balcony.

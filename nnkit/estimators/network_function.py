@@ -52,6 +52,11 @@ class NetworkFunction:
         return sum(prod(shape) for shape in self._shapes)
 
     @property
+    def n_units(self) -> int:
+        """The units of the last layer, or of all last layers."""
+        return sum(head.n_units for head in self._estimator._network.compiled.heads)
+
+    @property
     def input_names(self) -> list[str]:
         """The names of the inputs in the order of their cells; none if they have no names."""
         return list(self._row) if isinstance(self._row, dict) else []

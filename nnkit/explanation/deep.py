@@ -228,7 +228,13 @@ def _softmax_apart(output: Any) -> Any:
         return _softmax(layer.input)
     if type(layer) is not keras.layers.Dense:
         return output
-    linear = keras.layers.Dense.from_config({**layer.get_config(), "activation": "linear"})
+    # Other initializers would draw from a global random state.
+    linear = keras.layers.Dense(
+        layer.units,
+        use_bias=layer.use_bias,
+        kernel_initializer="zeros",
+        dtype=layer.dtype_policy,
+    )
     logits = linear(layer.input)
     linear.set_weights(layer.get_weights())
     return _softmax(logits)

@@ -12,6 +12,9 @@ from nnkit.explanation.tables import make_pool
 
 __all__ = ["CellHybrids", "HybridRows", "TableHybrids"]
 
+# Hybrids that are made at once take about as many bytes, with where each entry comes from.
+_MAX_BYTES, _BYTES_PER_ENTRY = 2**29, 16
+
 
 class HybridRows(Protocol):
     """Explained rows and background rows, whose columns are exchanged player by player.
@@ -81,8 +84,6 @@ class TableHybrids:
         How many players there are, with or without columns.
     """
 
-    rows_per_call = 2**31
-
     def __init__(
         self,
         output: Callable[[Any], np.ndarray],
@@ -93,6 +94,7 @@ class TableHybrids:
     ) -> None:
         self.n_samples, self.n_background = len(X), len(background)
         self.n_players = n_players
+        self.rows_per_call = max(1, _MAX_BYTES // (_BYTES_PER_ENTRY * len(of_column)))
         self._output = output
         self._of_column = of_column
         self._pool = make_pool(X, background)

@@ -16,6 +16,8 @@ __all__ = ["Estimate", "choose_method", "estimate"]
 MAX_EXACT_PLAYERS = 16
 MAX_INTERACTION_PLAYERS = 12
 MAX_AUTO_EXACT_PLAYERS = 10
+# Who has joined at each step of a permutation of them takes 128 MiB.
+MAX_PERMUTATION_PLAYERS = 8192
 
 # Pairs of permutations for a row, over all background rows, unless asked for otherwise.
 _N_PAIRS = 100
@@ -65,7 +67,13 @@ def choose_method(arguments: Arguments, n_players: int) -> str:
     if arguments.interactions:
         method, most = "exact", MAX_INTERACTION_PLAYERS
     elif method == "auto":
-        return "exact" if n_players <= MAX_AUTO_EXACT_PLAYERS else "permutation"
+        method = "exact" if n_players <= MAX_AUTO_EXACT_PLAYERS else "permutation"
+    if method == "permutation" and n_players > MAX_PERMUTATION_PLAYERS:
+        raise ValueError(
+            f"method='permutation' takes at most {MAX_PERMUTATION_PLAYERS} players. "
+            f"Got {n_players} players. Group columns with players=, take patches of images, or "
+            "use method='gradient'."
+        )
     if method == "exact" and n_players > most:
         asked = "interactions=True" if arguments.interactions else "method='exact'"
         raise ValueError(

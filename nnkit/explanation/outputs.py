@@ -232,8 +232,7 @@ def _classifier_output(estimator: Any, kind: str, output: str, classes: Any) -> 
 
 def _network_output(estimator: KerasEstimator, labels: np.ndarray, columns: list[int]) -> Output:
     """Return the outputs of the last layer of a classifier's network."""
-    n_units = sum(head.n_units for head in estimator._network.compiled.heads)
-    if n_units == len(labels):
+    if NetworkFunction(estimator).n_units == len(labels):
         return Output("network", labels, columns)
     # One unit is the second class of two.
     if columns != [1]:

@@ -184,7 +184,7 @@ def test_pipelines(case):
     fast = assert_both_paths_agree(estimator, ROWS, BACKGROUND, of_second(estimator))
 
     assert fast.method == "exact"
-    assert not fast.values[:, 5].any()  # "deck" is dropped
+    np.testing.assert_allclose(fast.values[:, 5], 0, atol=1e-7)  # "deck" is dropped
     total = fast.values.sum(axis=1) + fast.base_values
     np.testing.assert_allclose(total, estimator.predict_proba(ROWS)[:, 1], atol=1e-6)
 
@@ -195,7 +195,7 @@ def test_pipelines(case):
         {"method": "exact"},
         {"method": "permutation"},
         {"method": "permutation", "n_permutations": 1},
-        {"method": "permutation", "tol": 0.02, "n_permutations": 2},
+        {"method": "permutation", "tol": 0.1, "n_permutations": 2},
         {"interactions": True},
     ],
     ids=["exact", "permutation", "one pair", "tol", "interactions"],
@@ -218,7 +218,7 @@ def test_groups_of_columns(kind, request):
 
     assert fast.feature_names == ["ticket", "rest", "age", "day"]
     if kind == "pipeline":
-        assert not fast.values[:, 1].any()
+        np.testing.assert_allclose(fast.values[:, 1], 0, atol=1e-7)
 
 
 def test_columns_of_the_background_in_another_order(pipeline):
