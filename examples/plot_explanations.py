@@ -218,6 +218,7 @@ figure = shap.plots.force(
     show=False,
 )
 figure.axes[0].set_position([0.08, -0.2, 0.84, 0.9])  # room for the numbers above
+figure.axes[0].set_xticks([1000, 1500, 2000])
 
 # %%
 # A column of strings, as dots. The centre has two levels: with and without a balcony.

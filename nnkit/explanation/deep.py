@@ -219,7 +219,7 @@ def _softmax_apart(output: Any) -> Any:
     """Return the same output, with the softmax that it ends in taken apart, if it can be."""
     import keras
 
-    layer = output_layer(output)
+    layer: Any = output_layer(output)
     if isinstance(layer, keras.layers.Softmax):
         return _softmax(layer.input) if layer.axis == -1 else output
     if getattr(layer, "activation", None) is not keras.activations.softmax:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -83,16 +83,12 @@ def make_subject(
     is_transformed = _is_transformed(arguments.players)
     names = None
     if is_transformed and isinstance(estimator, Pipeline):
-        front = Front.of(estimator)
         names = _names_out(estimator)
-        X = front.transformed(X)
-        background = None if background is None else front.transformed(background)
-        estimator = front.final
+        estimator, X, background = _behind_transformers(estimator, X, background)
     table, layout = flat_table(X, "X")
     check_columns(estimator, table)
-    is_own = callable(output.predicts)
     front = Front.of(estimator, is_raw=output.predicts == "network")
-    of_background = partial(
+    given = partial(
         choose_background,
         estimator,
         table,
@@ -101,23 +97,22 @@ def make_subject(
         arguments.max_background,
         arguments.seed,
     )
-    chosen = of_background(may_be_kept=not is_own)
     encoded = None
-    if not is_own:
+    chosen = given(may_be_kept=not callable(output.predicts))
+    if not callable(output.predicts):
         encoded = encoded_rows(front, table, layout, chosen, arguments.seed)
-    if encoded is None and chosen.raw is None:
-        chosen = of_background(may_be_kept=False)
     if is_transformed and encoded is not None and front.all_transformers:
         # The columns that the network sees.
         players = Players(_names_of_cells(front), np.arange(len(encoded.sources)))
-        return _of_encoded(output, players, players.of_column, encoded, chosen, encoded.X)
+        return _of_encoded(output, players, encoded, players.of_column, chosen, encoded.X)
     players = _players(arguments, table, layout)
-    if is_transformed and names is not None:
-        players = Players(names, players.of_column)
+    if names is not None:
+        players = replace(players, names=names)
     data = displayed_data(table, players, layout.column_names(table))
     if encoded is not None:
-        of_encoded = players.of_column[encoded.sources]
-        return _of_encoded(output, players, of_encoded, encoded, chosen, data)
+        of_column = players.of_column[encoded.sources]
+        return _of_encoded(output, players, encoded, of_column, chosen, data)
+    chosen = chosen if chosen.raw is not None else given(may_be_kept=False)
     hybrids = TableHybrids(
         lambda rows: output.predictions(estimator, layout.restored(rows)),
         table,
@@ -125,22 +120,28 @@ def make_subject(
         players.of_column,
         len(players),
     )
-    return Subject(
-        players, data, chosen, hybrids, None, players.of_column, front.function is not None
-    )
+    is_of_network = front.function is not None
+    return Subject(players, data, chosen, hybrids, None, players.of_column, is_of_network)
+
+
+def _behind_transformers(estimator: Pipeline, X: Any, background: Any) -> tuple[Any, Any, Any]:
+    """Return the last step of a pipeline, with rows as it takes them."""
+    front = Front.of(estimator)
+    background = None if background is None else front.transformed(background)
+    return front.final, front.transformed(X), background
 
 
 def _of_encoded(
     output: Output,
     players: Players,
-    of_encoded: np.ndarray,
     encoded: EncodedRows,
+    of_column: np.ndarray,
     background: Background,
     data: np.ndarray,
 ) -> Subject:
-    hybrids = encoded.front.hybrids(output, encoded.X, encoded.background, of_encoded, len(players))
+    hybrids = encoded.front.hybrids(output, encoded.X, encoded.background, of_column, len(players))
     is_of_network = encoded.front.function is not None
-    return Subject(players, data, background, hybrids, encoded, of_encoded, is_of_network)
+    return Subject(players, data, background, hybrids, encoded, of_column, is_of_network)
 
 
 def _players(arguments: Arguments, table: Any, layout: Layout) -> Players:
