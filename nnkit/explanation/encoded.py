@@ -123,7 +123,13 @@ class EncodedRows:
 
 
 def encoded_rows(
-    front: Front, X: Any, layout: Layout, background: Background, seed: int
+    front: Front,
+    X: Any,
+    layout: Layout,
+    background: Background,
+    seed: int,
+    *,
+    has_cells: bool = False,
 ) -> EncodedRows | None:
     """Return encoded rows if the preprocessing acts column by column.
 
@@ -139,6 +145,8 @@ def encoded_rows(
         The background rows.
     seed : int
         Seeds the hybrids that the check is made on.
+    has_cells : bool, default=False
+        Whether encoded columns play themselves, whatever they are made from.
 
     Returns
     -------
@@ -155,8 +163,11 @@ def encoded_rows(
     transformers = front.all_transformers
     if front.function is None and not transformers:
         return None
-    sources = _sources(front, X, layout)
-    if sources is None or max(len(X), 1) * len(sources) > _MAX_CELLS:
+    if has_cells and front.function is not None:
+        sources: np.ndarray | None = np.arange(front.function.n_cells)
+    else:
+        sources = _sources(front, X, layout)
+    if sources is None or len(X) * len(sources) > _MAX_CELLS:
         return None
     X_encoded = front.encoded(front.transformed(layout.restored(X)))
     if background.raw is None:
@@ -164,9 +175,11 @@ def encoded_rows(
         pool = X
     else:
         background_encoded = front.encoded(front.transformed(layout.restored(background.raw)))
-        pool = _stacked(X, background.raw)
+        pool = X if has_cells else _stacked(X, background.raw)
     if X_encoded.shape[1] != len(sources) or background_encoded.shape[1] != len(sources):
         return None
+    if has_cells:
+        return EncodedRows(front, X_encoded, background_encoded, sources)
     if transformers and not is_columnwise(
         lambda table: np.asarray(front.encoded(front.transformed(table))), sources, pool, seed=seed
     ):

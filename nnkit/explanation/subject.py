@@ -80,10 +80,9 @@ def make_subject(
     ValueError
         If X or the background is not what the estimator takes, or there are no such players.
     """
-    is_transformed = _is_transformed(arguments.players)
-    names = None
-    if is_transformed and isinstance(estimator, Pipeline):
-        names = _names_out(estimator)
+    has_cells, names = _is_transformed(arguments.players), None
+    if has_cells and isinstance(estimator, Pipeline):
+        has_cells, names = False, _names_out(estimator)
         estimator, X, background = _behind_transformers(estimator, X, background)
     table, layout = flat_table(X, "X")
     check_columns(estimator, table)
@@ -100,8 +99,8 @@ def make_subject(
     encoded = None
     chosen = given(may_be_kept=not callable(output.predicts))
     if not callable(output.predicts):
-        encoded = encoded_rows(front, table, layout, chosen, arguments.seed)
-    if is_transformed and encoded is not None and front.all_transformers:
+        encoded = encoded_rows(front, table, layout, chosen, arguments.seed, has_cells=has_cells)
+    if has_cells and encoded is not None and front.all_transformers:
         # The columns that the network sees.
         players = Players(_names_of_cells(front), np.arange(len(encoded.sources)))
         return _of_encoded(output, players, encoded, players.of_column, chosen, encoded.X)
