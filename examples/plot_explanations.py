@@ -217,7 +217,7 @@ figure = shap.plots.force(
     figsize=(11, 3),
     show=False,
 )
-figure.axes[0].set_position([0.08, -0.2, 0.84, 0.9])  # room for the numbers above
+figure.axes[0].set_position([0.08, -0.15, 0.84, 0.8])  # room for the numbers above
 figure.axes[0].set_xticks([1000, 1500, 2000])
 
 # %%

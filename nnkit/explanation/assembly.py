@@ -32,6 +32,7 @@ def explanation_of_rows(
     """
     n_outputs = len(found.base)
     values, errors = (subject.players.in_shape(part) for part in (found.values, found.errors))
+    is_by_player = subject.players.row_shape is None or found.values.ndim > 3
     base_values = np.tile(found.base, (len(values), 1))
     if n_outputs == 1:
         values, errors, base_values = values[..., 0], errors[..., 0], base_values[:, 0]
@@ -39,7 +40,7 @@ def explanation_of_rows(
         values,
         base_values=base_values,
         data=subject.data,
-        feature_names=subject.players.names if subject.players.row_shape is None else None,
+        feature_names=subject.players.names if is_by_player else None,
         output_names=_names(output, n_outputs),
         error_std=errors,
         compute_time=seconds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +86,10 @@ def choose_background(
     if background is None:
         background, is_sample_of_x = layout.restored(X), True
         name, origin = "X", "of X itself"
+    if layout.kind == "inputs" and isinstance(background, Mapping):
+        # In the order of X: its columns are told apart by their place.
+        order = [key for key in layout.shapes if key in background]
+        background = {key: background[key] for key in [*order, *background]}
     flat, layout_of_background = flat_table(background, name)
     if layout_of_background.kind != layout.kind or (
         layout.kind != "table" and layout_of_background.shapes != layout.shapes

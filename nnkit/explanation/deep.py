@@ -182,7 +182,9 @@ def _composite(model: Any, estimator: KerasEstimator, output: str, units: _Units
     """Return a model with the explained units as its one output (n_rows, n_units)."""
     import keras
 
-    outputs = [_softmax_apart(part) for part in model.outputs]
+    begins = [_before_softmax(part) for part in model.outputs]
+    inputs = [keras.Input(tensor.shape[1:], dtype=tensor.dtype) for tensor, _ in begins]
+    outputs = [finish(part) for (_, finish), part in zip(begins, inputs, strict=True)]
     if output == "proba":
         outputs = [_probabilities(estimator._network.compiled.heads[0], outputs[0])]
     flat = [part if len(part.shape) == 2 else keras.layers.Flatten()(part) for part in outputs]
@@ -190,8 +192,12 @@ def _composite(model: Any, estimator: KerasEstimator, output: str, units: _Units
     if units.positions != list(range(joined.shape[1])):
         columns = [joined[:, position : position + 1] for position in units.positions]
         joined = columns[0] if len(columns) == 1 else keras.layers.Concatenate()(columns)
-    # shap takes the output of the last layer for that of the model.
-    return keras.Model(model.inputs, keras.layers.Activation("linear")(joined))
+    if len(begins) == 1 and joined is inputs[0]:
+        return keras.Model(model.inputs, model.outputs)
+    # A model of its own, whose names do not meet those of the network. It is the last layer, whose
+    # output shap takes for that of the whole.
+    tail = keras.Model(inputs, joined, name="nnkit_explained")
+    return keras.Model(model.inputs, tail([tensor for tensor, _ in begins]))
 
 
 def _probabilities(head: Any, outputs: Any) -> Any:
@@ -215,19 +221,25 @@ def _softmax(logits: Any) -> Any:
     return powers / keras.ops.sum(powers, axis=-1, keepdims=True)
 
 
-def _softmax_apart(output: Any) -> Any:
-    """Return the same output, with the softmax that it ends in taken apart, if it can be."""
+def _before_softmax(output: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Return the tensor before the softmax that an output ends in, and what makes it from that."""
     import keras
 
     layer: Any = output_layer(output)
-    if isinstance(layer, keras.layers.Softmax):
-        return _softmax(layer.input) if layer.axis == -1 else output
-    if getattr(layer, "activation", None) is not keras.activations.softmax:
-        return output
-    if isinstance(layer, keras.layers.Activation):
-        return _softmax(layer.input)
-    if type(layer) is not keras.layers.Dense:
-        return output
+    is_softmax = getattr(layer, "activation", None) is keras.activations.softmax
+    if isinstance(layer, keras.layers.Softmax) and layer.axis == -1:
+        return layer.input, _softmax
+    if is_softmax and isinstance(layer, keras.layers.Activation):
+        return layer.input, _softmax
+    if is_softmax and type(layer) is keras.layers.Dense:
+        return layer.input, lambda hidden: _softmax(_linear_like(layer)(hidden))
+    return output, lambda same: same
+
+
+def _linear_like(layer: Any) -> Any:
+    """Return a dense layer with the weights of another and no activation."""
+    import keras
+
     # Other initializers would draw from a global random state.
     linear = keras.layers.Dense(
         layer.units,
@@ -235,9 +247,9 @@ def _softmax_apart(output: Any) -> Any:
         kernel_initializer="zeros",
         dtype=layer.dtype_policy,
     )
-    logits = linear(layer.input)
+    linear.build(layer.input.shape)
     linear.set_weights(layer.get_weights())
-    return _softmax(logits)
+    return linear
 
 
 # shap's part

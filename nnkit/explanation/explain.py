@@ -55,7 +55,8 @@ def explain(
         A fitted classifier, regressor or pipeline, or a search over them.
     X : DataFrame, array-like of shape (n_samples, ...), dict of these, or texts
         The rows to explain, as the estimator takes them: a table, images or sequences, the inputs
-        of a network by name, or a list, array or Series of texts.
+        of a network by name, or a list, array or Series of texts. A table of polars is explained
+        as one of pandas.
     background : DataFrame, array-like or dict, default=None
         Rows that stand for "not knowing" a column, usually training rows, of the kind of X.
         None takes the rows that the estimator keeps in ``background_``, as nnkit's do, also as

@@ -101,7 +101,7 @@ class Layout:
             return table.reshape(len(table), *self.row_shape)
         ends = np.cumsum([part.n_cells for part in self.parts])[:-1]
         return {
-            part.name: columns.reshape(len(table), *part.row_shape).astype(part.dtype)
+            part.name: _in_dtype(columns, part.dtype).reshape(len(table), *part.row_shape)
             for part, columns in zip(self.parts, np.split(table, ends, axis=1), strict=True)
         }
 
@@ -140,6 +140,13 @@ def flat_table(X: Any, name: str) -> tuple[Any, Layout]:
     if isinstance(table, pd.DataFrame):
         return table, Layout("table")
     return table, Layout("table", (Part("x", table.shape[1:], table.dtype),))
+
+
+def _in_dtype(columns: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return numbers in a dtype, as they are if it is of integers and they are not."""
+    with np.errstate(invalid="ignore"):  # of missing values
+        typed = columns.astype(dtype)
+    return typed if dtype.kind == "f" or np.array_equal(typed, columns) else columns
 
 
 def _flat_inputs(X: Mapping[Any, Any], name: str) -> tuple[np.ndarray, Layout]:

@@ -65,14 +65,15 @@ class Players:
         Parameters
         ----------
         values : ndarray of shape (n_samples, n_players, n_outputs)
-            One value for each player.
+            One value for each player; or those of pairs, (n_samples, n_players, n_players,
+            n_outputs), which stay as they are.
 
         Returns
         -------
         values : ndarray of shape (n_samples, n_players, n_outputs) or (n_samples, ..., n_outputs)
             In the shape of a row if the players are regions of it.
         """
-        if self.row_shape is None:
+        if self.row_shape is None or values.ndim > 3:
             return values
         sizes = np.bincount(self.of_column)
         shared = values / sizes[:, np.newaxis]

@@ -105,7 +105,7 @@ def check_table(X: Any, name: str) -> Any:
     Returns
     -------
     X_checked : DataFrame or ndarray of shape (n_samples, n_features)
-        The table itself where it is one or the other.
+        The table itself where it is one or the other; one of polars as a DataFrame of pandas.
 
     Raises
     ------
@@ -113,6 +113,9 @@ def check_table(X: Any, name: str) -> Any:
         If it is not two-dimensional, is sparse, has no rows or columns, or has a column name
         twice.
     """
+    if type(X).__module__.partition(".")[0] == "polars" and hasattr(X, "columns"):
+        # Column by column: polars' own way needs pyarrow.
+        X = pd.DataFrame({column: X[column].to_numpy() for column in X.columns})
     if isinstance(X, pd.DataFrame):
         repeated = X.columns[X.columns.duplicated()].unique().tolist()
         if repeated:

@@ -192,6 +192,18 @@ def test_images_and_several_inputs_keep_the_order_of_cells():
     assert np.flatnonzero(found).tolist() == [is_left]
 
 
+def test_names_of_layers_do_not_matter():
+    def build(meta):
+        x = inputs = keras.Input(meta.X_shape_[1:], name="input_layer")
+        for position in range(12):
+            suffix = f"_{position}" if position else ""
+            x = keras.layers.Dense(3, name=f"dense{suffix}")(x)
+            x = keras.layers.Activation("relu", name=f"activation{suffix}")(x)
+        return keras.Model(inputs, keras.layers.Dense(3, activation="softmax", name="exp")(x))
+
+    assert explained(classification(build, 3)).values.shape == (4, 4, 3)
+
+
 def test_small_calls_give_the_same_values():
     reg = regression(mlp(), n_members=2)
     finished = []

@@ -100,11 +100,23 @@ def test_what_is_not_a_table_is_refused(X, message):
         check_table(X, "X")
 
 
-def test_a_frame_of_another_library_is_refused():
+def test_a_frame_of_polars_becomes_one_of_pandas():
     polars = pytest.importorskip("polars")
 
+    frame = check_table(polars.DataFrame({"a": [1.5, None], "text": ["x", None]}), "X")
+
+    assert isinstance(frame, pd.DataFrame)
+    assert frame["a"].tolist()[0] == 1.5
+    assert frame["text"].tolist()[0] == "x"
+    assert frame.isna().sum().tolist() == [1, 1]
+
+
+def test_a_frame_of_another_library_is_refused():
+    class Frame:
+        columns = ("a",)
+
     with pytest.raises(ValueError, match=r"X must be a pandas DataFrame.*Use its to_pandas"):
-        check_table(polars.DataFrame({"a": [1]}), "X")
+        check_table(Frame(), "X")
 
 
 def test_backgrounds_with_other_columns_are_refused(frame):

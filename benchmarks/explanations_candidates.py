@@ -1,0 +1,288 @@
+"""Ways to explain the rows of a table of 30 columns, nnkit's and shap's, and what they took."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import shap
+import tensorflow as tf
+
+import nnkit
+from benchmarks.networks import breast_cancer
+
+N_PERMUTATIONS = (1, 2, 4, 8)
+COMPILED, BY_KERAS = "predict_proba", "model_.predict"
+N_CALLS_OF_FLOOR = 5
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured.
+
+    Parameters
+    ----------
+    n_rows, n_background : int
+        Explained rows and background rows.
+    n_repeats : int
+        Rounds in which the fast candidates are timed.
+    n_reference : int
+        Permutations for each background row in either half of the reference.
+    n_some, n_few, n_least : int
+        Rows that slower candidates get: those with the compiled predictor, shap's Permutation with
+        Keras' predict, and its Kernel with that.
+    """
+
+    n_rows: int = 200
+    n_background: int = 100
+    n_repeats: int = 5
+    n_reference: int = 60
+    n_some: int = 20
+    n_few: int = 5
+    n_least: int = 2
+
+
+class Subject:
+    """A network, the rows to explain, and the background.
+
+    Parameters
+    ----------
+    sizes : Sizes
+    """
+
+    def __init__(self, sizes):
+        X, y = breast_cancer()
+        order = np.random.default_rng(0).permutation(len(X))
+        test, train = order[: sizes.n_rows], order[sizes.n_rows :]
+        self.rows, self.background = X[test], X[train[: sizes.n_background]]
+        self.classifier = nnkit.KerasClassifier(
+            "mlp",
+            model__units=(64, 64),
+            n_members=1,
+            encoder=None,
+            calibration=None,
+            epochs=50,
+            batch_size=32,
+            random_state=0,
+        ).fit(X[train], y[train])
+        self.accuracy = self.classifier.score(self.rows, y[test])
+        self._network_alone = tf.function(
+            lambda x: self.classifier.model_(x, training=False),
+            input_signature=[tf.TensorSpec((None, X.shape[1]), tf.float32)],
+        )
+        # What is timed without a first call of its own shall not compile either.
+        self._network_alone(tf.constant(self.background))
+        self.predictor(BY_KERAS)(self.background)
+
+    def predictor(self, name):
+        """Return a function from rows to the probability of label 1."""
+        if name == COMPILED:
+            return lambda z: self.classifier.predict_proba(z)[:, 1]
+        return lambda z: self.classifier.model_.predict(z, verbose=0)[:, 0]
+
+    def floors(self, n_rows):
+        """Return the seconds of a row in a call of many, by predict_proba and by TensorFlow alone.
+
+        Parameters
+        ----------
+        n_rows : int
+            How many rows go through the network at once.
+        """
+        rows = np.resize(self.rows, (n_rows, self.rows.shape[1]))
+        on_device = tf.constant(rows)
+        predicting = _median_seconds(lambda: self.classifier.predict_proba(rows))
+        alone = _median_seconds(lambda: self._network_alone(on_device).numpy())
+        return np.array([predicting, alone]) / n_rows
+
+
+class Counting:
+    """A predictor that remembers how many rows it was called with.
+
+    Parameters
+    ----------
+    predict : callable
+    """
+
+    def __init__(self, predict):
+        self.predict = predict
+        self.sizes = []
+
+    def __call__(self, rows):
+        """Return the predictions."""
+        self.sizes.append(len(rows))
+        return self.predict(rows)
+
+
+@dataclass
+class Candidate:
+    """A way to explain rows, and what was measured of it.
+
+    Parameters
+    ----------
+    name : str
+    run : callable
+        Takes rows, a seed and a predictor, and returns values (n_rows, n_columns).
+    n_rows : int
+        How many rows it gets.
+    predictor : callable, str or None
+        What is explained; None for what differentiates the network.
+    n_permutations : int or None, default=None
+        Of nnkit's estimates by permutations.
+    is_own, is_slow : bool, default=False
+        Whether it is nnkit's, and whether it is timed once, with no first call of its own.
+
+    Attributes
+    ----------
+    first : float or None
+        Seconds of the first call.
+    seconds : list of float
+        Of later calls.
+    values : dict of int to ndarray
+        By seed.
+    floor_ratios : list of ndarray of shape (2,)
+        Seconds over those of the forward rows, as `Subject.floors` has them.
+    floors : list of ndarray of shape (2,)
+        Those.
+    forward_rows, call_rows : float and int, or None
+        Rows predicted for each explained row, and at most in one call.
+    """
+
+    name: str
+    run: Callable[..., np.ndarray]
+    n_rows: int
+    predictor: Any = None
+    n_permutations: int | None = None
+    is_own: bool = False
+    is_slow: bool = False
+    first: float | None = None
+    seconds: list[float] = field(default_factory=list)
+    values: dict[int, np.ndarray] = field(default_factory=dict)
+    floor_ratios: list[np.ndarray] = field(default_factory=list)
+    floors: list[np.ndarray] = field(default_factory=list)
+    forward_rows: float | None = None
+    call_rows: int | None = None
+
+    @property
+    def seconds_per_row(self):
+        """The median seconds of an explained row."""
+        return statistics.median(self.seconds) / self.n_rows
+
+    def error(self, reference, n_rows=None):
+        """Return the error on the first rows relative to the reference, a mean over the seeds."""
+        at = slice(n_rows or self.n_rows)
+        errors = [relative(values[at], reference[at]) for values in self.values.values()]
+        return statistics.fmean(errors)
+
+    def time(self, subject, seed, is_first=False):
+        """Explain once, and take down what that took, between two looks at the floor."""
+        before = self._floors(subject)
+        rows = subject.rows[: self.n_rows]
+        start = time.perf_counter()
+        values = self.run(rows, seed, self.predictor)
+        seconds = time.perf_counter() - start
+        if is_first:
+            self.first = seconds
+            return
+        self.seconds.append(seconds)
+        self.values[seed] = values.reshape(rows.shape)
+        if before is not None:
+            floors = (before + self._floors(subject)) / 2
+            self.floors.append(floors)
+            self.floor_ratios.append(seconds / (self.n_rows * self.forward_rows * floors))
+
+    def _floors(self, subject):
+        if self.n_permutations is None or self.call_rows is None:
+            return None
+        return subject.floors(self.call_rows)
+
+    def count(self, subject, n_rows):
+        """Take down how many rows are predicted for an explained row, and in one call."""
+        if self.predictor is None:
+            return
+        counting = Counting(subject.predictor(COMPILED))
+        self.run(subject.rows[:n_rows], 1, counting)
+        # The background is predicted once for all rows, or with each.
+        n_once = len(subject.background) if self.is_own else 0
+        self.forward_rows = (sum(counting.sizes) - n_once) / n_rows
+        self.call_rows = max(counting.sizes)
+
+
+def candidates(subject, sizes):
+    """Return the candidates, nnkit's first; the very first call of all is one of nnkit's."""
+    background, classifier = subject.background, subject.classifier
+    n_rows = sizes.n_rows
+
+    def own(rows, seed, output, **arguments):
+        output = "auto" if output is None else output
+        found = nnkit.explain(
+            classifier, rows, background, output=output, random_state=seed, progress=False,
+            **arguments,
+        )  # fmt: skip
+        return found.values
+
+    def permutation(rows, seed, predict, max_evals):
+        masker = shap.maskers.Independent(background, max_samples=len(background))
+        explainer = shap.explainers.Permutation(predict, masker, seed=seed)
+        return explainer(rows, max_evals=max_evals, silent=True).values
+
+    def kernel(rows, seed, predict, **arguments):
+        np.random.seed(seed)
+        return shap.KernelExplainer(predict, background).shap_values(rows, silent=True, **arguments)
+
+    def gradient(rows, seed, _):
+        explainer = shap.GradientExplainer(classifier.model_, background)
+        return explainer.shap_values(rows, nsamples=200, rseed=seed)
+
+    def deep(rows, _, __):
+        return shap.DeepExplainer(classifier.model_, background).shap_values(rows)
+
+    found = [
+        Candidate(
+            f"nnkit, n_permutations={n}",
+            partial(own, method="permutation", n_permutations=n),
+            n_rows,
+            "auto",
+            n_permutations=n,
+            is_own=True,
+        )
+        for n in N_PERMUTATIONS
+    ]
+    found += [
+        Candidate(f"nnkit, method={name!r}", partial(own, method=name), n_rows, is_own=True)
+        for name in ("gradient", "integrated_gradients", "deep")
+    ]
+    games = {
+        "shap Permutation": partial(permutation, max_evals=500),
+        "shap Kernel": kernel,
+        "shap Kernel, l1_reg=0": partial(kernel, l1_reg=0),
+    }
+    for name, run in games.items():
+        n_slow = sizes.n_few if "Permutation" in name else sizes.n_least
+        keras, compiled = subject.predictor(BY_KERAS), subject.predictor(COMPILED)
+        found += [
+            Candidate(f"{name}, {BY_KERAS}", run, n_slow, keras, is_slow=True),
+            Candidate(f"{name}, {COMPILED}", run, sizes.n_some, compiled),
+        ]
+    long = partial(permutation, max_evals=5000)
+    name = f"shap Permutation, max_evals=5000, {COMPILED}"
+    found.append(Candidate(name, long, sizes.n_some, subject.predictor(COMPILED)))
+    found.append(Candidate("shap Gradient, nsamples=200", gradient, n_rows))
+    found.append(Candidate("shap Deep", deep, n_rows))
+    return found
+
+
+def relative(values, reference):
+    """Return the norm of the difference over that of the reference."""
+    return np.linalg.norm(values - reference) / np.linalg.norm(reference)
+
+
+def _median_seconds(function):
+    seconds = []
+    for _ in range(N_CALLS_OF_FLOOR):
+        start = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)

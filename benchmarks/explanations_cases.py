@@ -1,0 +1,317 @@
+"""Sections of the page about explanations: all coalitions, mixed columns, and other inputs."""
+
+import statistics
+import time
+
+import numpy as np
+import pandas as pd
+import shap
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, scale
+
+import nnkit
+from benchmarks.figures import in_rounds, number
+
+NUMBERS, STRINGS = ["age", "income", "years"], ["town", "work", "channel"]
+GOOD, BAD = ["clean", "quiet", "kind", "good"], ["dirty", "loud", "rude", "bad"]
+OTHER = ["the", "a", "room", "was", "and", "staff", "food", "near"]
+
+
+def table(columns, rows):
+    """Return a Markdown table of texts."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+class Timings:
+    """Explanations by name of candidate, with their seconds.
+
+    Parameters
+    ----------
+    candidates : dict of str to (callable, int)
+        What returns values, from a number of rows, and how many rows it gets.
+    slow : collection of str, default=()
+        Those that are timed once, without a first call.
+    n_repeats : int, default=5
+        Rounds for the others.
+    """
+
+    def __init__(self, candidates, slow=(), n_repeats=5):
+        self.values = {}
+        self.n_rows = {name: n_rows for name, (_, n_rows) in candidates.items()}
+        self._seconds = {name: [] for name in candidates}
+        fast = [name for name in candidates if name not in slow]
+        self.first = dict.fromkeys(candidates)
+        for name in fast:
+            self.first[name] = self._timed(name, *candidates[name])
+        for _, name in in_rounds(fast, n_repeats):
+            self._seconds[name].append(self._timed(name, *candidates[name]))
+        for name in slow:
+            self._seconds[name].append(self._timed(name, *candidates[name]))
+
+    def _timed(self, name, run, n_rows):
+        start = time.perf_counter()
+        values = run(n_rows)
+        seconds = time.perf_counter() - start
+        self.values[name] = np.asarray(values)
+        return seconds
+
+    def per_row(self, name):
+        """Return the median seconds of an explained row."""
+        return statistics.median(self._seconds[name]) / self.n_rows[name]
+
+    def ratio(self, name, reference):
+        """Return how many times as long as another a candidate takes, as text."""
+        return number(self.per_row(name) / self.per_row(reference), 2)
+
+    def difference(self, name, reference):
+        """Return the largest difference from the values of another, on the rows of both."""
+        n_rows = min(self.n_rows[name], self.n_rows[reference])
+        return np.abs(self.values[name][:n_rows] - self.values[reference][:n_rows]).max()
+
+    def table(self, reference):
+        """Return the table of all candidates beside one of them.
+
+        Parameters
+        ----------
+        reference : str
+            Its name.
+        """
+        rows = []
+        for name in self.n_rows:
+            is_other = name != reference
+            times = f" ({self.ratio(name, reference)}×)" if is_other else ""
+            first = self.first[name]
+            rows.append(
+                [
+                    name,
+                    number(self.per_row(name) * 1e3) + times,
+                    "–" if first is None else number(first),
+                    str(self.n_rows[name]),
+                    f"{self.difference(name, reference):.1e}" if is_other else "",
+                ]
+            )
+        columns = ["", "a row (ms)", "first call (s)", "rows", "largest difference"]
+        return table(columns, rows)
+
+
+def _mlp(**parameters):
+    return nnkit.KerasClassifier(
+        "mlp",
+        **{
+            "model__units": (64, 64),
+            "epochs": 30,
+            "batch_size": 32,
+            "random_state": 0,
+            **parameters,
+        },
+    )
+
+
+def ten_columns(sizes):
+    """Return the section about all coalitions of ten columns."""
+    X, y = load_diabetes(return_X_y=True)
+    X = scale(X).astype(np.float32)
+    classifier = _mlp(encoder=None, calibration=None, n_members=1).fit(X, y > np.median(y))
+    order = np.random.default_rng(0).permutation(len(X))
+    background, rows = X[order[: sizes.n_background]], X[order[sizes.n_background :]]
+
+    def own(n_rows):
+        explained = rows[:n_rows]
+        return nnkit.explain(
+            classifier, explained, background, method="exact", progress=False
+        ).values
+
+    def exact(predict):
+        def run(n_rows):
+            masker = shap.maskers.Independent(background, max_samples=len(background))
+            explainer = shap.explainers.Exact(predict, masker)
+            return explainer(rows[:n_rows], silent=True).values
+
+        return run
+
+    mine, compiled, by_keras = (
+        "nnkit, method='exact'",
+        "shap Exact, predict_proba",
+        "shap Exact, model_.predict",
+    )
+    timings = Timings(
+        {
+            mine: (own, sizes.n_some),
+            compiled: (exact(lambda z: classifier.predict_proba(z)[:, 1]), sizes.n_some),
+            by_keras: (
+                exact(lambda z: classifier.model_.predict(z, verbose=0)[:, 0]),
+                sizes.n_least,
+            ),
+        },
+        slow=[by_keras],
+        n_repeats=sizes.n_repeats,
+    )
+    return f"""## All coalitions of ten columns
+
+The probability that the target of the diabetes data (10 columns, scaled) is above its median, by
+the network 10-64-64-1; {len(background)} background rows, so that a row needs {1022 * len(background):,} predictions.
+
+{timings.table(mine)}
+
+How to read: milliseconds of an explained row, in brackets how many times as long as nnkit; and the
+largest difference from nnkit's values.
+
+- With the compiled predictor shap's Exact takes {timings.ratio(compiled, mine)} times as long as nnkit, with Keras' predict {timings.ratio(by_keras, mine)}
+  times. The values agree up to rounding: {timings.difference(compiled, mine):.1e}.
+"""
+
+
+def mixed_rows(n_samples):
+    """Return a table of three columns of numbers with gaps and three of strings, and labels."""
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.normal(size=(n_samples, 3)), columns=NUMBERS)
+    towns, works = ["Bern", "Graz", "Lyon", "Oslo", "Porto"], ["none", "part", "full", "own"]
+    for name, known in zip(STRINGS, [towns, works, ["shop", "phone", "web"]], strict=True):
+        rows[name] = rng.choice(known, size=n_samples)
+    score = rows["age"] * (rows["town"] == "Oslo") + rows["income"] - (rows["work"] == "none")
+    y = (score + 0.5 * rng.normal(size=n_samples) > 0).astype(int)
+    is_missing = rng.random((n_samples, 3)) < 0.1
+    rows[NUMBERS] = rows[NUMBERS].mask(is_missing)
+    return rows, y
+
+
+def mixed_pipeline():
+    """Return a pipeline from such a table to a network."""
+    numeric = make_pipeline(SimpleImputer(), StandardScaler())
+    strings = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    columns = make_column_transformer((numeric, NUMBERS), (strings, STRINGS))
+    return make_pipeline(columns, _mlp(encoder=None, calibration=None, n_members=1))
+
+
+def mixed_columns(sizes):
+    """Return the section about a pipeline of numbers and strings."""
+    X, y = mixed_rows(600)
+    pipeline = mixed_pipeline().fit(X, y)
+    background, rows = X.iloc[: sizes.n_background], X.iloc[sizes.n_background :]
+    dtypes = X.dtypes.to_dict()
+
+    def probability(frame):
+        return pipeline.predict_proba(frame)[:, 1]
+
+    def own(n_rows, output="auto"):
+        explained = rows.iloc[:n_rows]
+        found = nnkit.explain(
+            pipeline, explained, background, method="exact", output=output, progress=False
+        )
+        return found.values
+
+    def kernel(n_rows):
+        def predict(z):
+            return probability(pd.DataFrame(z, columns=X.columns).astype(dtypes))
+
+        explainer = shap.KernelExplainer(predict, background)
+        return explainer.shap_values(rows.iloc[:n_rows], l1_reg=0, silent=True)
+
+    mine, whole, peer = (
+        "nnkit, transformed columns",
+        "nnkit, whole rows",
+        "shap Kernel, l1_reg=0, a lambda with a DataFrame",
+    )
+    timings = Timings(
+        {
+            mine: (own, sizes.n_rows),
+            whole: (lambda n_rows: own(n_rows, probability), sizes.n_some),
+            peer: (kernel, sizes.n_some),
+        },
+        n_repeats=sizes.n_repeats,
+    )
+    return f"""## Columns of numbers and strings
+
+Six raw columns, three of numbers with gaps and three of strings, through a `ColumnTransformer`
+(imputing and scaling, one-hot) to a network; all coalitions, {len(background)} background rows.
+
+{timings.table(mine)}
+
+How to read: as above. The first goes by itself the way of the columns that the network sees; the
+second, which `output=lambda rows: pipeline.predict_proba(rows)[:, 1]` asks for, mixes whole rows
+and sends them through the pipeline, as does the third, which takes all coalitions of so few
+columns.
+
+- The way through transformed columns gives the same values, up to {timings.difference(whole, mine):.1e}, in {number(timings.per_row(mine) * 1e3)} ms a row:
+  whole rows take {timings.ratio(whole, mine)} times as long, shap's Kernel {timings.ratio(peer, mine)} times.
+"""
+
+
+def _convolutional():
+    import keras
+
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(8, 3, activation="relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+def _reviews(n_samples):
+    """Return texts of twelve words, and whether they say more good than bad."""
+    rng = np.random.default_rng(0)
+    words = rng.choice([*GOOD, *BAD, *OTHER], size=(n_samples, 12))
+    merits = np.isin(words, GOOD).sum(axis=1)
+    faults = np.isin(words, BAD).sum(axis=1)
+    return [" ".join(text) for text in words], (merits > faults).astype(int)
+
+
+def other_inputs(sizes):
+    """Return the section about interactions, images and words."""
+    X, y = mixed_rows(600)
+    pipeline = mixed_pipeline().fit(X, y)
+    digits, labels = load_digits(return_X_y=True)
+    images = (digits.reshape(-1, 8, 8, 1) / 16).astype(np.float32)
+    images_classifier = nnkit.KerasClassifier(_convolutional, epochs=10, random_state=0)
+    images_classifier.fit(images, labels)
+    texts, is_good = _reviews(600)
+    texts_classifier = make_pipeline(TfidfVectorizer(), _mlp()).fit(texts, is_good)
+    at = sizes.n_background
+
+    def interactions(n_rows):
+        found = nnkit.explain(
+            pipeline, X.iloc[at : at + n_rows], X.iloc[:at], interactions=True, progress=False
+        )
+        return found.values
+
+    def patches(n_rows):
+        found = nnkit.explain(
+            images_classifier,
+            images[at : at + n_rows],
+            images[:at],
+            players="patches",
+            patch=(2, 2),
+            progress=False,
+        )
+        return found.values
+
+    def words(n_rows):
+        found = nnkit.explain(texts_classifier, texts[:n_rows], progress=False)
+        return [values.sum() for values in found.values]
+
+    cases = {
+        "interactions of 6 raw columns, all coalitions": (interactions, sizes.n_some),
+        "images (8, 8, 1), 10 labels, 16 patches, permutations": (patches, sizes.n_some),
+        "words of texts of 12 words, tf-idf, permutations": (words, sizes.n_some),
+    }
+    timings = Timings(cases, n_repeats=sizes.n_repeats)
+    rows = [
+        [name, number(timings.per_row(name) * 1e3), number(timings.first[name]), str(n_rows)]
+        for name, (_, n_rows) in cases.items()
+    ]
+    return f"""## Interactions, images and words
+
+{table(["", "a row (ms)", "first call (s)", "rows"], rows)}
+
+How to read: milliseconds of an explained row, image or text by `nnkit.explain`, {at} background
+rows. The pipeline is that of the section above; the images are digits, of which a small convolution
+gives ten probabilities, all explained at once; the texts go through `TfidfVectorizer` to a network.
+"""
