@@ -24,10 +24,13 @@ From there to values:
 - ``exact``: Shapley values and interactions by all coalitions.
 - ``permutation``: Shapley values by paired antithetic permutations, with standard errors.
 - ``words``: Shapley values of the words of texts.
-- ``gradient``, ``deep``: values from derivatives of the network.
+- ``values``: hands a subject to a game, or to derivatives of its network.
+- ``gradient``, ``lines``: attributions by gradients, and the points they are taken at.
+- ``deep``: attributions by shap's DeepExplainer, inside a guard.
 
 And to the user:
 
+- ``assembly``: from values to explanations, in the shapes that the plots of shap take.
 - ``result``: a ``shap.Explanation`` with a summary for notebooks.
 - ``importance``: mean absolute values of players, with standard errors.
 - ``progress``: a progress bar, which only long work shows.

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["GRADIENT_METHODS", "Arguments", "seed_of"]
+from nnkit.explanation.gradient import GRADIENT_METHODS
 
-GRADIENT_METHODS = ("gradient", "integrated_gradients", "saliency", "deep")
-METHODS = ("auto", "exact", "permutation", *GRADIENT_METHODS)
+__all__ = ["Arguments", "seed_of"]
+
+METHODS = ("auto", "exact", "permutation", *GRADIENT_METHODS, "deep")
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Arguments:
                 f"interactions=True goes through all coalitions, which method={method!r} does "
                 "not. Use method='exact' or leave it out."
             )
-        if self.layer is not None and method not in GRADIENT_METHODS[:-1]:
+        if self.layer is not None and method not in GRADIENT_METHODS:
             raise ValueError(
                 f"layer={self.layer!r} has no effect on method={method!r}. Leave it out, or use "
                 "method='gradient'."
@@ -93,7 +94,7 @@ class Arguments:
     @property
     def is_gradient(self) -> bool:
         """Whether the values follow from derivatives of the network."""
-        return self.method in GRADIENT_METHODS
+        return self.method in (*GRADIENT_METHODS, "deep")
 
 
 def seed_of(random_state: Any) -> int:

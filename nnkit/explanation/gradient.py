@@ -11,16 +11,14 @@ import numpy as np
 
 from nnkit.estimators.network_function import NetworkFunction
 from nnkit.explanation.lines import Lines
+from nnkit.explanation.outputs import PROBA_MARGIN, log_odds
 
 if TYPE_CHECKING:
     from nnkit.training.gradients import Derivative, PathSums
 
-__all__ = ["GRADIENT_METHODS", "GradientResult", "gradient_values", "log_odds", "reader_of"]
+__all__ = ["GRADIENT_METHODS", "GradientResult", "gradient_values", "reader_of"]
 
 GRADIENT_METHODS = ("gradient", "integrated_gradients", "saliency")
-
-# As in nnkit.explain: probabilities of 0 and 1 have log-odds of about ±15.9.
-_MARGIN = float(np.finfo(np.float32).eps)
 
 # Outputs whose gradients are computed in one call.
 _MAX_DIRECTIONS = 8
@@ -212,18 +210,6 @@ def reader_of(function: NetworkFunction, output: str) -> NetworkFunction:
     return NetworkFunction(function.estimator, is_raw=output == "raw")
 
 
-def log_odds(proba: np.ndarray) -> np.ndarray:
-    """Return log(p / (1 - p)) of probabilities, which are clipped to [eps, 1 - eps] before.
-
-    Parameters
-    ----------
-    proba : ndarray
-        In [0, 1]; eps is that of float32.
-    """
-    inside = np.clip(proba, _MARGIN, 1.0 - _MARGIN)
-    return np.log(inside) - np.log1p(-inside)
-
-
 class _Explained:
     """The mean over members of what they read, or its log-odds, with gradients.
 
@@ -312,7 +298,7 @@ class _Explained:
 
 def _slope_of_log_odds(proba: np.ndarray) -> np.ndarray:
     """Return 1 / (p (1 - p)), and 0 where log-odds are clipped."""
-    is_inside = (proba > _MARGIN) & (proba < 1.0 - _MARGIN)
+    is_inside = (proba > PROBA_MARGIN) & (proba < 1.0 - PROBA_MARGIN)
     inside = np.where(is_inside, proba, 0.5)
     return np.where(is_inside, 1.0 / (inside * (1.0 - inside)), 0.0)
 

@@ -48,7 +48,7 @@ class Estimate:
     n_missed: int = 0
 
 
-def choose_method(arguments: Arguments, n_players: int) -> str:
+def choose_method(arguments: Arguments, n_players: int, *, are_words: bool = False) -> str:
     """Return the method that "auto" stands for, after a check of what was asked.
 
     Parameters
@@ -57,6 +57,8 @@ def choose_method(arguments: Arguments, n_players: int) -> str:
         What was asked for.
     n_players : int
         How many players there are.
+    are_words : bool, default=False
+        Whether they are the words of a text, which cannot be grouped.
 
     Raises
     ------
@@ -76,11 +78,13 @@ def choose_method(arguments: Arguments, n_players: int) -> str:
         )
     if method == "exact" and n_players > most:
         asked = "interactions=True" if arguments.interactions else "method='exact'"
+        remedy = "Group columns with players=."
+        if not arguments.interactions:
+            others = "." if are_words else ", or group columns with players=."
+            remedy = f"Use method='permutation'{others}"
         raise ValueError(
             f"{asked} takes at most {most} players, since it goes through 2**n_players "
-            f"coalitions. Got {n_players} players. "
-            + ("Group" if arguments.interactions else "Use method='permutation', or group")
-            + " columns with players=."
+            f"coalitions. Got {n_players} players. {remedy}"
         )
     return method
 

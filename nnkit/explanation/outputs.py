@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.network_function import NetworkFunction
 
-__all__ = ["Output", "choose_output", "last_step", "n_rows_of"]
+__all__ = ["PROBA_MARGIN", "Output", "choose_output", "last_step", "log_odds", "n_rows_of"]
 
 OUTPUTS = ("auto", "proba", "logit", "raw")
 
@@ -107,8 +107,7 @@ class Output:
         if self.labels is not None:
             outputs = self._by_class(outputs)
         if self.is_logit:
-            inside = np.clip(outputs, PROBA_MARGIN, 1 - PROBA_MARGIN)
-            outputs = np.log(inside) - np.log1p(-inside)
+            outputs = log_odds(outputs)
         return outputs if self.columns is None else outputs[:, self.columns]
 
     def _by_class(self, outputs: np.ndarray) -> np.ndarray:
@@ -142,6 +141,18 @@ class Output:
         if n_outputs == 1:
             return None
         return [f"output {i}" for i in range(n_outputs)]
+
+
+def log_odds(proba: np.ndarray) -> np.ndarray:
+    """Return log(p / (1 - p)) of probabilities, which are clipped to [eps, 1 - eps] before.
+
+    Parameters
+    ----------
+    proba : ndarray
+        In [0, 1]; eps is that of float32.
+    """
+    inside = np.clip(proba, PROBA_MARGIN, 1.0 - PROBA_MARGIN)
+    return np.log(inside) - np.log1p(-inside)
 
 
 def choose_output(estimator: Any, output: Any, classes: Any) -> Output:

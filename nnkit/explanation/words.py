@@ -129,7 +129,7 @@ def explain_words(
     words = [words_of(text) for text in texts]
     estimates = []
     for of_text in words:
-        method = choose_method(arguments, len(of_text))
+        method = choose_method(arguments, len(of_text), are_words=True)
         hybrids = WordHybrids(output, of_text)
         if of_text:
             estimates.append(estimate(Game(hybrids, arguments.batch_rows), method, arguments))

@@ -16,6 +16,9 @@
 - ``specifications``: what compiled functions take.
 - ``program``: training and validation as compiled functions of the state.
 - ``forward``: the forward pass, of rows or of hybrids of rows, as such a function.
+- ``readout``: probabilities or values in their units as functions of tensors.
+- ``gradients``: gradients of them by the inputs, summed along straight lines.
+- ``reach``: which layers a gradient cannot pass, and the network behind a layer.
 - ``paths``: which way a training takes; the one place that chooses.
 - ``runs``: a training's or a validation's rows on their way through a program.
 - ``many``: many fits at once, in threads or as one vectorised program.

@@ -11,8 +11,9 @@ import pytest
 
 from nnkit import KerasClassifier, KerasRegressor
 from nnkit.estimators.network_function import NetworkFunction
-from nnkit.explanation.gradient import gradient_values, log_odds
+from nnkit.explanation.gradient import gradient_values
 from nnkit.explanation.lines import Lines
+from nnkit.explanation.outputs import log_odds
 
 N_CELLS = 4
 

@@ -245,6 +245,8 @@ def test_interactions_of_patches(images):
     explanation = explain(classifier, X, background, interactions=True, **asked)
 
     assert explanation.values.shape == (3, 4, 4)
+    assert explanation.feature_names == [f"region {i}" for i in range(4)]
+    assert explanation[:2, "region 1"].shape == (2, 4)
     by_patch = region_values(explain(classifier, X, background, **asked).values, of_cell)
     np.testing.assert_allclose(explanation.values.sum(axis=2), by_patch[..., 0], atol=1e-12)
 
