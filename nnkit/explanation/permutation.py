@@ -120,25 +120,42 @@ class PathMoments:
         self.mean = np.zeros(shape)
         self.squares = np.zeros(shape)
 
-    def add(self, at: slice, pairs: slice, contributions: np.ndarray) -> None:
-        """Take in one more pair contribution, number ``count``, for some background rows.
+    def add(self, at: slice, first: int, contributions: np.ndarray) -> None:
+        """Take in contributions of further pairs, which come in the order permutation, row.
 
         Parameters
         ----------
         at : slice
             The explained rows.
-        pairs : slice
-            The background rows.
+        first : int
+            How many pairs of this round, one for each permutation and background row, came
+            before.
         contributions : ndarray of shape (n_rows_at, n_pairs, n_players, n_outputs)
             The contributions.
         """
-        mean, squares = self.mean[at, pairs], self.squares[at, pairs]
-        if self.count == 1:
-            mean[:] = contributions
+        n_background, end = self.mean.shape[1], first + contributions.shape[1]
+        start = first
+        while start < end:
+            permutation, row = divmod(start, n_background)
+            stop = min(end, (permutation + 1) * n_background)
+            of_rows = slice(row, row + stop - start)
+            self._add(
+                self.mean[at, of_rows],
+                self.squares[at, of_rows],
+                contributions[:, start - first : stop - first],
+                self.count + permutation + 1,
+            )
+            start = stop
+
+    @staticmethod
+    def _add(mean: np.ndarray, squares: np.ndarray, found: np.ndarray, count: int) -> None:
+        """Bring means and squares up to date with contribution number ``count``."""
+        if count == 1:
+            mean[:] = found
             return
-        deviation = contributions - mean
-        mean += deviation / self.count
-        squares += deviation * (contributions - mean)
+        deviation = found - mean
+        mean += deviation / count
+        squares += deviation * (found - mean)
 
     def keep(self, is_kept: np.ndarray) -> None:
         """Drop explained rows.
@@ -240,19 +257,19 @@ def _add_round(
     on_rows: Callable[[float], None],
 ) -> None:
     """Add a round's pair contributions, as many pairs in a call as fit."""
-    n_background, n_players = ranks.shape[1:]
+    n_permutations, n_background, n_players = ranks.shape
     n_inner = 2 * (n_players - 1)
-    n_slab = min(n_background, max(1, game.batch_rows // max(1, n_inner)))
-    for of_background in ranks:
-        moments.count += 1
-        for start in range(0, n_background, n_slab):
-            pairs = slice(start, min(start + n_slab, n_background))
-            slab, background_rows = of_background[pairs], np.arange(pairs.start, pairs.stop)
-            hybrid_rows = np.repeat(background_rows, n_inner)
-            for at, outputs in game.outputs(rows, hybrid_rows, pair_masks(slab)):
-                f_inner = outputs.reshape(len(outputs), len(slab), 2, n_players - 1, game.n_outputs)
-                contributions = pair_contributions(
-                    slab, game.f_background[pairs], f_inner, game.f_X[rows[at]]
-                )
-                moments.add(at, pairs, contributions)
-                on_rows(len(outputs) * len(slab) / (n_background * len(ranks)))
+    pairs = ranks.reshape(-1, n_players)
+    background_rows = np.tile(np.arange(n_background), n_permutations)
+    n_slab = max(1, game.batch_rows // max(1, n_inner))
+    for start in range(0, len(pairs), n_slab):
+        slab, of_slab = pairs[start : start + n_slab], background_rows[start : start + n_slab]
+        hybrid_rows = np.repeat(of_slab, n_inner)
+        for at, outputs in game.outputs(rows, hybrid_rows, pair_masks(slab)):
+            f_inner = outputs.reshape(len(outputs), len(slab), 2, n_players - 1, game.n_outputs)
+            contributions = pair_contributions(
+                slab, game.f_background[of_slab], f_inner, game.f_X[rows[at]]
+            )
+            moments.add(at, start, contributions)
+            on_rows(len(outputs) * len(slab) / len(pairs))
+    moments.count += n_permutations

@@ -78,16 +78,29 @@ def test_standard_errors_use_the_spread_within_background_rows():
 
     everything = slice(None)
 
+    moments.add(everything, 0, np.array([1.0, 10.0]).reshape(1, 2, 1, 1))
     moments.count = 1
-    moments.add(everything, everything, np.array([1.0, 10.0]).reshape(1, 2, 1, 1))
     after_one = moments.standard_errors().item()
+    moments.add(everything, 0, np.array([3.0, 10.0]).reshape(1, 2, 1, 1))
     moments.count = 2
-    moments.add(everything, everything, np.array([3.0, 10.0]).reshape(1, 2, 1, 1))
     after_two = moments.standard_errors().item()
 
     assert moments.values().item() == 6.0
     assert after_one == pytest.approx(np.std([1, 10], ddof=1) / np.sqrt(2))
     assert after_two == pytest.approx(np.sqrt(np.var([1, 3], ddof=1) / 2) / 2)
+
+
+def test_pairs_may_come_in_pieces_across_permutations():
+    contributions = np.random.default_rng(0).normal(size=(2, 3 * 4, 5, 1))  # 3 pairs of 4 rows
+    expected = contributions.reshape(2, 3, 4, 5, 1)
+    moments = PathMoments((2, 4, 5, 1))
+
+    for start in range(0, 12, 5):
+        moments.add(slice(None), start, contributions[:, start : start + 5])
+    moments.count = 3
+
+    np.testing.assert_allclose(moments.mean, expected.mean(axis=1))
+    np.testing.assert_allclose(moments.squares / 2, expected.var(axis=1, ddof=1))
 
 
 def test_linear_model_gives_coefficient_times_distance_from_the_mean():
