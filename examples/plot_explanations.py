@@ -44,7 +44,7 @@ print(explanation)
 # The bar plot shows the mean of the absolute values. ``importance`` has the numbers, with
 # standard errors.
 
-from nnkit.explanation import importance
+from nnkit import importance
 
 shap.plots.bar(explanation, show=False)
 plt.gcf().set_size_inches(8, 5)

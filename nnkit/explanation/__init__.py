@@ -13,6 +13,7 @@ From what the user gives to rows whose columns can be exchanged:
 - ``tables``: X and the background checked against each other, and pools of their rows.
 - ``background``: the rows that stand for not knowing a column.
 - ``players``, ``regions``: which columns, or cells of images and sequences, play together.
+- ``steps``: an estimator taken apart, into what transforms and what predicts.
 - ``columnwise``: which raw column each transformed column is made from.
 - ``encoded``: the fast path, on rows as the last step sees them.
 - ``hybrids``: rows mixed of explained and background rows, and what is predicted for them.

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from nnkit.explanation.layout import Layout, flat_table
-from nnkit.explanation.outputs import last_step
+from nnkit.explanation.steps import last_step
 from nnkit.explanation.tables import align_background
 
 __all__ = ["Background", "choose_background"]

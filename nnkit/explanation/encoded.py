@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.pipeline import Pipeline
 
 from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.network_function import NetworkFunction
@@ -17,6 +16,7 @@ from nnkit.explanation.columnwise import is_columnwise, source_columns
 from nnkit.explanation.hybrids import CellHybrids, HybridRows, TableHybrids
 from nnkit.explanation.layout import Layout
 from nnkit.explanation.outputs import Output
+from nnkit.explanation.steps import steps_of
 from nnkit.explanation.tables import make_pool
 
 __all__ = ["EncodedRows", "Front", "encoded_rows"]
@@ -54,15 +54,11 @@ class Front:
         is_raw : bool, default=False
             Whether the networks' outputs are explained as they come.
         """
-        transformers: list[Any] = []
-        while isinstance(estimator, Pipeline):
-            transformers += [step for _, step in estimator.steps[:-1]]
-            estimator = estimator[-1]
-        transformers = [step for step in transformers if not _is_nothing(step)]
+        transformers, final = steps_of(estimator)
         function = None
-        if isinstance(estimator, KerasEstimator):
-            function = NetworkFunction(estimator, is_raw=is_raw)
-        return cls(transformers, estimator, function)
+        if isinstance(final, KerasEstimator):
+            function = NetworkFunction(final, is_raw=is_raw)
+        return cls(transformers, final, function)
 
     @property
     def all_transformers(self) -> list[Any]:
@@ -211,7 +207,3 @@ def _stacked(X: Any, background: Any) -> Any:
     """Return the rows of two tables as one table."""
     n_rows = len(X) + len(background)
     return make_pool(X, background).take(np.repeat(np.arange(n_rows)[:, None], X.shape[1], axis=1))
-
-
-def _is_nothing(step: Any) -> bool:
-    return step is None or (isinstance(step, str) and step == "passthrough")

@@ -13,7 +13,8 @@ from nnkit.explanation.arguments import Arguments, seed_of
 from nnkit.explanation.outputs import choose_output
 from nnkit.explanation.permutation import MAX_ROUNDS
 from nnkit.explanation.progress import Progress
-from nnkit.explanation.subject import make_subject, unwrapped
+from nnkit.explanation.steps import unwrapped
+from nnkit.explanation.subject import make_subject
 from nnkit.explanation.values import values_of_subject
 from nnkit.explanation.words import are_texts, explain_words
 

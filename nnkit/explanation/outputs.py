@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
-from sklearn.pipeline import Pipeline
 
 from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.network_function import NetworkFunction
+from nnkit.explanation.steps import last_step, steps_of
 
-__all__ = ["PROBA_MARGIN", "Output", "choose_output", "last_step", "log_odds", "n_rows_of"]
+__all__ = ["PROBA_MARGIN", "Output", "choose_output", "log_odds", "n_rows_of"]
 
 OUTPUTS = ("auto", "proba", "logit", "raw")
 
@@ -255,15 +255,11 @@ def _network_output(estimator: KerasEstimator, labels: np.ndarray, columns: list
 
 
 def _network_outputs(estimator: Any, X: Any) -> np.ndarray:
-    if isinstance(estimator, Pipeline):
-        estimator, X = estimator[-1], estimator[:-1].transform(X)
-    function = NetworkFunction(estimator, is_raw=True)
+    transformers, final = steps_of(estimator)
+    for step in transformers:
+        X = step.transform(X)
+    function = NetworkFunction(final, is_raw=True)
     return function(function.encode(X))
-
-
-def last_step(estimator: Any) -> Any:
-    """Return the last step of a pipeline, or the estimator itself."""
-    return last_step(estimator[-1]) if isinstance(estimator, Pipeline) else estimator
 
 
 def n_rows_of(X: Any) -> int:

@@ -18,7 +18,7 @@ from nnkit.explanation.outputs import Output
 from nnkit.explanation.players import Players, choose_players, displayed_data
 from nnkit.explanation.regions import REGIONS, label_map_players, region_players
 
-__all__ = ["Subject", "make_subject", "unwrapped"]
+__all__ = ["Subject", "check_columns", "make_subject"]
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,6 @@ class Subject:
     encoded: EncodedRows | None
     of_column: np.ndarray
     is_of_network: bool
-
-
-def unwrapped(estimator: Any) -> Any:
-    """Return the best estimator of a search, or the estimator itself."""
-    while hasattr(estimator, "best_estimator_"):
-        estimator = estimator.best_estimator_
-    return estimator
 
 
 def make_subject(

@@ -31,7 +31,8 @@ from sklearn.preprocessing import (
 from nnkit import KerasClassifier, KerasRegressor, explain
 from nnkit.explanation.arguments import Arguments
 from nnkit.explanation.outputs import choose_output
-from nnkit.explanation.subject import make_subject, unwrapped
+from nnkit.explanation.steps import unwrapped
+from nnkit.explanation.subject import make_subject
 
 N_TRAIN, N_BACKGROUND = 90, 14
 SMALL = {"model": "mlp", "model__units": (8,), "epochs": 3, "n_members": 1, "random_state": 0}
