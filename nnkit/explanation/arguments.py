@@ -88,7 +88,8 @@ class Arguments:
                 f"layer={self.layer!r} has no effect on method={method!r}. Leave it out, or use "
                 "method='gradient'."
             )
-        if self.patch is not None and self.players != "patches":
+        has_patches = isinstance(self.players, str) and self.players == "patches"
+        if self.patch is not None and not has_patches:
             raise ValueError("patch has no effect without players='patches'. Give both.")
 
     @property

@@ -7,6 +7,7 @@ import warnings
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from nnkit.explanation.arguments import Arguments, seed_of
@@ -236,6 +237,8 @@ def explain(
         batch_rows,
         seed_of(random_state),
     )
+    if not isinstance(progress, bool | np.bool_):
+        raise ValueError(f"progress must be True or False. Got {progress!r} instead.")
     check_is_fitted(estimator)
     _check_shap()
     from nnkit.explanation.assembly import explanation_of_rows, explanation_of_texts

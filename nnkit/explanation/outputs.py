@@ -96,7 +96,13 @@ class Output:
         ValueError
             If there is not one row of numbers for each row that was predicted.
         """
-        outputs = np.asarray(predicted, dtype=np.float64)
+        try:
+            outputs = np.asarray(predicted, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"The explained output must be numbers, one row for each row of X. {error}. "
+                "Give output= a callable that returns an array of them."
+            ) from error
         n_rows = len(outputs) if n_rows is None and outputs.ndim else n_rows
         if outputs.ndim not in (1, 2) or len(outputs) != n_rows:
             raise ValueError(
