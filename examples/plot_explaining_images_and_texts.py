@@ -117,6 +117,7 @@ recurrent.set_params(optimizer__learning_rate=0.01).fit(X_train, y_train)
 print(f"accuracy on the test sequences: {recurrent.score(X_test, y_test):.3f}")
 
 timesteps = explain(recurrent, X_test[:40], players="timesteps", classes="bump", n_permutations=4)
+plt.figure()
 shap.plots.bar(timesteps, max_display=16, show=False)
 plt.gcf().set_size_inches(7, 5)
 plt.tight_layout()
@@ -124,6 +125,7 @@ plt.tight_layout()
 # %%
 # The colour of a dot is the mean of the signals at the timestep.
 
+plt.figure()
 shap.plots.beeswarm(timesteps, max_display=8, plot_size=(8, 4), show=False)
 plt.tight_layout()
 
@@ -144,7 +146,7 @@ above.plot(X_test[bump], label=["first signal", "second signal"])
 above.legend(loc="upper right")
 values = timesteps.values[bump]
 below.bar(range(16), values, color=np.where(values > 0, "#ff0051", "#008bfb"))
-below.set(xlabel="timestep", ylabel="moves P(bump) by")
+_ = below.set(xlabel="timestep", ylabel="moves P(bump) by")
 
 # %%
 # Texts
@@ -189,6 +191,7 @@ print(words)
 # %%
 # The words of one text, as bars. What "not good" says is shared out to both of its words.
 
+plt.figure()
 axes = shap.plots.bar(words[1], max_display=13, show_data=False, show=False)
 axes.set_xlim(-0.5, 0.5)
 plt.gcf().set_size_inches(7, 4.5)

@@ -38,14 +38,15 @@ print(explanation)
 
 # %%
 # Thirty columns are too many for all coalitions, so that the values are estimates, from random
-# orders of the columns. ``n_permutations=4`` makes their standard errors half as large as those
-# of a single order for each background row.
+# orders of the columns. ``n_permutations=4`` draws four of them for each background row instead of
+# one, for smaller standard errors.
 #
 # The bar plot shows the mean of the absolute values. ``importance`` has the numbers, with
 # standard errors.
 
 from nnkit import importance
 
+plt.figure()
 shap.plots.bar(explanation, show=False)
 plt.gcf().set_size_inches(8, 5)
 plt.tight_layout()
@@ -55,18 +56,21 @@ print(importance(explanation).head(5).round(4).to_string())
 # The beeswarm has a dot for each row and column, here the ten columns that matter most. The
 # colour is the value of the column.
 
+plt.figure()
 shap.plots.beeswarm(explanation, group_remaining_features=False, plot_size=(8, 4.5), show=False)
 plt.tight_layout()
 
 # %%
 # The violin plot says the same for many rows. It needs numbers in all columns.
 
+plt.figure()
 shap.plots.violin(explanation, max_display=8, plot_size=(8, 4.5), show=False)
 plt.tight_layout()
 
 # %%
 # In the heatmap rows with similar values stand together. The line at the top is the prediction.
 
+plt.figure()
 axes = shap.plots.heatmap(explanation, max_display=8, show=False)
 axes.set(xlabel="tumours", aspect="auto")
 plt.gcf().set_size_inches(9, 4.5)
@@ -78,6 +82,7 @@ plt.tight_layout()
 
 total = explanation.base_values + explanation.values.sum(axis=1)
 unsure = np.argsort(np.abs(total - 0.5))[:8]
+plt.figure()
 shap.plots.decision(
     explanation.base_values[0],
     explanation.values[unsure],
@@ -104,6 +109,7 @@ grouped = explain(
     classifier, X_test.head(60), classes="malignant", players=groups, max_background=50
 )
 print(f"method: {grouped.method}, largest standard error: {grouped.error_std.max():g}")
+plt.figure()
 shap.plots.bar(grouped, show=False)
 plt.gcf().set_size_inches(8, 4.5)
 plt.tight_layout()
@@ -125,6 +131,7 @@ classifier.fit(X_train, y_train)
 explanation = explain(classifier, X_test, n_permutations=4)
 print(f"{explanation.shape} values: wines, columns, classes {explanation.output_names}")
 grower_b = explanation[:, :, "grower B"]
+plt.figure()
 shap.plots.beeswarm(grower_b, plot_size=(8, 4.5), show=False)
 plt.title("P(grower B)")
 plt.tight_layout()
@@ -146,7 +153,7 @@ plt.tight_layout()
 # interaction, as far as SHAP can tell.
 
 figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-shap.plots.scatter(grower_b[:, "alcohol"], color=grower_b, ax=axes, show=False)
+axes = shap.plots.scatter(grower_b[:, "alcohol"], color=grower_b, ax=axes, show=False)
 
 # %%
 # Regression, with strings
@@ -199,6 +206,7 @@ print(explanation)
 # to its own at the top.
 
 total = explanation.base_values + explanation.values.sum(axis=1)
+plt.figure()
 shap.plots.waterfall(explanation[int(np.argmin(total))], show=False)
 plt.gcf().set_size_inches(8, 4)
 plt.tight_layout()
@@ -217,14 +225,18 @@ figure = shap.plots.force(
     figsize=(11, 3),
     show=False,
 )
-figure.axes[0].set_position([0.08, -0.15, 0.84, 0.8])  # room for the numbers above
-figure.axes[0].set_xticks([1000, 1500, 2000])
+axes = figure.axes[0]
+axes.set_xticks([1000, 1500, 2000])
+axes.set_position([0.08, 0, 0.84, 0.62])  # room for the numbers above
 
 # %%
-# A column of strings, as dots. The centre has two levels: with and without a balcony.
+# A column of strings, as dots. A balcony counts for more in the centre: there red dots are higher
+# than blue ones, elsewhere lower.
 
 figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-shap.plots.scatter(explanation[:, "district"], color=explanation[:, "balcony"], ax=axes, show=False)
+axes = shap.plots.scatter(
+    explanation[:, "district"], color=explanation[:, "balcony"], ax=axes, show=False
+)
 
 # %%
 # Interactions

@@ -41,13 +41,14 @@ def explanation_of_rows(
         base_values=base_values,
         data=subject.data,
         feature_names=subject.players.names if is_by_player else None,
-        output_names=_names(output, n_outputs),
+        # shap's picture of images takes a single name for a list of them.
+        output_names=_names(output, n_outputs) if is_by_player or n_outputs > 1 else None,
         error_std=errors,
         compute_time=seconds,
         method=found.method,
         background=subject.background.origin,
         n_background=subject.hybrids.n_background,
-        output=output.meaning,
+        output=output.meaning if is_by_player or n_outputs > 1 else _meaning(output),
     )
 
 
@@ -84,9 +85,14 @@ def explanation_of_texts(
         compute_time=seconds,
         method=" or ".join(sorted({of_text.method for of_text in found})),
         background="texts without words",
-        n_background=1,
         output=output.meaning,
     )
+
+
+def _meaning(output: Output) -> str:
+    """Return what the only output is, with its name."""
+    names = output.names(1)
+    return f"{output.meaning}: {names[0]}" if names else output.meaning
 
 
 def _names(output: Output, n_outputs: int) -> Any:

@@ -106,7 +106,7 @@ def _sampled(rows: Any, max_background: int, seed: int) -> tuple[Any, str]:
     """Return at most so many rows, and how many they are."""
     n_rows = len(rows)
     if n_rows <= max_background:
-        return rows, f"{n_rows} row(s)"
+        return rows, f"{n_rows} row" if n_rows == 1 else f"{n_rows} rows"
     # Round 0 of the seed: permutations take the rounds from 1 on.
     rng = np.random.default_rng([seed, 0])
     at = np.sort(rng.choice(n_rows, max_background, replace=False))

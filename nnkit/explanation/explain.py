@@ -239,6 +239,12 @@ def explain(
     )
     if not isinstance(progress, bool | np.bool_):
         raise ValueError(f"progress must be True or False. Got {progress!r} instead.")
+    if not hasattr(estimator, "__sklearn_tags__"):
+        raise ValueError(
+            "estimator must be a fitted estimator of scikit-learn's kind. "
+            f"Got {type(estimator).__name__} instead. Fit a Keras model as KerasClassifier(model) "
+            "or KerasRegressor(model)."
+        )
     check_is_fitted(estimator)
     _check_shap()
     from nnkit.explanation.assembly import explanation_of_rows, explanation_of_texts

@@ -135,7 +135,9 @@ def flat_table(X: Any, name: str) -> tuple[Any, Layout]:
         array = np.asarray(X)
         if array.ndim > 2:
             part = Part("x", array.shape[1:], array.dtype)
-            return check_table(array.reshape(len(array), -1), name), Layout("array", (part,))
+            return check_table(array.reshape(len(array), part.n_cells), name), Layout(
+                "array", (part,)
+            )
     table = check_table(X, name)
     if isinstance(table, pd.DataFrame):
         return table, Layout("table")
@@ -160,7 +162,7 @@ def _flat_inputs(X: Mapping[Any, Any], name: str) -> tuple[np.ndarray, Layout]:
             )
         array = array[:, np.newaxis] if array.ndim == 1 else array
         parts.append(Part(str(key), array.shape[1:], array.dtype))
-        columns.append(array.reshape(len(array), -1).astype(np.float64))
+        columns.append(array.reshape(len(array), parts[-1].n_cells).astype(np.float64))
     lengths = {part.name: len(array) for part, array in zip(parts, columns, strict=True)}
     if len(set(lengths.values())) != 1:
         raise ValueError(

@@ -38,6 +38,11 @@ def region_players(region: str, patch: Any, layout: Layout) -> Players:
     n_axes = len(row_shape)
     if region == "input":
         region = "timesteps" if n_axes == 2 else "patches" if n_axes == 3 else "cells"
+    if patch is not None and region != "patches":
+        raise ValueError(
+            "patch needs images of shape (n_samples, height, width, channels). "
+            f"Got rows of shape {row_shape} instead."
+        )
     if region == "cells":
         return label_map_players(np.arange(layout.parts[0].n_cells).reshape(row_shape), layout)
     if region == "patches":

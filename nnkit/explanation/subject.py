@@ -152,8 +152,9 @@ def _players(arguments: Arguments, table: Any, layout: Layout) -> Players:
             "players of an array of more than two axes must be 'input', "
             f"{', '.join(map(repr, REGIONS))} or a map of regions. Got {players!r} instead."
         )
-    if (is_name and players in REGIONS) or isinstance(players, np.ndarray):
-        shown = repr(players) if is_name else "a map of regions"
+    has_patch = arguments.patch is not None
+    if (is_name and players in REGIONS) or isinstance(players, np.ndarray) or has_patch:
+        shown = "a map of regions" if not is_name else "'patches'" if has_patch else repr(players)
         raise ValueError(
             f"players={shown} needs an array of more than two axes. X has {layout.description}; "
             "use 'input', or a dict of groups."

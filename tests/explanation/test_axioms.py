@@ -460,7 +460,7 @@ def test_a_copy_of_the_estimator_is_explained_alike(cancer, library):
 
     found = explain(copied, X.iloc[:3])
     np.testing.assert_allclose(found.values, expected.values, rtol=0, atol=1e-7)
-    assert found.background == "100 row(s) kept by the estimator"
+    assert found.background == "100 rows kept by the estimator"
 
 
 # Threads and tasks

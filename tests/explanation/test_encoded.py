@@ -254,6 +254,59 @@ def test_an_array_with_strings():
     assert_both_paths_agree(estimator, rows, background, of_second(estimator))
 
 
+def other_kinds(n, seed):
+    """Nullable, true or false, dates with zones, durations, and levels enough for codes."""
+    rng = np.random.default_rng(seed)
+    start = pd.Timestamp("2020-01-01", tz="UTC")
+    frame = pd.DataFrame(
+        {
+            "nullable": pd.array(rng.integers(0, 5, n), dtype="Int64"),
+            "bool": rng.random(n) > 0.5,
+            "single": rng.normal(size=n).astype("float32"),
+            "integer": rng.integers(0, 9, n),
+            "date": start + pd.to_timedelta(rng.integers(0, 900, n), "h"),
+            "code": pd.Categorical(rng.choice(list("abcdefghijkl"), n)),
+            "duration": pd.to_timedelta(rng.integers(0, 99, n), "h"),
+        }
+    )
+    frame.loc[3, "nullable"] = pd.NA
+    return frame
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"nullable": np.nan, "integer": 2.5, "single": 1.0},
+        {"code": "a", "bool": [True, None, False, True]},
+        {"date": pd.NaT, "nullable": pd.array([None] * 4, dtype="Int64")},
+    ],
+    ids=["as in fit", "other numbers", "objects", "missing"],
+)
+def test_other_kinds_of_columns(changes):
+    train = other_kinds(N_TRAIN, 0)
+    estimator = classifier().fit(train, (train["integer"] > 4) ^ train["bool"])
+
+    assert_both_paths_agree(
+        estimator,
+        other_kinds(4, 1).assign(**changes),
+        other_kinds(N_BACKGROUND, 2),
+        of_second(estimator),
+    )
+
+
+@pytest.mark.parametrize("kind", ["pipeline", "direct"])
+def test_one_row_is_explained_as_beside_others(kind, request):
+    estimator = request.getfixturevalue(kind)
+    together = explain(estimator, ROWS)
+
+    alone = explain(estimator, ROWS.iloc[2:3])
+
+    assert encoded_of(estimator, ROWS.iloc[2:3]) is not None
+    np.testing.assert_allclose(alone.values[0], together.values[2], rtol=0, atol=1e-6)
+    assert alone.background == together.background
+
+
 def test_a_regressor_in_units():
     estimator = make_pipeline(StandardScaler(), regressor())
     estimator.fit(NUMERIC_TRAIN, 1000 + 50 * PRODUCT)
@@ -383,9 +436,9 @@ def test_the_last_step_of_a_pipeline_keeps_a_background(pipeline):
         kept = explain(pipeline, ROWS)
     given = explain(pipeline, ROWS, TRAIN)
 
-    assert kept.background == f"{N_TRAIN} row(s) kept by the last step"
+    assert kept.background == f"{N_TRAIN} rows kept by the last step"
     assert kept.n_background == N_TRAIN
-    assert given.background == f"{N_TRAIN} row(s) given"
+    assert given.background == f"{N_TRAIN} rows given"
     np.testing.assert_allclose(kept.values, given.values, atol=1e-6)
     np.testing.assert_allclose(kept.base_values, given.base_values, atol=1e-6)
 
@@ -404,15 +457,41 @@ def test_a_part_of_the_rows_is_kept():
     np.testing.assert_allclose(
         kept.values, explain(estimator, NUMERIC_ROWS, rows).values, atol=1e-6
     )
-    assert kept.background == "10 row(s) kept by the last step"
+    assert kept.background == "10 rows kept by the last step"
     assert sampled.background == "4 of 10 rows kept by the last step"
+
+
+def gate(table):
+    """Mix columns, but for rows whose first column is below 0 only."""
+    return np.column_stack([table[:, 0], table[:, 1] * (table[:, 0] > 0), table[:, 2:]])
+
+
+@pytest.fixture(scope="module")
+def gated():
+    """A pipeline that mixes columns, and rows among which it does not."""
+    train = NUMERIC_TRAIN.to_numpy()
+    estimator = make_pipeline(FunctionTransformer(gate), classifier()).fit(train, PRODUCT > 0)
+    return estimator, train[train[:, 0] > 0][:6], train
+
+
+def test_columns_that_mix_with_the_background_only(gated):
+    estimator, rows, train = gated
+
+    assert encoded_of(estimator, rows, train) is None
+
+
+def test_a_probe_cannot_vouch_for_rows_that_the_last_step_keeps(gated):
+    estimator, rows, _ = gated
+
+    # What they were before is not known, and so not whether they mix with the explained rows.
+    assert encoded_of(estimator, rows) is None
 
 
 def test_a_network_alone_keeps_raw_rows(direct):
     kept = explain(direct, ROWS)
     given = explain(direct, ROWS, TRAIN)
 
-    assert kept.background == f"{N_TRAIN} row(s) kept by the estimator"
+    assert kept.background == f"{N_TRAIN} rows kept by the estimator"
     np.testing.assert_allclose(kept.values, given.values, atol=1e-6)
 
 
@@ -426,7 +505,7 @@ def test_whole_rows_have_no_use_for_transformed_ones(pipeline, case):
     with pytest.warns(UserWarning, match=r"No background was given.*Pass background=X_train"):
         explanation = explain(estimator, rows, output=output)
 
-    assert explanation.background == "4 row(s) of X itself"
+    assert explanation.background == "4 rows of X itself"
     np.testing.assert_allclose(
         explanation.base_values, estimator.predict_proba(rows)[:, 1].mean(), atol=1e-6
     )

@@ -305,7 +305,7 @@ def test_the_background_of_images_is_kept_by_the_estimator(images):
 
     explanation = explain(classifier, X, players="patches", patch=(3, 2))
 
-    assert explanation.background == "40 row(s) kept by the estimator"
+    assert explanation.background == "40 rows kept by the estimator"
     np.testing.assert_allclose(
         explanation.base_values,
         classifier.predict_proba(classifier.background_)[:, 1].mean(),
@@ -507,6 +507,22 @@ def test_a_background_of_another_shape_is_refused(images, sequences, inputs):
         explain(of_sequences, steps, steps.reshape(3, -1))
     with pytest.raises(ValueError, match="background must be of the same kind and shape as X. X"):
         explain(regressor, several, {"facts": other["facts"]})
+
+
+def test_no_rows_are_refused(images, inputs):
+    classifier, X, background = images
+    regressor, several, _ = inputs
+
+    with pytest.raises(
+        ValueError, match=r"X must have at least one row .* Got shape \(0, 48\) ins"
+    ):
+        explain(classifier, X[:0], background)
+    with pytest.raises(ValueError, match=r"background must have at least one row and one column"):
+        explain(classifier, X, background[:0])
+    with pytest.raises(
+        ValueError, match=r"X must have at least one row .* Got shape \(0, 17\) ins"
+    ):
+        explain(regressor, rows_of(several, slice(0)))
 
 
 def test_inputs_of_different_lengths_are_refused(inputs):
