@@ -95,8 +95,8 @@ def choose_background(
         layout.kind != "table" and layout_of_background.shapes != layout.shapes
     ):
         raise ValueError(
-            f"{name} must be of the same kind and shape as X. X has rows of "
-            f"{layout.description}, {name} of {layout_of_background.description}."
+            f"{name} must be of the same kind and shape as X. X is "
+            f"{layout.description}, {name} is {layout_of_background.description}."
         )
     raw, note = _sampled(align_background(flat, X, name), max_background, seed)
     return Background(f"{note} {origin}", raw=raw, is_sample_of_x=is_sample_of_x)

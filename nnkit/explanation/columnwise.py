@@ -48,7 +48,8 @@ def source_columns(transformers: Sequence[Any], X: Any) -> np.ndarray | None:
     transformers : sequence of transformer
         Fitted, applied one after the other; None and "passthrough" do nothing.
     X : DataFrame or ndarray of shape (n_samples, n_features)
-        The checked table. Rows of it tell how many columns each transformer gives.
+        The checked table. Rows of it tell how many columns each transformer gives, and are what
+        unknown ones are probed with; with a single row none is shown to act column by column.
 
     Returns
     -------

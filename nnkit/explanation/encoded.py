@@ -159,19 +159,23 @@ def encoded_rows(
     transformers = front.all_transformers
     if front.function is None and not transformers:
         return None
+    if background.raw is None:
+        # Rows as they come out of the transformers say nothing of what those make of other rows:
+        # in one row a probe sees nothing, and only what is known of transformers counts.
+        pool, probed = X, X[:1]
+    else:
+        pool = probed = X if has_cells else _stacked(X, background.raw)
     if has_cells and front.function is not None:
         sources: np.ndarray | None = np.arange(front.function.n_cells)
     else:
-        sources = _sources(front, X, layout)
+        sources = _sources(front, probed, layout)
     if sources is None or len(X) * len(sources) > _MAX_CELLS:
         return None
     X_encoded = front.encoded(front.transformed(layout.restored(X)))
     if background.raw is None:
         background_encoded = front.encoded(background.kept)
-        pool = X
     else:
         background_encoded = front.encoded(front.transformed(layout.restored(background.raw)))
-        pool = X if has_cells else _stacked(X, background.raw)
     if X_encoded.shape[1] != len(sources) or background_encoded.shape[1] != len(sources):
         return None
     if has_cells:

@@ -77,10 +77,10 @@ class Layout:
 
     @property
     def description(self) -> str:
-        """What a row is made of, in words."""
+        """What the rows are, in words."""
         if self.kind == "array":
-            return f"shape {self.row_shape}"
-        return f"inputs {self.shapes}" if self.kind == "inputs" else "columns"
+            return f"an array with rows of shape {self.row_shape}"
+        return f"a dict of inputs {self.shapes}" if self.kind == "inputs" else "a table"
 
     def column_names(self, table: Any) -> list[str]:
         """Return the names of the columns of a flat table of this layout."""

@@ -89,7 +89,12 @@ def choose_method(arguments: Arguments, n_players: int, *, are_words: bool = Fal
     return method
 
 
-def estimate(game: Game, method: str, arguments: Arguments) -> Estimate:
+def estimate(
+    game: Game,
+    method: str,
+    arguments: Arguments,
+    draw_of: tuple[int, np.ndarray] | None = None,
+) -> Estimate:
     """Return the values of a game.
 
     Parameters
@@ -100,13 +105,15 @@ def estimate(game: Game, method: str, arguments: Arguments) -> Estimate:
         As `choose_method` gives it.
     arguments : Arguments
         What was asked for.
+    draw_of : tuple of int and ndarray of int, or None, default=None
+        As for `permutation_values`.
     """
     if method == "permutation":
         n_permutations = arguments.n_permutations
         if isinstance(n_permutations, str):
             n_permutations = -(-_N_PAIRS // game.n_background)
         values, errors, is_missed = permutation_values(
-            game, int(n_permutations), arguments.tol, arguments.seed
+            game, int(n_permutations), arguments.tol, arguments.seed, draw_of
         )
         return Estimate(values, errors, game.base, method, int(is_missed.sum()))
     values = exact_interactions(game) if arguments.interactions else exact_values(game)

@@ -23,7 +23,12 @@ MAX_ROUNDS = 64
 _MAX_CONTRIBUTIONS = 2**22
 
 
-def draw_ranks(seed: int, round_number: int, shape: tuple[int, int, int]) -> np.ndarray:
+def draw_ranks(
+    seed: int,
+    round_number: int,
+    shape: tuple[int, int, int],
+    playing: np.ndarray | None = None,
+) -> np.ndarray:
     """Return the places that players have in random permutations.
 
     Parameters
@@ -34,14 +39,19 @@ def draw_ranks(seed: int, round_number: int, shape: tuple[int, int, int]) -> np.
         Each round, numbered from 1, has its own permutations.
     shape : tuple of int
         (n_permutations, n_background, n_players).
+    playing : ndarray of int or None, default=None
+        The players whose places among themselves are returned; None is all.
 
     Returns
     -------
-    ranks : ndarray of int of that shape
+    ranks : ndarray of int, shape (n_permutations, n_background, n_playing)
         The place, counted from 0, at which a player joins.
     """
     in_order = np.broadcast_to(np.arange(shape[-1]), shape)
-    return np.random.default_rng([seed, round_number]).permuted(in_order, axis=-1)
+    ranks = np.random.default_rng([seed, round_number]).permuted(in_order, axis=-1)
+    if playing is None or len(playing) == shape[-1]:
+        return ranks
+    return ranks[..., playing].argsort(axis=-1).argsort(axis=-1)
 
 
 def pair_masks(ranks: np.ndarray) -> np.ndarray:
@@ -196,7 +206,11 @@ class PathMoments:
 
 
 def permutation_values(
-    game: Game, n_permutations: int, tol: float | None, seed: int
+    game: Game,
+    n_permutations: int,
+    tol: float | None,
+    seed: int,
+    draw_of: tuple[int, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return estimated Shapley values of all explained rows.
 
@@ -211,6 +225,9 @@ def permutation_values(
         round, up to ``MAX_ROUNDS``; None draws one round.
     seed : int
         Seeds the permutations, which are the same for all explained rows.
+    draw_of : tuple of int and ndarray of int, or None, default=None
+        Of how many players permutations are drawn, and which of them are those of the game;
+        others, who change nothing, are left out of them. None is those of the game.
 
     Returns
     -------
@@ -221,17 +238,19 @@ def permutation_values(
     is_missed : ndarray of bool, shape (n_samples,)
         Whether ``tol`` was not reached; all False without ``tol``.
     """
-    shape = (n_permutations, game.n_background, game.n_players)
+    n_drawn, playing = draw_of or (game.n_players, None)
+    shape = (n_permutations, game.n_background, n_drawn)
     values = np.empty((game.n_samples, game.n_players, game.n_outputs))
     errors = np.empty_like(values)
     is_missed = np.zeros(game.n_samples, dtype=bool)
     n_block = max(1, _MAX_CONTRIBUTIONS // (game.n_background * game.n_players * game.n_outputs))
     for block_start in range(0, game.n_samples, n_block):
         rows = np.arange(block_start, min(block_start + n_block, game.n_samples))
-        moments = PathMoments((len(rows), *shape[1:], game.n_outputs))
+        moments = PathMoments((len(rows), game.n_background, game.n_players, game.n_outputs))
         on_rows = game.on_rows if tol is None else tell_nobody
         for round_number in range(1, MAX_ROUNDS + 1 if tol is not None else 2):
-            _add_round(game, rows, draw_ranks(seed, round_number, shape), moments, on_rows)
+            ranks = draw_ranks(seed, round_number, shape, playing)
+            _add_round(game, rows, ranks, moments, on_rows)
             values[rows], errors[rows] = moments.values(), moments.standard_errors()
             if tol is None:
                 break

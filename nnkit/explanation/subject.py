@@ -39,6 +39,9 @@ class Subject:
         The rows as the network sees them, if the preprocessing is column-wise.
     of_column : ndarray of int
         The player that each column belongs to, of the encoded rows if there are any, else of X.
+    playing : ndarray of int
+        The players with columns, whose hybrids there are; the others, whose columns the
+        transformers drop, get 0.
     is_of_network : bool
         Whether the last step is one of nnkit's.
     """
@@ -49,6 +52,7 @@ class Subject:
     hybrids: HybridRows
     encoded: EncodedRows | None
     of_column: np.ndarray
+    playing: np.ndarray
     is_of_network: bool
 
 
@@ -112,8 +116,16 @@ def make_subject(
         players.of_column,
         len(players),
     )
-    is_of_network = front.function is not None
-    return Subject(players, data, chosen, hybrids, None, players.of_column, is_of_network)
+    return Subject(
+        players,
+        data,
+        chosen,
+        hybrids,
+        None,
+        players.of_column,
+        np.arange(len(players)),
+        front.function is not None,
+    )
 
 
 def _behind_transformers(estimator: Pipeline, X: Any, background: Any) -> tuple[Any, Any, Any]:
@@ -131,9 +143,10 @@ def _of_encoded(
     background: Background,
     data: np.ndarray,
 ) -> Subject:
-    hybrids = encoded.front.hybrids(output, encoded.X, encoded.background, of_column, len(players))
+    playing, numbers = np.unique(of_column, return_inverse=True)
+    hybrids = encoded.front.hybrids(output, encoded.X, encoded.background, numbers, len(playing))
     is_of_network = encoded.front.function is not None
-    return Subject(players, data, background, hybrids, encoded, of_column, is_of_network)
+    return Subject(players, data, background, hybrids, encoded, of_column, playing, is_of_network)
 
 
 def _players(arguments: Arguments, table: Any, layout: Layout) -> Players:
@@ -156,7 +169,7 @@ def _players(arguments: Arguments, table: Any, layout: Layout) -> Players:
     if (is_name and players in REGIONS) or isinstance(players, np.ndarray) or has_patch:
         shown = "a map of regions" if not is_name else "'patches'" if has_patch else repr(players)
         raise ValueError(
-            f"players={shown} needs an array of more than two axes. X has {layout.description}; "
+            f"players={shown} needs an array of more than two axes. X is {layout.description}; "
             "use 'input', or a dict of groups."
         )
     return choose_players("input" if _is_transformed(players) else players, table, layout)
@@ -192,7 +205,9 @@ def check_columns(estimator: Any, X: Any) -> None:
         return
     missing = [name for name in known if name not in columns]
     if missing:
-        raise ValueError(f"X lacks the column(s) {missing} that the estimator was fitted with.")
+        raise ValueError(
+            f"X lacks the column(s) {missing} that the estimator was fitted with. Give X as in fit."
+        )
     extra = [name for name in columns if name not in known]
     what = (
         f"the column(s) {extra}, which the estimator does not know"

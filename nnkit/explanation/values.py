@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -56,9 +57,23 @@ def values_of_subject(
     """
     if arguments.is_gradient:
         return _by_derivatives(subject, output, arguments, on_rows)
-    method = choose_method(arguments, len(subject.players))
+    method = choose_method(arguments, len(subject.playing))
     game = Game(subject.hybrids, arguments.batch_rows, on_rows)
-    return subject, estimate(game, method, arguments)
+    found = estimate(game, method, arguments, (len(subject.players), subject.playing))
+    return subject, replace(
+        found, values=_of_all(found.values, subject), errors=_of_all(found.errors, subject)
+    )
+
+
+def _of_all(values: np.ndarray, subject: Subject) -> np.ndarray:
+    """Return values (n_samples, n_players, ..., n_outputs) with 0 for those who do not play."""
+    n_players, playing = len(subject.players), subject.playing
+    if len(playing) == n_players:
+        return values
+    of_all = np.zeros((len(values), *[n_players] * (values.ndim - 2), values.shape[-1]))
+    places: tuple[Any, ...] = np.ix_(*[playing] * (values.ndim - 2))
+    of_all[(slice(None), *places)] = values
+    return of_all
 
 
 def _by_derivatives(

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from nnkit.explanation.arguments import Arguments
 from nnkit.explanation.game import Game
@@ -26,12 +25,23 @@ def are_texts(X: Any) -> bool:
     ----------
     X : object
         What the user wants explained.
+
+    Raises
+    ------
+    ValueError
+        If some are texts and others are not.
     """
-    if isinstance(X, pd.Series):
-        return len(X) > 0 and all(isinstance(text, str) for text in X)
-    if isinstance(X, np.ndarray):
-        return X.ndim == 1 and X.size > 0 and all(isinstance(text, str) for text in X)
-    return isinstance(X, (list, tuple)) and bool(X) and all(isinstance(text, str) for text in X)
+    is_flat = isinstance(X, (list, tuple)) or np.ndim(X) == 1
+    if isinstance(X, dict) or not is_flat or not len(X):
+        return False
+    texts = list(X)
+    are_strings = [isinstance(text, str) for text in texts]
+    if any(are_strings) and not all(are_strings):
+        at = are_strings.index(False)
+        raise ValueError(
+            f"X holds texts, but {texts[at]!r} in row {at}. Put a text there, such as ''."
+        )
+    return all(are_strings)
 
 
 def words_of(text: str) -> list[str]:

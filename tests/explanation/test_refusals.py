@@ -138,7 +138,9 @@ def test_columns_that_are_not_those_of_fit(kind, request):
     other_order = refused(estimator, ROWS[list("dcba")], FRAME)
     renamed = refused(estimator, ROWS.rename(columns={"b": "B"}), FRAME)
 
-    assert missing == "X lacks the column(s) ['b', 'd'] that the estimator was fitted with."
+    assert missing == (
+        "X lacks the column(s) ['b', 'd'] that the estimator was fitted with. Give X as in fit."
+    )
     assert extra == (
         "X has the column(s) ['z', 'y'], which the estimator does not know. "
         "Use X[list(estimator.feature_names_in_)]."
@@ -217,8 +219,8 @@ def test_what_is_no_table(classifier, X, expected):
         (FRAME.iloc[:0], "background must have at least one row and one column. Got shape (0, 4)"),
         (FRAME.iloc[0], "background must have two dimensions, rows and columns. Got shape (4,)"),
         (sparse.csr_array(ARRAY), "background must be a pandas DataFrame or a dense array. Got a"),
-        (ARRAY[None], "background must be of the same kind and shape as X. X has rows of"),
-        ({"a": ARRAY}, "background must be of the same kind and shape as X. X has rows of"),
+        (ARRAY[None], "background must be of the same kind and shape as X. X is a"),
+        ({"a": ARRAY}, "background must be of the same kind and shape as X. X is a"),
         ("kmeans", "background must have two dimensions, rows and columns. Got shape ()"),
         (10, "background must have two dimensions, rows and columns. Got shape ()"),
     ],

@@ -498,8 +498,8 @@ def test_a_background_of_another_shape_is_refused(images, sequences, inputs):
     with pytest.raises(
         ValueError,
         match=re.escape(
-            "background must be of the same kind and shape as X. X has rows of shape (6, 4, 2), "
-            "background of shape (6, 4, 1)."
+            "background must be of the same kind and shape as X. X is an array with rows of shape "
+            "(6, 4, 2), background is an array with rows of shape (6, 4, 1)."
         ),
     ):
         explain(classifier, X, background[..., :1])

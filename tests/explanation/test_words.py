@@ -86,7 +86,6 @@ TEXTS = {
 }
 NO_TEXTS = {
     "nothing": [],
-    "missing": ["a", None],
     "table": [["a", "b"]],
     "column": np.array([["a"]]),
     "numbers": pd.Series([1.0]),
@@ -362,7 +361,15 @@ def test_the_remedy_for_many_words_is_one_they_have(logistic):
     assert "columns" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["nothing", "missing", "numbers", "one string"])
+@pytest.mark.parametrize(
+    "texts", [["a", None], pd.Series(["a", np.nan], dtype=object)], ids=["list", "series"]
+)
+def test_what_is_missing_among_texts_is_named(logistic, texts):
+    with pytest.raises(ValueError, match=r"X holds texts, but (None|nan) in row 1. Put a text"):
+        explain(logistic, texts)
+
+
+@pytest.mark.parametrize("kind", ["nothing", "numbers", "one string"])
 def test_what_is_neither_texts_nor_a_table_is_refused_in_a_sentence(logistic, kind):
     with pytest.raises(ValueError, match=r"X must have two dimensions, rows and columns. Got sha"):
         explain(logistic, NO_TEXTS[kind])
