@@ -503,7 +503,9 @@ def test_a_background_of_another_shape_is_refused(images, sequences, inputs):
         ),
     ):
         explain(classifier, X, background[..., :1])
-    with pytest.raises(ValueError, match=r"X has rows of shape \(5, 3\), background of columns"):
+    with pytest.raises(
+        ValueError, match=r"X is an array with rows of shape \(5, 3\), background is a table"
+    ):
         explain(of_sequences, steps, steps.reshape(3, -1))
     with pytest.raises(ValueError, match="background must be of the same kind and shape as X. X"):
         explain(regressor, several, {"facts": other["facts"]})
