@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from keras.optimizers import Adam
-from networks import head
+from networks import classifier_network, head
 from scipy.special import expit
 from sklearn.datasets import make_multilabel_classification
 from sklearn.metrics import log_loss
@@ -187,7 +187,7 @@ def test_members_of_one_fit_differ(iris):
 
 def parts(split, n_members, **rows):
     """The parts of ten rows, of which every second one is of the class 1."""
-    settings = SimpleNamespace(validation_split=split, early_stopping=False, n_members=n_members)
+    settings = SimpleNamespace(validation_split=split, n_members=n_members)
     y = np.arange(10) % 2
     given = Rows(np.zeros((10, 1)), y, y[:, np.newaxis], **{"sample_weight": None, **rows})
     labels = ClassLabels(np.array([0, 1]))
@@ -204,7 +204,7 @@ def test_folds_of_members_are_a_partition_and_then_another_one():
         assert sorted([*part.training, *part.validation]) == list(range(10))
 
 
-@pytest.mark.parametrize(("split", "n_held"), [(0.3, 3), (0, 0), (None, 0)])
+@pytest.mark.parametrize(("split", "n_held"), [(0.3, 3), (0, 0)])
 def test_members_that_share_their_rows_have_one_part(split, n_held):
     _, found = parts(split, 3)
 
@@ -540,6 +540,26 @@ def test_a_training_whose_schedule_has_ended_does_not_go_on_in_silence(iris, fur
 
     with pytest.raises(ValueError, match="its learning rate followed a schedule, which has come"):
         getattr(clf, further)(X, y)
+
+
+def compiles_with_a_schedule(meta):
+    network = classifier_network(meta)
+    network.compile(Adam(Cosine(0.01)))
+    return network
+
+
+@pytest.mark.parametrize(
+    ("clf", "fit"),
+    [
+        (KerasClassifier("mlp", optimizer=Adam(Cosine(0.01)), warm_start=True), "fit"),
+        (KerasClassifier("mlp", optimizer=Adam(Cosine(0.01))), "partial_fit"),
+        (KerasClassifier(compiles_with_a_schedule), "fit"),
+    ],
+    ids=["warm_start", "partial_fit", "compiled by the builder"],
+)
+def test_a_schedule_of_a_training_of_unknown_length_is_refused(iris, clf, fit):
+    with pytest.raises(ValueError, match="Give the schedule n_steps = epochs * batches per epoch"):
+        getattr(clf, fit)(*iris)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", Adam, Adam(0.01), Adam(Cosine(0.01, n_steps=50))])
