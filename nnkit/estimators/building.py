@@ -110,12 +110,19 @@ class Building(KindOfTarget):
         from nnkit.training import Compilation, Recipe
 
         routed = {**settings.of_builder, **self._routed()}
+        is_scheduled = _is_scheduled(settings.optimizer, routed)
+        if is_scheduled and n_steps is None:
+            raise ValueError(
+                "The optimizer has a schedule that spans the whole training, whose length nobody "
+                "knows with warm_start=True, in partial_fit and in initialize: "
+                "give the schedule n_steps = epochs * batches per epoch."
+            )
         compilation = Compilation(
             settings.optimizer,
             self.loss,
             self.metrics,
             {prefix: routed_to(prefix, routed) for prefix in PREFIXES},
-            n_steps if _is_scheduled(settings.optimizer, routed) else None,
+            n_steps if is_scheduled else None,
             wins=isinstance(self.model, str) and self.optimizer != "auto",
         )
         self._ends_by = None if compilation.n_steps is None else "optimizer"
@@ -158,16 +165,6 @@ class Building(KindOfTarget):
             "X": X,
             "y": targets[0] if n_outputs == 1 else targets,
         }
-
-    def _check_schedules(self) -> None:
-        """Raise if the optimizer has a schedule that was told of no number of steps."""
-        if _is_scheduled(self._network.architecture.model.optimizer, {}):
-            raise ValueError(
-                "The optimizer has a schedule that spans the whole training and whose n_steps is "
-                "None, which is filled in only where optimizer= has the schedule and one fit is "
-                "the whole training: not with warm_start=True, in partial_fit, or where the "
-                "builder compiles. Give the schedule n_steps = epochs * batches per epoch."
-            )
 
 
 def _copy_of(model: Any) -> keras.Model:

@@ -246,7 +246,6 @@ class Fitting(CallbackSupportMixin, Building):
         self.histories_ = [{} for _ in self._members]
         self.best_epoch_, self.n_iter_, self.engine_ = 0, 0, "graph"
         if n_epochs:
-            self._check_schedules()
             callbacks[0] = [*callbacks[0], *self._epoch_tasks(n_epochs, rows)]
             records = self._trained(shares, settings, n_epochs, callbacks)
             self.histories_ = [record.history for record in records]

@@ -120,7 +120,8 @@ class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         if self.n_steps is None:
             raise ValueError(
                 f"{type(self).__name__} spans the whole training, and its n_steps is None. "
-                "Outside nnkit's estimators, give n_steps = epochs * batches per epoch."
+                "Give n_steps = epochs * batches per epoch, unless it is in the optimizer= of an "
+                "estimator of nnkit, which does so."
             )
         dtype = keras.backend.result_type(keras.config.floatx(), "float32")
         done = ops.cast(ops.minimum(step, self.n_steps), dtype)

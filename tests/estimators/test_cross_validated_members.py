@@ -542,24 +542,24 @@ def test_a_training_whose_schedule_has_ended_does_not_go_on_in_silence(iris, fur
         getattr(clf, further)(X, y)
 
 
-def compiles_with_a_schedule(meta):
-    network = classifier_network(meta)
-    network.compile(Adam(Cosine(0.01)))
-    return network
+@pytest.mark.parametrize("fit", ["fit", "partial_fit", "initialize"])
+def test_a_schedule_of_a_training_of_unknown_length_is_refused(iris, fit):
+    clf = KerasClassifier("mlp", optimizer=Adam(Cosine(0.01)), warm_start=True)
 
-
-@pytest.mark.parametrize(
-    ("clf", "fit"),
-    [
-        (KerasClassifier("mlp", optimizer=Adam(Cosine(0.01)), warm_start=True), "fit"),
-        (KerasClassifier("mlp", optimizer=Adam(Cosine(0.01))), "partial_fit"),
-        (KerasClassifier(compiles_with_a_schedule), "fit"),
-    ],
-    ids=["warm_start", "partial_fit", "compiled by the builder"],
-)
-def test_a_schedule_of_a_training_of_unknown_length_is_refused(iris, clf, fit):
-    with pytest.raises(ValueError, match="Give the schedule n_steps = epochs * batches per epoch"):
+    with pytest.raises(ValueError, match="nobody knows with warm_start=True, in partial_fit and"):
         getattr(clf, fit)(*iris)
+
+
+def test_a_schedule_that_a_builder_compiles_with_asks_for_its_steps(iris):
+    def build(meta):
+        network = classifier_network(meta)
+        network.compile(Adam(Cosine(0.01)))
+        return network
+
+    with pytest.raises(
+        ValueError, match="Give n_steps = epochs .*, unless it is in the optimizer="
+    ):
+        KerasClassifier(build).fit(*iris)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", Adam, Adam(0.01), Adam(Cosine(0.01, n_steps=50))])
