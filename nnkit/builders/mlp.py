@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
     from nnkit.builders.meta import Meta
 
-__all__ = ["check_activation", "mlp", "of_each_output", "output_activation", "output_layers"]
+__all__ = [
+    "check_activation",
+    "mlp",
+    "of_each_output",
+    "output_activation",
+    "output_layers",
+    "widths_of",
+]
 
 _ACTIVATIONS = (
     "elu", "gelu", "leaky_relu", "mish", "prelu", "relu", "selu", "sigmoid", "silu", "swish", "tanh"
@@ -103,9 +110,9 @@ def mlp(
     """
     import keras
 
-    from nnkit.layers.arguments import as_count, as_counts, as_fraction
+    from nnkit.layers.arguments import as_count, as_fraction
 
-    widths = [as_count("units", units)] if isinstance(units, Integral) else units
+    widths = widths_of(units)
     check_activation(activation)
     _check_normalization(normalization)
     dropout_rate = as_fraction("dropout_rate", dropout_rate)
@@ -114,7 +121,7 @@ def mlp(
     columns = Columns.of(meta, inputs)
     vectors = _embeddings(columns, as_count("category_units", category_units), regularizer)
     x = beside_each_other([columns.dense, vectors])
-    for n_units in as_counts("units", widths):
+    for n_units in widths:
         x = _hidden_layer(
             x,
             n_units,
@@ -261,6 +268,26 @@ def output_activation(meta: Meta, n_units: int) -> str:
     if n_units == 1 or meta.target_type_ == "multilabel-indicator":
         return "sigmoid"
     return "softmax"
+
+
+def widths_of(units: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the units of each hidden layer.
+
+    Parameters
+    ----------
+    units : int or sequence of int
+        A number stands for one layer.
+
+    Raises
+    ------
+    ValueError
+        If a number is not at least 1.
+    """
+    from nnkit.layers.arguments import as_count, as_counts
+
+    if isinstance(units, Integral):
+        return (as_count("units", units),)
+    return as_counts("units", units)
 
 
 def check_activation(activation: Any) -> None:

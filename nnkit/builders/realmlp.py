@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 
 from nnkit.builders.columns import Columns, beside_each_other
-from nnkit.builders.mlp import check_activation, of_each_output, output_activation
+from nnkit.builders.mlp import check_activation, of_each_output, output_activation, widths_of
 
 if TYPE_CHECKING:
     import keras
@@ -158,7 +158,7 @@ def realmlp(
     vectors = _embeddings(columns, category_units, category_missing_rate)
     hidden = beside_each_other([periodic, columns.dense, vectors])
     hidden = layers.Scale(name="scale")(hidden)
-    for position, n_units in enumerate(_widths(units)):
+    for position, n_units in enumerate(widths_of(units)):
         hidden = layers.NTKDense(n_units, name=f"hidden_{position}")(hidden)
         hidden = layers.ParametricActivation(activation, name=f"activation_{position}")(hidden)
         if dropout_rate > 0:
@@ -257,7 +257,7 @@ def realmlp_simplified(
     columns = Columns.of(meta, inputs)
     hidden = beside_each_other([columns.dense, _embeddings(columns, category_units)])
     hidden = layers.Scale(name="scale")(hidden)
-    for position, n_units in enumerate(_widths(units)):
+    for position, n_units in enumerate(widths_of(units)):
         hidden = layers.NTKDense(
             n_units, bias_initializer="standard_normal", name=f"hidden_{position}"
         )(hidden)
@@ -294,14 +294,6 @@ def _peak(learning_rate: float | str, default: float) -> float:
             f"learning_rate must be a number above 0, or 'auto'. Got {learning_rate!r} instead."
         )
     return float(learning_rate)
-
-
-def _widths(units: int | Sequence[int]) -> list[int]:
-    from nnkit.layers.arguments import as_count, as_counts
-
-    if isinstance(units, Integral):
-        return [as_count("units", units)]
-    return list(as_counts("units", units))
 
 
 def _embeddings(columns: Columns, n_units: int, missing_rate: float = 0.0) -> Any | None:
