@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nnkit.builders.mlp import output_layers
+from nnkit.builders.mlp import output_layers, widths_of
 
 if TYPE_CHECKING:
     import keras
@@ -51,7 +51,7 @@ def autoencoder(
     """
     import keras
 
-    hidden = [units] if isinstance(units, int) else list(units)
+    hidden = widths_of(units)
     x = inputs = keras.Input(shape=meta.X_shape_[1:])
     for n_units in hidden:
         x = keras.layers.Dense(n_units, activation=activation)(x)

@@ -7,12 +7,21 @@ from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
+from nnkit.builders.columns import Columns, beside_each_other
+
 if TYPE_CHECKING:
     import keras
 
     from nnkit.builders.meta import Meta
 
-__all__ = ["check_activation", "mlp", "output_activation", "output_layers"]
+__all__ = [
+    "check_activation",
+    "mlp",
+    "of_each_output",
+    "output_activation",
+    "output_layers",
+    "widths_of",
+]
 
 _ACTIVATIONS = (
     "elu", "gelu", "leaky_relu", "mish", "prelu", "relu", "selu", "sigmoid", "silu", "swish", "tanh"
@@ -101,19 +110,18 @@ def mlp(
     """
     import keras
 
-    from nnkit.layers.arguments import as_count, as_counts, as_fraction
+    from nnkit.layers.arguments import as_count, as_fraction
 
-    widths = [as_count("units", units)] if isinstance(units, Integral) else units
+    widths = widths_of(units)
     check_activation(activation)
     _check_normalization(normalization)
     dropout_rate = as_fraction("dropout_rate", dropout_rate)
     regularizer = _regularizer(l1, l2)
     inputs = keras.Input(shape=meta.X_shape_[1:])
-    columns, codes, cardinalities = _split_columns(meta, inputs)
-    x = _with_embeddings(
-        columns, codes, cardinalities, as_count("category_units", category_units), regularizer
-    )
-    for n_units in as_counts("units", widths):
+    columns = Columns.of(meta, inputs)
+    vectors = _embeddings(columns, as_count("category_units", category_units), regularizer)
+    x = beside_each_other([columns.dense, vectors])
+    for n_units in widths:
         x = _hidden_layer(
             x,
             n_units,
@@ -125,52 +133,23 @@ def mlp(
             residual=residual,
         )
 
-    def linear_terms(n_units: int) -> list[Any]:
-        return _linear_terms(columns, codes, cardinalities, n_units, regularizer)
+    def linear_terms(n_units: int, position: int) -> list[Any]:
+        return columns.linear_terms(n_units, position, regularizer)
 
     outputs = output_layers(meta, x, regularizer, linear_terms if linear_skip else None)
     return keras.Model(inputs, outputs)
 
 
-def _split_columns(meta: Meta, inputs: Any) -> tuple[Any | None, Any | None, tuple[int, ...]]:
-    """Return the columns that are no codes, the codes, and how many codes each column has.
-
-    Either may be None; without codes the columns are the inputs themselves.
-    """
-    cardinalities = tuple(meta.get("cardinalities_", None) or ())
-    n_columns = inputs.shape[-1]
-    if len(cardinalities) > n_columns:
-        raise ValueError(
-            f"meta.cardinalities_ must have an entry for each column of codes, at most "
-            f"{n_columns}. Got {len(cardinalities)} entries."
-        )
-    if not cardinalities:
-        return inputs, None, ()
-    from nnkit.layers import ColumnSlice
-
-    n_others = n_columns - len(cardinalities)
-    columns = ColumnSlice(0, n_others)(inputs) if n_others else None
-    return columns, ColumnSlice(n_others)(inputs), cardinalities
-
-
-def _with_embeddings(
-    columns: Any | None,
-    codes: Any | None,
-    cardinalities: tuple[int, ...],
-    n_units: int,
-    regularizer: Any,
-) -> Any:
-    """Return the columns with the vectors of the categories behind them."""
-    import keras
-
-    if codes is None:
-        return columns
+def _embeddings(columns: Columns, n_units: int, regularizer: Any) -> Any | None:
+    """Return the vectors of the categories, side by side."""
+    if columns.codes is None:
+        return None
     from nnkit.layers import CategoryEmbeddings
 
     vectors = CategoryEmbeddings(
-        cardinalities, n_units, initializer="uniform", regularizer=regularizer
-    )(codes)
-    return vectors if columns is None else keras.layers.Concatenate()([columns, vectors])
+        columns.cardinalities, n_units, initializer="uniform", regularizer=regularizer
+    )
+    return vectors(columns.codes)
 
 
 def _hidden_layer(
@@ -212,34 +191,11 @@ def _hidden_layer(
     return keras.layers.Add()([x, hidden])
 
 
-def _linear_terms(
-    columns: Any | None,
-    codes: Any | None,
-    cardinalities: tuple[int, ...],
-    n_units: int,
-    regularizer: Any,
-) -> list[Any]:
-    """Return the tensors (n_batch, n_units) whose sum is a linear model, without its constant."""
-    import keras
-
-    from nnkit.layers import CategoryBias
-
-    terms = []
-    if columns is not None:
-        linear = keras.layers.Dense(
-            n_units, use_bias=False, kernel_initializer="zeros", kernel_regularizer=regularizer
-        )
-        terms.append(linear(columns))
-    if codes is not None:
-        terms.append(CategoryBias(cardinalities, n_units, regularizer=regularizer)(codes))
-    return terms
-
-
 def output_layers(
     meta: Meta,
     x: Any,
     kernel_regularizer: Any = None,
-    linear_terms: Callable[[int], list[Any]] | None = None,
+    linear_terms: Callable[[int, int], list[Any]] | None = None,
 ) -> Any:
     """Return the outputs that a target needs, on top of a hidden layer.
 
@@ -252,39 +208,49 @@ def output_layers(
     kernel_regularizer : keras.regularizers.Regularizer or None, default=None
         Penalty of the kernels.
     linear_terms : callable or None, default=None
-        From a number of units to tensors that are added before the last activation.
+        From the units and the position of an output to tensors that are added before its
+        activation.
 
     Returns
     -------
     outputs : keras tensor of shape (n_batch, n_outputs), or list of them
         Sigmoid for two classes and for labels, softmax for more classes, linear for values.
     """
-    sizes = meta.n_output_units_
-    outputs = [
-        _output_layer(x, size, output_activation(meta, size), kernel_regularizer, linear_terms)
-        for size in (sizes if isinstance(sizes, list) else [sizes])
-    ]
-    return outputs if isinstance(sizes, list) else outputs[0]
-
-
-def _output_layer(
-    x: Any,
-    n_units: int,
-    activation: str,
-    kernel_regularizer: Any,
-    linear_terms: Callable[[int], list[Any]] | None,
-) -> Any:
     import keras
 
-    layer = keras.layers.Dense(
-        n_units,
-        activation=activation if linear_terms is None else None,
-        kernel_regularizer=kernel_regularizer,
-    )
-    if linear_terms is None:
-        return layer(x)
-    scores = keras.layers.Add()([layer(x), *linear_terms(n_units)])
-    return keras.layers.Activation(activation)(scores)
+    def output(n_units: int, position: int) -> Any:
+        activation = output_activation(meta, n_units)
+        layer = keras.layers.Dense(
+            n_units,
+            activation=activation if linear_terms is None else None,
+            kernel_regularizer=kernel_regularizer,
+        )
+        if linear_terms is None:
+            return layer(x)
+        scores = keras.layers.Add()([layer(x), *linear_terms(n_units, position)])
+        return keras.layers.Activation(activation)(scores)
+
+    return of_each_output(meta, output)
+
+
+def of_each_output(meta: Meta, output: Callable[[int, int], Any]) -> Any:
+    """Return what a function makes of each output, as ``keras.Model`` takes it.
+
+    Parameters
+    ----------
+    meta : Meta
+        The facts about the data.
+    output : callable
+        From the units that the target needs of an output, and its position, to a tensor.
+
+    Returns
+    -------
+    outputs : keras tensor, or list of them
+    """
+    sizes = meta.n_output_units_
+    if not isinstance(sizes, list):
+        return output(sizes, 0)
+    return [output(size, position) for position, size in enumerate(sizes)]
 
 
 def output_activation(meta: Meta, n_units: int) -> str:
@@ -302,6 +268,26 @@ def output_activation(meta: Meta, n_units: int) -> str:
     if n_units == 1 or meta.target_type_ == "multilabel-indicator":
         return "sigmoid"
     return "softmax"
+
+
+def widths_of(units: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the units of each hidden layer.
+
+    Parameters
+    ----------
+    units : int or sequence of int
+        A number stands for one layer.
+
+    Raises
+    ------
+    ValueError
+        If a number is not at least 1.
+    """
+    from nnkit.layers.arguments import as_count, as_counts
+
+    if isinstance(units, Integral):
+        return (as_count("units", units),)
+    return as_counts("units", units)
 
 
 def check_activation(activation: Any) -> None:

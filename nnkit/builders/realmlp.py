@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
-from numbers import Integral, Real
+from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 
-from nnkit.builders.mlp import check_activation, output_activation
+from nnkit.builders.columns import Columns, beside_each_other
+from nnkit.builders.mlp import check_activation, of_each_output, output_activation, widths_of
 
 if TYPE_CHECKING:
     import keras
@@ -143,72 +144,34 @@ def realmlp(
 
     dropout_rate = as_fraction("dropout_rate", dropout_rate)
     beta_2 = as_fraction("beta_2", beta_2)
-    is_regression = _is_regression(meta)
-    if isinstance(activation, str) and activation == "auto":
-        activation = "mish" if is_regression else "selu"
-    check_activation(activation)
-    peak = _peak(learning_rate, 0.2 if is_regression else 0.04)
-    cardinalities = tuple(meta.get("cardinalities_", ()))
-    n_columns = meta.X_shape_[1]
-    n_dense = n_columns - len(cardinalities)
-    n_numeric = min(meta.get("n_numeric_", n_dense), n_dense)
-
-    inputs = keras.Input(shape=(n_columns,))
-    dense = inputs
-    if cardinalities:
-        if n_dense:
-            dense = layers.ColumnSlice(0, n_dense, name="dense_columns")(inputs)
-        codes = layers.ColumnSlice(n_dense, None, name="codes")(inputs)
-    parts = []
+    activation = _activation(meta, activation)
+    peak = _peak(learning_rate, 0.2 if _is_regression(meta) else 0.04)
+    inputs = keras.Input(shape=(meta.X_shape_[1],))
+    columns = Columns.of(meta, inputs)
+    n_numeric = min(meta.get("n_numeric_", columns.n_dense), columns.n_dense)
+    periodic = None
     if n_numeric and n_frequencies:
-        numbers = dense
-        if n_numeric < n_dense:
-            numbers = layers.ColumnSlice(0, n_numeric, name="numbers")(inputs)
-        periodic = layers.PeriodicEmbedding(
+        embedding = layers.PeriodicEmbedding(
             n_frequencies, n_periodic_units, frequency_scale, keeps_input=False, name="periodic"
         )
-        parts.append(periodic(numbers))
-    if n_dense:
-        parts.append(dense)
-    if cardinalities:
-        parts.append(
-            layers.CategoryEmbeddings(
-                cardinalities,
-                category_units,
-                missing_rate=category_missing_rate,
-                name="categories",
-            )(codes)
-        )
-    hidden = parts[0] if len(parts) == 1 else keras.layers.Concatenate(name="features")(parts)
+        periodic = embedding(columns.numbers(n_numeric))
+    vectors = _embeddings(columns, category_units, category_missing_rate)
+    hidden = beside_each_other([periodic, columns.dense, vectors])
     hidden = layers.Scale(name="scale")(hidden)
-    for position, n_units in enumerate(_widths(units)):
+    for position, n_units in enumerate(widths_of(units)):
         hidden = layers.NTKDense(n_units, name=f"hidden_{position}")(hidden)
         hidden = layers.ParametricActivation(activation, name=f"activation_{position}")(hidden)
         if dropout_rate > 0:
-            drop = _dropout(dropout_rate, n_steps, f"dropout_{position}")
-            hidden = drop(hidden)
+            hidden = _dropout(dropout_rate, n_steps, f"dropout_{position}")(hidden)
 
-    outputs = []
-    sizes = meta.n_output_units_
-    for position, size in enumerate(sizes if isinstance(sizes, list) else [sizes]):
-        n_units = _n_units(meta, size)
+    def scores_of(n_units: int, position: int) -> Any:
         scores = layers.NTKDense(n_units, name=f"scores_{position}")(hidden)
-        if linear_skip:
-            terms = [scores]
-            if n_dense:
-                plain = keras.layers.Dense(
-                    n_units,
-                    use_bias=False,
-                    kernel_initializer="zeros",
-                    name=f"skip_{position}",
-                )
-                terms.append(plain(dense))
-            if cardinalities:
-                bias = layers.CategoryBias(cardinalities, n_units, name=f"skip_codes_{position}")
-                terms.append(bias(codes))
-            scores = keras.layers.Add(name=f"sum_{position}")(terms)
-        outputs.append(_output(meta, size, scores, position))
-    model = keras.Model(inputs, outputs if isinstance(sizes, list) else outputs[0])
+        if not linear_skip:
+            return scores
+        terms = columns.linear_terms(n_units, position)
+        return keras.layers.Add(name=f"sum_{position}")([scores, *terms])
+
+    model = keras.Model(inputs, _outputs(meta, scores_of))
     if X is not None and X.shape[0]:
         _fit_first_weights(model, X)
     rates = {
@@ -288,34 +251,23 @@ def realmlp_simplified(
     from nnkit.layers.arguments import as_fraction
 
     beta_2 = as_fraction("beta_2", beta_2)
-    is_regression = _is_regression(meta)
-    if isinstance(activation, str) and activation == "auto":
-        activation = "mish" if is_regression else "selu"
-    check_activation(activation)
-    peak = _peak(learning_rate, 0.07 if is_regression else 0.04)
-    cardinalities = tuple(meta.get("cardinalities_", ()))
-    n_columns = meta.X_shape_[1]
-    hidden = inputs = keras.Input(shape=(n_columns,))
-    if cardinalities:
-        n_dense = n_columns - len(cardinalities)
-        codes = layers.ColumnSlice(n_dense, None, name="codes")(inputs)
-        hidden = layers.CategoryEmbeddings(cardinalities, category_units, name="categories")(codes)
-        if n_dense:
-            dense = layers.ColumnSlice(0, n_dense, name="dense_columns")(inputs)
-            hidden = keras.layers.Concatenate(name="features")([dense, hidden])
+    activation = _activation(meta, activation)
+    peak = _peak(learning_rate, 0.07 if _is_regression(meta) else 0.04)
+    inputs = keras.Input(shape=(meta.X_shape_[1],))
+    columns = Columns.of(meta, inputs)
+    hidden = beside_each_other([columns.dense, _embeddings(columns, category_units)])
     hidden = layers.Scale(name="scale")(hidden)
-    for position, n_units in enumerate(_widths(units)):
+    for position, n_units in enumerate(widths_of(units)):
         hidden = layers.NTKDense(
             n_units, bias_initializer="standard_normal", name=f"hidden_{position}"
         )(hidden)
         hidden = keras.layers.Activation(activation, name=f"activation_{position}")(hidden)
-    outputs = []
-    sizes = meta.n_output_units_
-    for position, size in enumerate(sizes if isinstance(sizes, list) else [sizes]):
-        n_units = _n_units(meta, size)
+
+    def scores_of(n_units: int, position: int) -> Any:
         last = layers.NTKDense(n_units, kernel_initializer="zeros", name=f"scores_{position}")
-        outputs.append(_output(meta, size, last(hidden), position))
-    model = keras.Model(inputs, outputs if isinstance(sizes, list) else outputs[0])
+        return last(hidden)
+
+    model = keras.Model(inputs, _outputs(meta, scores_of))
     rates = {"scale/": scale_rate_factor, "bias": bias_rate_factor}
     model.compile(_optimizer(model, peak, n_steps, rates, {}, beta_2, None))
     return model
@@ -323,6 +275,14 @@ def realmlp_simplified(
 
 def _is_regression(meta: Meta) -> bool:
     return str(meta.target_type_).startswith("continuous")
+
+
+def _activation(meta: Meta, activation: Any) -> Any:
+    """Return the activation of the hidden layers, checked; "auto" goes by the target."""
+    if isinstance(activation, str) and activation == "auto":
+        activation = "mish" if _is_regression(meta) else "selu"
+    check_activation(activation)
+    return activation
 
 
 def _peak(learning_rate: float | str, default: float) -> float:
@@ -336,12 +296,26 @@ def _peak(learning_rate: float | str, default: float) -> float:
     return float(learning_rate)
 
 
-def _widths(units: int | Sequence[int]) -> list[int]:
-    from nnkit.layers.arguments import as_count, as_counts
+def _embeddings(columns: Columns, n_units: int, missing_rate: float = 0.0) -> Any | None:
+    """Return the vectors of the categories, side by side."""
+    if columns.codes is None:
+        return None
+    from nnkit.layers import CategoryEmbeddings
 
-    if isinstance(units, Integral):
-        return [as_count("units", units)]
-    return list(as_counts("units", units))
+    vectors = CategoryEmbeddings(
+        columns.cardinalities, n_units, missing_rate=missing_rate, name="categories"
+    )
+    return vectors(columns.codes)
+
+
+def _outputs(meta: Meta, scores_of: Callable[[int, int], Any]) -> Any:
+    """Return the outputs, by their scores as a function of their number and the position."""
+    return of_each_output(
+        meta,
+        lambda size, position: _output(
+            meta, size, scores_of(_n_units(meta, size), position), position
+        ),
+    )
 
 
 def _n_units(meta: Meta, size: int) -> int:

@@ -10,6 +10,7 @@
 """
 
 from nnkit.encoding.features import columns_of, encode, encode_first, make_encoder
+from nnkit.encoding.kinds import array_of_rows, check_unique_names
 from nnkit.encoding.labels import ClassLabels, class_weights
 from nnkit.encoding.rows import (
     background_rows,
@@ -27,7 +28,9 @@ __all__ = [
     "ClassTarget",
     "ContinuousTarget",
     "TabularEncoder",
+    "array_of_rows",
     "background_rows",
+    "check_unique_names",
     "class_weights",
     "columns_of",
     "encode",

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 __all__ = [
+    "array_of_rows",
     "category_mask",
+    "check_unique_names",
     "column_at",
     "is_dataframe",
     "kind_of",
@@ -50,6 +52,23 @@ def is_dataframe(X: Any) -> bool:
     # A polars table cannot exist before polars is imported.
     polars = sys.modules.get("polars")
     return isinstance(X, pd.DataFrame) or (polars is not None and isinstance(X, polars.DataFrame))
+
+
+def check_unique_names(X: Any) -> None:
+    """Raise a ValueError that names a column of a table which it has twice."""
+    seen: set[Any] = set()
+    for name in getattr(X, "columns", ()):
+        if name in seen:
+            raise ValueError(
+                f"Column names must be unique. Got {name!r} more than once; rename one of them."
+            )
+        seen.add(name)
+
+
+def array_of_rows(rows: Any) -> np.ndarray:
+    """Return a list of rows as an array, whose numbers stay numbers beside text."""
+    array = np.asarray(rows)
+    return array if array.dtype.kind in "fiubc" else np.asarray(rows, dtype=object)
 
 
 def column_at(X: Any, position: int, label: str) -> pd.Series:

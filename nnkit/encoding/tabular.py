@@ -20,7 +20,9 @@ from nnkit.encoding.columns import (
     one_hot_rows,
 )
 from nnkit.encoding.kinds import (
+    array_of_rows,
     category_mask,
+    check_unique_names,
     column_at,
     is_dataframe,
     kind_of_feature,
@@ -360,19 +362,9 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     def _check_table(self, X: Any, *, reset: bool) -> Any:
         """Return a DataFrame as it is and everything else as an array with two axes."""
         if not is_dataframe(X):
-            X_array = X
-            if isinstance(X, (list, tuple)):
-                X_array = np.asarray(X)
-                if X_array.dtype.kind not in "fiub":
-                    # Beside text, numbers would become text.
-                    X_array = np.asarray(X, dtype=object)
+            X_array = array_of_rows(X) if isinstance(X, (list, tuple)) else X
             return validate_data(self, X_array, reset=reset, dtype=None, ensure_all_finite=False)
-        columns = pd.Index(X.columns)
-        if not columns.is_unique:
-            twice = columns[columns.duplicated()][0]
-            raise ValueError(
-                f"Column names must be unique. Got {twice!r} more than once; rename one of them."
-            )
+        check_unique_names(X)
         validate_data(self, X, reset=reset, skip_check_array=True)
         if 0 in X.shape:
             # The message for empty tables, from an array of that shape without memory.

@@ -5,7 +5,9 @@
 - ``transformer``: KerasTransformer.
 - ``keras_estimator``: what classifier and regressor share: parameters, ways of fitting.
 - ``fitting``: the way of the data through a fit.
-- ``kind_of_target``: the steps of it that a classifier and a regressor do each in their own way.
+- ``building``: the networks of a fit: what their builder is told, what they are compiled with.
+- ``kind_of_target``: the steps of a fit that depend on the kind of target.
+- ``classification``: those steps of a classifier: labels, their weights, probabilities.
 - ``defaults``: from parameters that are left to nnkit to the settings of a fit.
 - ``parts``: the rows of a fit, and what each network trains and validates on.
 - ``calibration``: how sure the networks may be, learnt from the rows held out.

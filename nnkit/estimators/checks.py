@@ -10,7 +10,7 @@ import numpy as np
 
 from nnkit.builders import PRESETS
 
-__all__ = ["check_parameters", "check_weights", "checked_weights"]
+__all__ = ["check_parameters", "check_weights", "checked_groups", "checked_weights"]
 
 
 def check_parameters(estimator: Any) -> None:
@@ -23,38 +23,13 @@ def check_parameters(estimator: Any) -> None:
         _check_count("batch_size", estimator.batch_size, also="'auto', -1 for all rows, None or ")
     _check_choice("engine", estimator.engine, ("auto", "compiled", "graph", "xla", "keras"))
     _check_choice("verbose", estimator.verbose, (0, 1, 2, "auto", False, True))
-    _check_choice("preset", estimator.preset, PRESETS)
-    if estimator.preset != "default" and not _is(estimator.model, "auto"):
-        raise ValueError(
-            f"preset={estimator.preset!r} chooses the settings of model='auto', but model is "
-            f"{estimator.model!r}. Leave out preset, or set model='auto'."
-        )
+    _check_preset(estimator)
     if hasattr(estimator, "calibration"):
         _check_choice("calibration", estimator.calibration, ("auto", "temperature", None))
-    for name in ("early_stopping", "shuffle", "warm_start"):
-        if name == "early_stopping" and _is(estimator.early_stopping, "auto"):
-            continue
-        if not isinstance(getattr(estimator, name), (bool, np.bool_)):
-            raise ValueError(
-                f"{name} must be True or False. Got {getattr(estimator, name)!r} instead."
-            )
+    _check_flags(estimator)
     if not isinstance(estimator.tol, numbers.Real) or not 0 <= float(estimator.tol) < np.inf:
         raise ValueError(f"tol must be a finite number, at least 0. Got {estimator.tol!r} instead.")
-    fraction = estimator.validation_split
-    is_number = isinstance(fraction, numbers.Real) and not isinstance(fraction, bool)
-    is_splitter = hasattr(fraction, "split") and not isinstance(fraction, (str, type))
-    is_iterable = isinstance(fraction, Iterable) and not isinstance(fraction, str)
-    if not (
-        fraction is None
-        or is_splitter
-        or is_iterable
-        or (is_number and 0 <= float(fraction) < 1)
-        or (is_number and isinstance(fraction, numbers.Integral) and int(fraction) >= 2)
-    ):
-        raise ValueError(
-            "validation_split must be a fraction of the rows in [0, 1), a number of folds of at "
-            f"least 2, a scikit-learn splitter, or None. Got {fraction!r} instead."
-        )
+    _check_validation_split(estimator)
     limit = estimator.time_limit
     if limit is not None and not (isinstance(limit, numbers.Real) and float(limit) > 0):
         raise ValueError(f"time_limit must be seconds above 0, or None. Got {limit!r} instead.")
@@ -64,16 +39,53 @@ def check_parameters(estimator: Any) -> None:
             "random_state must be an integer, a numpy RandomState or None. "
             f"Got {estimator.random_state!r} instead."
         )
-    stops = isinstance(estimator.early_stopping, (bool, np.bool_)) and estimator.early_stopping
-    if stops and is_number and fraction == 0:
-        raise ValueError(
-            "early_stopping=True needs rows to validate on, but validation_split=0. "
-            "Set validation_split=None for a tenth of the rows."
-        )
     if estimator.model is None:
         raise ValueError(
             "model=None gives no network. Give a function that returns a keras.Model, "
             "a keras.Model, or the name of a ready-made builder such as 'mlp'."
+        )
+
+
+def _check_preset(estimator: Any) -> None:
+    _check_choice("preset", estimator.preset, PRESETS)
+    if estimator.preset != "default" and not _is(estimator.model, "auto"):
+        raise ValueError(
+            f"preset={estimator.preset!r} chooses the settings of model='auto', but model is "
+            f"{estimator.model!r}. Leave out preset, or set model='auto'."
+        )
+
+
+def _check_flags(estimator: Any) -> None:
+    for name in ("early_stopping", "shuffle", "warm_start"):
+        if name == "early_stopping" and _is(estimator.early_stopping, "auto"):
+            continue
+        if not isinstance(getattr(estimator, name), (bool, np.bool_)):
+            raise ValueError(
+                f"{name} must be True or False. Got {getattr(estimator, name)!r} instead."
+            )
+
+
+def _check_validation_split(estimator: Any) -> None:
+    split = estimator.validation_split
+    is_number = isinstance(split, numbers.Real) and not isinstance(split, bool)
+    is_splitter = hasattr(split, "split") and not isinstance(split, (str, type))
+    is_iterable = isinstance(split, Iterable) and not isinstance(split, str)
+    if not (
+        split is None
+        or is_splitter
+        or is_iterable
+        or (is_number and 0 <= float(split) < 1)
+        or (is_number and isinstance(split, numbers.Integral) and int(split) >= 2)
+    ):
+        raise ValueError(
+            "validation_split must be a fraction of the rows in [0, 1), a number of folds of at "
+            f"least 2, a scikit-learn splitter, or None. Got {split!r} instead."
+        )
+    stops = isinstance(estimator.early_stopping, (bool, np.bool_)) and estimator.early_stopping
+    if stops and is_number and split == 0:
+        raise ValueError(
+            "early_stopping=True needs rows to validate on, but validation_split=0. "
+            "Set validation_split=None for a tenth of the rows."
         )
 
 
@@ -131,3 +143,19 @@ def checked_weights(sample_weight: Any, n_samples: int) -> np.ndarray:
         raise ValueError("sample_weight must be finite. Got NaN or inf instead.")
     check_weights(weight)
     return weight
+
+
+def checked_groups(groups: Any, n_samples: int) -> np.ndarray:
+    """Return the groups of rows as an array of shape (n_samples,).
+
+    Raises
+    ------
+    ValueError
+        If they have another shape.
+    """
+    grouping = np.asarray(groups)
+    if grouping.shape != (n_samples,):
+        raise ValueError(
+            f"groups must have the shape ({n_samples},). Got {grouping.shape} instead."
+        )
+    return grouping

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import pandas as pd
-from scipy import sparse
 from sklearn.base import ClassifierMixin
 from sklearn.callback import with_callbacks
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from nnkit.encoding import ClassTarget, class_weights, tempered
+from nnkit.encoding import tempered
 from nnkit.estimators.calibration import temperature_of_held_out
+from nnkit.estimators.classification import Classification, one_or_all
 from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.parts import Share
-
-if TYPE_CHECKING:
-    from nnkit.training import Task
 
 __all__ = ["KerasClassifier"]
 
 
-class KerasClassifier(ClassifierMixin, KerasEstimator):
+class KerasClassifier(ClassifierMixin, Classification, KerasEstimator):
     r"""A Keras network as a scikit-learn classifier.
 
     Parameters
@@ -345,7 +340,7 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
             return self._predicted(outputs)
         by_member = self._by_member(outputs)
         spread = [np.std(parts, axis=0) for parts in zip(*by_member, strict=True)]
-        return _one_or_all(_mean_of(by_member)), _one_or_all(spread)
+        return one_or_all(_mean_of(by_member)), one_or_all(spread)
 
     def predict(self, X: Any, **predict_arguments: Any) -> np.ndarray:
         """Return the label of the most probable class.
@@ -366,7 +361,7 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         return self._labels(_mean_of(self._by_member(self._outputs(X, predict_arguments))))
 
     def _predicted(self, outputs: list[list[np.ndarray]]) -> Any:
-        return _one_or_all(_mean_of(self._by_member(outputs)))
+        return one_or_all(_mean_of(self._by_member(outputs)))
 
     def _by_member(self, outputs: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
         """Return each member's class probabilities for each column of the target."""
@@ -380,11 +375,6 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
             tempered(proba, self.temperature_, is_one_of_many=self._is_one_of_many)
             for proba in found
         ]
-
-    @property
-    def _is_one_of_many(self) -> bool:
-        """Whether the probabilities of a row sum to 1 in each column of the target."""
-        return not self._target.is_indicator or self._gives_one_hot
 
     def _calibrate(self, settings: SimpleNamespace, shares: list[Share]) -> None:
         self.temperature_ = 1.0
@@ -407,167 +397,6 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
                 "trained on. Set validation_split=0.2, or give X_val and y_val."
             )
 
-    def _check_target(self, y: Any) -> np.ndarray:
-        y_checked = _dense_array(y)
-        if pd.isna(y_checked).any():
-            raise ValueError(
-                f"y contains NaN in row {int(np.nonzero(pd.isna(y_checked))[0][0])}. "
-                "Leave out rows without a label."
-            )
-        if y_checked.dtype.kind == "f" and not np.isfinite(y_checked).all():
-            raise ValueError("y contains infinity. Leave out rows without a label.")
-        if y_checked.ndim > 2:
-            if not np.isin(y_checked, (0, 1)).all():
-                raise ValueError(
-                    f"y with {y_checked.ndim} axes must be an indicator of 0 and 1. "
-                    "Give labels of steps as an array (n_samples, n_steps)."
-                )
-        else:
-            check_classification_targets(y_checked)
-        return y_checked
-
-    def _learn_target(self, y: np.ndarray, classes: Any) -> None:
-        self.temperature_ = 1.0
-        kind = "multilabel-indicator" if y.ndim > 2 else type_of_target(y, input_name="y")
-        self._target = ClassTarget.of(y, kind, classes)
-        self.classes_: Any
-        self.n_classes_: Any
-        if self._target.is_indicator:
-            n_labels = y.shape[-1]
-            self.classes_, self.n_classes_ = np.arange(n_labels), n_labels
-        elif len(self._target.columns) == 1:
-            self.classes_ = self._target.columns[0].classes
-            self.n_classes_ = len(self.classes_)
-        else:
-            self.classes_ = [labels.classes for labels in self._target.columns]
-            self.n_classes_ = [len(labels) for labels in self.classes_]
-
-    def _encode_target(self, y: np.ndarray) -> np.ndarray:
-        return self._target.encode(y)
-
-    def _check_announced(self, classes: Any) -> None:
-        if classes is None or isinstance(self.classes_, list):
-            return
-        if not np.array_equal(np.unique(classes), self.classes_):
-            raise ValueError(
-                f"classes={np.unique(classes).tolist()} is not the same as in the first call of "
-                f"partial_fit, {self.classes_.tolist()}."
-            )
-
-    def _learn_weights(
-        self, settings: SimpleNamespace, encoded: np.ndarray, sample_weight: np.ndarray | None
-    ) -> None:
-        self._class_weights: list[np.ndarray] | None = None
-        self._class_weight_learnt = settings.class_weight
-        if settings.class_weight is None:
-            return
-        columns = self._target.columns
-        table = encoded.reshape(len(encoded), -1).astype(int)
-        labels = columns * table.shape[1] if self._target.is_indicator else columns
-        wanted = settings.class_weight
-        per_column = wanted if isinstance(wanted, list) else [wanted] * len(labels)
-        if len(per_column) != len(labels):
-            raise ValueError(
-                f"class_weight must be one, or a list with one for each of the {len(labels)} "
-                f"columns of y. Got {len(per_column)} instead."
-            )
-        self._class_weights = [
-            class_weights(weight, known, codes, sample_weight)
-            for weight, known, codes in zip(per_column, labels, table.T, strict=True)
-        ]
-
-    def _has_other_weights(self, settings: SimpleNamespace) -> bool:
-        # Unchanged, "balanced" stays what the first rows said.
-        return bool(settings.class_weight != self._class_weight_learnt)
-
-    def _weights_of(self, encoded: np.ndarray) -> np.ndarray | None:
-        if self._class_weights is None:
-            return None
-        table = encoded.reshape(len(encoded), -1).astype(int)
-        weights = [
-            by_class[codes] for by_class, codes in zip(self._class_weights, table.T, strict=True)
-        ]
-        return np.prod(weights, axis=0)
-
-    def _stratification(self, encoded: np.ndarray) -> tuple[Any, Any]:
-        if self._target.is_indicator or len(self._target.columns) > 1:
-            return None, None
-        return encoded[:, 0], self._target.columns[0]
-
-    def _task_choices(self) -> list[list[Task]]:
-        from nnkit.training import Task
-
-        target = self._target
-        if target.is_indicator:
-            choices = [[Task("multilabel", row_shape=target.row_shape)]]
-            if len(target.row_shape) == 1:
-                # Steps of a sequence with the classes 0 and 1, if the network says so.
-                choices.append([Task("classification", 2, row_shape=target.row_shape)])
-            return choices
-        sizes = [len(labels.classes) for labels in target.columns]
-        choices = [[Task("classification", n_classes=size) for size in sizes]]
-        if len(sizes) > 1 and target.has_comparable_columns:
-            # Steps of a sequence, whose classes are one output (n_samples, n_steps, n_classes).
-            n_classes = len(target.classes_of_steps)
-            choices.append([Task("classification", n_classes, row_shape=(len(sizes),))])
-        return choices
-
-    def _target_facts(self) -> dict[str, Any]:
-        return {
-            "target_type_": self._target.kind,
-            "classes_": self.classes_,
-            "n_classes_": self.n_classes_,
-        }
-
-    def _network_targets(self, encoded: np.ndarray, n_outputs: int) -> list[np.ndarray]:
-        if self._target.is_indicator:
-            return [encoded]
-        if n_outputs == encoded.shape[1]:
-            return list(encoded.T)
-        return [self._target.codes_of_steps(encoded)]
-
-    def _check_fits_network(self, encoded: np.ndarray) -> None:
-        if self._gives_one_hot:
-            _check_one_hot(encoded)
-
-    @property
-    def _has_binary_steps(self) -> bool:
-        """Whether an indicator holds the classes 0 and 1 of steps, as the outputs say."""
-        tasks = self._network.compiled.tasks
-        return self._target.is_indicator and tasks[0].kind == "classification"
-
-    @property
-    def _gives_one_hot(self) -> bool:
-        """Whether a softmax chooses one label of an indicator for each row or step."""
-        is_one_of_many = self._network.compiled.heads[0].is_one_of_many
-        return self._target.is_indicator and is_one_of_many and not self._has_binary_steps
-
-    def _by_column(self, outputs: list[np.ndarray]) -> list[np.ndarray]:
-        """Return class probabilities for each column of the target."""
-        heads = self._network.compiled.heads
-        found = [head.probabilities(output) for head, output in zip(heads, outputs, strict=True)]
-        if self._has_binary_steps:
-            return [found[0][..., 1]]
-        if not self._target.is_indicator and len(found) < len(self._target.columns):
-            return self._target.by_step(found[0])
-        return found
-
-    def _probabilities(self, outputs: list[np.ndarray]) -> Any:
-        return _one_or_all(self._by_column(outputs))
-
-    def _decide(self, outputs: list[np.ndarray]) -> np.ndarray:
-        return self._labels(self._by_column(outputs))
-
-    def _labels(self, found: list[np.ndarray]) -> np.ndarray:
-        """Return labels from class probabilities for each column of the target."""
-        if self._gives_one_hot:
-            best = found[0].argmax(axis=-1)
-            return np.eye(found[0].shape[-1])[best].astype(self._target.dtype)
-        return self._target.decode(found)
-
-    def _score_arguments(self) -> dict[str, Any]:
-        return {"probabilities": self._probabilities, "classes": self.classes_}
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
@@ -579,23 +408,3 @@ def _mean_of(by_member: list[list[np.ndarray]]) -> list[np.ndarray]:
     if len(by_member) == 1:
         return by_member[0]
     return [np.mean(parts, axis=0) for parts in zip(*by_member, strict=True)]
-
-
-def _one_or_all(arrays: list[np.ndarray]) -> Any:
-    return arrays[0] if len(arrays) == 1 else arrays
-
-
-def _check_one_hot(indicator: np.ndarray) -> None:
-    """Raise if any row or step of an indicator has not exactly one label."""
-    totals = indicator.sum(axis=-1)
-    if (totals != 1).any():
-        raise ValueError(
-            "The model's last activation is 'softmax', which allows one label a row, but y has "
-            f"a row with {int(totals[totals != 1][0])}. Use 'sigmoid' in the last layer."
-        )
-
-
-def _dense_array(y: Any) -> np.ndarray:
-    if sparse.issparse(y):
-        return y.toarray()
-    return np.asarray(y)

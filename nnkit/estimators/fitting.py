@@ -16,37 +16,30 @@ from sklearn.base import is_classifier
 from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import get_scorer
 
-from nnkit._compat import learning_rate_or_schedule, rows_of
-from nnkit.builders import Meta, TableFacts, builder_arguments
+from nnkit._compat import rows_of
+from nnkit.builders import TableFacts
 from nnkit.encoding import (
     TabularEncoder,
     background_rows,
-    columns_of,
     encode,
     encode_first,
     make_encoder,
     rows_at,
 )
-from nnkit.estimators.checks import check_parameters, check_weights, checked_weights
-from nnkit.estimators.defaults import chosen, resolve
-from nnkit.estimators.kind_of_target import KindOfTarget
-from nnkit.estimators.parts import Part, Rows, Seeds, Share, parts_of
-from nnkit.estimators.routing import (
-    PREFIXES,
-    builder_hyperparameters,
-    resolve_builder,
-    routed_to,
+from nnkit.estimators.building import Building
+from nnkit.estimators.checks import (
+    check_parameters,
+    check_weights,
+    checked_groups,
+    checked_weights,
 )
+from nnkit.estimators.defaults import resolve
+from nnkit.estimators.parts import Part, Rows, Share, parts_of
+from nnkit.estimators.routing import builder_hyperparameters, routed_to
 from nnkit.estimators.tables import check_table, n_samples_of, with_names
 
 if TYPE_CHECKING:
-    from nnkit.training import (
-        Network,
-        Recipe,
-        TrainingData,
-        TrainingPlan,
-        TrainingRecord,
-    )
+    from nnkit.training import TrainingData, TrainingPlan, TrainingRecord
 
 __all__ = ["Fitting"]
 
@@ -61,17 +54,11 @@ _SCIKERAS_HOOKS = {
 # Hooks of SciKeras that subclasses may bring, which would have no effect.
 
 
-class Fitting(CallbackSupportMixin, KindOfTarget):
+class Fitting(CallbackSupportMixin, Building):
     """Base of the estimators that takes rows through a fit."""
 
-    _network: Network
-    _members: list[Network]
-    _seeds: Seeds
     _n_epochs_trained: int
-    _ends_by: str | None
     _takes_raw: bool
-    n_features_in_: int
-    encoder_: Any
     history_: dict[str, list[float]]
     histories_: list[dict[str, list[float]]]
     resolved_params_: dict[str, Any]
@@ -125,18 +112,22 @@ class Fitting(CallbackSupportMixin, KindOfTarget):
         y: Any,
         sample_weight: Any | None,
         groups: Any | None,
+        settings: SimpleNamespace | None = None,
         *,
-        learn: SimpleNamespace | None = None,
+        learns: bool = False,
         classes: Any = None,
-        goes_on: SimpleNamespace | None = None,
     ) -> Rows:
-        """Return the rows, checked, with the target as numbers."""
+        """Return the rows, checked, with the target as numbers.
+
+        Without settings they are rows to validate on. Who ``learns`` takes columns, labels and
+        weights of classes from them; a training that goes on has them.
+        """
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, "
                 "but the target y is None."
             )
-        X_checked = self._check_table(X, reset=learn is not None)
+        X_checked = self._check_table(X, reset=learns)
         y_checked = self._check_target(y)
         n_samples = n_samples_of(X_checked)
         if len(y_checked) != n_samples:
@@ -145,32 +136,24 @@ class Fitting(CallbackSupportMixin, KindOfTarget):
                 f"Got {len(y_checked)} values and {n_samples} rows instead."
             )
         weight = None if sample_weight is None else checked_weights(sample_weight, n_samples)
-        if learn is not None:
+        if learns:
             self._learn_target(y_checked, classes)
         encoded = self._encode_target(y_checked)
-        settings = learn or goes_on
-        if settings is not None and (learn is not None or self._has_other_weights(settings)):
+        if settings is not None and (learns or self._has_other_weights(settings)):
             self._learn_weights(settings, encoded, weight)
         by_target = self._weights_of(encoded)
         if by_target is not None:
             weight = by_target if weight is None else weight * by_target
-        grouping = None
-        if groups is not None:
-            grouping = np.asarray(groups)
-            if grouping.shape != (n_samples,):
-                raise ValueError(
-                    f"groups must have the shape ({n_samples},). Got {grouping.shape} instead."
-                )
         if weight is not None:
             check_weights(weight)
+        grouping = None if groups is None else checked_groups(groups, n_samples)
         return Rows(X_checked, y_checked, encoded, weight, grouping)
 
     def _check_table(self, X: Any, *, reset: bool) -> Any:
         """Return the table, checked by the encoder if that takes more than numbers."""
         is_own = not (self.encoder is None or isinstance(self.encoder, str))
         if reset:
-            encoder = make_encoder(self.encoder, model=self.model, is_sparse=sparse.issparse(X))
-            self._takes_raw = not is_own and isinstance(encoder, TabularEncoder)
+            self._takes_raw = not is_own and isinstance(self._new_encoder(X), TabularEncoder)
         is_raw = self._takes_raw
         if reset and is_raw and isinstance(X, Mapping) and not sparse.issparse(X):
             raise ValueError(
@@ -178,6 +161,9 @@ class Fitting(CallbackSupportMixin, KindOfTarget):
                 "function that builds a network with these inputs."
             )
         return check_table(self, X, reset=reset, goes_to_encoder=is_own or is_raw, is_raw=is_raw)
+
+    def _new_encoder(self, X: Any) -> Any | None:
+        return make_encoder(self.encoder, model=self.model, is_sparse=sparse.issparse(X))
 
     def _fit_rows(
         self,
@@ -188,60 +174,93 @@ class Fitting(CallbackSupportMixin, KindOfTarget):
         validation: tuple[Any, Any, Any] | None,
         goes_on: bool,
         keeps_optimizer: bool,
-    ) -> None:
-        """Encode, build unless training goes on, train, and remember."""
-        from nnkit.training.callbacks import make_callbacks
+    ) -> list[Share]:
+        """Encode, build unless training goes on, train, and remember.
+
+        Returns
+        -------
+        shares : list of Share
+            What the networks trained and validated on; one for all, or in turn.
+        """
         from nnkit.training.placement import on_device
 
-        held_out: Rows | None = None
-        if validation is not None:
-            rows, parts = rows.weighing(), [Part()]
-            held_out = self._check_rows(*validation, None).weighing()
-        else:
-            stratification = self._stratification(rows.encoded)
-            rows, parts = parts_of(rows, settings, self._seeds.split, *stratification)
-        # Networks that hold out a part each have all that is not theirs alone from all rows.
-        shared = rows if len(parts) > 1 else rows.at(parts[0].training)
-        if len(parts) == 1 and parts[0].validation is not None:
-            held_out = rows.at(parts[0].validation)
+        rows, shared, held_out, parts = self._divided(rows, settings, validation)
         if goes_on:
             X_encoded = encode(self.encoder_, shared.X)
             if self._ends_by == "builder":
                 self._prolong(X_encoded, shared, settings)
         else:
             self._learn_units(shared, settings)
-            self.encoder_ = make_encoder(
-                self.encoder, model=self.model, is_sparse=sparse.issparse(shared.X)
-            )
+            self.encoder_ = self._new_encoder(shared.X)
             X_encoded = encode_first(self.encoder_, shared.X, shared.y)
             n_steps = self._n_steps(settings, parts, n_epochs, len(shared.y))
             self._build(X_encoded, shared, settings, n_steps)
-        routed = {**self._routed(), "callbacks": settings.callbacks}
         self._check_calibration(settings, has_held_out=held_out is not None or len(parts) > 1)
-        callback_arguments = routed_to("callbacks", routed) | routed_to("fit__callbacks", routed)
         for member in self._members:
             member.keeps_optimizer |= keeps_optimizer
-        callbacks = [make_callbacks(settings.callbacks, callback_arguments) for _ in self._members]
-        self.callbacks_ = callbacks[0]
         with on_device(self._network.device):
             shares = self._shares(shared, X_encoded, held_out, parts)
-            self.histories_ = [{} for _ in self._members]
-            self.best_epoch_, self.n_iter_, self.engine_ = 0, 0, "graph"
-            if n_epochs:
-                callbacks[0] = [*callbacks[0], *self._epoch_tasks(n_epochs, rows)]
-                records = self._trained(shares, settings, n_epochs, callbacks)
-                self.histories_ = [record.history for record in records]
-                self.best_epoch_ = records[0].best_epoch
-                self.n_iter_ = len(records[0].history.get("loss", []))
-                self.engine_ = records[0].engine
-                self._calibrate(settings, shares)
-            self.history_ = self.histories_[0]
-        self._n_epochs_trained += self.n_iter_
+            self._train_members(rows, shares, settings, n_epochs)
         if not goes_on:
-            self.background_ = None
-            if self.n_background and not sparse.issparse(shared.X):
-                sample = background_rows(len(shared.y), self.n_background, self._seeds.background)
-                self.background_ = copy.deepcopy(with_names(self, rows_of(shared.X, sample)))
+            self._keep_background(shared)
+        return shares
+
+    def _divided(
+        self, rows: Rows, settings: SimpleNamespace, validation: tuple[Any, Any, Any] | None
+    ) -> tuple[Rows, Rows, Rows | None, list[Part]]:
+        """Return what a fit does with its rows.
+
+        Returns
+        -------
+        rows : Rows
+            Those that weigh anything.
+        shared : Rows
+            Those that encoder and units are learnt from, which ``parts`` count.
+        held_out : Rows or None
+            Those that all networks validate on.
+        parts : list of Part
+            One for each network; a single one if they all share it.
+        """
+        if validation is not None:
+            rows = rows.weighing()
+            return rows, rows, self._check_rows(*validation, None).weighing(), [Part()]
+        stratification = self._stratification(rows.encoded)
+        rows, parts = parts_of(rows, settings, self._seeds.split, *stratification)
+        if len(parts) > 1:
+            # Networks that hold out a part each have all that is not theirs alone from all rows.
+            return rows, rows, None, parts
+        (part,) = parts
+        held_out = None if part.validation is None else rows.at(part.validation)
+        return rows, rows.at(part.training), held_out, parts
+
+    def _train_members(
+        self, rows: Rows, shares: list[Share], settings: SimpleNamespace, n_epochs: int
+    ) -> None:
+        """Train, if for any epochs, and remember what happened."""
+        from nnkit.training.callbacks import make_callbacks
+
+        routed = {**self._routed(), "callbacks": settings.callbacks}
+        arguments = routed_to("callbacks", routed) | routed_to("fit__callbacks", routed)
+        callbacks = [make_callbacks(settings.callbacks, arguments) for _ in self._members]
+        self.callbacks_ = callbacks[0]
+        self.histories_ = [{} for _ in self._members]
+        self.best_epoch_, self.n_iter_, self.engine_ = 0, 0, "graph"
+        if n_epochs:
+            callbacks[0] = [*callbacks[0], *self._epoch_tasks(n_epochs, rows)]
+            records = self._trained(shares, settings, n_epochs, callbacks)
+            self.histories_ = [record.history for record in records]
+            self.best_epoch_ = records[0].best_epoch
+            self.n_iter_ = len(records[0].history.get("loss", []))
+            self.engine_ = records[0].engine
+        self.history_ = self.histories_[0]
+        self._n_epochs_trained += self.n_iter_
+
+    def _keep_background(self, shared: Rows) -> None:
+        """Keep some training rows for explanations."""
+        self.background_ = None
+        if self.n_background and not sparse.issparse(shared.X):
+            sample = background_rows(len(shared.y), self.n_background, self._seeds.background)
+            self.background_ = copy.deepcopy(with_names(self, rows_of(shared.X, sample)))
 
     def _shares(
         self, shared: Rows, X_encoded: Any, held_out: Rows | None, parts: list[Part]
@@ -297,39 +316,6 @@ class Fitting(CallbackSupportMixin, KindOfTarget):
                 member.state = state
             raise
 
-    def _build(
-        self, X_encoded: Any, training: Rows, settings: SimpleNamespace, n_steps: int | None
-    ) -> None:
-        from nnkit.training import Network
-        from nnkit.training.rows import take_on_host
-
-        facts = self._facts(X_encoded, training)
-        meta = Meta(**facts, **columns_of(self.encoder_, facts["X_shape_"]))
-        recipe = self._recipe(meta, X_encoded, training, settings, n_steps)
-        self._members = [
-            Network(
-                replace(recipe, seed=self._seeds.of_member(position).build),
-                self._task_choices(),
-                take_on_host(X_encoded, slice(0, 1)),
-                settings.device,
-            )
-            for position in range(settings.n_members)
-        ]
-        self._network = self._members[0]
-        for name, fact in facts.items():
-            if name not in ("feature_names_in_", "n_features_in_"):
-                setattr(self, name, fact)
-
-    def _prolong(self, X_encoded: Any, training: Rows, settings: SimpleNamespace) -> None:
-        """Build networks whose training has no end, with the weights that there are.
-
-        Those that were built for a number of steps have a learning rate of 0 behind it.
-        """
-        ended = self._members
-        self._build(X_encoded, training, settings, None)
-        for member, before in zip(self._members, ended, strict=True):
-            member.take_values_of(before)
-
     def _training_data(self, rows: Rows, X_encoded: Any) -> TrainingData:
         from nnkit.training import TrainingData
 
@@ -382,88 +368,6 @@ class Fitting(CallbackSupportMixin, KindOfTarget):
         context = self._init_callback_context(max_subtasks=n_epochs)
         return [EpochTasks(self, context, with_names(self, rows.X), rows.y)]
 
-    def _facts(self, X_encoded: Any, rows: Rows) -> dict[str, Any]:
-        shapes: Any
-        if isinstance(X_encoded, dict):
-            shapes = {name: part.shape for name, part in X_encoded.items()}
-            dtypes: Any = {name: part.dtype for name, part in X_encoded.items()}
-        elif isinstance(X_encoded, list):
-            shapes, dtypes = [part.shape for part in X_encoded], [part.dtype for part in X_encoded]
-        else:
-            shapes, dtypes = X_encoded.shape, X_encoded.dtype
-        expected = [task.n_units_expected for task in self._task_choices()[0]]
-        return {
-            "n_features_in_": self.n_features_in_,
-            "feature_names_in_": getattr(self, "feature_names_in_", None),
-            "X_shape_": shapes,
-            "X_dtype_": dtypes,
-            "y_dtype_": rows.y.dtype,
-            "y_ndim_": rows.y.ndim,
-            "n_outputs_": 1 if rows.y.ndim == 1 else rows.y.shape[-1],
-            "n_outputs_expected_": len(expected),
-            "n_output_units_": expected[0] if len(expected) == 1 else expected,
-            **self._target_facts(),
-        }
-
-    def _recipe(
-        self,
-        meta: Meta,
-        X: Any,
-        training: Rows,
-        settings: SimpleNamespace,
-        n_steps: int | None,
-    ) -> Recipe:
-        from nnkit.training import Compilation, Recipe
-
-        routed = {**settings.of_builder, **self._routed()}
-        compilation = Compilation(
-            settings.optimizer,
-            self.loss,
-            self.metrics,
-            {prefix: routed_to(prefix, routed) for prefix in PREFIXES},
-            n_steps if _is_scheduled(settings.optimizer, routed) else None,
-            wins=isinstance(self.model, str) and self.optimizer != "auto",
-        )
-        seed, policy = self._seeds.build, settings.dtype_policy
-        builder = resolve_builder(self.model)
-        if builder is None:
-            import keras
-
-            if not isinstance(self.model, keras.Model):
-                raise ValueError(
-                    "model must be a function that returns a keras.Model, a keras.Model, or the "
-                    f"name of a ready-made builder. Got {self.model!r} instead."
-                )
-            # A copy of its own, which goes into pickles: the user may train theirs further.
-            own = copy.deepcopy(self.model)
-            self._ends_by = None if compilation.n_steps is None else "optimizer"
-            return Recipe(own, {}, compilation, seed=seed, dtype_policy=policy)
-        n_outputs = len(self._task_choices()[0])
-        targets = self._network_targets(training.encoded, n_outputs)
-        offered = {
-            "meta": meta,
-            "compile_kwargs": None,
-            "params": {**self.get_params(), **chosen(settings)},
-            "n_steps": n_steps,
-            "X": X,
-            "y": targets[0] if n_outputs == 1 else targets,
-        }
-        arguments = builder_arguments(builder, builder_hyperparameters(routed), offered)
-        self._ends_by = None if compilation.n_steps is None else "optimizer"
-        if self._ends_by is None and n_steps is not None and "n_steps" in arguments:
-            self._ends_by = "builder"
-        wants_compile_kwargs = "compile_kwargs" in arguments
-        arguments.pop("compile_kwargs", None)
-        return Recipe(
-            builder,
-            arguments,
-            compilation,
-            wants_compile_kwargs,
-            seed,
-            policy,
-            is_rebuildable=not {"X", "y"} & set(arguments),
-        )
-
     def _score_of_outputs(
         self, scoring: Any, validation: Rows
     ) -> tuple[str, Callable[[list[np.ndarray]], float]] | None:
@@ -486,17 +390,3 @@ def _n_rows_of_batch(settings: SimpleNamespace, n_samples: int) -> int:
     # None is Keras' own default.
     wanted = 32 if settings.batch_size is None else int(settings.batch_size)
     return n_samples if wanted == -1 else wanted
-
-
-def _is_scheduled(optimizer: Any, routed: Mapping[str, Any]) -> bool:
-    """Return whether the optimizer has a schedule that wants to know the steps.
-
-    Where it has none, fits of other lengths share their network.
-    """
-    given = list(routed_to("optimizer", routed).values())
-    parts: list[Any] = [optimizer, getattr(optimizer, "inner_optimizer", None)]
-    for part in parts:
-        if hasattr(part, "apply_gradients") and not isinstance(part, type):
-            given += [learning_rate_or_schedule(part), part.weight_decay]
-    # Schedules that wait to be told have the attribute, and nothing in it.
-    return any(getattr(part, "n_steps", 0) is None for part in given)

@@ -146,21 +146,21 @@ class KerasEstimator(Fitting):
         with all_or_nothing(self):
             self._check(settings)
             goes_on = settings.warm_start and self.__sklearn_is_fitted__()
-            if goes_on:
-                rows = self._check_rows(X, y, sample_weight, groups, goes_on=settings)
-            else:
-                self._seeds = Seeds.of(settings.random_state)
-                rows = self._check_rows(X, y, sample_weight, groups, learn=settings)
-                self._n_epochs_trained = 0
+            if not goes_on:
+                self._begin(settings)
+            rows = self._check_rows(X, y, sample_weight, groups, settings, learns=not goes_on)
             self._resolve(settings, rows, goes_on=goes_on)
-            self._fit_rows(
+            n_epochs = max(0, settings.epochs - settings.initial_epoch)
+            shares = self._fit_rows(
                 rows,
                 settings,
-                n_epochs=max(0, settings.epochs - settings.initial_epoch),
+                n_epochs=n_epochs,
                 validation=validation,
                 goes_on=goes_on,
                 keeps_optimizer=bool(settings.warm_start),
             )
+            if n_epochs:
+                self._calibrate(settings, shares)
         return self
 
     def _partial_fit(
@@ -189,14 +189,13 @@ class KerasEstimator(Fitting):
             goes_on = self.__sklearn_is_fitted__()
             if goes_on:
                 self._check_announced(classes)
-                rows = self._check_rows(X, y, sample_weight, None, goes_on=settings)
             else:
-                self._seeds = Seeds.of(settings.random_state)
-                rows = self._check_rows(X, y, sample_weight, None, learn=settings, classes=classes)
-                self._n_epochs_trained = 0
+                self._begin(settings)
+            rows = self._check_rows(
+                X, y, sample_weight, None, settings, learns=not goes_on, classes=classes
+            )
             self._resolve(settings, rows, goes_on=goes_on, is_one_epoch=True)
             earlier = self.histories_ if goes_on else [{}] * settings.n_members
-            temperature = vars(self).get("temperature_")
             validation = _validation_arguments(settings, None, None, None)
             self._fit_rows(
                 rows,
@@ -206,8 +205,6 @@ class KerasEstimator(Fitting):
                 goes_on=goes_on,
                 keeps_optimizer=True,
             )
-            if temperature is not None:
-                self.temperature_ = temperature
             self.histories_ = [
                 _joined(*histories) for histories in zip(earlier, self.histories_, strict=True)
             ]
@@ -231,9 +228,8 @@ class KerasEstimator(Fitting):
         settings = self._settings({})
         with all_or_nothing(self):
             self._check(settings)
-            self._seeds = Seeds.of(settings.random_state)
-            rows = self._check_rows(X, y, None, None, learn=settings)
-            self._n_epochs_trained = 0
+            self._begin(settings)
+            rows = self._check_rows(X, y, None, None, settings, learns=True)
             settings.early_stopping, settings.calibration = False, None
             settings.validation_split, settings.has_validation_rows = 0, False
             self._resolve(settings, rows, goes_on=False)
@@ -246,6 +242,11 @@ class KerasEstimator(Fitting):
                 keeps_optimizer=True,
             )
         return self
+
+    def _begin(self, settings: SimpleNamespace) -> None:
+        """Draw the seeds of a training that begins anew."""
+        self._seeds = Seeds.of(settings.random_state)
+        self._n_epochs_trained = 0
 
     def _outputs(self, X: Any, predict_arguments: dict[str, Any]) -> list[list[np.ndarray]]:
         """Return each member's outputs for rows of a table, one array an output."""

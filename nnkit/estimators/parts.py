@@ -130,7 +130,7 @@ def parts_of(
     ----------
     rows : Rows
     settings : SimpleNamespace
-        Of the fit: ``validation_split``, ``early_stopping`` and ``n_members``.
+        Of the fit: ``validation_split``, which is not None, and ``n_members``.
     seed : int
         Seeds the draw.
     codes : ndarray of shape (n_samples,) or None
@@ -145,8 +145,6 @@ def parts_of(
         One for each network; a single one if they all share it.
     """
     split, n_members = settings.validation_split, settings.n_members
-    if split is None:
-        split = 0.1 if settings.early_stopping else 0
     if not isinstance(split, Real):
         return _split_by(split, rows, n_members)
     weight = rows.sample_weight

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
+
+from nnkit.encoding import array_of_rows, check_unique_names
 
 __all__ = ["check_table", "n_samples_of", "with_names"]
 
@@ -59,17 +62,24 @@ def check_table(
     if reset:
         estimator._input_shapes = None
     if goes_to_encoder:
-        if is_raw:
-            _check_unique_names(X)
-        if is_raw and not hasattr(X, "columns"):
-            as_array = X if hasattr(X, "shape") else _array_of(X)
-            return validate_data(
-                estimator, as_array, reset=reset, dtype=None, ensure_all_finite=False
-            )
-        # The encoder knows what it takes; here only the columns are compared.
-        validate_data(estimator, X, reset=reset, skip_check_array=True)
-        return X if hasattr(X, "shape") else np.asarray(X)
-    try:
+        return _check_for_encoder(estimator, X, reset=reset, is_raw=is_raw)
+    return _check_numbers(estimator, X, reset=reset)
+
+
+def _check_for_encoder(estimator: Any, X: Any, *, reset: bool, is_raw: bool) -> Any:
+    """Return a table for an encoder, which knows what it takes; only columns are compared."""
+    if is_raw:
+        check_unique_names(X)
+    if is_raw and not hasattr(X, "columns"):
+        as_array = X if hasattr(X, "shape") else array_of_rows(X)
+        return validate_data(estimator, as_array, reset=reset, dtype=None, ensure_all_finite=False)
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    return X if hasattr(X, "shape") else np.asarray(X)
+
+
+def _check_numbers(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """Return a table as finite numbers, sparse or not."""
+    with _bad_column_named(X):
         X_checked = validate_data(
             estimator,
             X,
@@ -79,20 +89,9 @@ def check_table(
             allow_nd=True,
             ensure_all_finite=False,
         )
-    except (TypeError, ValueError) as error:
-        better = _name_bad_column(X, error)
-        if better is None:
-            raise
-        raise better from error
     if sparse.issparse(X_checked):
         X_checked = sparse.csr_array(X_checked)
-        if not np.isfinite(X_checked.data).all():
-            entry = int(np.flatnonzero(~np.isfinite(X_checked.data))[0])
-            value = "NaN" if np.isnan(X_checked.data[entry]) else "inf"
-            raise ValueError(
-                f"Input X contains {value} in column {int(X_checked.indices[entry])}, but the "
-                "network takes finite numbers. Impute it before."
-            )
+        _check_finite_entries(X_checked)
         return X_checked
     if X_checked.dtype == np.float16:
         # A scaler would compute in half precision.
@@ -106,23 +105,6 @@ def check_table(
     if reset:
         estimator._row_shape = X_checked.shape[1:]
     return X_checked
-
-
-def _check_unique_names(X: Any) -> None:
-    """Raise a ValueError that names a column of a table which it has twice."""
-    seen: set[Any] = set()
-    for name in getattr(X, "columns", ()):
-        if name in seen:
-            raise ValueError(
-                f"Column names must be unique. Got {name!r} more than once; rename one of them."
-            )
-        seen.add(name)
-
-
-def _array_of(rows: Any) -> np.ndarray:
-    """Return a list of rows as an array, whose numbers stay numbers beside text."""
-    array = np.asarray(rows)
-    return array if array.dtype.kind in "fiubc" else np.asarray(rows, dtype=object)
 
 
 def _check_inputs(estimator: Any, X: Mapping[str, Any], *, reset: bool) -> dict[str, np.ndarray]:
@@ -140,7 +122,7 @@ def _check_inputs(estimator: Any, X: Mapping[str, Any], *, reset: bool) -> dict[
     checked, lengths = {}, {}
     for name in known or X:
         names = getattr(X[name], "columns", None)
-        try:
+        with _bad_column_named(X[name]):
             part = check_array(
                 X[name],
                 dtype="numeric",
@@ -149,11 +131,6 @@ def _check_inputs(estimator: Any, X: Mapping[str, Any], *, reset: bool) -> dict[
                 ensure_all_finite=False,
                 input_name=f"X[{name!r}]",
             )
-        except (TypeError, ValueError) as error:
-            better = _name_bad_column(X[name], error)
-            if better is None:
-                raise
-            raise better from error
         part = part[:, np.newaxis] if part.ndim == 1 else part
         _check_finite(part, None if names is None else list(names), f"X[{name!r}]")
         if known is not None and part.shape[1:] != known[name]:
@@ -181,6 +158,18 @@ def with_names(estimator: Any, X: Any) -> Any:
     return pd.DataFrame(X, columns=names)
 
 
+@contextmanager
+def _bad_column_named(X: Any) -> Iterator[None]:
+    """Make an error about values name the column of a DataFrame that has them."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        better = _name_bad_column(X, error)
+        if better is None:
+            raise
+        raise better from error
+
+
 def _name_bad_column(X: Any, error: Exception) -> ValueError | None:
     """Return an error that names the first column of a DataFrame that holds no numbers.
 
@@ -201,6 +190,18 @@ def _name_bad_column(X: Any, error: Exception) -> ValueError | None:
                 f"ColumnTransformer, or with encoder=. ({error})"
             )
     return None
+
+
+def _check_finite_entries(X_checked: sparse.csr_array) -> None:
+    """Raise a ValueError that names the first column of a sparse table that is not finite."""
+    if np.isfinite(X_checked.data).all():
+        return
+    entry = int(np.flatnonzero(~np.isfinite(X_checked.data))[0])
+    value = "NaN" if np.isnan(X_checked.data[entry]) else "inf"
+    raise ValueError(
+        f"Input X contains {value} in column {int(X_checked.indices[entry])}, but the "
+        "network takes finite numbers. Impute it before."
+    )
 
 
 def _check_finite(X_checked: np.ndarray, names: Any | None, name: str = "X") -> None:

@@ -2,6 +2,7 @@
 
 They are Keras objects, which ``keras.Model.compile`` takes and which are saved with a model.
 
+- ``training_schedule``: what all schedules share, and optimizers that are told how long they last.
 - ``schedules``: learning rates, weight decays and other numbers that change as training goes on.
 - ``shapes``: from the progress of a training to what the peak of a schedule is multiplied by.
 - ``adam``: Adam with a learning rate and a weight decay for each group of weights.
@@ -14,11 +15,10 @@ from nnkit.optimizers.schedules import (
     FlatCosine,
     OneCycle,
     StepDecay,
-    TrainingSchedule,
     WarmUp,
-    with_n_steps,
 )
 from nnkit.optimizers.shapes import cosine, coslog, flat_cosine, one_cycle, step_decay
+from nnkit.optimizers.training_schedule import TrainingSchedule, with_n_steps
 
 __all__ = [
     "CosLog",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from typing import Any
 
 import keras
 from keras import ops
+
+from nnkit.optimizers.training_schedule import is_number
 
 __all__ = ["GroupedAdam"]
 
@@ -214,8 +215,7 @@ class GroupedAdam(keras.optimizers.Adam):
 
 
 def _is_factor(value: Any) -> bool:
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    return is_number and 0 <= float(value) < math.inf
+    return is_number(value) and 0 <= float(value) < math.inf
 
 
 def _checked_decay(weight_decay: Any) -> Any:

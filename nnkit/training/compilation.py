@@ -209,31 +209,10 @@ def compile_model(
         effect because the builder compiled the model with something else.
     """
     own = compile_arguments(model)
-    optimizer, loss, metrics = compilation.optimizer, compilation.loss, compilation.metrics
-    if own:
-        if not compilation.wins:
-            _check_same_kind("optimizer", optimizer, own.get("optimizer"), "adam", was_handed)
-            optimizer = own.get("optimizer") or optimizer
-        _check_same_kind("loss", loss, own.get("loss"), None, was_handed)
-        if metrics is not None and own.get("metrics") is not None and not was_handed:
-            raise ValueError(_without_effect("metrics", metrics, own.get("metrics")))
-        loss = own.get("loss") if own.get("loss") is not None else loss
-        metrics = own.get("metrics") if own.get("metrics") is not None else metrics
+    optimizer, loss, metrics = _merged(compilation, own, was_handed=was_handed)
     outputs = output_structure(model, X_example)
     names = _output_names(model, outputs)
-    if isinstance(outputs, Mapping) and len(outputs) > 1 and list(outputs) != sorted(outputs):
-        raise ValueError(
-            f"The outputs of the model are a dict in the order {list(outputs)}, but Keras takes "
-            "them by name in alphabetical order, so that the columns of y would be mixed up. "
-            "Return a list of outputs, or name them in alphabetical order."
-        )
-    fitting = [choice for choice in task_choices if len(choice) == len(names)]
-    if len(fitting) > 1:
-        ranks = [len(output.shape) for output in keras.tree.flatten(outputs)]
-        fitting = [
-            choice for choice in fitting if [task.rank for task in choice] == ranks
-        ] or fitting
-    tasks = list(fitting[0] if fitting else task_choices[0])
+    tasks = _tasks_of(outputs, names, task_choices)
     losses = _by_output(loss, names)
     heads = read_heads(model, outputs, tasks, losses)
     # What the builder was handed in compile_kwargs carries the routed arguments already.
@@ -266,6 +245,43 @@ def compile_model(
         compute_loss_in(model, "float64")
     structure = keras.tree.map_structure(lambda _: 0, outputs)
     return Compiled(tasks, heads, [as_codes for _, as_codes in chosen], structure)
+
+
+def _merged(
+    compilation: Compilation, own: Mapping[str, Any], *, was_handed: bool
+) -> tuple[Any, Any, Any]:
+    """Return optimizer, loss and metrics: the builder's own, else those that are specified."""
+    optimizer, loss, metrics = compilation.optimizer, compilation.loss, compilation.metrics
+    if not own:
+        return optimizer, loss, metrics
+    if not compilation.wins:
+        _check_same_kind("optimizer", optimizer, own.get("optimizer"), "adam", was_handed)
+        optimizer = own.get("optimizer") or optimizer
+    _check_same_kind("loss", loss, own.get("loss"), None, was_handed)
+    if metrics is not None and own.get("metrics") is not None and not was_handed:
+        raise ValueError(_without_effect("metrics", metrics, own.get("metrics")))
+    loss = own.get("loss") if own.get("loss") is not None else loss
+    metrics = own.get("metrics") if own.get("metrics") is not None else metrics
+    return optimizer, loss, metrics
+
+
+def _tasks_of(
+    outputs: Any, names: Sequence[str], task_choices: Sequence[Sequence[Task]]
+) -> list[Task]:
+    """Return what each output is to learn, by the number and the ranks of the outputs."""
+    if isinstance(outputs, Mapping) and len(outputs) > 1 and list(outputs) != sorted(outputs):
+        raise ValueError(
+            f"The outputs of the model are a dict in the order {list(outputs)}, but Keras takes "
+            "them by name in alphabetical order, so that the columns of y would be mixed up. "
+            "Return a list of outputs, or name them in alphabetical order."
+        )
+    fitting = [choice for choice in task_choices if len(choice) == len(names)]
+    if len(fitting) > 1:
+        ranks = [len(output.shape) for output in keras.tree.flatten(outputs)]
+        fitting = [
+            choice for choice in fitting if [task.rank for task in choice] == ranks
+        ] or fitting
+    return list(fitting[0] if fitting else task_choices[0])
 
 
 def _output_names(model: Any, outputs: Any) -> list[str]:

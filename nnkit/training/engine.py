@@ -237,27 +237,7 @@ def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> Training
     path, run = _prepared(network, data, plan, n_fits)
     # Only the user's callbacks look at a model.
     session = _Session(network, has_live_model=path == "keras" or bool(plan.callbacks))
-    stopping = None
-    callbacks: list[Any] = [LossGuard()]
-    if data.validation is not None:
-        validate = ValidationRun(network.architecture, data.validation, session.state)
-        # Losses and scores come first, so that the user's callbacks can monitor them.
-        callbacks.insert(0, Validation(lambda: validate(session.current), plan.score))
-    callbacks += plan.callbacks
-    if plan.stops_early:
-        stopping = early_stopping(
-            "val_loss" if plan.score is None else f"val_{plan.score[0]}",
-            greater_is_better=plan.score is not None,
-            n_iter_no_change=plan.n_iter_no_change,
-            tol=plan.tol,
-        )
-        callbacks.append(stopping)
-    if plan.time_limit is not None:
-        callbacks.append(TimeLimit(plan.time_limit))
-    if plan.verbose:
-        callbacks.append(Progress(plan.epochs, plan.verbose))
-    if crowd is not None:
-        callbacks.append(keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: crowd.check()))
+    callbacks, stopping = _callbacks(network, data, plan, session, crowd)
     callback_list = keras.callbacks.CallbackList(
         callbacks,
         add_history=True,
@@ -291,11 +271,43 @@ def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> Training
     session.hand_over()
     _check_weights(network, len(seen.epoch))
     history = {name: [float(v) for v in values] for name, values in seen.history.items()}
+    last = max(0, len(seen.epoch) - 1)
     if stopping is None:
         stopping = next((c for c in plan.callbacks if _restores_best(c)), None)
-    last = max(0, len(seen.epoch) - 1)
     best = last if stopping is None else stopping.best_epoch - plan.first_epoch
     return TrainingRecord(history, int(best), path)
+
+
+def _callbacks(
+    network: Network,
+    data: TrainingData,
+    plan: TrainingPlan,
+    session: _Session,
+    crowd: Crowd | None,
+) -> tuple[list[Any], Any | None]:
+    """Return all callbacks of a training, and the one among them that stops it early."""
+    stopping = None
+    callbacks: list[Any] = [LossGuard()]
+    if data.validation is not None:
+        validate = ValidationRun(network.architecture, data.validation, session.state)
+        # Losses and scores come first, so that the user's callbacks can monitor them.
+        callbacks.insert(0, Validation(lambda: validate(session.current), plan.score))
+    callbacks += plan.callbacks
+    if plan.stops_early:
+        stopping = early_stopping(
+            "val_loss" if plan.score is None else f"val_{plan.score[0]}",
+            greater_is_better=plan.score is not None,
+            n_iter_no_change=plan.n_iter_no_change,
+            tol=plan.tol,
+        )
+        callbacks.append(stopping)
+    if plan.time_limit is not None:
+        callbacks.append(TimeLimit(plan.time_limit))
+    if plan.verbose:
+        callbacks.append(Progress(plan.epochs, plan.verbose))
+    if crowd is not None:
+        callbacks.append(keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: crowd.check()))
+    return callbacks, stopping
 
 
 def _prepared(

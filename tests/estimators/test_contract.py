@@ -1,6 +1,6 @@
 """scikit-learn's own contract checks, at the estimators' defaults but for their size.
 
-The checks fit some 400 times. Members and epochs are cut down for that, and nothing else;
+The checks fit some 400 times. Members, epochs and units are cut down for that, and nothing else;
 ``NNKIT_CONTRACT=full`` runs them at the defaults themselves, which takes about half an hour.
 """
 
@@ -10,20 +10,29 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from nnkit import KerasClassifier, KerasRegressor, KerasTransformer
+from nnkit.builders import presets
 
 REASON = (
     "float32 and mini-batches: a weight of two is not two rows to a rounding of 1e-7. "
     "test_weights.py shows the equivalence for a float64 network trained on all rows at once."
 )
 IS_FULL = os.environ.get("NNKIT_CONTRACT") == "full"
-SMALL = {} if IS_FULL else {"n_members": 1, "epochs": 20}
+SMALL = {} if IS_FULL else {"n_members": 1, "epochs": 12}
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": REASON,
     "check_sample_weight_equivalence_on_sparse_data": REASON,
 }
 
 
+@pytest.fixture
+def _small_networks(monkeypatch):
+    """Narrow the networks of ``model="auto"``, by which ``get_params`` stays that of the defaults."""
+    if not IS_FULL:
+        monkeypatch.setattr(presets, "_UNITS", (16,))
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("_small_networks")
 @parametrize_with_checks(
     [KerasClassifier(**SMALL), KerasRegressor(**SMALL), KerasTransformer()],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,

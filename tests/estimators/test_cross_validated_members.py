@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from keras.optimizers import Adam
-from networks import head
+from networks import classifier_network, head
 from scipy.special import expit
 from sklearn.datasets import make_multilabel_classification
 from sklearn.metrics import log_loss
@@ -187,7 +187,7 @@ def test_members_of_one_fit_differ(iris):
 
 def parts(split, n_members, **rows):
     """The parts of ten rows, of which every second one is of the class 1."""
-    settings = SimpleNamespace(validation_split=split, early_stopping=False, n_members=n_members)
+    settings = SimpleNamespace(validation_split=split, n_members=n_members)
     y = np.arange(10) % 2
     given = Rows(np.zeros((10, 1)), y, y[:, np.newaxis], **{"sample_weight": None, **rows})
     labels = ClassLabels(np.array([0, 1]))
@@ -204,7 +204,7 @@ def test_folds_of_members_are_a_partition_and_then_another_one():
         assert sorted([*part.training, *part.validation]) == list(range(10))
 
 
-@pytest.mark.parametrize(("split", "n_held"), [(0.3, 3), (0, 0), (None, 0)])
+@pytest.mark.parametrize(("split", "n_held"), [(0.3, 3), (0, 0)])
 def test_members_that_share_their_rows_have_one_part(split, n_held):
     _, found = parts(split, 3)
 
@@ -542,6 +542,26 @@ def test_a_training_whose_schedule_has_ended_does_not_go_on_in_silence(iris, fur
         getattr(clf, further)(X, y)
 
 
+@pytest.mark.parametrize("fit", ["fit", "partial_fit", "initialize"])
+def test_a_schedule_of_a_training_of_unknown_length_is_refused(iris, fit):
+    clf = KerasClassifier("mlp", optimizer=Adam(Cosine(0.01)), warm_start=True)
+
+    with pytest.raises(ValueError, match="nobody knows with warm_start=True, in partial_fit and"):
+        getattr(clf, fit)(*iris)
+
+
+def test_a_schedule_that_a_builder_compiles_with_asks_for_its_steps(iris):
+    def build(meta):
+        network = classifier_network(meta)
+        network.compile(Adam(Cosine(0.01)))
+        return network
+
+    with pytest.raises(
+        ValueError, match="Give n_steps = epochs .*, unless it is in the optimizer="
+    ):
+        KerasClassifier(build).fit(*iris)
+
+
 @pytest.mark.parametrize("optimizer", ["adam", Adam, Adam(0.01), Adam(Cosine(0.01, n_steps=50))])
 def test_a_training_without_a_schedule_that_spans_the_fit_goes_on(iris, optimizer):
     X, y = iris
@@ -599,13 +619,14 @@ def test_groups_stay_together_where_a_fraction_is_held_out(iris):
     assert len(training | validation) == 15
 
 
-@pytest.mark.parametrize("metric", ["AUC", "Precision", "binary_accuracy"])
-def test_metrics_of_two_classes_work_with_the_default_network(cancer, metric):
+def test_metrics_of_two_classes_work_with_the_default_network(cancer):
     X, y = cancer
+    metrics = ["AUC", "Precision", "binary_accuracy"]
 
-    clf = KerasClassifier(n_members=1, epochs=1, model__units=(4,), metrics=metric).fit(X, y)
+    clf = KerasClassifier(n_members=1, epochs=1, model__units=(4,), metrics=metrics).fit(X, y)
 
-    assert any(name.lower().startswith(metric[:3].lower()) for name in clf.history_)
+    names = [name.lower() for name in clf.history_]
+    assert all(any(name.startswith(metric.lower()) for name in names) for metric in metrics)
 
 
 @pytest.mark.parametrize("first", [None, "auto"])

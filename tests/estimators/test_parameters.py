@@ -148,7 +148,9 @@ def test_fitted_attributes_are_documented(cls, cancer):
         documented |= {name.strip() for name in entry.name.split(",")}
     import pandas as pd
 
-    fitted = cls(epochs=1).fit(pd.DataFrame(X).rename(columns=str), y)
+    fitted = cls(epochs=1, n_members=1, model__units=(4,)).fit(
+        pd.DataFrame(X).rename(columns=str), y
+    )
 
     learnt = {name for name in vars(fitted) if name.endswith("_")}
     assert learnt | {"model_", "models_"} == documented

@@ -220,3 +220,15 @@ def test_a_sparse_encoding_is_reconstructed():
     X_back = embedding.inverse_transform(embedding.transform(X))
 
     assert (X_back[:, 0] == X["colour"]).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("units", "message"),
+    [
+        (0, "units must be a whole number of at least 1. Got 0"),
+        ("many", "units must be a sequence"),
+    ],
+)
+def test_units_of_the_autoencoder_are_checked_by_name(iris, units, message):
+    with pytest.raises(ValueError, match=message):
+        KerasTransformer(model__units=units).fit(iris[0])

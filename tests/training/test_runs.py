@@ -1,3 +1,5 @@
+from functools import cache
+
 import keras
 import numpy as np
 import pytest
@@ -67,17 +69,20 @@ def test_calls_may_end_anywhere_between_steps(monkeypatch, engine):
     assert_same(whole, in_calls)
 
 
-@pytest.mark.parametrize("engine", ["graph", "xla", "keras"])
+@cache
+def trained_by_keras(build, batch_size):
+    return trained(build, TrainingData(X, Y, WEIGHTS), engine="keras", batch_size=batch_size)
+
+
+@pytest.mark.parametrize(
+    ("build", "engine"),
+    [(normalised, "graph"), (perceptron, "graph"), (perceptron, "xla")],
+    ids=["as they are", "filled up", "filled up in machine code"],
+)
 @pytest.mark.parametrize("batch_size", [1, 49])
-def test_batches_of_any_size_agree(engine, batch_size):
-    data = TrainingData(X, Y, WEIGHTS)
+def test_batches_of_any_size_agree(build, engine, batch_size):
+    found = trained(build, TrainingData(X, Y, WEIGHTS), engine=engine, batch_size=batch_size)
 
-    expected = trained(normalised, data, engine="graph", batch_size=batch_size)
-    with_keras = trained(normalised, data, engine="keras", batch_size=batch_size)
-    for ours, theirs in zip(expected[0].values, with_keras[0].values, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
-
-    padded = trained(perceptron, data, engine=engine, batch_size=batch_size)
-    by_keras = trained(perceptron, data, engine="keras", batch_size=batch_size)
-    for ours, theirs in zip(padded[0].values, by_keras[0].values, strict=True):
+    expected = trained_by_keras(build, batch_size)
+    for ours, theirs in zip(found[0].values, expected[0].values, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)

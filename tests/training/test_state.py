@@ -19,7 +19,8 @@ def model_of(optimizer):
     model = keras.Sequential(
         [keras.Input((4,)), L.Dense(3), L.BatchNormalization(), L.Dropout(0.5), L.Dense(1)]
     )
-    model.compile(optimizer, "mse")
+    # Without a graph, whose making would take most of the time.
+    model.compile(optimizer, "mse", run_eagerly=True)
     return model
 
 

@@ -1,0 +1,193 @@
+"""The networks of a fit: what their builder is told, and what they are compiled with."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from nnkit._compat import learning_rate_or_schedule
+from nnkit.builders import Meta, builder_arguments
+from nnkit.encoding import columns_of
+from nnkit.estimators.defaults import chosen
+from nnkit.estimators.kind_of_target import KindOfTarget
+from nnkit.estimators.parts import Rows, Seeds
+from nnkit.estimators.routing import (
+    PREFIXES,
+    builder_hyperparameters,
+    resolve_builder,
+    routed_to,
+)
+
+if TYPE_CHECKING:
+    import keras
+
+    from nnkit.training import Network, Recipe
+
+__all__ = ["Building"]
+
+
+class Building(KindOfTarget):
+    """Base of the estimators that builds the networks of a fit.
+
+    What ends the training is remembered as ``_ends_by``: a schedule of the "optimizer", the
+    number of steps that the "builder" was told, or nothing (None).
+    """
+
+    _network: Network
+    _members: list[Network]
+    _seeds: Seeds
+    _ends_by: str | None
+    n_features_in_: int
+    encoder_: Any
+
+    def _build(
+        self, X_encoded: Any, training: Rows, settings: SimpleNamespace, n_steps: int | None
+    ) -> None:
+        from nnkit.training import Network
+        from nnkit.training.rows import take_on_host
+
+        facts = self._facts(X_encoded, training)
+        meta = Meta(**facts, **columns_of(self.encoder_, facts["X_shape_"]))
+        recipe = self._recipe(meta, X_encoded, training, settings, n_steps)
+        self._members = [
+            Network(
+                replace(recipe, seed=self._seeds.of_member(position).build),
+                self._task_choices(),
+                take_on_host(X_encoded, slice(0, 1)),
+                settings.device,
+            )
+            for position in range(settings.n_members)
+        ]
+        self._network = self._members[0]
+        for name, fact in facts.items():
+            if name not in ("feature_names_in_", "n_features_in_"):
+                setattr(self, name, fact)
+
+    def _prolong(self, X_encoded: Any, training: Rows, settings: SimpleNamespace) -> None:
+        """Build networks whose training has no end, with the weights that there are.
+
+        Those that were built for a number of steps have a learning rate of 0 behind it.
+        """
+        ended = self._members
+        self._build(X_encoded, training, settings, None)
+        for member, before in zip(self._members, ended, strict=True):
+            member.take_values_of(before)
+
+    def _facts(self, X_encoded: Any, rows: Rows) -> dict[str, Any]:
+        shapes: Any
+        if isinstance(X_encoded, dict):
+            shapes = {name: part.shape for name, part in X_encoded.items()}
+            dtypes: Any = {name: part.dtype for name, part in X_encoded.items()}
+        elif isinstance(X_encoded, list):
+            shapes, dtypes = [part.shape for part in X_encoded], [part.dtype for part in X_encoded]
+        else:
+            shapes, dtypes = X_encoded.shape, X_encoded.dtype
+        expected = [task.n_units_expected for task in self._task_choices()[0]]
+        return {
+            "n_features_in_": self.n_features_in_,
+            "feature_names_in_": getattr(self, "feature_names_in_", None),
+            "X_shape_": shapes,
+            "X_dtype_": dtypes,
+            "y_dtype_": rows.y.dtype,
+            "y_ndim_": rows.y.ndim,
+            "n_outputs_": 1 if rows.y.ndim == 1 else rows.y.shape[-1],
+            "n_outputs_expected_": len(expected),
+            "n_output_units_": expected[0] if len(expected) == 1 else expected,
+            **self._target_facts(),
+        }
+
+    def _recipe(
+        self,
+        meta: Meta,
+        X: Any,
+        training: Rows,
+        settings: SimpleNamespace,
+        n_steps: int | None,
+    ) -> Recipe:
+        from nnkit.training import Compilation, Recipe
+
+        routed = {**settings.of_builder, **self._routed()}
+        is_scheduled = _is_scheduled(settings.optimizer, routed)
+        if is_scheduled and n_steps is None:
+            raise ValueError(
+                "The optimizer has a schedule that spans the whole training, whose length nobody "
+                "knows with warm_start=True, in partial_fit and in initialize: "
+                "give the schedule n_steps = epochs * batches per epoch."
+            )
+        compilation = Compilation(
+            settings.optimizer,
+            self.loss,
+            self.metrics,
+            {prefix: routed_to(prefix, routed) for prefix in PREFIXES},
+            n_steps if is_scheduled else None,
+            wins=isinstance(self.model, str) and self.optimizer != "auto",
+        )
+        self._ends_by = None if compilation.n_steps is None else "optimizer"
+        seed, policy = self._seeds.build, settings.dtype_policy
+        builder = resolve_builder(self.model)
+        if builder is None:
+            return Recipe(_copy_of(self.model), {}, compilation, seed=seed, dtype_policy=policy)
+        offered = self._offered(meta, X, training, settings, n_steps)
+        arguments = builder_arguments(builder, builder_hyperparameters(routed), offered)
+        if self._ends_by is None and n_steps is not None and "n_steps" in arguments:
+            self._ends_by = "builder"
+        wants_compile_kwargs = "compile_kwargs" in arguments
+        arguments.pop("compile_kwargs", None)
+        return Recipe(
+            builder,
+            arguments,
+            compilation,
+            wants_compile_kwargs,
+            seed,
+            policy,
+            is_rebuildable=not {"X", "y"} & set(arguments),
+        )
+
+    def _offered(
+        self,
+        meta: Meta,
+        X: Any,
+        training: Rows,
+        settings: SimpleNamespace,
+        n_steps: int | None,
+    ) -> dict[str, Any]:
+        """Return what a builder gets if it names it."""
+        n_outputs = len(self._task_choices()[0])
+        targets = self._network_targets(training.encoded, n_outputs)
+        return {
+            "meta": meta,
+            "compile_kwargs": None,
+            "params": {**self.get_params(), **chosen(settings)},
+            "n_steps": n_steps,
+            "X": X,
+            "y": targets[0] if n_outputs == 1 else targets,
+        }
+
+
+def _copy_of(model: Any) -> keras.Model:
+    """Return a copy of its own, which goes into pickles: the user may train theirs further."""
+    import keras
+
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            "model must be a function that returns a keras.Model, a keras.Model, or the "
+            f"name of a ready-made builder. Got {model!r} instead."
+        )
+    return copy.deepcopy(model)
+
+
+def _is_scheduled(optimizer: Any, routed: Mapping[str, Any]) -> bool:
+    """Return whether the optimizer has a schedule that wants to know the steps.
+
+    Where it has none, fits of other lengths share their network.
+    """
+    given = list(routed_to("optimizer", routed).values())
+    parts: list[Any] = [optimizer, getattr(optimizer, "inner_optimizer", None)]
+    for part in parts:
+        if hasattr(part, "apply_gradients") and not isinstance(part, type):
+            given += [learning_rate_or_schedule(part), part.weight_decay]
+    # Schedules that wait to be told have the attribute, and nothing in it.
+    return any(getattr(part, "n_steps", 0) is None for part in given)
