@@ -1,4 +1,4 @@
-"""Numbers that change as training goes on: learning rates, weight decays, dropout rates."""
+"""Numbers that change as training goes on: learning rates and weight decays."""
 
 from __future__ import annotations
 

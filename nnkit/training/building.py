@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -46,10 +46,6 @@ class Recipe:
     seed: int = 0
     dtype_policy: Any = None
     is_rebuildable: bool = True
-
-    def without_data(self) -> Recipe:
-        """Return the recipe without what the builder was given, for a pickled model."""
-        return replace(self, arguments={}, is_rebuildable=False)
 
     def build(self, X_example: Any) -> Any:
         """Return a fresh model, built for rows like the example.

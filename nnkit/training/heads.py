@@ -207,6 +207,27 @@ def read_heads(
 
 def _read_head(shape: tuple[int | None, ...], activation: str, task: Task, loss: Any) -> Head:
     n_units = 1 if len(shape) == 1 else int(shape[-1] or 0)
+    _check_axes(shape, n_units, task)
+    _check_units(n_units, task)
+    if task.kind == "regression":
+        if activation in ("sigmoid", "softmax", "hard_sigmoid"):
+            raise ValueError(
+                f"The model's last activation is {activation!r}, which gives values between 0 "
+                "and 1 only. Use 'linear' in the last layer of a regression."
+            )
+        return Head(n_units, "values", activation, len(shape))
+    if task.kind == "classification" and n_units == 1 and activation == "softmax":
+        raise ValueError(
+            "The model's last layer is a softmax over one unit, which is always 1. "
+            "Use 'sigmoid' with one unit, or 'softmax' with two."
+        )
+    # A softmax is for indicators with a single 1, such as one-hot rows or steps.
+    is_multilabel = task.kind == "multilabel" and activation != "softmax"
+    return Head(n_units, _scale_of(activation, loss), activation, len(shape), is_multilabel)
+
+
+def _check_axes(shape: tuple[int | None, ...], n_units: int, task: Task) -> None:
+    """Raise if outputs do not have the axes of the target."""
     # Values and labels have the axes of y; classes have one more.
     wanted = task.row_shape if task.kind != "classification" else (*task.row_shape, n_units)
     wanted = wanted or (n_units,)
@@ -218,54 +239,37 @@ def _read_head(shape: tuple[int | None, ...], activation: str, task: Task, loss:
             f"The builder's model gives outputs of shape {shape[1:]} per row, but y needs "
             f"{wanted}. End it in such outputs, for example with Flatten and Dense."
         )
-    if task.kind == "regression":
-        if n_units != task.n_units_expected:
-            raise ValueError(
-                f"The builder's model has {n_units} output unit(s), but y has "
-                f"{task.n_units_expected} column(s). Give the last layer "
-                "meta.n_output_units_ units."
-            )
-        if activation in ("sigmoid", "softmax", "hard_sigmoid"):
-            raise ValueError(
-                f"The model's last activation is {activation!r}, which gives values between 0 "
-                "and 1 only. Use 'linear' in the last layer of a regression."
-            )
-        return Head(n_units, "values", activation, len(shape))
-    is_multilabel = task.kind == "multilabel"
-    if is_multilabel:
-        if n_units != task.n_units_expected:
-            raise ValueError(
-                f"The builder's model has {n_units} output unit(s), but y has "
-                f"{task.n_units_expected} labels. Give the last layer "
-                "meta.n_output_units_ units."
-            )
-        # A softmax is for indicators with a single 1, such as one-hot rows or steps.
-        is_multilabel = activation != "softmax"
-    else:
+
+
+def _check_units(n_units: int, task: Task) -> None:
+    """Raise if the last layer does not have the units that the target needs."""
+    allowed: tuple[int, ...] = (task.n_units_expected,)
+    needed = f"{task.n_units_expected} column(s)"
+    if task.kind == "multilabel":
+        needed = f"{task.n_units_expected} labels"
+    elif task.kind == "classification":
         allowed = (1, 2) if task.n_classes == 2 and not task.row_shape else (task.n_classes,)
-        if n_units not in allowed:
-            raise ValueError(
-                f"The builder's model has {n_units} output unit(s), but y has {task.n_classes} "
-                "classes. Give the last layer meta.n_output_units_ units."
-            )
-        if n_units == 1 and activation == "softmax":
-            raise ValueError(
-                "The model's last layer is a softmax over one unit, which is always 1. "
-                "Use 'sigmoid' with one unit, or 'softmax' with two."
-            )
+        needed = f"{task.n_classes} classes"
+    if n_units not in allowed:
+        raise ValueError(
+            f"The builder's model has {n_units} output unit(s), but y has {needed}. "
+            "Give the last layer meta.n_output_units_ units."
+        )
+
+
+def _scale_of(activation: str, loss: Any) -> Scale:
+    """Return whether classes are probabilities or logits, by the last activation or the loss."""
     if activation in _SCALE_OF_ACTIVATION:
-        scale = _SCALE_OF_ACTIVATION[activation]
-    else:
-        from_logits = _from_logits(loss)
-        if from_logits is None:
-            raise ValueError(
-                f"The model's last activation is {activation!r}, which tells neither "
-                "probabilities nor logits. End the model with 'sigmoid', 'softmax' or 'linear', "
-                "or give a loss with from_logits, such as "
-                "keras.losses.BinaryCrossentropy(from_logits=True)."
-            )
-        scale = "logits" if from_logits else "probabilities"
-    return Head(n_units, scale, activation, len(shape), is_multilabel)
+        return _SCALE_OF_ACTIVATION[activation]
+    from_logits = _from_logits(loss)
+    if from_logits is None:
+        raise ValueError(
+            f"The model's last activation is {activation!r}, which tells neither "
+            "probabilities nor logits. End the model with 'sigmoid', 'softmax' or 'linear', "
+            "or give a loss with from_logits, such as "
+            "keras.losses.BinaryCrossentropy(from_logits=True)."
+        )
+    return "logits" if from_logits else "probabilities"
 
 
 def _from_logits(loss: Any) -> bool | None:
@@ -293,8 +297,6 @@ def choose_loss(loss: Any, routed: Mapping[str, Any], head: Head, task: Task) ->
         What the outputs mean.
     task : Task
         What is to be learnt.
-    parameter : str, default="loss"
-        The estimator's parameter, for messages.
 
     Returns
     -------
