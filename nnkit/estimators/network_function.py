@@ -40,6 +40,8 @@ class NetworkFunction:
         self._estimator = estimator
         self._is_raw = is_raw
         self._row = estimator._network.architecture.row
+        # Once: to read those of a live model takes as long as some thousand predictions.
+        self._weights = [member.weights() for member in estimator._members]
 
     @property
     def estimator(self) -> KerasEstimator:
@@ -114,8 +116,10 @@ class NetworkFunction:
     def of_hybrids(self, cells: np.ndarray, hybrids: Any) -> np.ndarray:
         """Return the predictions (n_rows, n_hybrids, ...) for all hybrids of flat rows of cells."""
         rows = self.in_shape(cells)
-        members = self._estimator._members
-        predicted = self._read([member.outputs_of_hybrids(rows, hybrids) for member in members])
+        members = zip(self._estimator._members, self._weights, strict=True)
+        predicted = self._read(
+            [member.outputs_of_hybrids(weights, rows, hybrids) for member, weights in members]
+        )
         return predicted.reshape(len(cells), -1, *predicted.shape[1:])
 
     def in_shape(self, cells: np.ndarray) -> Any:

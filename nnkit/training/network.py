@@ -225,24 +225,28 @@ class Network:
             forward = architecture.program(
                 "forward", lambda: Forward(architecture, architecture.model, architecture.row)
             )
-            return forward(self._weights(), X_encoded, chunk_rows)
+            return forward(self.weights(), X_encoded, chunk_rows)
 
     def hybrids(self, background: Any, is_from_row: Any) -> Hybrids:
         """Return hybrids on the device, to be made of any rows: see `HybridForward.prepare`."""
         with on_device(self.device):
             return self._hybrid_forward.prepare(background, is_from_row)
 
-    def outputs_of_hybrids(self, X: Any, hybrids: Hybrids) -> list[np.ndarray]:
+    def outputs_of_hybrids(
+        self, weights: TrainingState, X: Any, hybrids: Hybrids
+    ) -> list[np.ndarray]:
         """Return one array (n_rows * n_hybrids, ...) for each output of the model.
 
         Parameters
         ----------
+        weights : TrainingState
+            As `weights` gives them, once for many calls.
         X : ndarray of shape (n_rows, ...), or dict or list of them
             Encoded rows, each of which makes all hybrids.
         hybrids : Hybrids
         """
         with on_device(self.device):
-            return self._hybrid_forward(self._weights(), X, hybrids)
+            return self._hybrid_forward(weights, X, hybrids)
 
     @property
     def _hybrid_forward(self) -> HybridForward:
@@ -254,7 +258,7 @@ class Network:
     ) -> Derivative:
         """Return what is read from the outputs, with its gradients: see `Derivative`."""
         architecture = self.architecture  # what a pickle holds is restored first
-        return Derivative(self, architecture, self._weights(), readout, learnt, layer)
+        return Derivative(self, architecture, self.weights(), readout, learnt, layer)
 
     def outputs_between(self, begin: str | None, end: str | None, X: Any) -> tuple[np.ndarray, ...]:
         """Return what a part of the network makes of rows.
@@ -285,13 +289,15 @@ class Network:
 
         with on_device(self.device):
             forward = architecture.program(("part", begin, end), make)
-            return tuple(forward(self._weights(), X))
+            return tuple(forward(self.weights(), X))
 
-    def _weights(self) -> TrainingState:
+    def weights(self) -> TrainingState:
+        """Return the weights as they are now, without the state of the optimizer."""
+        architecture = self.architecture  # what a pickle holds is restored first
         with self._lock:
             if self._live is None:
                 return self._state
-            return self.architecture.layout.state_of_model(self._live, with_optimizer=False)
+            return architecture.layout.state_of_model(self._live, with_optimizer=False)
 
     def __getstate__(self) -> dict[str, Any]:
         saved, recipe = self._saved, self.recipe
