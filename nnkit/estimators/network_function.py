@@ -43,6 +43,21 @@ class NetworkFunction:
         # Once: to read those of a live model takes as long as some thousand predictions.
         self._weights = [member.weights() for member in estimator._members]
 
+    @staticmethod
+    def stands_for(estimator: Any) -> bool:
+        """Return whether the methods of an estimator predict as nnkit's own do.
+
+        Parameters
+        ----------
+        estimator : object
+            Perhaps of a subclass, with a ``predict_proba`` or ``predict`` of its own.
+        """
+        kind = KerasClassifier if isinstance(estimator, KerasClassifier) else KerasRegressor
+        return isinstance(estimator, kind) and all(
+            getattr(type(estimator), name, None) is getattr(kind, name, None)
+            for name in ("predict_proba", "predict")
+        )
+
     @property
     def estimator(self) -> KerasEstimator:
         """The fitted estimator."""

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.network_function import NetworkFunction
 from nnkit.explanation.background import Background
 from nnkit.explanation.columnwise import is_columnwise, source_columns
@@ -56,7 +55,7 @@ class Front:
         """
         transformers, final = steps_of(estimator)
         function = None
-        if isinstance(final, KerasEstimator):
+        if NetworkFunction.stands_for(final):
             function = NetworkFunction(final, is_raw=is_raw)
         return cls(transformers, final, function)
 

@@ -509,3 +509,26 @@ def test_whole_rows_have_no_use_for_transformed_ones(pipeline, case):
     np.testing.assert_allclose(
         explanation.base_values, estimator.predict_proba(rows)[:, 1].mean(), atol=1e-6
     )
+
+
+class Doubtful(KerasClassifier):
+    """A classifier that moves its probabilities towards one half."""
+
+    def predict_proba(self, X, **arguments):
+        return 0.25 + super().predict_proba(X, **arguments) / 2
+
+
+@pytest.mark.parametrize("is_in_pipeline", [False, True], ids=["alone", "in a pipeline"])
+def test_probabilities_of_a_subclass_are_its_own(is_in_pipeline):
+    target = (NUMERIC_TRAIN["age"] > 0).astype(int)
+    estimator = Doubtful(**(SMALL | {"encoder": None}))
+    if is_in_pipeline:
+        estimator = make_pipeline(StandardScaler(), estimator)
+    estimator.fit(NUMERIC_TRAIN, target)
+
+    explanation = explain(estimator, NUMERIC_ROWS)
+
+    total = explanation.values.sum(axis=1) + explanation.base_values
+    np.testing.assert_allclose(total, estimator.predict_proba(NUMERIC_ROWS)[:, 1], atol=1e-6)
+    with pytest.raises(ValueError, match="method='gradient' needs a KerasClassifier"):
+        explain(estimator, NUMERIC_ROWS, method="gradient")
