@@ -167,8 +167,11 @@ class NetworkFunction:
         ValueError
             If no gradient reaches the cells, or if a classifier has several targets.
         """
+        from nnkit.training.gradients import Derivative
+
         readout, learnt = self._readout()
-        return [member.derivative(readout, learnt, layer) for member in self._estimator._members]
+        members = self._estimator._members
+        return [Derivative(member, readout, learnt, layer) for member in members]
 
     def layer_shape(self, layer: str, cells: np.ndarray) -> tuple[int, ...]:
         """Return the shape of one row of a layer's output.

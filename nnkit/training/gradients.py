@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -12,14 +12,12 @@ import tensorflow as tf
 
 from nnkit._compat import compiled, gradient_rules, traced
 from nnkit.training.architecture import Architecture
+from nnkit.training.network import Network
 from nnkit.training.placement import on_device
 from nnkit.training.reach import check_reachable, tail_of
 from nnkit.training.readout import Readout
 from nnkit.training.specifications import like, open_rows
 from nnkit.training.state import TrainingState
-
-if TYPE_CHECKING:
-    from nnkit.training.network import Network
 
 __all__ = ["Derivative", "PathGradients", "PathSums", "Paths"]
 
@@ -287,10 +285,6 @@ class Derivative:
     ----------
     network : Network
         Whose outputs are read.
-    architecture : Architecture
-        Of the network.
-    state : TrainingState
-        Its weights.
     readout : Readout
         What is read.
     learnt : sequence of ndarray
@@ -307,14 +301,13 @@ class Derivative:
     def __init__(
         self,
         network: Network,
-        architecture: Architecture,
-        state: TrainingState,
         readout: Readout,
         learnt: Sequence[np.ndarray],
         layer: str | None,
     ) -> None:
+        architecture = network.architecture
         check_reachable(architecture.model, architecture.row, layer)
-        self._network, self._architecture, self._state = network, architecture, state
+        self._network, self._architecture, self._state = network, architecture, network.weights()
         self._readout, self._learnt, self._layer = readout, list(learnt), layer
 
     def rows(self, X: Any) -> Any:

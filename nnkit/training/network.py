@@ -19,10 +19,8 @@ from nnkit.training.cache import begin_of, forget
 from nnkit.training.compilation import Compiled
 from nnkit.training.dense_stack import DenseStack
 from nnkit.training.forward import Forward, HybridForward, Hybrids
-from nnkit.training.gradients import Derivative
 from nnkit.training.heads import Task
 from nnkit.training.placement import let_memory_grow, on_device
-from nnkit.training.readout import Readout
 from nnkit.training.state import TrainingState, values_of
 
 __all__ = ["Network"]
@@ -252,13 +250,6 @@ class Network:
     def _hybrid_forward(self) -> HybridForward:
         architecture = self.architecture
         return architecture.program("hybrids", lambda: HybridForward(architecture))
-
-    def derivative(
-        self, readout: Readout, learnt: Sequence[np.ndarray], layer: str | None
-    ) -> Derivative:
-        """Return what is read from the outputs, with its gradients: see `Derivative`."""
-        architecture = self.architecture  # what a pickle holds is restored first
-        return Derivative(self, architecture, self.weights(), readout, learnt, layer)
 
     def outputs_between(self, begin: str | None, end: str | None, X: Any) -> tuple[np.ndarray, ...]:
         """Return what a part of the network makes of rows.
