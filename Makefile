@@ -41,20 +41,17 @@ lint: $(VENV)/installed
 	$(BIN)/lint-imports
 	$(BIN)/python -m numpydoc.hooks.validate_docstrings nnkit/*/*.py nnkit/*/*/*.py
 
-# The wheel is what is tested: no path leads to the source tree. Two processes share the tests; what
-# the first says comes when the second is done.
+# The wheel is what is tested: no path leads to the source tree.
+FIRST_SHARE := estimators builders layers
 PYTEST := $(BIN)/pytest -c $(ROOT)/pyproject.toml --rootdir $(ROOT)
-COVERAGE := --cov --cov-config $(ROOT)/pyproject.toml --cov-report=
 test: lint
-	rm -rf build dist tests/.coverage* tests/.first.log
+	rm -rf build dist tests/.coverage*
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall dist/nnkit-*.whl
 	$(BIN)/python -m pip check
-	cd tests && { COVERAGE_FILE=.coverage.first $(PYTEST) $(COVERAGE) $(ROOT)/tests/estimators \
-		$(ROOT)/tests/builders $(ROOT)/tests/layers > .first.log 2>&1 & first=$$!; \
-		COVERAGE_FILE=.coverage.second $(PYTEST) $(COVERAGE) $(ROOT)/tests --ignore $(ROOT)/tests/estimators \
-		--ignore $(ROOT)/tests/builders --ignore $(ROOT)/tests/layers; second=$$?; \
-		wait $$first; first=$$?; cat .first.log; test $$first = 0 -a $$second = 0; }
+	cd tests && $(BIN)/python side_by_side.py \
+		$(BIN)/coverage run --rcfile $(ROOT)/pyproject.toml --parallel-mode -m pytest \
+		-c $(ROOT)/pyproject.toml --rootdir $(ROOT) -- $(FIRST_SHARE)
 	cd tests && $(BIN)/coverage combine --rcfile $(ROOT)/pyproject.toml --quiet \
 		&& $(BIN)/coverage report --rcfile $(ROOT)/pyproject.toml
 	cd tests && $(PYTEST) --doctest-glob "*.md" --doctest-glob "*.rst" $(ROOT)/README.md \

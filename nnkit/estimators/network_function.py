@@ -43,21 +43,6 @@ class NetworkFunction:
         # Once: to read those of a live model takes as long as some thousand predictions.
         self._weights = [member.weights() for member in estimator._members]
 
-    @staticmethod
-    def stands_for(estimator: Any) -> bool:
-        """Return whether the methods of an estimator predict as nnkit's own do.
-
-        Parameters
-        ----------
-        estimator : object
-            Perhaps of a subclass, with a ``predict_proba`` or ``predict`` of its own.
-        """
-        kind = KerasClassifier if isinstance(estimator, KerasClassifier) else KerasRegressor
-        return isinstance(estimator, kind) and all(
-            getattr(type(estimator), name, None) is getattr(kind, name, None)
-            for name in ("predict_proba", "predict")
-        )
-
     @property
     def estimator(self) -> KerasEstimator:
         """The fitted estimator."""
@@ -77,6 +62,12 @@ class NetworkFunction:
     def input_names(self) -> list[str]:
         """The names of the inputs in the order of their cells; none if they have no names."""
         return list(self._row) if isinstance(self._row, dict) else []
+
+    @property
+    def arithmetic(self) -> float:
+        """The floating-point operations for one row, of all networks: 2 for each weight."""
+        members = self._estimator._members
+        return len(members) * float(members[0].architecture.step_arithmetic) / 3
 
     @property
     def rows_per_call(self) -> int:

@@ -32,14 +32,15 @@ def explanation_of_rows(
     """
     n_outputs = len(found.base)
     values, errors = (subject.players.in_shape(part) for part in (found.values, found.errors))
-    is_by_player = subject.players.row_shape is None or found.values.ndim > 3
+    is_plain = subject.players.row_shape is None
+    is_by_player = is_plain or found.values.ndim > 3
     base_values = np.tile(found.base, (len(values), 1))
     if n_outputs == 1:
         values, errors, base_values = values[..., 0], errors[..., 0], base_values[:, 0]
     return Explanation(
         values,
         base_values=base_values,
-        data=subject.data,
+        data=None if found.values.ndim > 3 and not is_plain else subject.data,
         feature_names=subject.players.names if is_by_player else None,
         # shap's picture of images takes a single name for a list of them.
         output_names=_names(output, n_outputs) if is_by_player or n_outputs > 1 else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from typing import Any
@@ -36,7 +35,10 @@ from nnkit.explanation.tables import make_pool
 
 __all__ = ["is_columnwise", "source_columns"]
 
-_N_PROBED_ROWS = 64
+# Each column that is probed takes a transform of all these rows.
+_N_PROBED_ROWS, _MAX_PROBED_COLUMNS = 64, 128
+# Hybrids of each row that a thorough check makes, and how many it transforms at once.
+_N_HYBRIDS_PER_ROW, _MAX_HYBRIDS = 16, 8192
 _TOLERANCE = 1e-6
 
 
@@ -73,10 +75,7 @@ def source_columns(transformers: Sequence[Any], X: Any) -> np.ndarray | None:
     """
     rows = np.unique(np.linspace(0, len(X) - 1, _N_PROBED_ROWS).astype(np.intp))
     table = X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
-    with warnings.catch_warnings():
-        # Those of the transformers are for who transforms the data, not for who looks at a sample.
-        warnings.simplefilter("ignore")
-        return _trace_steps(transformers, table, np.arange(X.shape[1]))
+    return _trace_steps(transformers, table, np.arange(X.shape[1]))
 
 
 def is_columnwise(
@@ -86,6 +85,7 @@ def is_columnwise(
     *,
     seed: int,
     n_hybrids: int = 256,
+    is_thorough: bool = False,
 ) -> bool:
     r"""Return whether hybrids of rows transform to the hybrids of the transformed rows.
 
@@ -101,6 +101,9 @@ def is_columnwise(
         Seeds the draw, at least 0.
     n_hybrids : int, default=256
         How many hybrids to check, at least 1, made from at most as many rows.
+    is_thorough : bool, default=False
+        Whether to check 16 hybrids of each row instead, with random halves of its columns: what
+        an unknown transformer does to a rare value shows in the rows that have it.
 
     Returns
     -------
@@ -119,22 +122,42 @@ def is_columnwise(
     numbers, else exactly. A missing value equals a missing value.
     """
     rng = np.random.default_rng(seed)
-    kept = rng.permutation(len(pool))[:n_hybrids]
-    rows = pool.iloc[kept] if isinstance(pool, pd.DataFrame) else pool[kept]
-    draws = rng.integers(len(kept), size=(n_hybrids, pool.shape[1]))
+    if not is_thorough:
+        kept = rng.permutation(len(pool))[:n_hybrids]
+        draws = rng.integers(len(kept), size=(n_hybrids, pool.shape[1]))
+        return _agree_on(transform, sources, _rows_at(pool, kept), draws)
+    per_chunk = max(1, _MAX_HYBRIDS // _N_HYBRIDS_PER_ROW)
+    for start in range(0, len(pool), per_chunk):
+        own = np.arange(start, min(start + per_chunk, len(pool)))
+        own = np.repeat(own, _N_HYBRIDS_PER_ROW // 2)[:, np.newaxis]
+        others = rng.integers(len(pool), size=own.shape)
+        is_own = rng.random((len(own), pool.shape[1])) < 0.5
+        drawn = np.concatenate([np.where(is_own, own, others), np.where(is_own, others, own)])
+        kept, draws = np.unique(drawn, return_inverse=True)
+        if not _agree_on(transform, sources, _rows_at(pool, kept), draws.reshape(drawn.shape)):
+            return False
+    return True
+
+
+def _rows_at(pool: Any, positions: np.ndarray) -> Any:
+    return pool.iloc[positions] if isinstance(pool, pd.DataFrame) else pool[positions]
+
+
+def _agree_on(
+    transform: Callable[[Any], Any], sources: np.ndarray, rows: Any, draws: np.ndarray
+) -> bool:
+    """Return whether hybrids transform to hybrids; ``draws`` has the row of each entry."""
     # Before the transform, which may overwrite the rows.
     hybrids = make_pool(rows, rows[:0]).take(draws)
-    with warnings.catch_warnings():
-        # The transform has warned where it was used for good.
-        warnings.simplefilter("ignore")
-        transformed = _dense(transform(rows))
-        try:
-            transformed_hybrids = _dense(transform(hybrids))
-        except ValueError:
-            return False
+    transformed = _dense(transform(rows))
+    try:
+        transformed_hybrids = _dense(transform(hybrids))
+    except ValueError:
+        return False
     n_outputs = len(sources)
-    shapes = (transformed.shape, transformed_hybrids.shape)
-    if shapes != ((len(kept), n_outputs), (n_hybrids, n_outputs)):
+    if transformed.shape != (len(rows), n_outputs):
+        return False
+    if transformed_hybrids.shape != (len(draws), n_outputs):
         return False
     expected = transformed[draws[:, sources], np.arange(n_outputs)]
     return bool(_agrees(transformed_hybrids, expected).all())
@@ -331,6 +354,8 @@ def _probe(transformer: Any, table: Any, sources: np.ndarray) -> np.ndarray | No
     is_sparse = issparse(table)
     rows = table.toarray() if is_sparse else table
     if not isinstance(rows, (pd.DataFrame, np.ndarray)):
+        return None
+    if np.unique(sources).size > _MAX_PROBED_COLUMNS:
         return None
     pool = make_pool(rows, rows[:0])
 

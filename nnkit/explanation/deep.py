@@ -265,7 +265,7 @@ def _attributions(
     """Return values (n_rows, n_cells, n_units), the mean over models and background rows."""
     cells, background = rows
     n_background, n_units = len(background), models[0].outputs[0].shape[1]
-    size = min(n_background, max(1, batch_rows // 2))  # each comes with the row beside it
+    size = min(n_background, max(1, min(batch_rows, reader.rows_per_call) // 2))  # with its row
     values = np.zeros((*cells.shape, n_units))
     with _quiet_shap() as shap:
         explainers = []

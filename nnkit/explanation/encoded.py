@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import issparse
 
+from nnkit.estimators.classifier import KerasClassifier
 from nnkit.estimators.network_function import NetworkFunction
+from nnkit.estimators.regressor import KerasRegressor
 from nnkit.explanation.background import Background
 from nnkit.explanation.columnwise import is_columnwise, source_columns
 from nnkit.explanation.hybrids import CellHybrids, HybridRows, TableHybrids
 from nnkit.explanation.layout import Layout
 from nnkit.explanation.outputs import Output
-from nnkit.explanation.steps import steps_of
+from nnkit.explanation.steps import predicts_as, steps_of
 from nnkit.explanation.tables import make_pool
 
 __all__ = ["EncodedRows", "Front", "encoded_rows"]
@@ -55,7 +59,7 @@ class Front:
         """
         transformers, final = steps_of(estimator)
         function = None
-        if NetworkFunction.stands_for(final):
+        if predicts_as(final, KerasClassifier) or predicts_as(final, KerasRegressor):
             function = NetworkFunction(final, is_raw=is_raw)
         return cls(transformers, final, function)
 
@@ -66,10 +70,11 @@ class Front:
         return self.transformers if encoder is None else [*self.transformers, encoder]
 
     def transformed(self, X: Any) -> Any:
-        """Return rows as the last step takes them, dense."""
+        """Return rows as the last step takes them, dense; those that came stay as they are."""
+        transformed: Any = copy(X) if isinstance(X, dict) else X.copy()
         for step in self.transformers:
-            X = step.transform(X)
-        return X.toarray() if issparse(X) else X
+            transformed = step.transform(transformed)
+        return transformed.toarray() if issparse(transformed) else transformed
 
     def encoded(self, X_transformed: Any) -> Any:
         """Return rows that the last step takes as its network does, or as they are."""
@@ -155,19 +160,10 @@ def encoded_rows(
     are taken from ``T(x)`` where their source is in S and from ``T(b)`` elsewhere: the worth of
     each coalition, and with it the Shapley values, are the same.
     """
-    transformers = front.all_transformers
-    if front.function is None and not transformers:
+    has_cells = has_cells and bool(front.all_transformers)
+    if front.function is None and not front.all_transformers:
         return None
-    if background.raw is None:
-        # Rows as they come out of the transformers say nothing of what those make of other rows:
-        # in one row a probe sees nothing, and only what is known of transformers counts.
-        pool, probed = X, X[:1]
-    else:
-        pool = probed = X if has_cells else _stacked(X, background.raw)
-    if has_cells and front.function is not None:
-        sources: np.ndarray | None = np.arange(front.function.n_cells)
-    else:
-        sources = _sources(front, probed, layout)
+    sources, is_probed = _sources(front, X, layout, background, has_cells=has_cells)
     if sources is None or len(X) * len(sources) > _MAX_CELLS:
         return None
     X_encoded = front.encoded(front.transformed(layout.restored(X)))
@@ -175,21 +171,39 @@ def encoded_rows(
         background_encoded = front.encoded(background.kept)
     else:
         background_encoded = front.encoded(front.transformed(layout.restored(background.raw)))
-    if X_encoded.shape[1] != len(sources) or background_encoded.shape[1] != len(sources):
-        return None
-    if has_cells:
-        return EncodedRows(front, X_encoded, background_encoded, sources)
-    if transformers and not is_columnwise(
-        lambda table: np.asarray(front.encoded(front.transformed(table))), sources, pool, seed=seed
-    ):
-        return None
+    for encoded in (X_encoded, background_encoded):
+        if not isinstance(encoded, (pd.DataFrame, np.ndarray)) or encoded.shape[1] != len(sources):
+            return None
+    if front.all_transformers and not has_cells:
+        pool = X if background.raw is None else _stacked(X, background.raw)
+        encode = lambda table: np.asarray(front.encoded(front.transformed(table)))  # noqa: E731
+        if not is_columnwise(encode, sources, pool, seed=seed, is_thorough=is_probed):
+            return None
     return EncodedRows(front, X_encoded, background_encoded, sources)
 
 
-def _sources(front: Front, X: Any, layout: Layout) -> np.ndarray | None:
-    """Return the column of the flat table that each encoded column is made from."""
-    if layout.kind == "table":
-        return source_columns(front.all_transformers, X)
+def _sources(
+    front: Front, X: Any, layout: Layout, background: Background, *, has_cells: bool
+) -> tuple[np.ndarray | None, bool]:
+    """Return the column of the flat table that each encoded column is made from.
+
+    Beside it is whether transformers had to be probed for that. Rows as they come out of the
+    transformers say nothing of what those make of other rows: where the background is of such
+    rows, only what is known of transformers counts.
+    """
+    if has_cells and front.function is not None:
+        return np.arange(front.function.n_cells), False
+    if layout.kind != "table":
+        return _sources_of_parts(front, layout), False
+    # In a single row, a probe sees nothing.
+    known = source_columns(front.all_transformers, X[:1])
+    if known is not None or background.raw is None:
+        return known, False
+    return source_columns(front.all_transformers, _stacked(X, background.raw)), True
+
+
+def _sources_of_parts(front: Front, layout: Layout) -> np.ndarray | None:
+    """Return the cell that each encoded cell of an array, or of several inputs, is."""
     if front.all_transformers:
         return None
     if layout.kind == "array":

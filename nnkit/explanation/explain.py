@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from nnkit.explanation.progress import Progress
 from nnkit.explanation.steps import unwrapped
 from nnkit.explanation.subject import make_subject
 from nnkit.explanation.values import values_of_subject
-from nnkit.explanation.words import are_texts, explain_words
+from nnkit.explanation.words import are_texts, explain_words, texts_like
 
 if TYPE_CHECKING:
     from nnkit.explanation.result import Explanation
@@ -54,7 +53,8 @@ def explain(
     Parameters
     ----------
     estimator : estimator
-        A fitted classifier, regressor or pipeline, or a search over them.
+        A fitted classifier, regressor or pipeline, or a search over them. One of a class that
+        predicts in a way of its own is explained as it predicts.
     X : DataFrame, array-like of shape (n_samples, ...), dict of these, or texts
         The rows to explain, as the estimator takes them: a table, images or sequences, the inputs
         of a network by name, or a list, array or Series of texts. A table of polars is explained
@@ -67,7 +67,9 @@ def explain(
     method : str, default="auto"
         One of
 
-        - "auto": "exact" for up to 10 players, else "permutation".
+        - "auto": "exact" for up to 10 players, as long as all coalitions of a row take a network
+          of nnkit's no more than 5e9 floating-point operations (which an ensemble of the default
+          passes at 8 players), else "permutation".
         - "exact": Shapley values, by all coalitions of at most 16 players.
         - "permutation": Shapley values, estimated from random orders of the players.
         - "gradient": expected gradients [5]_, which are not Shapley values; networks of nnkit's
@@ -255,12 +257,17 @@ def explain(
     if are_texts(X):
         _check_texts(players, background)
         with Progress(len(X), progress) as bar:
-            predictions = partial(chosen.predictions, estimator)
-            words, of_texts = explain_words(predictions, list(X), arguments, bar.advance)
+            words, of_texts = explain_words(
+                lambda texts: chosen.predictions(estimator, texts_like(X, texts)),
+                list(X),
+                arguments,
+                bar.advance,
+            )
         _warn_of_missed([found.n_missed for found in of_texts], tol)
         return explanation_of_texts(words, of_texts, chosen, time.perf_counter() - start)
     subject = make_subject(estimator, X, background, chosen, arguments)
     if subject.background.is_sample_of_x:
+        _check_some_rows(subject.hybrids.n_samples)
         warnings.warn(
             "No background was given, so that a sample of X is used, and values are relative to "
             "the rows being explained. Pass background=X_train.",
@@ -271,6 +278,15 @@ def explain(
         subject, of_rows = values_of_subject(subject, chosen, arguments, bar.advance)
     _warn_of_missed([of_rows.n_missed], tol, subject.hybrids.n_samples)
     return explanation_of_rows(subject, of_rows, chosen, time.perf_counter() - start)
+
+
+def _check_some_rows(n_rows: int) -> None:
+    """Raise if a single row would be compared with itself."""
+    if n_rows == 1:
+        raise ValueError(
+            "X has one row, which cannot be its own background: all values would be 0. "
+            "Pass background=X_train."
+        )
 
 
 def _check_texts(players: Any, background: Any) -> None:

@@ -27,12 +27,15 @@ class HybridRows(Protocol):
         Who may come from the explained row.
     rows_per_call : int
         The largest number of hybrids at once for which memory is bounded.
+    arithmetic : float
+        Floating-point operations for one hybrid; 0 if not known.
     """
 
     n_samples: int
     n_background: int
     n_players: int
     rows_per_call: int
+    arithmetic: float
 
     def of_rows(self, at: slice) -> np.ndarray:
         """Return the outputs (n_rows, n_outputs) of some explained rows."""
@@ -83,6 +86,8 @@ class TableHybrids:
     n_players : int
         How many players there are, with or without columns.
     """
+
+    arithmetic = 0.0
 
     def __init__(
         self,
@@ -157,6 +162,7 @@ class CellHybrids:
         self.n_samples, self.n_background = len(X), len(background)
         self.n_players = n_players
         self.rows_per_call = function.rows_per_call
+        self.arithmetic = function.arithmetic
         self._function, self._read = function, read
         self._X, self._background = X, background
         self._of_cell = of_cell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -221,7 +221,8 @@ def _classifier_output(estimator: Any, kind: str, output: str, classes: Any) -> 
             "returns the output of one of them."
         )
     known = np.asarray(labels)
-    columns = _class_columns(known, classes)
+    is_one_of_two = len(known) == 2 and not _has_labels_apart(last_step(estimator))
+    columns = _class_columns(known, classes, is_one_of_two=is_one_of_two)
     has_proba = hasattr(estimator, "predict_proba")
     has_decision = hasattr(estimator, "decision_function")
     if output in ("proba", "logit"):
@@ -234,6 +235,7 @@ def _classifier_output(estimator: Any, kind: str, output: str, classes: Any) -> 
     if output == "auto" and has_proba:
         return Output("predict_proba", known, columns)
     if has_decision:
+        _check_decisions(last_step(estimator), known)
         return Output("decision_function", known, columns)
     if output == "raw":
         if isinstance(last_step(estimator), KerasEstimator):
@@ -245,6 +247,23 @@ def _classifier_output(estimator: Any, kind: str, output: str, classes: Any) -> 
     raise ValueError(
         f"{kind} has neither predict_proba nor decision_function. Give output= a callable."
     )
+
+
+def _has_labels_apart(estimator: Any) -> bool:
+    """Return whether a row may have any of the labels, rather than one of them."""
+    if isinstance(estimator, KerasEstimator):
+        return bool(vars(estimator).get("target_type_") == "multilabel-indicator")
+    # scikit-learn's MLP has an output for each label, and one for two classes.
+    return getattr(estimator, "n_outputs_", 1) == 2 and hasattr(estimator, "out_activation_")
+
+
+def _check_decisions(estimator: Any, labels: np.ndarray) -> None:
+    """Raise if decisions are between pairs of classes."""
+    if len(labels) > 2 and getattr(estimator, "decision_function_shape", "ovr") == "ovo":
+        raise ValueError(
+            f"decision_function of {type(estimator).__name__} is by pairs of classes. Fit it with "
+            "decision_function_shape='ovr', or use output='proba'."
+        )
 
 
 def _network_output(estimator: KerasEstimator, labels: np.ndarray, columns: list[int]) -> Output:
@@ -262,10 +281,11 @@ def _network_output(estimator: KerasEstimator, labels: np.ndarray, columns: list
 
 def _network_outputs(estimator: Any, X: Any) -> np.ndarray:
     transformers, final = steps_of(estimator)
+    transformed = X
     for step in transformers:
-        X = step.transform(X)
+        transformed = step.transform(transformed)
     function = NetworkFunction(final, is_raw=True)
-    return function(function.encode(X))
+    return function(function.encode(transformed))
 
 
 def n_rows_of(X: Any) -> int:
@@ -273,20 +293,20 @@ def n_rows_of(X: Any) -> int:
     return len(next(iter(X.values()))) if isinstance(X, dict) else len(X)
 
 
-def _class_columns(labels: np.ndarray, classes: Any) -> list[int]:
+def _class_columns(labels: np.ndarray, classes: Any, *, is_one_of_two: bool) -> list[int]:
     """Return the positions of the wanted classes among the labels."""
     if classes is None:
-        return [1] if len(labels) == 2 else list(range(len(labels)))
+        return [1] if is_one_of_two else list(range(len(labels)))
     wanted = [classes] if np.ndim(classes) == 0 else list(classes)
-    known = ", ".join(repr(label) for label in labels.tolist())
+    known = ", ".join(map(repr, labels if labels.dtype.kind == "M" else labels.tolist()))
     if not wanted:
         raise ValueError(f"classes must name at least one class. The classes are {known}.")
-    positions = {label: position for position, label in enumerate(labels.tolist())}
-    columns = []
+    columns: list[int] = []
     for label in wanted:
-        if not isinstance(label, Hashable) or label not in positions:
+        at = np.flatnonzero(labels == label) if np.ndim(label) == 0 else np.array([])
+        if len(at) != 1:
             raise ValueError(f"classes holds {label!r}, but the estimator's classes are {known}.")
-        if positions[label] in columns:
+        if at[0] in columns:
             raise ValueError(f"classes names {label!r} twice. Name each class once.")
-        columns.append(positions[label])
+        columns.append(int(at[0]))
     return columns

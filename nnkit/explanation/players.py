@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -109,7 +110,7 @@ def choose_players(players: Any, X: Any, layout: Layout) -> Players:
         return Players(names, of_column)
     if not isinstance(players, Mapping) or not players:
         raise ValueError(
-            "players must be 'input' or a dict of group names to lists of columns. "
+            "players must be 'input', 'transformed' or a dict of group names to lists of columns. "
             f"Got {players!r} instead."
         )
     group_of = np.full(len(names), -1)
@@ -133,7 +134,7 @@ def choose_players(players: Any, X: Any, layout: Layout) -> Players:
     left_over = np.flatnonzero(group_of < 0)
     group_of[left_over] = len(players) + np.arange(len(left_over))
     player_names = [*map(str, players), *(names[j] for j in left_over)]
-    repeated = sorted({name for name in player_names if player_names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(player_names).items() if count > 1)
     if repeated:
         raise ValueError(
             f"players would give the name {repeated[0]!r} to two players. Rename the group."

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from inspect import getattr_static
 from typing import Any
 
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
-__all__ = ["last_step", "steps_of", "unwrapped"]
+__all__ = ["last_step", "predicts_as", "steps_of", "unwrapped"]
+
+_METHODS = ("predict", "predict_proba", "decision_function")
+
+
+def predicts_as(estimator: Any, kind: type) -> bool:
+    """Return whether an estimator is of a kind, and none of its predictions are its own.
+
+    Parameters
+    ----------
+    estimator : object
+        Perhaps of a subclass.
+    kind : type
+        Whose ways of predicting are known.
+    """
+    return isinstance(estimator, kind) and all(
+        getattr_static(type(estimator), name, None) is getattr_static(kind, name, None)
+        for name in _METHODS
+    )
 
 
 def unwrapped(estimator: Any) -> Any:
@@ -16,8 +36,18 @@ def unwrapped(estimator: Any) -> Any:
     ----------
     estimator : estimator
         Fitted.
+
+    Raises
+    ------
+    ValueError
+        If a search was fitted without a best estimator.
     """
-    while hasattr(estimator, "best_estimator_"):
+    while predicts_as(estimator, GridSearchCV) or predicts_as(estimator, RandomizedSearchCV):
+        if not hasattr(estimator, "best_estimator_"):
+            raise ValueError(
+                f"{type(estimator).__name__} was fitted with refit=False, so that there is no "
+                "best estimator to explain. Fit it with refit=True."
+            )
         estimator = estimator.best_estimator_
     return estimator
 
@@ -28,20 +58,21 @@ def steps_of(estimator: Any) -> tuple[list[Any], Any]:
     Parameters
     ----------
     estimator : estimator
-        Fitted; a pipeline, perhaps of pipelines and searches, or not.
+        Fitted; a pipeline, perhaps of pipelines and searches, or not. One that predicts in a way
+        of its own is not taken apart.
 
     Returns
     -------
     transformers : list of transformer
-        Without those that do nothing.
+        Without those that do nothing when it predicts.
     final : estimator
         The last step.
     """
     transformers: list[Any] = []
     estimator = unwrapped(estimator)
-    while isinstance(estimator, Pipeline):
+    while _is_pipeline(estimator):
         transformers += [step for _, step in estimator.steps[:-1] if not _is_nothing(step)]
-        estimator = unwrapped(estimator[-1])
+        estimator = unwrapped(estimator.steps[-1][1])
     return transformers, estimator
 
 
@@ -56,5 +87,14 @@ def last_step(estimator: Any) -> Any:
     return steps_of(estimator)[1]
 
 
+def _is_pipeline(estimator: Any) -> bool:
+    # That of imbalanced-learn has methods of its own, which leave out samplers.
+    is_imbalanced = type(estimator).__module__ == "imblearn.pipeline"
+    return isinstance(estimator, Pipeline) and (is_imbalanced or predicts_as(estimator, Pipeline))
+
+
 def _is_nothing(step: Any) -> bool:
-    return step is None or (isinstance(step, str) and step == "passthrough")
+    """Return whether a step hands on rows as they are when a pipeline predicts."""
+    if step is None or (isinstance(step, str) and step == "passthrough"):
+        return True
+    return hasattr(step, "fit_resample") and not hasattr(step, "transform")

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from nnkit.explanation.arguments import Arguments
 from nnkit.explanation.background import Background, choose_background
@@ -17,8 +16,12 @@ from nnkit.explanation.layout import Layout, flat_table
 from nnkit.explanation.outputs import Output
 from nnkit.explanation.players import Players, choose_players, displayed_data
 from nnkit.explanation.regions import REGIONS, label_map_players, region_players
+from nnkit.explanation.steps import steps_of
 
 __all__ = ["Subject", "check_columns", "make_subject"]
+
+# Rows whose predictions are made both ways before the fast one is trusted.
+_N_COMPARED = 8
 
 
 @dataclass(frozen=True)
@@ -78,9 +81,14 @@ def make_subject(
         If X or the background is not what the estimator takes, or there are no such players.
     """
     has_cells, names = _is_transformed(arguments.players), None
-    if has_cells and isinstance(estimator, Pipeline):
-        has_cells, names = False, _names_out(estimator)
-        estimator, X, background = _behind_transformers(estimator, X, background)
+    transformers, final = steps_of(estimator)
+    if has_cells and transformers:
+        has_cells, names = False, _names_out(transformers, X)
+        front = Front.of(estimator)
+        X, background = (
+            None if rows is None else front.transformed(rows) for rows in (X, background)
+        )
+        estimator = final
     table, layout = flat_table(X, "X")
     check_columns(estimator, table)
     front = Front.of(estimator, is_raw=output.predicts == "network")
@@ -97,12 +105,16 @@ def make_subject(
     chosen = given(may_be_kept=not callable(output.predicts))
     if not callable(output.predicts):
         encoded = encoded_rows(front, table, layout, chosen, arguments.seed, has_cells=has_cells)
+        if encoded is not None and not _predicts_the_same(
+            encoded, output, estimator, layout, table
+        ):
+            encoded = None
     if has_cells and encoded is not None and front.all_transformers:
         # The columns that the network sees.
         players = Players(_names_of_cells(front), np.arange(len(encoded.sources)))
         return _of_encoded(output, players, encoded, players.of_column, chosen, encoded.X)
     players = _players(arguments, table, layout)
-    if names is not None:
+    if names is not None and len(names) == len(players):
         players = replace(players, names=names)
     data = displayed_data(table, players, layout.column_names(table))
     if encoded is not None:
@@ -128,11 +140,17 @@ def make_subject(
     )
 
 
-def _behind_transformers(estimator: Pipeline, X: Any, background: Any) -> tuple[Any, Any, Any]:
-    """Return the last step of a pipeline, with rows as it takes them."""
-    front = Front.of(estimator)
-    background = None if background is None else front.transformed(background)
-    return front.final, front.transformed(X), background
+def _predicts_the_same(
+    encoded: EncodedRows, output: Output, estimator: Any, layout: Layout, X: Any
+) -> bool:
+    """Return whether encoded rows are predicted as the estimator predicts the first rows of X."""
+    first = slice(0, _N_COMPARED)
+    one = np.zeros(encoded.X.shape[1], dtype=np.intp)
+    found = encoded.front.hybrids(output, encoded.X, encoded.background, one, 1).of_rows(first)
+    expected = output.predictions(estimator, layout.restored(X[first].copy()))
+    return found.shape == expected.shape and np.allclose(
+        found, expected, rtol=1e-3, atol=1e-4, equal_nan=True
+    )
 
 
 def _of_encoded(
@@ -192,7 +210,7 @@ def check_columns(estimator: Any, X: Any) -> None:
     Raises
     ------
     ValueError
-        If columns are missing, unknown, or in another order.
+        If columns are missing; or unknown, or in another order, and the estimator minds.
     """
     try:
         fitted = getattr(estimator, "feature_names_in_", None)
@@ -208,21 +226,25 @@ def check_columns(estimator: Any, X: Any) -> None:
         raise ValueError(
             f"X lacks the column(s) {missing} that the estimator was fitted with. Give X as in fit."
         )
-    extra = [name for name in columns if name not in known]
-    what = (
-        f"the column(s) {extra}, which the estimator does not know"
-        if extra
-        else ("the columns of fit in another order")
-    )
-    raise ValueError(f"X has {what}. Use X[list(estimator.feature_names_in_)].")
-
-
-def _names_out(pipeline: Pipeline) -> list[str] | None:
-    """Return the names of the columns that the last step of a pipeline takes."""
     try:
-        return [str(name) for name in pipeline[:-1].get_feature_names_out()]
-    except (AttributeError, ValueError):
+        estimator.predict(X[:1])
+    except ValueError as error:
+        extra = [name for name in columns if name not in known]
+        what = "the columns of fit in another order"
+        if extra:
+            what = f"the column(s) {extra}, which the estimator does not know"
+        raise ValueError(f"X has {what}. Use X[list(estimator.feature_names_in_)].") from error
+
+
+def _names_out(transformers: list[Any], X: Any) -> list[str] | None:
+    """Return the names of the columns that come out of transformers."""
+    names = [str(name) for name in X.columns] if hasattr(X, "columns") else None
+    try:
+        for step in transformers:
+            names = [str(name) for name in step.get_feature_names_out(names)]
+    except (AttributeError, TypeError, ValueError):
         return None  # a step without names
+    return names
 
 
 def _names_of_cells(front: Front) -> list[str]:

@@ -142,6 +142,7 @@ def check_table(X: Any, name: str) -> Any:
         raise ValueError(
             f"{name} must have two dimensions, rows and columns. "
             f"Got shape {X_checked.shape} instead."
+            + (" Give one row as X.iloc[[0]] or X[:1]." if X_checked.ndim == 1 else "")
         )
     if X_checked.shape[0] == 0 or X_checked.shape[1] == 0:
         raise ValueError(
@@ -177,7 +178,7 @@ def align_background(background: Any, X: Any, name: str) -> Any:
     if isinstance(X, pd.DataFrame) != isinstance(background_checked, pd.DataFrame):
         raise ValueError(
             f"{name} must be of the same kind as X. X is a {type(X).__name__}, "
-            f"{name} is a {type(background).__name__}."
+            f"{name} is a {type(background).__name__}. Give both as in fit."
         )
     if isinstance(X, pd.DataFrame):
         missing = [column for column in X.columns if column not in background_checked.columns]

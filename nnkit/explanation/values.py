@@ -57,7 +57,9 @@ def values_of_subject(
     """
     if arguments.is_gradient:
         return _by_derivatives(subject, output, arguments, on_rows)
-    method = choose_method(arguments, len(subject.playing))
+    hybrids = subject.hybrids
+    arithmetic = hybrids.arithmetic * hybrids.n_background
+    method = choose_method(arguments, len(subject.playing), arithmetic=arithmetic)
     game = Game(subject.hybrids, arguments.batch_rows, on_rows)
     found = estimate(game, method, arguments, (len(subject.players), subject.playing))
     return subject, replace(

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from nnkit.explanation.arguments import Arguments
 from nnkit.explanation.game import Game
 from nnkit.explanation.methods import Estimate, choose_method, estimate
 
-__all__ = ["are_texts", "explain_words", "words_of"]
+__all__ = ["are_texts", "explain_words", "texts_like", "words_of"]
 
 # A word with the space behind it, so that the words of a text are the text.
 _WORD = re.compile(r"\s*\S+\s*")
@@ -36,12 +37,26 @@ def are_texts(X: Any) -> bool:
         return False
     texts = list(X)
     are_strings = [isinstance(text, str) for text in texts]
-    if any(are_strings) and not all(are_strings):
-        at = are_strings.index(False)
+    at = are_strings.index(False) if False in are_strings else 0
+    if any(are_strings) and not are_strings[at] and pd.isna(texts[at]):
         raise ValueError(
             f"X holds texts, but {texts[at]!r} in row {at}. Put a text there, such as ''."
         )
     return all(are_strings)
+
+
+def texts_like(X: Any, texts: list[str]) -> Any:
+    """Return texts as a list, an array or a Series, whichever X is.
+
+    Parameters
+    ----------
+    X : list, tuple, ndarray or Series
+        What the user wants explained.
+    texts : list of str
+    """
+    if isinstance(X, pd.Series):
+        return pd.Series(texts, dtype=X.dtype, name=X.name)
+    return np.array(texts, dtype=object) if isinstance(X, np.ndarray) else texts
 
 
 def words_of(text: str) -> list[str]:
@@ -73,7 +88,7 @@ class WordHybrids:
     """
 
     n_samples = n_background = 1
-    rows_per_call = 2**31
+    rows_per_call, arithmetic = 2**31, 0.0
 
     def __init__(self, output: Callable[[list[str]], np.ndarray], words: list[str]) -> None:
         self.n_players = len(words)

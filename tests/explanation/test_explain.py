@@ -384,7 +384,7 @@ def test_a_kept_background_with_other_columns_is_refused(diabetes):
         ({"method": "kernel"}, "'saliency', 'deep'. Got 'kernel' instead"),
         ({"output": "margin"}, "output must be one of"),
         ({"classes": 1}, "classes must be None for a regressor"),
-        ({"players": "columns"}, "players must be 'input' or a dict"),
+        ({"players": "columns"}, "players must be 'input', 'transformed' or a dict"),
         ({"n_permutations": 0}, "n_permutations must be 'auto' or a positive integer. Got 0 ins"),
         (
             {"n_permutations": 1.5},

@@ -10,6 +10,7 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
@@ -178,11 +179,49 @@ def test_outputs_that_do_not_exist_are_refused(iris):
 
 
 def test_outputs_with_another_width_than_the_classes_are_refused():
+    class Wide(GaussianNB):
+        def predict_proba(self, X):
+            return np.zeros((len(X), 45))
+
     X, y = load_digits(return_X_y=True)
-    classifier = SVC(decision_function_shape="ovo").fit(X[:200], y[:200])
+    classifier = Wide().fit(X[:200], y[:200])
 
     with pytest.raises(ValueError, match=r"has 45 column\(s\), but the estimator has 10 classes"):
-        choose_output(classifier, "raw", None).predictions(classifier, X)
+        choose_output(classifier, "auto", None).predictions(classifier, X)
+
+
+def test_decisions_between_pairs_of_classes_are_refused(iris):
+    X, _ = iris
+    y = np.arange(len(X)) % 3
+    classifier = SVC(decision_function_shape="ovo").fit(X, y)  # three classes, and three pairs
+
+    with pytest.raises(
+        ValueError, match="SVC is by pairs of classes.*decision_function_shape='ovr'"
+    ):
+        choose_output(classifier, "raw", None)
+
+
+def test_two_labels_apart_are_both_explained():
+    X, y = load_iris(return_X_y=True)
+    labels = np.column_stack([y > 0, y > 1]).astype(int)
+    classifier = MLPClassifier((4,), solver="lbfgs", max_iter=2000, random_state=0).fit(X, labels)
+
+    output = choose_output(classifier, "auto", None)
+
+    np.testing.assert_array_equal(output.predictions(classifier, X), classifier.predict_proba(X))
+
+
+def test_classes_may_be_dates():
+    X, y = load_iris(return_X_y=True)
+    days = np.array(["2020-01-01", "2020-01-02", "2020-01-03"], dtype="datetime64[ns]")
+    classifier = GaussianNB().fit(X, y)
+    classifier.classes_ = days
+
+    output = choose_output(classifier, "auto", days[1])
+
+    assert output.columns == [1]
+    with pytest.raises(ValueError, match="classes holds .*2021.*2020-01-01"):
+        choose_output(classifier, "auto", np.datetime64("2021-01-01"))
 
 
 def test_classes_that_do_not_exist_are_refused(iris):

@@ -58,8 +58,8 @@ def test_names_of_columns_are_text():
 @pytest.mark.parametrize(
     ("players", "message"),
     [
-        ("columns", "players must be 'input' or a dict .* Got 'columns' instead"),
-        ({}, "players must be 'input' or a dict"),
+        ("columns", "players must be 'input', 'transformed' or a dict .* Got 'columns' instead"),
+        ({}, "players must be 'input', 'transformed' or a dict"),
         ({"g": []}, "players has no columns in the group 'g'"),
         ({"g": ["weight"]}, "names the column 'weight' in the group 'g', but X has no such"),
         ({"g": [["age"]]}, r"names the column \['age'\] in the group 'g', but X has no such"),

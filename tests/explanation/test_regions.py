@@ -486,7 +486,7 @@ def test_a_table_has_no_regions(players):
         explain(regressor, X, X, players=players)
     with pytest.raises(ValueError, match="players=a map of regions needs an array of more than"):
         explain(regressor, X, X, players=np.zeros(4, int))
-    with pytest.raises(ValueError, match="players must be 'input' or a dict .* Got 'words' inst"):
+    with pytest.raises(ValueError, match="players must be 'input', .* Got 'words' instead"):
         explain(regressor, X, X, players="words")
 
 
