@@ -6,6 +6,7 @@ What comes behind "--" is the share of the first run, all other tests are that o
 the first says comes when the second is done. A shell would start one of them deaf to interrupts.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,10 +16,14 @@ command, share = sys.argv[1 : sys.argv.index("--")], sys.argv[sys.argv.index("--
 here = Path(__file__).parent
 first_paths = [str(here / name) for name in share]
 others = [f"--ignore={path}" for path in first_paths]
+# Each has about one core: threads of BLAS that wait for each other would take it for nothing.
+environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 with tempfile.TemporaryFile() as said:
-    first = subprocess.Popen([*command, *first_paths], stdout=said, stderr=subprocess.STDOUT)
-    second = subprocess.run([*command, str(here), *others], check=False)
+    first = subprocess.Popen(
+        [*command, *first_paths], env=environment, stdout=said, stderr=subprocess.STDOUT
+    )
+    second = subprocess.run([*command, str(here), *others], env=environment, check=False)
     first.wait()
     said.seek(0)
     sys.stdout.flush()

@@ -64,7 +64,7 @@ def classifier(model=classifier_network, **params):
     return KerasClassifier(model, **params)
 
 
-def in_time(function, seconds=60):
+def in_time(function, seconds=240):
     """Return what a function gives; it fails if it takes so long that it must be waiting."""
     found = []
 
