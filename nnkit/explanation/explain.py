@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from nnkit.explanation.arguments import Arguments, seed_of
-from nnkit.explanation.outputs import choose_output
+from nnkit.explanation.outputs import Output, choose_output
 from nnkit.explanation.permutation import MAX_ROUNDS
 from nnkit.explanation.progress import Progress
 from nnkit.explanation.steps import unwrapped
@@ -239,32 +241,18 @@ def explain(
         batch_rows,
         seed_of(random_state),
     )
-    if not isinstance(progress, bool | np.bool_):
-        raise ValueError(f"progress must be True or False. Got {progress!r} instead.")
-    if not hasattr(estimator, "__sklearn_tags__"):
-        raise ValueError(
-            "estimator must be a fitted estimator of scikit-learn's kind. "
-            f"Got {type(estimator).__name__} instead. Fit a Keras model as KerasClassifier(model) "
-            "or KerasRegressor(model)."
-        )
-    check_is_fitted(estimator)
+    _check_estimator(estimator, progress)
     _check_shap()
-    from nnkit.explanation.assembly import explanation_of_rows, explanation_of_texts
+    from nnkit.explanation.assembly import explanation_of_rows
 
     start = time.perf_counter()
     estimator = unwrapped(estimator)
     chosen = choose_output(estimator, output, classes)
     if are_texts(X):
         _check_texts(players, background)
-        with Progress(len(X), progress) as bar:
-            words, of_texts = explain_words(
-                lambda texts: chosen.predictions(estimator, texts_like(X, texts)),
-                list(X),
-                arguments,
-                bar.advance,
-            )
-        _warn_of_missed([found.n_missed for found in of_texts], tol)
-        return explanation_of_texts(words, of_texts, chosen, time.perf_counter() - start)
+        return _explain_texts(
+            partial(chosen.predictions, estimator), X, chosen, arguments, progress
+        )
     subject = make_subject(estimator, X, background, chosen, arguments)
     if subject.background.is_sample_of_x:
         _check_some_rows(subject.hybrids.n_samples)
@@ -278,6 +266,38 @@ def explain(
         subject, of_rows = values_of_subject(subject, chosen, arguments, bar.advance)
     _warn_of_missed([of_rows.n_missed], tol, subject.hybrids.n_samples)
     return explanation_of_rows(subject, of_rows, chosen, time.perf_counter() - start)
+
+
+def _explain_texts(
+    predictions: Callable[[Any], np.ndarray],
+    X: Any,
+    output: Output,
+    arguments: Arguments,
+    progress: bool,
+) -> Explanation:
+    """Return the explanation of texts by their words."""
+    from nnkit.explanation.assembly import explanation_of_texts
+
+    start = time.perf_counter()
+    with Progress(len(X), progress) as bar:
+        words, found = explain_words(
+            lambda texts: predictions(texts_like(X, texts)), list(X), arguments, bar.advance
+        )
+    _warn_of_missed([of_text.n_missed for of_text in found], arguments.tol, stacklevel=4)
+    return explanation_of_texts(words, found, output, time.perf_counter() - start)
+
+
+def _check_estimator(estimator: Any, progress: Any) -> None:
+    """Raise if the estimator is none, or not fitted, or ``progress`` is not what it must be."""
+    if not isinstance(progress, bool | np.bool_):
+        raise ValueError(f"progress must be True or False. Got {progress!r} instead.")
+    if not hasattr(estimator, "__sklearn_tags__"):
+        raise ValueError(
+            "estimator must be a fitted estimator of scikit-learn's kind. "
+            f"Got {type(estimator).__name__} instead. Fit a Keras model as KerasClassifier(model) "
+            "or KerasRegressor(model); a function goes to output=."
+        )
+    check_is_fitted(estimator)
 
 
 def _check_some_rows(n_rows: int) -> None:
@@ -301,7 +321,9 @@ def _check_texts(players: Any, background: Any) -> None:
         )
 
 
-def _warn_of_missed(n_missed: list[int], tol: float | None, n_rows: int | None = None) -> None:
+def _warn_of_missed(
+    n_missed: list[int], tol: float | None, n_rows: int | None = None, stacklevel: int = 3
+) -> None:
     """Warn if rows did not reach the tolerance."""
     if not sum(n_missed):
         return
@@ -310,7 +332,7 @@ def _warn_of_missed(n_missed: list[int], tol: float | None, n_rows: int | None =
         f"{MAX_ROUNDS} rounds of permutations; error_std holds what they reached. "
         "Raise tol or n_permutations.",
         UserWarning,
-        stacklevel=3,
+        stacklevel=stacklevel,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -80,35 +81,30 @@ def make_subject(
     ValueError
         If X or the background is not what the estimator takes, or there are no such players.
     """
-    has_cells, names = _is_transformed(arguments.players), None
-    transformers, final = steps_of(estimator)
-    if has_cells and transformers:
-        has_cells, names = False, _names_out(transformers, X)
-        front = Front.of(estimator)
-        X, background = (
-            None if rows is None else front.transformed(rows) for rows in (X, background)
-        )
-        estimator = final
-    table, layout = flat_table(X, "X")
-    check_columns(estimator, table)
-    front = Front.of(estimator, is_raw=output.predicts == "network")
+    has_cells = _is_transformed(arguments.players)
+    final, rows, names = estimator, X, None
+    if has_cells and steps_of(estimator)[0]:
+        has_cells = False
+        final, rows, background, names = _behind_transformers(estimator, X, background)
+    table, layout = flat_table(rows, "X")
+    check_columns(final, table)
+    front = Front.of(final, is_raw=output.predicts == "network")
     given = partial(
         choose_background,
-        estimator,
+        final,
         table,
         layout,
         background,
         arguments.max_background,
         arguments.seed,
     )
-    encoded = None
-    chosen = given(may_be_kept=not callable(output.predicts))
-    if not callable(output.predicts):
+    is_own = callable(output.predicts)
+    chosen, encoded = given(may_be_kept=not is_own), None
+    if not is_own:
         encoded = encoded_rows(front, table, layout, chosen, arguments.seed, has_cells=has_cells)
-        if encoded is not None and not _predicts_the_same(
-            encoded, output, estimator, layout, table
-        ):
-            encoded = None
+    predictions = partial(output.predictions, final)
+    if encoded is not None and not _predicts_the_same(encoded, output, predictions, table, layout):
+        encoded = None
     if has_cells and encoded is not None and front.all_transformers:
         # The columns that the network sees.
         players = Players(_names_of_cells(front), np.arange(len(encoded.sources)))
@@ -121,35 +117,56 @@ def make_subject(
         of_column = players.of_column[encoded.sources]
         return _of_encoded(output, players, encoded, of_column, chosen, data)
     chosen = chosen if chosen.raw is not None else given(may_be_kept=False)
-    hybrids = TableHybrids(
-        lambda rows: output.predictions(estimator, layout.restored(rows)),
-        table,
-        chosen.raw,
-        players.of_column,
-        len(players),
-    )
-    return Subject(
-        players,
-        data,
-        chosen,
-        hybrids,
-        None,
-        players.of_column,
-        np.arange(len(players)),
-        front.function is not None,
-    )
+    is_of_network = front.function is not None
+    return _of_whole_rows(predictions, table, layout, players, chosen, data, is_of_network)
+
+
+def _behind_transformers(
+    estimator: Any, X: Any, background: Any
+) -> tuple[Any, Any, Any, list[str] | None]:
+    """Return the last step of an estimator, with rows as it takes them and their names."""
+    front = Front.of(estimator)
+    background_rows = None if background is None else front.transformed(background)
+    names = _names_out(front.transformers, X)
+    return front.final, front.transformed(X), background_rows, names
 
 
 def _predicts_the_same(
-    encoded: EncodedRows, output: Output, estimator: Any, layout: Layout, X: Any
+    encoded: EncodedRows,
+    output: Output,
+    predictions: Callable[[Any], np.ndarray],
+    X: Any,
+    layout: Layout,
 ) -> bool:
     """Return whether encoded rows are predicted as the estimator predicts the first rows of X."""
     first = slice(0, _N_COMPARED)
     one = np.zeros(encoded.X.shape[1], dtype=np.intp)
     found = encoded.front.hybrids(output, encoded.X, encoded.background, one, 1).of_rows(first)
-    expected = output.predictions(estimator, layout.restored(X[first].copy()))
+    expected = predictions(layout.restored(X[first].copy()))
     return found.shape == expected.shape and np.allclose(
         found, expected, rtol=1e-3, atol=1e-4, equal_nan=True
+    )
+
+
+def _of_whole_rows(
+    predictions: Callable[[Any], np.ndarray],
+    X: Any,
+    layout: Layout,
+    players: Players,
+    background: Background,
+    data: np.ndarray,
+    is_of_network: bool,
+) -> Subject:
+    hybrids = TableHybrids(
+        lambda rows: predictions(layout.restored(rows)),
+        X,
+        background.raw,
+        players.of_column,
+        len(players),
+    )
+    everybody = np.arange(len(players))
+    return Subject(
+        players, data, background, hybrids, None, players.of_column, everybody, is_of_network
     )
 
 
