@@ -63,6 +63,7 @@ def gradient_values(
     n_fractions: int | None = None,
     batch_rows: int = 32_768,
     on_rows: Callable[[int], None] | None = None,
+    add_up: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> GradientResult:
     r"""Return attributions of predictions to encoded cells, by gradients.
 
@@ -95,6 +96,9 @@ def gradient_values(
         bound. It does not change the result, apart from rounding.
     on_rows : callable or None, default=None
         Called with the number of rows that were finished since the last call.
+    add_up : callable or None, default=None
+        From arrays (n_rows, n_cells, n_outputs) to sums (n_rows, n_players, n_outputs), so that
+        cells are held for some rows at a time only; None keeps them.
 
     Returns
     -------
@@ -174,8 +178,9 @@ def gradient_values(
             for directions in _directions(chosen, f_X.shape[1])
         ]
         values, errors = (np.concatenate(part, axis=-1) for part in zip(*found, strict=True))
-        all_values.append(values[..., : len(chosen)])
-        all_errors.append(errors[..., : len(chosen)])
+        values, errors = values[..., : len(chosen)], errors[..., : len(chosen)]
+        all_values.append(values if add_up is None else add_up(values))
+        all_errors.append(errors if add_up is None else add_up(errors))
         if on_rows is not None:
             on_rows(chunk.stop - chunk.start)
     result = GradientResult(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -86,40 +87,26 @@ def _by_derivatives(
 ) -> tuple[Subject, Estimate]:
     """Return the values that follow from derivatives by encoded cells, added up by player."""
     encoded, function = _network_of(subject, output, arguments.method)
-    wanted = "logit" if output.is_logit else _OUTPUTS[str(output.predicts)]
-    if arguments.method == "deep":
-        found = deep_values(
-            function,
-            encoded.X,
-            encoded.background,
-            output=wanted,
-            columns=output.columns,
-            batch_rows=arguments.batch_rows,
-            on_rows=on_rows,
-        )
-    else:
-        found = gradient_values(
-            function,
-            encoded.X,
-            encoded.background,
-            method=arguments.method,
-            output=wanted,
-            columns=output.columns,
-            layer=arguments.layer,
-            batch_rows=arguments.batch_rows,
-            on_rows=on_rows,
-        )
-    of_cell = subject.of_column
     if arguments.layer is not None:
-        subject, of_cell = _with_layer(subject, function, encoded, arguments.layer)
-    n_players = len(subject.players)
-    return subject, Estimate(
-        _added_up(found.values, of_cell, n_players),
-        # Those of cells of one player go together, at worst.
-        _added_up(found.errors, of_cell, n_players),
-        found.base,
-        arguments.method,
-    )
+        explained, of_cell = _with_layer(subject, function, encoded, arguments.layer)
+    else:
+        explained, of_cell = subject, subject.of_column
+    # The errors of a player's cells go together, at worst.
+    add_up = partial(_added_up, of_cell=of_cell, n_players=len(explained.players))
+    how: dict[str, Any] = {
+        "output": "logit" if output.is_logit else _OUTPUTS[str(output.predicts)],
+        "columns": output.columns,
+        "batch_rows": arguments.batch_rows,
+        "on_rows": on_rows,
+    }
+    if arguments.method == "deep":
+        found = deep_values(function, encoded.X, encoded.background, **how)
+        values, errors = add_up(found.values), add_up(found.errors)
+    else:
+        how |= {"method": arguments.method, "layer": arguments.layer, "add_up": add_up}
+        found = gradient_values(function, encoded.X, encoded.background, **how)
+        values, errors = found.values, found.errors
+    return explained, Estimate(values, errors, found.base, arguments.method)
 
 
 def _network_of(
