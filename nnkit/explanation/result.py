@@ -34,6 +34,9 @@ class _Nameless(shap.Explanation):
     output_names = None
 
 
+_ROUNDING = 1e-12
+
+
 class Explanation(shap.Explanation):
     """Shapley values with how they were made, for all plots of shap.
 
@@ -279,6 +282,10 @@ def _table(
     order = np.argsort(-sizes, kind="stable")[:MAX_PLAYERS_SHOWN]
     is_usable = np.isfinite(sizes)
     top = sizes[is_usable].max(initial=0.0)
+    # What rounding leaves of a column that changes nothing is shown as nothing.
+    numbers, errors = (
+        np.where(np.abs(part) < _ROUNDING * top, 0, part) for part in (numbers, errors)
+    )
     n_shown = min(len(outputs), MAX_OUTPUTS_SHOWN)
     lines = [
         _Line(

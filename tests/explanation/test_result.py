@@ -413,3 +413,14 @@ def test_html_bars_of_a_row_have_the_colours_of_the_signs():
     bars = [style for style in styles if style.startswith("height:10px")]
     assert "#ff0051" in bars[0]
     assert "#008bfb" in bars[1]
+
+
+def test_what_rounding_leaves_is_shown_as_nothing():
+    values = np.array([[0.5, 3e-17], [-0.25, -3e-17]])
+
+    text = str(Explanation(values, feature_names=["age", "unused"]))
+
+    assert [line.split()[:2] for line in text.splitlines()[-2:]] == [
+        ["age", "0.375"],
+        ["unused", "0"],
+    ]
