@@ -31,6 +31,7 @@ from sklearn.preprocessing import (
 )
 
 from nnkit.encoding import TabularEncoder
+from nnkit.explanation.steps import does_nothing
 from nnkit.explanation.tables import make_pool
 
 __all__ = ["is_columnwise", "source_columns"]
@@ -167,7 +168,7 @@ def _trace_steps(steps: Iterable[Any], table: Any, sources: np.ndarray) -> np.nd
     """Return the raw sources of the last of some steps, given those of the table's columns."""
     step_input, step_sources = table, sources
     for step in steps:
-        if step is None or (isinstance(step, str) and step == "passthrough"):
+        if does_nothing(step):
             continue
         if not hasattr(step, "transform"):
             return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,7 +18,7 @@ from nnkit.explanation.columnwise import is_columnwise, source_columns
 from nnkit.explanation.hybrids import CellHybrids, HybridRows, TableHybrids
 from nnkit.explanation.layout import Layout
 from nnkit.explanation.outputs import Output
-from nnkit.explanation.steps import predicts_as, steps_of
+from nnkit.explanation.steps import predicts_as, steps_of, through
 from nnkit.explanation.tables import make_pool
 
 __all__ = ["EncodedRows", "Front", "encoded_rows"]
@@ -71,9 +70,7 @@ class Front:
 
     def transformed(self, X: Any) -> Any:
         """Return rows as the last step takes them, dense; those that came stay as they are."""
-        transformed: Any = copy(X) if isinstance(X, dict) else X.copy()
-        for step in self.transformers:
-            transformed = step.transform(transformed)
+        transformed: Any = through(self.transformers, X.copy())
         return transformed.toarray() if issparse(transformed) else transformed
 
     def encoded(self, X_transformed: Any) -> Any:
@@ -163,19 +160,21 @@ def encoded_rows(
     has_cells = has_cells and bool(front.all_transformers)
     if front.function is None and not front.all_transformers:
         return None
-    sources, is_probed = _sources(front, X, layout, background, has_cells=has_cells)
+    may_mix = bool(front.all_transformers) and not has_cells
+    has_raw = background.raw is not None
+    pool = _stacked(X, background.raw) if may_mix and has_raw else X
+    sources, is_probed = _sources(front, pool, layout, may_probe=has_raw, has_cells=has_cells)
     if sources is None or len(X) * len(sources) > _MAX_CELLS:
         return None
     X_encoded = front.encoded(front.transformed(layout.restored(X)))
-    if background.raw is None:
-        background_encoded = front.encoded(background.kept)
-    else:
+    if has_raw:
         background_encoded = front.encoded(front.transformed(layout.restored(background.raw)))
+    else:
+        background_encoded = front.encoded(background.kept)
     for encoded in (X_encoded, background_encoded):
         if not isinstance(encoded, (pd.DataFrame, np.ndarray)) or encoded.shape[1] != len(sources):
             return None
-    if front.all_transformers and not has_cells:
-        pool = X if background.raw is None else _stacked(X, background.raw)
+    if may_mix:
         encode = lambda table: np.asarray(front.encoded(front.transformed(table)))  # noqa: E731
         if not is_columnwise(encode, sources, pool, seed=seed, is_thorough=is_probed):
             return None
@@ -183,7 +182,7 @@ def encoded_rows(
 
 
 def _sources(
-    front: Front, X: Any, layout: Layout, background: Background, *, has_cells: bool
+    front: Front, pool: Any, layout: Layout, *, may_probe: bool, has_cells: bool
 ) -> tuple[np.ndarray | None, bool]:
     """Return the column of the flat table that each encoded column is made from.
 
@@ -196,10 +195,10 @@ def _sources(
     if layout.kind != "table":
         return _sources_of_parts(front, layout), False
     # In a single row, a probe sees nothing.
-    known = source_columns(front.all_transformers, X[:1])
-    if known is not None or background.raw is None:
+    known = source_columns(front.all_transformers, pool[:1])
+    if known is not None or not may_probe:
         return known, False
-    return source_columns(front.all_transformers, _stacked(X, background.raw)), True
+    return source_columns(front.all_transformers, pool), True
 
 
 def _sources_of_parts(front: Front, layout: Layout) -> np.ndarray | None:

@@ -31,7 +31,7 @@ class GradientResult:
     Parameters
     ----------
     values : ndarray of shape (n_samples, n_cells, n_outputs)
-        The attributions, float64.
+        The attributions, float64; to players in place of cells if they were added up.
     errors : ndarray of shape (n_samples, n_cells, n_outputs)
         Their standard errors, or what else the method knows of their errors.
     base : ndarray of shape (n_outputs,)

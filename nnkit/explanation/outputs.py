@@ -11,7 +11,7 @@ from sklearn.base import is_classifier, is_regressor
 
 from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.network_function import NetworkFunction
-from nnkit.explanation.steps import last_step, steps_of
+from nnkit.explanation.steps import last_step, steps_of, through
 
 __all__ = ["PROBA_MARGIN", "Output", "choose_output", "log_odds", "n_rows_of"]
 
@@ -281,11 +281,8 @@ def _network_output(estimator: KerasEstimator, labels: np.ndarray, columns: list
 
 def _network_outputs(estimator: Any, X: Any) -> np.ndarray:
     transformers, final = steps_of(estimator)
-    transformed = X
-    for step in transformers:
-        transformed = step.transform(transformed)
     function = NetworkFunction(final, is_raw=True)
-    return function(function.encode(transformed))
+    return function(function.encode(through(transformers, X)))
 
 
 def n_rows_of(X: Any) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
-__all__ = ["last_step", "predicts_as", "steps_of", "unwrapped"]
+__all__ = ["does_nothing", "last_step", "predicts_as", "steps_of", "through", "unwrapped"]
 
 _METHODS = ("predict", "predict_proba", "decision_function")
 
@@ -71,7 +71,7 @@ def steps_of(estimator: Any) -> tuple[list[Any], Any]:
     transformers: list[Any] = []
     estimator = unwrapped(estimator)
     while _is_pipeline(estimator):
-        transformers += [step for _, step in estimator.steps[:-1] if not _is_nothing(step)]
+        transformers += [step for _, step in estimator.steps[:-1] if not does_nothing(step)]
         estimator = unwrapped(estimator.steps[-1][1])
     return transformers, estimator
 
@@ -87,14 +87,34 @@ def last_step(estimator: Any) -> Any:
     return steps_of(estimator)[1]
 
 
+def through(transformers: list[Any], X: Any) -> Any:
+    """Return rows as they come out of transformers.
+
+    Parameters
+    ----------
+    transformers : list of transformer
+        Applied one after the other.
+    X : DataFrame, array or dict with n_samples rows
+    """
+    transformed = X
+    for step in transformers:
+        transformed = step.transform(transformed)
+    return transformed
+
+
 def _is_pipeline(estimator: Any) -> bool:
     # That of imbalanced-learn has methods of its own, which leave out samplers.
     is_imbalanced = type(estimator).__module__ == "imblearn.pipeline"
     return isinstance(estimator, Pipeline) and (is_imbalanced or predicts_as(estimator, Pipeline))
 
 
-def _is_nothing(step: Any) -> bool:
-    """Return whether a step hands on rows as they are when a pipeline predicts."""
+def does_nothing(step: Any) -> bool:
+    """Return whether a step hands on rows as they are when a pipeline predicts.
+
+    Parameters
+    ----------
+    step : transformer, sampler, "passthrough" or None
+    """
     if step is None or (isinstance(step, str) and step == "passthrough"):
         return True
     return hasattr(step, "fit_resample") and not hasattr(step, "transform")

@@ -103,19 +103,22 @@ def make_subject(
     if not is_own:
         encoded = encoded_rows(front, table, layout, chosen, arguments.seed, has_cells=has_cells)
     predictions = partial(output.predictions, final)
-    if encoded is not None and not _predicts_the_same(encoded, output, predictions, table, layout):
-        encoded = None
     if has_cells and encoded is not None and front.all_transformers:
         # The columns that the network sees.
         players = Players(_names_of_cells(front), np.arange(len(encoded.sources)))
-        return _of_encoded(output, players, encoded, players.of_column, chosen, encoded.X)
+        subject = _of_encoded(output, players, encoded, players.of_column, chosen, encoded.X)
+        if _predicts_the_same(subject.hybrids, predictions, table, layout):
+            return subject
+        encoded = None
     players = _players(arguments, table, layout)
     if names is not None and len(names) == len(players):
         players = replace(players, names=names)
     data = displayed_data(table, players, layout.column_names(table))
     if encoded is not None:
         of_column = players.of_column[encoded.sources]
-        return _of_encoded(output, players, encoded, of_column, chosen, data)
+        subject = _of_encoded(output, players, encoded, of_column, chosen, data)
+        if _predicts_the_same(subject.hybrids, predictions, table, layout):
+            return subject
     chosen = chosen if chosen.raw is not None else given(may_be_kept=False)
     is_of_network = front.function is not None
     return _of_whole_rows(predictions, table, layout, players, chosen, data, is_of_network)
@@ -132,16 +135,11 @@ def _behind_transformers(
 
 
 def _predicts_the_same(
-    encoded: EncodedRows,
-    output: Output,
-    predictions: Callable[[Any], np.ndarray],
-    X: Any,
-    layout: Layout,
+    hybrids: HybridRows, predictions: Callable[[Any], np.ndarray], X: Any, layout: Layout
 ) -> bool:
     """Return whether encoded rows are predicted as the estimator predicts the first rows of X."""
     first = slice(0, _N_COMPARED)
-    one = np.zeros(encoded.X.shape[1], dtype=np.intp)
-    found = encoded.front.hybrids(output, encoded.X, encoded.background, one, 1).of_rows(first)
+    found = hybrids.of_rows(first)
     expected = predictions(layout.restored(X[first].copy()))
     return found.shape == expected.shape and np.allclose(
         found, expected, rtol=1e-3, atol=1e-4, equal_nan=True

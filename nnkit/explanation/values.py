@@ -61,7 +61,7 @@ def values_of_subject(
     hybrids = subject.hybrids
     arithmetic = hybrids.arithmetic * hybrids.n_background
     method = choose_method(arguments, len(subject.playing), arithmetic=arithmetic)
-    game = Game(subject.hybrids, arguments.batch_rows, on_rows)
+    game = Game(hybrids, arguments.batch_rows, on_rows)
     found = estimate(game, method, arguments, (len(subject.players), subject.playing))
     return subject, replace(
         found, values=_of_all(found.values, subject), errors=_of_all(found.errors, subject)
