@@ -8,11 +8,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression
 
 tqdm_std = pytest.importorskip("tqdm.std")
 
-from nnkit.explanation import progress  # noqa: E402
+from nnkit.explanation import explain, progress  # noqa: E402
 from nnkit.explanation.progress import Progress  # noqa: E402
 
 
@@ -156,3 +158,14 @@ assert tqdm.monitor_interval == 10
     )
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("shows", [True, False], ids=["shown", "hidden"])
+def test_explain_shows_rows_as_it_is_told(shows, monkeypatch, capsys):
+    monkeypatch.setattr("nnkit.explanation.progress.DELAY", 0.0)
+    X = np.random.default_rng(0).normal(size=(6, 3))
+    regressor = LinearRegression().fit(X, X[:, 0])
+
+    explain(regressor, X, X[:2], batch_rows=2, progress=shows)
+
+    assert ("6 rows" in capsys.readouterr().err) is shows
