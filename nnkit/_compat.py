@@ -30,6 +30,7 @@ __all__ = [
     "optimizer_copy",
     "output_layer",
     "plain_attributes",
+    "registered_objects",
     "release_kernels",
     "replaceable_gradient_rules",
     "rows_of",
@@ -163,6 +164,19 @@ def settings_of_thread() -> dict[str, Any]:
 
     settings = {name: global_state.get_global_attribute(name) for name in _KERAS_SETTINGS}
     return {**settings, "device": context.context().device_name}
+
+
+def registered_objects() -> dict[str, Any]:
+    """Return what names in configurations stand for: registered for the process, or in a scope.
+
+    Reason: the scopes of custom objects have no public reader (Keras 3.15).
+    """
+    import keras
+    from keras.src.backend.common import global_state
+
+    registered = dict(keras.saving.get_custom_objects())
+    registered.update(global_state.get_global_attribute("custom_objects_scope_dict") or {})
+    return registered
 
 
 class NotInTurnError(Exception):

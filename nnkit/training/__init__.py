@@ -8,7 +8,9 @@
 - ``heads``: what the outputs of a model mean, and which loss fits them.
 - ``compilation``: a model and its optimizer, loss and metrics, made ready to train.
 - ``architecture``: a network without its numbers, which all fits of one recipe share.
-- ``fingerprint``: what tells whether two builders or arguments are the same, by value.
+- ``library_code``: which code is a library's own, and so known by its name alone.
+- ``code_reading``: what Python code reaches outside itself, read from its bytecode.
+- ``fingerprint``: keys by value for builders, arguments, losses and all that they hold.
 - ``cache``: the architectures that this process has compiled, by what they were made from.
 - ``initial_weights``: the initial weights of a network, drawn again without a build.
 - ``state``: the numbers that change in training, and how they lie in a model's variables.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import threading
-import types
 from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property
 from typing import Any
@@ -18,9 +17,11 @@ from nnkit.training.compilation import Compiled, compile_model
 from nnkit.training.fingerprint import (
     NoFingerprintError,
     fingerprint,
-    has_own_code,
+    held_by_layer,
+    holds_own_functions,
     optimizer_settings,
 )
+from nnkit.training.library_code import has_own_code, is_keras_function, runs_library_code_only
 from nnkit.training.state import Layout
 
 __all__ = ["Architecture", "parts_inside"]
@@ -171,16 +172,18 @@ class Architecture:
     def is_rowwise(self) -> bool:
         """Whether rows may be added to a batch without any effect, if they weigh nothing."""
         model = self.model
-        if type(model).__name__ not in ("Sequential", "Functional") or not _is_kerasown(model):
+        if type(model).__name__ not in ("Sequential", "Functional") or not runs_library_code_only(
+            model
+        ):
             return False
         dtypes = {str(layer.compute_dtype) for layer in model.layers}
         if not dtypes <= {"float32", "float64"}:
             return False
         return all(
             type(layer).__name__ in _ROWWISE_LAYERS
-            and _is_kerasown(layer)
+            and runs_library_code_only(layer)
             and getattr(layer, "activity_regularizer", None) is None
-            and _is_library_function(getattr(layer, "activation", None))
+            and is_keras_function(getattr(layer, "activation", None))
             for layer in model.layers
         )
 
@@ -193,7 +196,7 @@ class Architecture:
     def loops_over_members(self) -> bool:
         """Whether layers do not vectorise over weights: convolutions, recurrent ones, one's own."""
         return not all(
-            type(layer).__name__ in _VECTORISED_LAYERS and _is_kerasown(layer)
+            type(layer).__name__ in _VECTORISED_LAYERS and runs_library_code_only(layer)
             for layer in _leaves(self.model)
         )
 
@@ -242,11 +245,12 @@ def _structure_of(architecture: Architecture) -> Hashable | None:
     """
     model = architecture.model
     layers = list(parts_inside(model, keras.layers.Layer))
-    if not all(_is_kerasown(layer) for layer in layers):
+    if not all(runs_library_code_only(layer) for layer in layers):
         return None
     if any(part in type(layer).__module__ for layer in layers for part in _WITH_HIDDEN_STATE):
         return None
-    if any(_holds_own_functions(layer) for layer in layers):
+    # Their configuration is refused below too, but Keras warns of a lambda in it.
+    if any(holds_own_functions(layer) for layer in layers):
         return None
     try:
         config = [type(model).__name__, model.get_config()]
@@ -255,6 +259,7 @@ def _structure_of(architecture: Architecture) -> Hashable | None:
         return fingerprint(
             [
                 config,
+                [held_by_layer(layer) for layer in layers],
                 _variables_of(model),
                 [type(model.optimizer), optimizer_settings(model.optimizer, with_rate=False)],
                 {
@@ -263,6 +268,7 @@ def _structure_of(architecture: Architecture) -> Hashable | None:
                     if name != "optimizer"
                 },
                 [architecture.compiled.tasks, architecture.compiled.heads],
+                keras.config.epsilon(),  # in losses, as a constant
                 keras.tree.map_structure(
                     lambda part: f"{part.shape} {part.dtype}", architecture.row
                 ),
@@ -312,28 +318,6 @@ def _leaves(model: Any) -> list[Any]:
     for layer in getattr(model, "layers", []):
         leaves += _leaves(layer) if isinstance(layer, keras.Model) else [layer]
     return leaves
-
-
-def _is_kerasown(part: Any) -> bool:
-    """Return whether a layer or model is one of Keras', or of `nnkit.layers`, which say all."""
-    return type(part).__module__.startswith(("keras.", "nnkit.layers."))
-
-
-def _holds_own_functions(layer: Any) -> bool:
-    """Return whether a layer has functions that its configuration does not tell apart.
-
-    A configuration names a function only, and a user's own may be called "relu" too.
-    """
-    return any(
-        isinstance(value, types.FunctionType)
-        and getattr(keras.activations, value.__name__, None) is not value
-        for name, value in vars(layer).items()
-        if name not in ("build", "quantize", "call")
-    )
-
-
-def _is_library_function(function: Any) -> bool:
-    return function is None or (getattr(function, "__module__", None) or "").startswith("keras.")
 
 
 def _sized(dtype: Any) -> str:

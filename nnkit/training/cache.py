@@ -8,6 +8,7 @@ that take a learning rate, for example) share one architecture, and with it the 
 
 from __future__ import annotations
 
+import functools
 import gc
 import threading
 import weakref
@@ -20,7 +21,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from nnkit._compat import release_kernels
+from nnkit._compat import registered_objects, release_kernels
 from nnkit.training.architecture import Architecture
 from nnkit.training.building import Recipe
 from nnkit.training.fingerprint import NoFingerprintError, fingerprint
@@ -232,7 +233,7 @@ def _recipe_key(
     }
     policy = recipe.dtype_policy or keras.config.dtype_policy()
     try:
-        return fingerprint(
+        key = fingerprint(
             [
                 recipe.builder,
                 arguments,
@@ -240,7 +241,7 @@ def _recipe_key(
                 recipe.wants_compile_kwargs,
                 [compilation.n_steps, compilation.wins],
                 policy if isinstance(policy, str) else policy.name,
-                keras.config.floatx(),
+                [keras.config.floatx(), keras.config.epsilon()],
                 keras.config.image_data_format(),
                 keras.tree.map_structure(lambda part: [part.shape[1:], part.dtype], X_example),
                 task_choices,
@@ -249,6 +250,8 @@ def _recipe_key(
         )
     except NoFingerprintError:
         return None
+    # Names in a configuration stand for what is registered under them at present.
+    return key, tuple(registered_objects().items())
 
 
 def _is_meta(value: Any) -> bool:
@@ -266,29 +269,32 @@ class _Shape(tuple):  # type: ignore[type-arg]
             self.note()
         return tuple.__getitem__(self, index)
 
-    def __iter__(self) -> Any:
-        self.note()
-        return tuple.__iter__(self)
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         self.note()
         return np.array(tuple(tuple.__iter__(self)), dtype=dtype)
 
-    def __add__(self, other: Any) -> Any:
+    def __radd__(self, other: Any) -> Any:
         self.note()
-        return tuple.__add__(self, other)
+        return tuple.__add__(other, self)
 
-    def __eq__(self, other: object) -> bool:
-        self.note()
-        return tuple.__eq__(self, other)
 
-    def __hash__(self) -> int:
-        self.note()
-        return tuple.__hash__(self)
+def _noting(name: str) -> Callable[..., Any]:
+    """Return a method of tuple that looks at all entries, and notes so."""
+    of_tuple = getattr(tuple, name)
 
-    def __repr__(self) -> str:
+    @functools.wraps(of_tuple)
+    def method(self: _Shape, *arguments: Any) -> Any:
         self.note()
-        return tuple.__repr__(self)
+        return of_tuple(self, *arguments)
+
+    return method
+
+
+for _name in (
+    "__add__", "__contains__", "__eq__", "__ge__", "__gt__", "__hash__", "__iter__", "__le__",
+    "__lt__", "__mul__", "__ne__", "__repr__", "__rmul__", "count", "index",
+):  # fmt: skip
+    setattr(_Shape, _name, _noting(_name))
 
 
 def _watching_rows(recipe: Recipe) -> tuple[Recipe, Callable[[], bool]]:

@@ -27,6 +27,7 @@ from scipy import sparse
 from nnkit._compat import compile_arguments, has_gradient_overwrites
 from nnkit.training.architecture import Architecture
 from nnkit.training.callbacks import needs_batches
+from nnkit.training.library_code import runs_library_code_only
 from nnkit.training.rows import n_rows
 
 __all__ = [
@@ -187,7 +188,7 @@ def _is_padded(architecture: Architecture) -> bool:
         has_rows_of_units
         and not _has_metrics(model)
         and all(
-            type(loss).__module__.startswith("keras.")
+            runs_library_code_only(loss)
             and type(loss).__name__ in _ROWWISE_LOSSES
             and loss.reduction in ("mean_with_sample_weight", "sum")
             for loss in losses

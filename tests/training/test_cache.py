@@ -112,9 +112,18 @@ def test_a_global_that_changes_is_another_network(iris, monkeypatch):
         lambda meta: meta["X_shape_"][-2] // 20,
         lambda meta: max(meta.X_shape_) // 20,
         lambda meta: int(np.prod(meta.X_shape_)) // 80,
+        lambda meta: 7 if 140 in meta.X_shape_ else 5,
+        lambda meta: 7 if meta.X_shape_ > (100, 4) else 5,
+        lambda meta: 5 if meta.X_shape_ != (140, 4) else 7,
+        lambda meta: 7 if meta.X_shape_.count(140) else 5,
+        lambda meta: ((0,) + meta.X_shape_)[1] // 20,  # noqa: RUF005
+        lambda meta: (2 * meta.X_shape_)[2] // 20,
     ],
-    ids=["position", "from the end", "all", "numpy"],
-)
+    ids=[
+        "position", "from the end", "all", "numpy", "in", "order", "unequal", "count", "added",
+        "repeated",
+    ],
+)  # fmt: skip
 def test_a_builder_that_looks_at_the_number_of_rows_is_asked_again(iris, units_of):
     X, y = iris
 
@@ -152,6 +161,60 @@ def test_a_builder_that_draws_its_network_is_called_each_time(iris):
 
     assert len(set(sizes)) > 2
     assert again == sizes
+
+
+def test_a_builder_that_draws_one_of_two_networks_is_called_each_time(iris):
+    """The first two builds may be alike by chance."""
+    import random
+
+    def build(meta):
+        return classifier_network(meta, units=random.choice((3, 4)))
+
+    sizes = {}
+    for seed in range(8):
+        nnkit.clear_programs()
+        sizes[seed] = fitted(*iris, build, random_state=seed).model_.layers[0].units
+    nnkit.clear_programs()
+    together = {
+        seed: fitted(*iris, build, random_state=seed).model_.layers[0].units for seed in range(8)
+    }
+
+    assert set(sizes.values()) == {3, 4}
+    assert together == sizes
+
+
+def test_the_epsilon_of_keras_counts(iris):
+    first = fitted(*iris)
+    before = keras.config.epsilon()
+    try:
+        keras.config.set_epsilon(1e-2)
+        second = fitted(*iris)
+    finally:
+        keras.config.set_epsilon(before)
+
+    assert architecture_of(first) is not architecture_of(second)
+
+
+def test_what_is_registered_under_a_name_counts(iris):
+    def registered(k):
+        class Scaled(L.Layer):
+            def call(self, inputs):
+                return k * inputs
+
+        return Scaled
+
+    config = {"module": None, "class_name": "Scaled", "config": {}, "registered_name": "Scaled"}
+
+    def build(meta):
+        scaled = keras.layers.deserialize(config)
+        return keras.Sequential([keras.Input((4,)), scaled, *classifier_network(meta).layers])
+
+    found = []
+    for k in (1, 3):
+        with keras.saving.custom_object_scope({"Scaled": registered(k)}):
+            found.append(fitted(*iris, build).history_["loss"])
+
+    assert not np.allclose(*found)
 
 
 def test_networks_that_turn_out_the_same_share_programs(iris):

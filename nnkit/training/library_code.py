@@ -1,0 +1,145 @@
+"""Which code is a library's own, and so known by its name alone."""
+
+from __future__ import annotations
+
+import sys
+import types
+from operator import is_
+from typing import Any
+
+__all__ = [
+    "LIBRARIES",
+    "has_own_code",
+    "is_genuine",
+    "is_keras_function",
+    "is_of_package",
+    "replaced_members",
+    "root_of",
+    "runs_library_code_only",
+]
+
+# What these packages define stays as it is while a process runs; replaced methods are looked for.
+_PACKAGES = frozenset({"keras", "tensorflow", "numpy", "scipy", "sklearn", "pandas", "nnkit"})
+# Modules of the standard library whose functions depend on their arguments alone.
+_PURE_MODULES = frozenset(
+    {
+        "_collections", "_functools", "_operator", "abc", "base64", "bisect", "builtins", "cmath",
+        "collections", "contextlib", "copy", "dataclasses", "decimal", "enum", "fractions",
+        "functools", "hashlib", "heapq", "inspect", "itertools", "json", "logging", "math",
+        "numbers", "operator", "re", "statistics", "string", "struct", "textwrap", "types",
+        "typing", "warnings",
+    }
+)  # fmt: skip
+LIBRARIES = _PACKAGES | _PURE_MODULES | {"__future__"}
+
+
+def root_of(name: str | None) -> str:
+    """Return the package in a dotted name; empty for None."""
+    return (name or "").partition(".")[0]
+
+
+def is_of_package(value: Any, *packages: str) -> bool:
+    """Return whether a function or class says that it is of one of the packages."""
+    return root_of(getattr(value, "__module__", None)) in packages
+
+
+def is_genuine(value: Any) -> bool:
+    """Return whether a function or class is what a library's module has under its name.
+
+    A decorated function of the user's says that it is the one that it wraps, and a class may say
+    that it is of any module.
+    """
+    module = getattr(value, "__module__", None)
+    if not isinstance(module, str) or root_of(module) not in LIBRARIES:
+        return False
+    found: Any = sys.modules.get(module)
+    for name in value.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is value
+
+
+# Other packages replace these methods of Keras' classes; no compiled program runs them.
+_NOT_IN_PROGRAMS = frozenset(
+    {
+        "__copy__", "__deepcopy__", "__getstate__", "__reduce__", "__reduce_ex__", "__setstate__",
+        "compile", "evaluate", "fit", "get_config", "from_config", "predict", "save", "summary",
+    }
+)  # fmt: skip
+
+
+_members_seen: dict[type, tuple[list[Any], dict[str, Any]]] = {}
+
+
+def replaced_members(cls: type) -> dict[str, Any]:
+    """Return the methods of a library's class, and of its bases, that are not the library's."""
+    members: list[Any] = []
+    for base in cls.__mro__:
+        members += vars(base).values()
+    seen, replaced = _members_seen.get(cls, ([], {}))
+    if len(seen) == len(members) and all(map(is_, seen, members)):
+        return replaced
+    replaced = {
+        f"{base.__qualname__}.{name}": member
+        for base in cls.__mro__
+        for name, member in vars(base).items()
+        if name not in _NOT_IN_PROGRAMS and _is_replacement(member)
+    }
+    _members_seen[cls] = members, replaced
+    return replaced
+
+
+def _is_replacement(member: Any) -> bool:
+    function = getattr(member, "__func__", getattr(member, "fget", member))
+    if type(function) is not types.FunctionType:
+        return False
+    root = root_of(function.__globals__.get("__name__"))
+    return root not in LIBRARIES and root not in sys.stdlib_module_names
+
+
+def runs_library_code_only(part: Any) -> bool:
+    """Return whether a layer, a model or a loss has no code but that of Keras or nnkit.
+
+    Parameters
+    ----------
+    part : object
+        Its class must be the library's, with no method replaced in the class or the instance.
+    """
+    cls = type(part)
+    return (
+        is_genuine(cls)
+        and is_of_package(cls, "keras", "nnkit")
+        and not replaced_members(cls)
+        and "call" not in vars(part)
+    )
+
+
+def is_keras_function(function: Any) -> bool:
+    """Return whether an activation is one of Keras' functions, or None.
+
+    Parameters
+    ----------
+    function : callable or None
+    """
+    return function is None or (is_of_package(function, "keras") and is_genuine(function))
+
+
+_KNOWN_MODULES = ("keras.", "nnkit.layers.", "nnkit.optimizers.")
+
+
+def has_own_code(config: Any) -> bool:
+    """Return whether a configuration names functions or classes of a user's.
+
+    Those of Keras, and the layers and optimizers of nnkit, are what their configuration says.
+    """
+    if isinstance(config, dict):
+        module = config.get("module")
+        is_kerasown = isinstance(module, str) and (module + ".").startswith(_KNOWN_MODULES)
+        is_registered = config.get("registered_name") is not None
+        if "class_name" in config and not is_kerasown and (module is not None or is_registered):
+            return True
+        if config.get("class_name") in ("function", "__lambda__"):
+            return True
+        return any(has_own_code(part) for part in config.values())
+    if isinstance(config, (list, tuple)):
+        return any(has_own_code(part) for part in config)
+    return False
