@@ -11,10 +11,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 
+from nnkit._suggestions import nearest
 from nnkit.builders.autoencoder import autoencoder
 from nnkit.builders.meta import Meta
 from nnkit.builders.mlp import mlp
@@ -64,8 +64,8 @@ def find_builder(name: str) -> Callable[..., Any]:
         If there is none; the message names the nearest one.
     """
     if name not in READY_MADE:
-        nearest = difflib.get_close_matches(name, READY_MADE, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        suggestion = nearest(name, READY_MADE)
+        hint = "" if suggestion is None else f" Did you mean {suggestion!r}?"
         raise ValueError(
             f"model={name!r} is not a ready-made builder; there are {sorted(READY_MADE)}.{hint} "
             "Or give a function that returns a keras.Model."

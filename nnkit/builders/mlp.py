@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
+from nnkit._suggestions import nearest
 from nnkit.builders.columns import Columns, beside_each_other
 
 if TYPE_CHECKING:
@@ -305,8 +305,8 @@ def check_activation(activation: Any) -> None:
     try:
         keras.activations.get(activation)
     except (ValueError, TypeError) as error:
-        nearest = difflib.get_close_matches(str(activation), _ACTIVATIONS, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        suggestion = nearest(str(activation), _ACTIVATIONS)
+        hint = "" if suggestion is None else f" Did you mean {suggestion!r}?"
         raise ValueError(
             f"activation must be a name that Keras knows, such as one of {list(_ACTIVATIONS)}, or "
             f"a function. Got {activation!r} instead.{hint}"

@@ -16,6 +16,7 @@ from nnkit.estimators.kind_of_target import KindOfTarget
 from nnkit.estimators.parts import Rows, Seeds
 from nnkit.estimators.routing import (
     PREFIXES,
+    as_python,
     builder_hyperparameters,
     resolve_builder,
     routed_to,
@@ -160,7 +161,7 @@ class Building(KindOfTarget):
         return {
             "meta": meta,
             "compile_kwargs": None,
-            "params": {**self.get_params(), **chosen(settings)},
+            "params": as_python({**self.get_params(), **chosen(settings)}),
             "n_steps": n_steps,
             "X": X,
             "y": targets[0] if n_outputs == 1 else targets,

@@ -29,6 +29,7 @@ from nnkit.encoding import (
 from nnkit.estimators.building import Building
 from nnkit.estimators.checks import (
     check_parameters,
+    check_predict_arguments,
     check_weights,
     checked_groups,
     checked_weights,
@@ -66,6 +67,7 @@ class Fitting(CallbackSupportMixin, Building):
     def _check(self, settings: SimpleNamespace) -> None:
         check_parameters(settings)
         self._check_routed()
+        check_predict_arguments(routed_to("predict", self._routed()))
         for hook, fix in _SCIKERAS_HOOKS.items():
             if hasattr(type(self), hook):
                 raise TypeError(f"{type(self).__name__}.{hook} is a hook of SciKeras. {fix}")

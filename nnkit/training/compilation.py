@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import keras
@@ -26,6 +27,7 @@ from nnkit.training.instantiation import (
     instantiate,
     split_routed,
 )
+from nnkit.training.keras_names import hint_of_name
 
 __all__ = ["Compilation", "Compiled", "compile_model"]
 
@@ -81,7 +83,13 @@ def _find_optimizer(name: str) -> Any:
 
 
 def _make_optimizer(optimizer: Any, routed: Mapping[str, Any]) -> Any:
-    made = instantiate(optimizer, routed, parameter="optimizer", find=_find_optimizer)
+    made = instantiate(
+        optimizer,
+        _with_number(routed),
+        parameter="optimizer",
+        find=_find_optimizer,
+        module=keras.optimizers,
+    )
     if not isinstance(made, keras.optimizers.Optimizer):
         raise ValueError(
             "optimizer must be a name, a class or an instance of keras.optimizers.Optimizer. "
@@ -90,8 +98,22 @@ def _make_optimizer(optimizer: Any, routed: Mapping[str, Any]) -> Any:
     return made
 
 
+def _with_number(routed: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the arguments of an optimizer with a learning rate that Keras takes."""
+    rate = routed.get("learning_rate", 0.0)
+    if "learning_rate" not in routed or callable(rate) or hasattr(rate, "get_config"):
+        return routed
+    # Keras takes 10.0, and not 10.
+    if not isinstance(rate, Real) or isinstance(rate, bool) or float(rate) < 0:
+        raise ValueError(
+            "optimizer__learning_rate must be a number of at least 0, a schedule of "
+            f"keras.optimizers.schedules, or a function. Got {rate!r} instead."
+        )
+    return {**routed, "learning_rate": float(rate)}
+
+
 def _make_loss(loss: Any, arguments: Mapping[str, Any], parameter: str) -> Any:
-    return instantiate(loss, arguments, parameter=parameter, find=find_loss)
+    return instantiate(loss, arguments, parameter=parameter, find=find_loss, module=keras.losses)
 
 
 def _find_metric(name: str) -> Any:
@@ -107,9 +129,12 @@ def _make_metric(metric: Any, arguments: Mapping[str, Any], parameter: str) -> A
             if metric not in ("acc", "accuracy", "ce", "crossentropy"):
                 raise ValueError(
                     f"{parameter}={metric!r} is not a metric that Keras knows."
+                    f"{hint_of_name(keras.metrics, metric)}"
                 ) from error
         return metric
-    return instantiate(metric, arguments, parameter=parameter, find=_find_metric)
+    return instantiate(
+        metric, arguments, parameter=parameter, find=_find_metric, module=keras.metrics
+    )
 
 
 def _make_structure(

@@ -326,7 +326,7 @@ def choose_loss(loss: Any, routed: Mapping[str, Any], head: Head, task: Task) ->
             specification, {**defaults, **routed}, parameter="loss", find=find_loss
         )
     else:
-        chosen = instantiate(loss, routed, parameter="loss", find=find_loss)
+        chosen = instantiate(loss, routed, parameter="loss", find=find_loss, module=keras.losses)
         if not isinstance(chosen, keras.losses.Loss):
             if not callable(chosen):
                 raise ValueError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 import keras
 
 from nnkit._compat import constructor_arguments, copy_of, optimizer_copy
+from nnkit._suggestions import did_you_mean
+from nnkit.training.keras_names import hint_of_name
 
 __all__ = [
     "check_arguments",
@@ -28,6 +29,7 @@ def instantiate(
     *,
     parameter: str,
     find: Callable[[str], Any],
+    module: Any = None,
 ) -> Any:
     """Return a fresh object from a name, a class or an instance.
 
@@ -42,6 +44,8 @@ def instantiate(
         The estimator's parameter, for messages.
     find : callable
         From a name to a class, or to an instance of it.
+    module : module or None, default=None
+        Where Keras keeps what the names stand for, such as ``keras.losses``; for messages.
 
     Raises
     ------
@@ -55,6 +59,7 @@ def instantiate(
             raise ValueError(
                 f"{parameter} must be a name that Keras knows, a class or an instance. "
                 f"Got {specification!r} instead."
+                f"{'' if module is None else hint_of_name(module, specification)}"
             ) from error
     if inspect.isclass(specification):
         check_arguments(specification, routed, parameter=parameter)
@@ -117,12 +122,10 @@ def check_arguments(cls: Any, routed: Mapping[str, Any], *, parameter: str) -> N
     for name in routed:
         if name in known or name.isdigit():
             continue
-        nearest = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {parameter}__{nearest[0]}?" if nearest else f"It has {sorted(known)}."
+        whose = "keras' " if cls.__module__.startswith("keras") else ""
         raise ValueError(
-            f"{parameter}__{name} is not an argument of keras' {cls.__name__}. {hint}"
-            if cls.__module__.startswith("keras")
-            else f"{parameter}__{name} is not an argument of {cls.__name__}. {hint}"
+            f"{parameter}__{name} is not an argument of {whose}{cls.__name__}. "
+            f"{did_you_mean(name, known, f'{parameter}__')}"
         )
 
 
