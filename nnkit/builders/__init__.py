@@ -2,6 +2,7 @@
 
 - ``meta``: what a builder is told about the data.
 - ``signature``: which arguments a builder takes, and how they are filled.
+- ``size``: how large a network may be on this machine.
 - ``columns``: the columns of an encoded table within a network, and a linear model of them.
 - ``mlp``: the multilayer perceptron.
 - ``realmlp``: RealMLP, the multilayer perceptron tuned for tables, and its simplified form.
@@ -27,6 +28,7 @@ from nnkit.builders.signature import (
     takes_any_argument,
     tunable_defaults,
 )
+from nnkit.builders.size import check_size
 
 __all__ = [
     "INJECTED_ARGUMENTS",
@@ -37,6 +39,7 @@ __all__ = [
     "accepted_arguments",
     "autoencoder",
     "builder_arguments",
+    "check_size",
     "find_builder",
     "mlp",
     "realmlp",

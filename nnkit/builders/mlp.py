@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnkit._suggestions import nearest
 from nnkit.builders.columns import Columns, beside_each_other
+from nnkit.builders.size import check_widths
 
 if TYPE_CHECKING:
     import keras
@@ -113,6 +114,7 @@ def mlp(
     from nnkit.layers.arguments import as_count, as_fraction
 
     widths = widths_of(units)
+    check_widths(meta.X_shape_[1:], widths)
     check_activation(activation)
     _check_normalization(normalization)
     dropout_rate = as_fraction("dropout_rate", dropout_rate)

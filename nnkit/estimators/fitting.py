@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -14,6 +15,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import is_classifier
 from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 
 from nnkit._compat import rows_of
@@ -21,6 +23,7 @@ from nnkit.builders import TableFacts
 from nnkit.encoding import (
     TabularEncoder,
     background_rows,
+    columns_of,
     encode,
     encode_first,
     make_encoder,
@@ -34,6 +37,7 @@ from nnkit.estimators.checks import (
     checked_groups,
     checked_weights,
 )
+from nnkit.estimators.convergence import Progress, warning_of_fit
 from nnkit.estimators.defaults import resolve
 from nnkit.estimators.parts import Part, Rows, Share, parts_of
 from nnkit.estimators.routing import builder_hyperparameters, routed_to
@@ -62,7 +66,11 @@ class Fitting(CallbackSupportMixin, Building):
     _takes_raw: bool
     history_: dict[str, list[float]]
     histories_: list[dict[str, list[float]]]
+    best_epoch_: int
+    X_shape_: Any
     resolved_params_: dict[str, Any]
+    # The transformer around the network, which warns in its own name.
+    _owner: Any = None
 
     def _check(self, settings: SimpleNamespace) -> None:
         check_parameters(settings)
@@ -256,6 +264,31 @@ class Fitting(CallbackSupportMixin, Building):
             self.engine_ = records[0].engine
         self.history_ = self.histories_[0]
         self._n_epochs_trained += self.n_iter_
+
+    def _warn_of_fit(self, settings: SimpleNamespace, shares: list[Share]) -> None:
+        """Warn if the first network has learnt no more than a constant prediction knows.
+
+        The fit has succeeded by then, also where warnings are errors.
+        """
+        owner = self if self._owner is None else self._owner
+        is_encoded = owner.encoder_ is not None
+        n_planned = settings.epochs - settings.initial_epoch
+        progress = Progress(
+            self._network,
+            shares[0].data,
+            self.history_.get("loss", []),
+            self.best_epoch_,
+            _n_rows_of_batch(settings, shares[0].n_samples),
+            is_stopped=bool(settings.early_stopping) and self.n_iter_ < n_planned,
+            is_encoded=is_encoded,
+            column_names=None if is_encoded else getattr(owner, "feature_names_in_", None),
+            n_numeric=columns_of(self.encoder_, self.X_shape_).get("n_numeric_"),
+        )
+        message = warning_of_fit(progress)
+        if self._owner is not None:
+            self._owner._fit_warning = message
+        elif message is not None:
+            warnings.warn(f"{type(self).__name__}: {message}", ConvergenceWarning, stacklevel=4)
 
     def _keep_background(self, shared: Rows) -> None:
         """Keep some training rows for explanations."""

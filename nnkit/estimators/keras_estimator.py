@@ -163,6 +163,7 @@ class KerasEstimator(Fitting):
             )
             if n_epochs:
                 self._calibrate(settings, shares)
+        self._warn_of_fit(settings, shares)
         return self
 
     def _partial_fit(
