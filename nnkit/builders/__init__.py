@@ -25,6 +25,7 @@ from nnkit.builders.signature import (
     INJECTED_ARGUMENTS,
     accepted_arguments,
     builder_arguments,
+    is_told_of_data,
     takes_any_argument,
     tunable_defaults,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "builder_arguments",
     "check_size",
     "find_builder",
+    "is_told_of_data",
     "mlp",
     "realmlp",
     "realmlp_simplified",

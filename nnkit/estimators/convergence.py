@@ -129,7 +129,7 @@ def _compared(progress: Progress) -> tuple[float, float, str] | None:
     # Fits of one architecture look at its losses once.
     objectives = network.architecture.fact("objectives", lambda: _objectives_of(network))
     # Weights of steps are another matter than those of rows.
-    if objectives is None or np.ndim(data.sample_weight) > 1:
+    if objectives is None or getattr(data.sample_weight, "ndim", 1) > 1:
         return None
     targets = _flat(data.y)
     n_samples = len(targets[0])

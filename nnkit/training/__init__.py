@@ -32,7 +32,7 @@ from nnkit.training.building import Recipe
 from nnkit.training.cache import clear_programs
 from nnkit.training.compilation import Compilation
 from nnkit.training.engine import TrainingData, TrainingPlan, TrainingRecord, train
-from nnkit.training.heads import Head, Task
+from nnkit.training.heads import Head, OutputShapeError, Task
 from nnkit.training.many.context import batched_training, run_together
 from nnkit.training.network import Network
 from nnkit.training.placement import on_device
@@ -41,6 +41,7 @@ __all__ = [
     "Compilation",
     "Head",
     "Network",
+    "OutputShapeError",
     "Recipe",
     "Task",
     "TrainingData",
