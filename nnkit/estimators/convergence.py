@@ -22,7 +22,8 @@ __all__ = ["Progress", "warning_of_fit"]
 # the last epoch is a little above the loss at its end; to be no better; and to be clearly worse.
 _SUSPICIOUS, _NO_BETTER, _CLEARLY_WORSE = 0.98, 0.999, 1.1
 
-_MIN_EPOCHS = 3
+# Fewer epochs are a trial.
+_MIN_EPOCHS = 6
 
 # Where only the losses speak: a small network on random labels ends at about 1.2 times the
 # constant's after a hundred steps, and fewer are a trial.
@@ -98,8 +99,8 @@ def warning_of_fit(progress: Progress) -> str | None:
     Returns
     -------
     message : str or None
-        The losses, the cause and what mends it; None if there is nothing to say, also after one
-        or two epochs, which are a trial, and for a loss whose best constant is not known.
+        The losses, the cause and what mends it; None if there is nothing to say, also after up
+        to five epochs, which are a trial, and for a loss whose best constant is not known.
     """
     if len(progress.losses) < _MIN_EPOCHS:
         return None

@@ -232,8 +232,9 @@ class Fitting(CallbackSupportMixin, Building):
             One for each network; a single one if they all share it.
         """
         if validation is not None:
-            rows = rows.weighing()
-            return rows, rows, self._check_rows(*validation, None).weighing(), [Part()]
+            rows, held_out = rows.weighing(), self._check_rows(*validation, None).weighing()
+            self._compare_validation(rows, held_out)
+            return rows, rows, held_out, [Part()]
         stratification = self._stratification(rows.encoded)
         rows, parts = parts_of(rows, settings, self._seeds.split, *stratification)
         if len(parts) > 1:
