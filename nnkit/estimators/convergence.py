@@ -229,7 +229,7 @@ def _dense(part: Any) -> np.ndarray:
 
 def _has_layer(model: Any, names: Sequence[str]) -> bool:
     return any(
-        type(layer).__name__ in names or _has_layer(layer, names)
+        any(cls.__name__ in names for cls in type(layer).__mro__) or _has_layer(layer, names)
         for layer in getattr(model, "layers", [])
     )
 

@@ -158,7 +158,13 @@ def test_the_course_of_the_losses_is_told_where_no_scale_explains_them(rate, slo
         {"loss": lambda y, output: keras.ops.square(y - output)},
         {"compile__loss_weights": [2.0]},
     ],
-    ids=["one epoch", "five epochs", "loss without a known constant", "function", "weighted losses"],
+    ids=[
+        "one epoch",
+        "five epochs",
+        "loss without a known constant",
+        "function",
+        "weighted losses",
+    ],
 )
 def test_what_cannot_be_judged_is_not(params):
     with warnings.catch_warnings():
