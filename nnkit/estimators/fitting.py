@@ -232,9 +232,9 @@ class Fitting(CallbackSupportMixin, Building):
             One for each network; a single one if they all share it.
         """
         if validation is not None:
-            rows, held_out = rows.weighing(), self._check_rows(*validation, None).weighing()
-            self._compare_validation(rows, held_out)
-            return rows, rows, held_out, [Part()]
+            rows, validated = rows.weighing(), self._check_rows(*validation, None).weighing()
+            self._compare_validation(rows, validated)
+            return rows, rows, validated, [Part()]
         stratification = self._stratification(rows.encoded)
         rows, parts = parts_of(rows, settings, self._seeds.split, *stratification)
         if len(parts) > 1:

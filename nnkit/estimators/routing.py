@@ -166,8 +166,8 @@ def unknown_name(
         return None
     if prefix in known.own_names:
         return (
-            f"{name} is not a parameter. Give {prefix} an object, and {rest!r} to that object "
-            "or to set_params."
+            f"{name} is not a parameter yet. Set {prefix} to an object that has {rest!r}; "
+            f"set_params then takes {name}."
         )
     right_prefix = nearest(prefix, [*PREFIXES, *known.own_names])
     if right_prefix is not None:

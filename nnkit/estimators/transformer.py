@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
+from nnkit._suggestions import listed
 from nnkit.builders import is_told_of_data
 from nnkit.encoding import encode, make_encoder
 from nnkit.estimators.classifier import KerasClassifier
@@ -405,7 +406,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         names = [layer.name for layer in self.estimator_._network.architecture.model.layers]
         if self.layer not in names:
             raise ValueError(
-                f"layer={self.layer!r} is not a layer of the network, which has {names}."
+                f"layer={self.layer!r} is not a layer of the network, which has {listed(names)}."
             )
 
     @property

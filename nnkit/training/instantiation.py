@@ -106,8 +106,8 @@ def _by_position(routed: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
 
 
 def check_arguments(cls: Any, routed: Mapping[str, Any], *, parameter: str) -> None:
-    """Raise a ValueError if a class does not take an argument by that name."""
-    known: set[str] = set()
+    """Raise a ValueError if a class does not take an argument by that name, or a text for it."""
+    known: dict[str, Any] = {}
     takes_any = True
     # **kwargs hand on to the base class, where the other names are.
     for base in inspect.getmro(cls):
@@ -116,17 +116,22 @@ def check_arguments(cls: Any, routed: Mapping[str, Any], *, parameter: str) -> N
         if "__init__" not in vars(base):
             continue
         parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
-        known |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        known = {**{p.name: p.default for p in named}, **known}
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    known.discard("self")
-    for name in routed:
-        if name in known or name.isdigit():
-            continue
-        whose = "keras' " if cls.__module__.startswith("keras") else ""
-        raise ValueError(
-            f"{parameter}__{name} is not an argument of {whose}{cls.__name__}. "
-            f"{did_you_mean(name, known, f'{parameter}__')}"
-        )
+    known.pop("self", None)
+    is_of_keras = cls.__module__.startswith("keras")
+    for name, value in routed.items():
+        if name not in known and not name.isdigit():
+            whose = "keras' " if is_of_keras else ""
+            raise ValueError(
+                f"{parameter}__{name} is not an argument of {whose}{cls.__name__}. "
+                f"{did_you_mean(name, known, f'{parameter}__')}"
+            )
+        # Callbacks have numbers that may be texts, such as the batches of a profile.
+        is_number = type(known.get(name)) in (int, float) and not parameter.startswith("callbacks")
+        if is_of_keras and is_number and isinstance(value, str):
+            raise ValueError(f"{parameter}__{name} must be a number. Got {value!r} instead.")
 
 
 def class_of_name(module: Any, name: str) -> Any:

@@ -79,7 +79,7 @@ def test_parameters_of_an_encoder_are_its_own():
         ("model__meta", "the builder has no argument 'meta'"),
         ("xyz", "xyz is not a parameter. There are"),
         ("zyx__units", "there is no prefix 'zyx'"),
-        ("encoder__min_frequency", "Give encoder an object, and 'min_frequency' to that object"),
+        ("encoder__min_frequency", "Set encoder to an object that has 'min_frequency'; set_params"),
     ],
 )
 def test_misspelt_names_are_refused_with_the_nearest_right_one(name, hint):
@@ -284,6 +284,11 @@ def test_a_batch_size_of_predict_is_checked(iris):
             {"callbacks": keras.callbacks.EarlyStopping, "callbacks__patence": 1},
             "Did you mean callbacks__patience",
         ),
+        (
+            {"loss": keras.losses.CategoricalCrossentropy, "loss__label_smoothing": "a"},
+            "loss__label_smoothing must be a number. Got 'a' instead",
+        ),
+        ({"optimizer__beta_1": "0.9"}, "optimizer__beta_1 must be a number. Got '0.9' instead"),
         ({"callbacks__patience": 1}, "callbacks__patience is set, but callbacks holds nothing"),
     ],
 )
