@@ -67,6 +67,7 @@ _REMARKS = {
     "nesterovs_momentum": {"optimizer__momentum": "Set optimizer='sgd' and optimizer__nesterov."},
     "patience": {"n_iter_no_change": "It takes early_stopping=True."},
     "early_stopping_rounds": {"n_iter_no_change": "It takes early_stopping=True."},
+    "class_weight": {"": "It weighs classes, which there are none of; fit takes sample_weight."},
     "n_jobs": {"": "A fit uses all cores by itself; GridSearchCV and cross_val_score take n_jobs."},
 }
 
@@ -149,11 +150,11 @@ def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
     name : str
         As it was typed, without the prefix.
     known : iterable of str
-        The right names, without the prefix.
+        The right names, without the prefix, in the order in which they are listed.
     prefix : str, default=""
         What stands before each name in the sentence.
     """
-    candidates = sorted(known)
+    candidates = list(known)
     called = (other for other in _OF_KERAS.get(name, ()) if other in candidates)
     suggestion = nearest(name, candidates) or next(called, None)
     if suggestion is not None:

@@ -194,26 +194,35 @@ def _rows_of(X: Any, rows: slice) -> Any:
 
 def _cause_in_columns(progress: Progress) -> str | None:
     """Return a sentence on columns whose numbers are too large or too small, if there are any."""
-    X = progress.data.X
-    if not isinstance(X, np.ndarray) and not sparse.issparse(X):
-        return None
     if _has_layer(progress.network.architecture.model, _SCALING_LAYERS):
         return None
+    X = progress.data.X
+    inputs = X.items() if isinstance(X, dict) else [(None, X)]
+    causes = (_cause_in_input(name, part, progress) for name, part in inputs)
+    return next((cause for cause in causes if cause), None)
+
+
+def _cause_in_input(name: str | None, X: Any, progress: Progress) -> str | None:
+    if not isinstance(X, np.ndarray) and not sparse.issparse(X):
+        return None
+    table = "X" if name is None else f"X[{name!r}]"
     if X.ndim > 2:
         low, high = float(X.min()), float(X.max())
-        which, fix = "The values of X range", "Divide them, for example by the largest."
+        which, fix = f"The values of {table} range", "Divide them, for example by the largest."
     else:
         lows, highs = (_dense(part)[: progress.n_numeric] for part in (X.min(0), X.max(0)))
         if not len(lows):
             return None
-        sizes = np.maximum(np.abs(lows), np.abs(highs))
-        column = int(np.argmax(sizes))
+        column = int(np.argmax(np.maximum(np.abs(lows), np.abs(highs))))
         low, high = float(lows[column]), float(highs[column])
-        names = progress.column_names
-        name = column if names is None else names[column]
-        which = f"The {'encoded ' if progress.is_encoded else ''}column {name!r} of X ranges"
+        names = progress.column_names if name is None else None
+        label = column if names is None else names[column]
+        kind = "encoded column" if progress.is_encoded else "column"
+        which = f"The {kind} {label!r} of {table} ranges"
         fix = "Scale the columns: set encoder=StandardScaler()."
-        if progress.is_encoded:
+        if name is not None:
+            fix = "Scale the columns of each input."
+        elif progress.is_encoded:
             fix = "Let the encoder scale it: make_pipeline(encoder, StandardScaler())."
         # One small column is no cause, if others are not.
         if np.max(highs - lows) < _SMALL_INPUT:

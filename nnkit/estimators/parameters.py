@@ -23,6 +23,8 @@ from nnkit.estimators.routing import (
 
 __all__ = ["KerasParameters"]
 
+_NAMED_IN_FIT = ("sample_weight", "X_val", "y_val", "sample_weight_val", "groups")
+
 
 # Signatures are read often: by every fit, clone and search.
 @functools.cache
@@ -154,7 +156,10 @@ class KerasParameters(BaseEstimator):
         by_prefix = routed_to("fit", self._routed())
         for name in [*fit_arguments, *(name.partition("__")[0] for name in by_prefix)]:
             if name not in known:
-                hint = KnownNames(frozenset(known), ()).hint(name)
+                right = {*known, *_NAMED_IN_FIT, *self._get_param_names()}
+                hint = KnownNames(frozenset(right), ()).hint(name)
+                if hint.startswith("There are"):
+                    hint = f"There are {[*known, *_NAMED_IN_FIT]}."
                 raise TypeError(
                     f"{type(self).__name__}.fit has no argument {name!r}. {hint} "
                     "Other settings are parameters: use set_params."

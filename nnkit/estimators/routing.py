@@ -200,15 +200,28 @@ class KnownNames:
         prefix : str, default=""
             With which the name was typed, such as "model__".
         """
-        near = list(candidates) if prefix else [*self.own_names, *self.accepted]
+        # The builder's own come first: of a long list the rest is cut.
+        near = list(candidates) if prefix else [*self.accepted, *sorted(self.own_names)]
         if prefix and name in self.own_names:
             return f"Did you mean {name}?"
         meant = from_elsewhere(name, lambda other: other in near or self._takes(other))
         if meant is None:
-            return remark_on(name, None).strip() or did_you_mean(name, near, prefix)
+            remark = remark_on(name, None).strip() or (
+                not prefix and self._with_one_underscore(name)
+            )
+            return remark or did_you_mean(name, near, prefix)
         # fit__nb_epoch was meant to be fit__epochs.
         right = f"{prefix}{meant}" if meant in near else meant
         return f"Did you mean {right}?{remark_on(name, meant)}"
+
+    def _with_one_underscore(self, name: str) -> str:
+        """Return a sentence on a routed name that lacks an underscore, such as model_units."""
+        for prefix in PREFIXES:
+            rest = name.removeprefix(f"{prefix}_")
+            is_argument = prefix != "model" or rest in self.accepted
+            if rest != name and is_argument and nearest(name, self.own_names) is None:
+                return f"Did you mean {prefix}__{rest}?"
+        return ""
 
     def _takes(self, name: str) -> bool:
         if name.startswith("model__"):

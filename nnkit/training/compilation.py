@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from nnkit._compat import compile_arguments, compute_loss_in
+from nnkit._suggestions import did_you_mean
 from nnkit.optimizers import with_n_steps
 from nnkit.training.heads import (
     Head,
@@ -106,8 +107,8 @@ def _with_number(routed: Mapping[str, Any]) -> Mapping[str, Any]:
     # Keras takes 10.0, and not 10.
     if not isinstance(rate, Real) or isinstance(rate, bool) or float(rate) < 0:
         raise ValueError(
-            "optimizer__learning_rate must be a number of at least 0, a schedule of "
-            f"keras.optimizers.schedules, or a function. Got {rate!r} instead."
+            "optimizer__learning_rate must be a number of at least 0, or a schedule of "
+            f"keras.optimizers.schedules. Got {rate!r} instead."
         )
     return {**routed, "learning_rate": float(rate)}
 
@@ -132,9 +133,15 @@ def _make_metric(metric: Any, arguments: Mapping[str, Any], parameter: str) -> A
                     f"{hint_of_name(keras.metrics, metric)}"
                 ) from error
         return metric
-    return instantiate(
+    made = instantiate(
         metric, arguments, parameter=parameter, find=_find_metric, module=keras.metrics
     )
+    if not callable(made):
+        raise ValueError(
+            f"{parameter} must be a name that Keras knows, a class, an instance or a function. "
+            f"Got {metric!r} instead."
+        )
+    return made
 
 
 def _make_structure(
@@ -252,6 +259,7 @@ def compile_model(
         for one, arguments, head, task in zip(losses, by_output, heads, tasks, strict=True)
     ]
     made_metrics = _make_metrics(metrics, compilation.of("metrics"))
+    _check_compile_arguments(model, compilation.of("compile"))
     kept = {
         name: value
         for name, value in own.items()
@@ -270,6 +278,22 @@ def compile_model(
         compute_loss_in(model, "float64")
     structure = keras.tree.map_structure(lambda _: 0, outputs)
     return Compiled(tasks, heads, [as_codes for _, as_codes in chosen], structure)
+
+
+def _check_compile_arguments(model: Any, routed: Mapping[str, Any]) -> None:
+    """Raise a ValueError if ``compile`` of a model does not take an argument by that name."""
+    if not routed:
+        return
+    parameters = inspect.signature(model.compile).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    known = [parameter.name for parameter in parameters]
+    for name in routed:
+        if name not in known:
+            raise ValueError(
+                f"compile__{name} is not an argument of keras.Model.compile. "
+                f"{did_you_mean(name, known, 'compile__')}"
+            )
 
 
 def _merged(

@@ -22,6 +22,8 @@ _ELSEWHERE = {
     "f1": "F1Score",
     "rocauc": "AUC",
     "r2": "R2Score",
+    "logloss": "crossentropy",
+    "deviance": "crossentropy",
 }
 
 # Base classes, those around others, and functions of the modules.
@@ -41,8 +43,10 @@ def hint_of_name(module: Any, name: str) -> str:
     name : str
         As it was typed.
     """
-    elsewhere = _ELSEWHERE.get("".join(letter for letter in name.lower() if letter.isalnum()))
-    known = _names_in(module)
+    letters = "".join(letter for letter in name.lower() if letter.isalnum())
+    elsewhere, known = _ELSEWHERE.get(letters), _names_in(module)
+    if module.__name__.endswith("losses") and letters in ("crossentropy", "logloss", "deviance"):
+        return " Leave loss=None, which takes the cross-entropy that fits the last layer."
     suggestion = elsewhere if elsewhere in known else nearest(name, known)
     return "" if suggestion is None else f" Did you mean {suggestion!r}?"
 

@@ -117,6 +117,19 @@ def test_images_of_bytes_are_measured():
         KerasClassifier(build_images, **QUICK).fit(images, rng.integers(2, size=60))
 
 
+def test_columns_of_several_inputs_are_measured():
+    X, y = CANCER
+    parts = {"first": X.iloc[:, :2].to_numpy() / 100, "others": X.iloc[:, 2:].to_numpy()}
+
+    def build_two(meta):
+        inputs = [keras.Input((2,), name="first"), keras.Input((28,), name="others")]
+        x = keras.layers.Concatenate()(inputs)
+        return keras.Model(inputs, keras.layers.Dense(meta.n_output_units_)(x))
+
+    with pytest.warns(ConvergenceWarning, match="The column 21 of X\\['others'\\] ranges from 185"):
+        KerasClassifier(build_two, **QUICK).fit(parts, y)
+
+
 @pytest.mark.parametrize(
     ("rate", "slope", "cause"),
     [

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import OneHotEncoder
 
-from nnkit import KerasClassifier
+from nnkit import KerasClassifier, KerasRegressor
 
 
 def test_routed_parameters_are_seen_everywhere():
@@ -116,6 +116,8 @@ LEARNING_RATE = "Did you mean optimizer__learning_rate?"
         ("model__dropout", "Did you mean model__dropout_rate?"),
         ("momentum", "optimizer__momentum? It is an argument of optimizer='sgd'"),
         ("seed", "Did you mean random_state?"),
+        ("model_units", "Did you mean model__units?"),
+        ("optimizer_learning_rate", "Did you mean optimizer__learning_rate?"),
         ("predict__batchsize", "Did you mean predict__batch_size?"),
     ],
 )
@@ -124,6 +126,18 @@ def test_names_of_other_libraries_are_refused_with_the_one_here(name, hint):
         KerasClassifier("mlp", **{name: 1})
     with pytest.raises(ValueError, match=re.escape(hint)):
         KerasClassifier("mlp").set_params(**{name: 1})
+
+
+def test_a_regressor_has_no_class_weights():
+    with pytest.raises(
+        TypeError, match="weighs classes, which there are none of; fit takes sample_w"
+    ):
+        KerasRegressor("mlp", class_weight="balanced")
+
+
+def test_arguments_of_the_builder_are_listed_first():
+    with pytest.raises(TypeError, match=re.escape("There are ['depth', 'slope', 'batch_size'")):
+        KerasClassifier(lambda depth, slope: None, xyz=1)
 
 
 def test_a_builder_that_lacks_an_argument_is_told_of():
@@ -156,7 +170,9 @@ def test_an_own_optimizer_may_take_a_name_of_another_library(iris):
         ({"nb_epoch": 3}, "Did you mean epochs?"),
         ({"lr": 0.1}, LEARNING_RATE),
         ({"eval_set": []}, "Did you mean validation_data?"),
-        ({"xyz": 3}, "There are ['batch_size'"),
+        ({"patience": 3}, "Did you mean n_iter_no_change? It takes early_stopping=True. Other"),
+        ({"sample_weigth": None}, "Did you mean sample_weight?"),
+        ({"xyz": 3}, "There are ['epochs', 'batch_size'"),
     ],
 )
 def test_arguments_of_other_libraries_are_refused_by_fit(iris, arguments, hint):
@@ -169,6 +185,10 @@ def test_arguments_of_other_libraries_are_refused_by_fit(iris, arguments, hint):
     [
         ({"loss": "binary_crossentropi"}, "Did you mean 'binary_crossentropy'?"),
         ({"loss": "msee"}, "Did you mean 'mse'?"),
+        ({"loss": "log_loss"}, "Leave loss=None, which takes the cross-entropy that fits"),
+        ({"metrics": ["log_loss"]}, "Did you mean 'crossentropy'?"),
+        ({"metrics": [5]}, "metrics__0 must be a name that Keras knows, a class, an instance or a"),
+        ({"compile__jitcompile": True}, "Did you mean compile__jit_compile?"),
         ({"optimizer": "adamm"}, "Did you mean 'adam'?"),
         ({"optimizer": "AdamW2"}, "Did you mean 'adamw'?"),
         (
