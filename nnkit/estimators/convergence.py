@@ -16,7 +16,7 @@ from nnkit.estimators.constants import Objective, objectives_of
 if TYPE_CHECKING:
     from nnkit.training import Network, TrainingData
 
-__all__ = ["Progress", "warning_of_fit"]
+__all__ = ["FitOutcome", "warning_of_fit"]
 
 # What a loss is at least, as a multiple of the constant's: to be looked at, since the mean over
 # the last epoch is a little above the loss at its end; to be no better; and to be clearly worse.
@@ -48,7 +48,7 @@ _SCALING_LAYERS = (
 
 
 @dataclass(frozen=True)
-class Progress:
+class FitOutcome:
     """What a training has come to.
 
     Parameters
@@ -84,7 +84,7 @@ class Progress:
     n_numeric: int | None = None
 
 
-def warning_of_fit(progress: Progress) -> str | None:
+def warning_of_fit(outcome: FitOutcome) -> str | None:
     """Return what is to be said of a fit that is no better than a constant prediction.
 
     The training loss is compared with that of the best constant, with the weights of the rows;
@@ -94,7 +94,7 @@ def warning_of_fit(progress: Progress) -> str | None:
 
     Parameters
     ----------
-    progress : Progress
+    outcome : FitOutcome
 
     Returns
     -------
@@ -102,18 +102,18 @@ def warning_of_fit(progress: Progress) -> str | None:
         The losses, the cause and what mends it; None if there is nothing to say, also after up
         to five epochs, which are a trial, and for a loss whose best constant is not known.
     """
-    if len(progress.losses) < _MIN_EPOCHS:
+    if len(outcome.losses) < _MIN_EPOCHS:
         return None
-    found = _compared(progress)
+    found = _compared(outcome)
     if found is None:
         return None
     loss, constant, name = found
     is_clearly_worse = loss > _CLEARLY_WORSE * constant
-    causes = [_cause_in_columns(progress)]
+    causes = [_cause_in_columns(outcome)]
     if is_clearly_worse:
-        causes.append(_cause_in_target(progress))
-    if not any(causes) and not progress.is_stopped:
-        causes.append(_cause_in_losses(progress, loss / constant))
+        causes.append(_cause_in_target(outcome))
+    if not any(causes) and not outcome.is_stopped:
+        causes.append(_cause_in_losses(outcome, loss / constant))
     if not any(causes):
         return None
     comparison = "worse than" if is_clearly_worse else "no better than"
@@ -124,9 +124,9 @@ def warning_of_fit(progress: Progress) -> str | None:
     )
 
 
-def _compared(progress: Progress) -> tuple[float, float, str] | None:
+def _compared(outcome: FitOutcome) -> tuple[float, float, str] | None:
     """Return the loss of the network and of a constant, and its name; None if that is better."""
-    network, data = progress.network, progress.data
+    network, data = outcome.network, outcome.data
     # Fits of one architecture look at its losses once.
     objectives = network.architecture.fact("objectives", lambda: _objectives_of(network))
     # Weights of steps are another matter than those of rows.
@@ -137,14 +137,14 @@ def _compared(progress: Progress) -> tuple[float, float, str] | None:
     n_numbers = sum(math.prod(part.shape) for part in targets)
     rows = slice(None, None, max(1, n_numbers // _MAX_NUMBERS))
     constant = _of_constants(objectives, targets, data.sample_weight, rows)
-    seen = progress.losses[min(progress.best_epoch, len(progress.losses) - 1)]
+    seen = outcome.losses[min(outcome.best_epoch, len(outcome.losses) - 1)]
     if not constant > 0 or seen < _SUSPICIOUS * constant:
         return None
     # Once more without regularisers, dropout, and the weights that changed within the epoch.
     rows = slice(None, None, math.ceil(n_samples / _MAX_ROWS))
     constant = _of_constants(objectives, targets, data.sample_weight, rows)
     # Sparse rows never become one dense table.
-    chunk_rows = progress.batch_size if sparse.issparse(data.X) else None
+    chunk_rows = outcome.batch_size if sparse.issparse(data.X) else None
     outputs = network.outputs(_rows_of(data.X, rows), chunk_rows)
     weight = None if data.sample_weight is None else data.sample_weight[rows]
     loss = sum(
@@ -192,17 +192,17 @@ def _rows_of(X: Any, rows: slice) -> Any:
     return X[rows]
 
 
-def _cause_in_columns(progress: Progress) -> str | None:
+def _cause_in_columns(outcome: FitOutcome) -> str | None:
     """Return a sentence on columns whose numbers are too large or too small, if there are any."""
-    if _has_layer(progress.network.architecture.model, _SCALING_LAYERS):
+    if _has_layer(outcome.network.architecture.model, _SCALING_LAYERS):
         return None
-    X = progress.data.X
+    X = outcome.data.X
     inputs = X.items() if isinstance(X, dict) else [(None, X)]
-    causes = (_cause_in_input(name, part, progress) for name, part in inputs)
+    causes = (_cause_in_input(name, part, outcome) for name, part in inputs)
     return next((cause for cause in causes if cause), None)
 
 
-def _cause_in_input(name: str | None, X: Any, progress: Progress) -> str | None:
+def _cause_in_input(name: str | None, X: Any, outcome: FitOutcome) -> str | None:
     if not isinstance(X, np.ndarray) and not sparse.issparse(X):
         return None
     table = "X" if name is None else f"X[{name!r}]"
@@ -210,19 +210,19 @@ def _cause_in_input(name: str | None, X: Any, progress: Progress) -> str | None:
         low, high = float(X.min()), float(X.max())
         which, fix = f"The values of {table} range", "Divide them, for example by the largest."
     else:
-        lows, highs = (_dense(part)[: progress.n_numeric] for part in (X.min(0), X.max(0)))
+        lows, highs = (_dense(part)[: outcome.n_numeric] for part in (X.min(0), X.max(0)))
         if not len(lows):
             return None
         column = int(np.argmax(np.maximum(np.abs(lows), np.abs(highs))))
         low, high = float(lows[column]), float(highs[column])
-        names = progress.column_names if name is None else None
+        names = outcome.column_names if name is None else None
         label = column if names is None else names[column]
-        kind = "encoded column" if progress.is_encoded else "column"
+        kind = "encoded column" if outcome.is_encoded else "column"
         which = f"The {kind} {label!r} of {table} ranges"
         fix = "Scale the columns: set encoder=StandardScaler()."
         if name is not None:
             fix = "Scale the columns of each input."
-        elif progress.is_encoded:
+        elif outcome.is_encoded:
             fix = "Let the encoder scale it: make_pipeline(encoder, StandardScaler())."
         # One small column is no cause, if others are not.
         if np.max(highs - lows) < _SMALL_INPUT:
@@ -243,11 +243,11 @@ def _has_layer(model: Any, names: Sequence[str]) -> bool:
     )
 
 
-def _cause_in_target(progress: Progress) -> str | None:
+def _cause_in_target(outcome: FitOutcome) -> str | None:
     """Return a sentence on values that are far from 0 and 1, if the target is such."""
-    if any(head.scale != "values" for head in progress.network.compiled.heads):
+    if any(head.scale != "values" for head in outcome.network.compiled.heads):
         return None
-    y, X = _flat(progress.data.y)[0], progress.data.X
+    y, X = _flat(outcome.data.y)[0], outcome.data.X
     is_reconstruction = isinstance(X, np.ndarray) and X.shape == y.shape
     if is_reconstruction and np.array_equal(X[:100], y[:100]):
         return None
@@ -260,17 +260,17 @@ def _cause_in_target(progress: Progress) -> str | None:
     )
 
 
-def _cause_in_losses(progress: Progress, ratio: float) -> str | None:
+def _cause_in_losses(outcome: FitOutcome, ratio: float) -> str | None:
     """Return a sentence on the course of the losses, if that is what went wrong.
 
     Parameters
     ----------
-    progress : Progress
+    outcome : FitOutcome
     ratio : float
         Of the loss to that of the constant.
     """
-    losses = progress.losses
-    n_steps = len(losses) * math.ceil(len(_flat(progress.data.y)[0]) / progress.batch_size)
+    losses = outcome.losses
+    n_steps = len(losses) * math.ceil(len(_flat(outcome.data.y)[0]) / outcome.batch_size)
     if n_steps < _MIN_STEPS or ratio < _WITHOUT_FALL:
         return None
     first, last = losses[0], losses[-1]

@@ -37,7 +37,7 @@ from nnkit.estimators.checks import (
     checked_groups,
     checked_weights,
 )
-from nnkit.estimators.convergence import Progress, warning_of_fit
+from nnkit.estimators.convergence import FitOutcome, warning_of_fit
 from nnkit.estimators.defaults import resolve
 from nnkit.estimators.parts import Part, Rows, Share, parts_of
 from nnkit.estimators.routing import builder_hyperparameters, routed_to
@@ -274,7 +274,7 @@ class Fitting(CallbackSupportMixin, Building):
         owner = self if self._owner is None else self._owner
         is_encoded = owner.encoder_ is not None
         n_planned = settings.epochs - settings.initial_epoch
-        progress = Progress(
+        outcome = FitOutcome(
             self._network,
             shares[0].data,
             self.history_.get("loss", []),
@@ -285,7 +285,7 @@ class Fitting(CallbackSupportMixin, Building):
             column_names=None if is_encoded else getattr(owner, "feature_names_in_", None),
             n_numeric=columns_of(self.encoder_, self.X_shape_).get("n_numeric_"),
         )
-        message = warning_of_fit(progress)
+        message = warning_of_fit(outcome)
         if self._owner is not None:
             self._owner._fit_warning = message
         elif message is not None:
