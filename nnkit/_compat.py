@@ -29,6 +29,7 @@ __all__ = [
     "learning_rate_or_schedule",
     "optimizer_copy",
     "output_layer",
+    "output_of_layer",
     "plain_attributes",
     "registered_objects",
     "release_kernels",
@@ -60,6 +61,22 @@ def output_layer(output: Any) -> Any | None:
     """
     history = getattr(output, "_keras_history", None)
     return None if history is None else history.operation
+
+
+def output_of_layer(model: Any, name: str) -> Any:
+    """Return the symbolic output of a layer in the graph of a model.
+
+    Reason: the public ``layer.output`` is that of the layer's first call, which for a copied
+    ``Sequential`` belongs to another graph than the model's outputs (Keras 3.15).
+    """
+    from keras.src.ops.function import make_node_key
+
+    layer = model.get_layer(name)
+    graph = getattr(model, "_functional", None) or model
+    for position, node in enumerate(layer._inbound_nodes):
+        if make_node_key(layer, position) in getattr(graph, "_nodes", ()):
+            return node.outputs[0] if len(node.outputs) == 1 else node.outputs
+    return layer.output
 
 
 def compile_arguments(model: Any) -> dict[str, Any]:

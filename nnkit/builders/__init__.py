@@ -2,6 +2,7 @@
 
 - ``meta``: what a builder is told about the data.
 - ``signature``: which arguments a builder takes, and how they are filled.
+- ``size``: how large a network may be on this machine.
 - ``columns``: the columns of an encoded table within a network, and a linear model of them.
 - ``mlp``: the multilayer perceptron.
 - ``realmlp``: RealMLP, the multilayer perceptron tuned for tables, and its simplified form.
@@ -11,10 +12,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 
+from nnkit._suggestions import nearest
 from nnkit.builders.autoencoder import autoencoder
 from nnkit.builders.meta import Meta
 from nnkit.builders.mlp import mlp
@@ -24,9 +25,11 @@ from nnkit.builders.signature import (
     INJECTED_ARGUMENTS,
     accepted_arguments,
     builder_arguments,
+    is_told_of_data,
     takes_any_argument,
     tunable_defaults,
 )
+from nnkit.builders.size import check_size
 
 __all__ = [
     "INJECTED_ARGUMENTS",
@@ -37,7 +40,9 @@ __all__ = [
     "accepted_arguments",
     "autoencoder",
     "builder_arguments",
+    "check_size",
     "find_builder",
+    "is_told_of_data",
     "mlp",
     "realmlp",
     "realmlp_simplified",
@@ -64,8 +69,8 @@ def find_builder(name: str) -> Callable[..., Any]:
         If there is none; the message names the nearest one.
     """
     if name not in READY_MADE:
-        nearest = difflib.get_close_matches(name, READY_MADE, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        suggestion = nearest(name, READY_MADE)
+        hint = "" if suggestion is None else f" Did you mean {suggestion!r}?"
         raise ValueError(
             f"model={name!r} is not a ready-made builder; there are {sorted(READY_MADE)}.{hint} "
             "Or give a function that returns a keras.Model."

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnkit.builders.mlp import output_layers, widths_of
+from nnkit.builders.size import check_widths
 
 if TYPE_CHECKING:
     import keras
@@ -52,6 +53,7 @@ def autoencoder(
     import keras
 
     hidden = widths_of(units)
+    check_widths(meta.X_shape_[1:], hidden)
     x = inputs = keras.Input(shape=meta.X_shape_[1:])
     for n_units in hidden:
         x = keras.layers.Dense(n_units, activation=activation)(x)

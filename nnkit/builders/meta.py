@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nnkit._suggestions import nearest
+
 __all__ = ["Meta"]
 
 
@@ -36,13 +38,23 @@ class Meta(Mapping[str, Any]):
         self.__dict__["_facts"] = facts
 
     def __getitem__(self, name: str) -> Any:
+        if name not in self._facts:
+            raise KeyError(_unknown(name, self._facts))
         return self._facts[name]
+
+    # Mapping's own ask for the item, whose error takes long to write.
+    def __contains__(self, name: object) -> bool:
+        return name in self._facts
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a fact, or ``default`` if there is none of that name."""
+        return self._facts.get(name, default)
 
     def __getattr__(self, name: str) -> Any:
         # While unpickling and copying there are no facts yet.
         facts = self.__dict__.get("_facts", {})
         if name not in facts:
-            raise AttributeError(f"meta has no {name!r}; it has {sorted(facts)}.")
+            raise AttributeError(_unknown(name, facts))
         return facts[name]
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -59,6 +71,12 @@ class Meta(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"Meta({', '.join(f'{name}={value!r}' for name, value in self.items())})"
+
+
+def _unknown(name: str, facts: Mapping[str, Any]) -> str:
+    suggestion = nearest(str(name), facts)
+    hint = "" if suggestion is None else f" Did you mean {suggestion}?"
+    return f"meta has no {name!r}.{hint} It has {sorted(facts)}."
 
 
 def _restore_meta(facts: dict[str, Any]) -> Meta:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
+from nnkit._suggestions import nearest
 from nnkit.builders.columns import Columns, beside_each_other
+from nnkit.builders.size import check_widths
 
 if TYPE_CHECKING:
     import keras
@@ -113,6 +114,7 @@ def mlp(
     from nnkit.layers.arguments import as_count, as_fraction
 
     widths = widths_of(units)
+    check_widths(meta.X_shape_[1:], widths)
     check_activation(activation)
     _check_normalization(normalization)
     dropout_rate = as_fraction("dropout_rate", dropout_rate)
@@ -305,8 +307,8 @@ def check_activation(activation: Any) -> None:
     try:
         keras.activations.get(activation)
     except (ValueError, TypeError) as error:
-        nearest = difflib.get_close_matches(str(activation), _ACTIVATIONS, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        suggestion = nearest(str(activation), _ACTIVATIONS)
+        hint = "" if suggestion is None else f" Did you mean {suggestion!r}?"
         raise ValueError(
             f"activation must be a name that Keras knows, such as one of {list(_ACTIVATIONS)}, or "
             f"a function. Got {activation!r} instead.{hint}"

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from nnkit.builders.columns import Columns, beside_each_other
 from nnkit.builders.mlp import check_activation, of_each_output, output_activation, widths_of
+from nnkit.builders.size import check_widths
 
 if TYPE_CHECKING:
     import keras
@@ -144,6 +145,8 @@ def realmlp(
 
     dropout_rate = as_fraction("dropout_rate", dropout_rate)
     beta_2 = as_fraction("beta_2", beta_2)
+    widths = widths_of(units)
+    check_widths(meta.X_shape_[1:], widths)
     activation = _activation(meta, activation)
     peak = _peak(learning_rate, 0.2 if _is_regression(meta) else 0.04)
     inputs = keras.Input(shape=(meta.X_shape_[1],))
@@ -158,7 +161,7 @@ def realmlp(
     vectors = _embeddings(columns, category_units, category_missing_rate)
     hidden = beside_each_other([periodic, columns.dense, vectors])
     hidden = layers.Scale(name="scale")(hidden)
-    for position, n_units in enumerate(widths_of(units)):
+    for position, n_units in enumerate(widths):
         hidden = layers.NTKDense(n_units, name=f"hidden_{position}")(hidden)
         hidden = layers.ParametricActivation(activation, name=f"activation_{position}")(hidden)
         if dropout_rate > 0:
@@ -251,13 +254,15 @@ def realmlp_simplified(
     from nnkit.layers.arguments import as_fraction
 
     beta_2 = as_fraction("beta_2", beta_2)
+    widths = widths_of(units)
+    check_widths(meta.X_shape_[1:], widths)
     activation = _activation(meta, activation)
     peak = _peak(learning_rate, 0.07 if _is_regression(meta) else 0.04)
     inputs = keras.Input(shape=(meta.X_shape_[1],))
     columns = Columns.of(meta, inputs)
     hidden = beside_each_other([columns.dense, _embeddings(columns, category_units)])
     hidden = layers.Scale(name="scale")(hidden)
-    for position, n_units in enumerate(widths_of(units)):
+    for position, n_units in enumerate(widths):
         hidden = layers.NTKDense(
             n_units, bias_initializer="standard_normal", name=f"hidden_{position}"
         )(hidden)

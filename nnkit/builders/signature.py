@@ -10,6 +10,7 @@ __all__ = [
     "INJECTED_ARGUMENTS",
     "accepted_arguments",
     "builder_arguments",
+    "is_told_of_data",
     "takes_any_argument",
     "tunable_defaults",
 ]
@@ -33,6 +34,12 @@ def accepted_arguments(builder: Callable[..., Any]) -> list[str]:
         for name, parameter in _parameters(builder).items()
         if parameter.kind in kinds and name not in INJECTED_ARGUMENTS
     ]
+
+
+def is_told_of_data(builder: Callable[..., Any]) -> bool:
+    """Return whether a builder asks for facts about the data, by which it can size its layers."""
+    asks = {"meta", "params", "X", "y"} & set(_parameters(builder))
+    return bool(asks) or (takes_any_argument(builder) and not inspect.isclass(builder))
 
 
 def takes_any_argument(builder: Callable[..., Any]) -> bool:

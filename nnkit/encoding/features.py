@@ -10,6 +10,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 
+from nnkit._suggestions import nearest
 from nnkit.encoding.tabular import TabularEncoder
 
 __all__ = ["columns_of", "encode", "encode_first", "make_encoder"]
@@ -17,6 +18,16 @@ __all__ = ["columns_of", "encode", "encode_first", "make_encoder"]
 
 # The autoencoder gives back its columns, which codes of categories are not.
 _TABULAR = ("auto", "mlp", "realmlp", "realmlp_simplified")
+
+
+# What a string that is no encoder was meant to be.
+_SUGGESTIONS = {
+    "auto": "'auto'",
+    "tabular": "nnkit.encoding.TabularEncoder()",
+    "TabularEncoder": "nnkit.encoding.TabularEncoder()",
+    "StandardScaler": "sklearn.preprocessing.StandardScaler()",
+    "standard": "sklearn.preprocessing.StandardScaler()",
+}
 
 
 # With fewer rows, what a network learns of a category is the noise of these rows: on the open
@@ -53,8 +64,11 @@ def make_encoder(encoder: Any, *, model: Any, is_sparse: bool = False) -> Any | 
         return StandardScaler(with_mean=not is_sparse)
     if hasattr(encoder, "fit") and hasattr(encoder, "transform"):
         return clone(encoder)
+    suggestion = nearest(encoder, _SUGGESTIONS) if isinstance(encoder, str) else None
+    hint = "" if suggestion is None else f" Did you mean {_SUGGESTIONS[suggestion]}?"
     raise ValueError(
-        f"encoder must be 'auto', None or a scikit-learn transformer. Got {encoder!r} instead."
+        "encoder must be 'auto', None or a scikit-learn transformer. "
+        f"Got {encoder!r} instead.{hint}"
     )
 
 

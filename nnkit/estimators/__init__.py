@@ -11,6 +11,8 @@
 - ``defaults``: from parameters that are left to nnkit to the settings of a fit.
 - ``parts``: the rows of a fit, and what each network trains and validates on.
 - ``calibration``: how sure the networks may be, learnt from the rows held out.
+- ``convergence``: whether a fit has learnt more than a constant prediction knows, and why not.
+- ``constants``: losses of constant predictions.
 - ``parameters``: parameters in the signature, by prefix, and as arguments of ``fit``.
 - ``routing``: which names of parameters are right, and where they go.
 - ``checks``: parameters and weights that are not what they must be, in one clear sentence.

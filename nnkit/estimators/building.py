@@ -9,13 +9,14 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from nnkit._compat import learning_rate_or_schedule
-from nnkit.builders import Meta, builder_arguments
+from nnkit.builders import Meta, builder_arguments, check_size
 from nnkit.encoding import columns_of
 from nnkit.estimators.defaults import chosen
 from nnkit.estimators.kind_of_target import KindOfTarget
 from nnkit.estimators.parts import Rows, Seeds
 from nnkit.estimators.routing import (
     PREFIXES,
+    as_python,
     builder_hyperparameters,
     resolve_builder,
     routed_to,
@@ -47,21 +48,26 @@ class Building(KindOfTarget):
         self, X_encoded: Any, training: Rows, settings: SimpleNamespace, n_steps: int | None
     ) -> None:
         from nnkit.training import Network
+        from nnkit.training.placement import is_on_cpu
         from nnkit.training.rows import take_on_host
 
         facts = self._facts(X_encoded, training)
         meta = Meta(**facts, **columns_of(self.encoder_, facts["X_shape_"]))
         recipe = self._recipe(meta, X_encoded, training, settings, n_steps)
-        self._members = [
-            Network(
+
+        def member(position: int) -> Network:
+            return Network(
                 replace(recipe, seed=self._seeds.of_member(position).build),
                 self._task_choices(),
                 take_on_host(X_encoded, slice(0, 1)),
                 settings.device,
             )
-            for position in range(settings.n_members)
-        ]
-        self._network = self._members[0]
+
+        self._network = member(0)
+        if is_on_cpu(settings.device):
+            check_size(self._network.architecture.n_trainable, "The network", settings.n_members)
+        others = [member(position) for position in range(1, settings.n_members)]
+        self._members = [self._network, *others]
         for name, fact in facts.items():
             if name not in ("feature_names_in_", "n_features_in_"):
                 setattr(self, name, fact)
@@ -160,7 +166,7 @@ class Building(KindOfTarget):
         return {
             "meta": meta,
             "compile_kwargs": None,
-            "params": {**self.get_params(), **chosen(settings)},
+            "params": as_python({**self.get_params(), **chosen(settings)}),
             "n_steps": n_steps,
             "X": X,
             "y": targets[0] if n_outputs == 1 else targets,

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from nnkit.builders import PRESETS
+from nnkit.builders import PRESETS, find_builder
 
-__all__ = ["check_parameters", "check_weights", "checked_groups", "checked_weights"]
+__all__ = [
+    "check_parameters",
+    "check_predict_arguments",
+    "check_weights",
+    "checked_groups",
+    "checked_weights",
+]
 
 
 def check_parameters(estimator: Any) -> None:
@@ -34,15 +40,63 @@ def check_parameters(estimator: Any) -> None:
     if limit is not None and not (isinstance(limit, numbers.Real) and float(limit) > 0):
         raise ValueError(f"time_limit must be seconds above 0, or None. Got {limit!r} instead.")
     _check_count("initial_epoch", estimator.initial_epoch, at_least=0)
-    if isinstance(estimator.random_state, (np.random.Generator, str)):
-        raise ValueError(
-            "random_state must be an integer, a numpy RandomState or None. "
-            f"Got {estimator.random_state!r} instead."
-        )
+    _check_random_state(estimator.random_state)
+    _check_placement(estimator.device, estimator.dtype_policy)
     if estimator.model is None:
         raise ValueError(
             "model=None gives no network. Give a function that returns a keras.Model, "
             "a keras.Model, or the name of a ready-made builder such as 'mlp'."
+        )
+    if isinstance(estimator.model, str):
+        find_builder(estimator.model)
+
+
+def _check_random_state(random_state: Any) -> None:
+    is_seed = isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool)
+    if is_seed and not 0 <= int(random_state) < 2**32:
+        raise ValueError(
+            "random_state must be an integer from 0 to 2**32 - 1 = 4294967295. "
+            f"Got {random_state} instead."
+        )
+    is_numpy = isinstance(random_state, np.random.RandomState) or random_state is np.random
+    if not (is_seed or is_numpy or random_state is None):
+        raise ValueError(
+            "random_state must be an integer, a numpy RandomState or None. "
+            f"Got {random_state!r} instead."
+        )
+
+
+def _check_placement(device: Any, dtype_policy: Any) -> None:
+    if not (device is None or isinstance(device, str)):
+        raise ValueError(
+            "device must be the name of a TensorFlow device, such as '/GPU:0' or 'cpu', or None. "
+            f"Got {device!r} instead."
+        )
+    # Keras' policies are told by what they have: to import Keras takes seconds.
+    is_policy = hasattr(dtype_policy, "compute_dtype")
+    if not (dtype_policy is None or isinstance(dtype_policy, str) or is_policy):
+        raise ValueError(
+            "dtype_policy must be a policy that Keras knows, such as 'mixed_bfloat16', or None. "
+            f"Got {dtype_policy!r} instead."
+        )
+
+
+def check_predict_arguments(arguments: Mapping[str, Any]) -> None:
+    """Raise a ValueError if the arguments of ``predict`` are not what they must be.
+
+    Parameters
+    ----------
+    arguments : mapping
+        ``batch_size`` may be among them.
+    """
+    batch_size = arguments.get("batch_size")
+    if batch_size is None or _is(batch_size, "auto"):
+        return
+    is_count = isinstance(batch_size, numbers.Integral) and not isinstance(batch_size, bool)
+    if not is_count or (batch_size < 1 and batch_size != -1):
+        raise ValueError(
+            "The batch_size of predict must be an integer of at least 1, -1 for all rows, or None "
+            f"to choose it by memory. Got {batch_size!r} instead."
         )
 
 

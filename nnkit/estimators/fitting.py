@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -14,6 +15,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import is_classifier
 from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 
 from nnkit._compat import rows_of
@@ -21,6 +23,7 @@ from nnkit.builders import TableFacts
 from nnkit.encoding import (
     TabularEncoder,
     background_rows,
+    columns_of,
     encode,
     encode_first,
     make_encoder,
@@ -29,10 +32,12 @@ from nnkit.encoding import (
 from nnkit.estimators.building import Building
 from nnkit.estimators.checks import (
     check_parameters,
+    check_predict_arguments,
     check_weights,
     checked_groups,
     checked_weights,
 )
+from nnkit.estimators.convergence import FitOutcome, warning_of_fit
 from nnkit.estimators.defaults import resolve
 from nnkit.estimators.parts import Part, Rows, Share, parts_of
 from nnkit.estimators.routing import builder_hyperparameters, routed_to
@@ -61,11 +66,16 @@ class Fitting(CallbackSupportMixin, Building):
     _takes_raw: bool
     history_: dict[str, list[float]]
     histories_: list[dict[str, list[float]]]
+    best_epoch_: int
+    X_shape_: Any
     resolved_params_: dict[str, Any]
+    # The transformer around the network, which warns in its own name.
+    _owner: Any = None
 
     def _check(self, settings: SimpleNamespace) -> None:
         check_parameters(settings)
         self._check_routed()
+        check_predict_arguments(routed_to("predict", self._routed()))
         for hook, fix in _SCIKERAS_HOOKS.items():
             if hasattr(type(self), hook):
                 raise TypeError(f"{type(self).__name__}.{hook} is a hook of SciKeras. {fix}")
@@ -222,8 +232,9 @@ class Fitting(CallbackSupportMixin, Building):
             One for each network; a single one if they all share it.
         """
         if validation is not None:
-            rows = rows.weighing()
-            return rows, rows, self._check_rows(*validation, None).weighing(), [Part()]
+            rows, validated = rows.weighing(), self._check_rows(*validation, None).weighing()
+            self._compare_validation(rows, validated)
+            return rows, rows, validated, [Part()]
         stratification = self._stratification(rows.encoded)
         rows, parts = parts_of(rows, settings, self._seeds.split, *stratification)
         if len(parts) > 1:
@@ -254,6 +265,31 @@ class Fitting(CallbackSupportMixin, Building):
             self.engine_ = records[0].engine
         self.history_ = self.histories_[0]
         self._n_epochs_trained += self.n_iter_
+
+    def _warn_of_fit(self, settings: SimpleNamespace, shares: list[Share]) -> None:
+        """Warn if the first network has learnt no more than a constant prediction knows.
+
+        The fit has succeeded by then, also where warnings are errors.
+        """
+        owner = self if self._owner is None else self._owner
+        is_encoded = owner.encoder_ is not None
+        n_planned = settings.epochs - settings.initial_epoch
+        outcome = FitOutcome(
+            self._network,
+            shares[0].data,
+            self.history_.get("loss", []),
+            self.best_epoch_,
+            _n_rows_of_batch(settings, shares[0].n_samples),
+            is_stopped=bool(settings.early_stopping) and self.n_iter_ < n_planned,
+            is_encoded=is_encoded,
+            column_names=None if is_encoded else getattr(owner, "feature_names_in_", None),
+            n_numeric=columns_of(self.encoder_, self.X_shape_).get("n_numeric_"),
+        )
+        message = warning_of_fit(outcome)
+        if self._owner is not None:
+            self._owner._fit_warning = message
+        elif message is not None:
+            warnings.warn(f"{type(self).__name__}: {message}", ConvergenceWarning, stacklevel=4)
 
     def _keep_background(self, shared: Rows) -> None:
         """Keep some training rows for explanations."""

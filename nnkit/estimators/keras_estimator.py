@@ -11,7 +11,9 @@ from sklearn.callback import with_callbacks
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from nnkit._suggestions import did_you_mean
 from nnkit.encoding import encode, make_encoder
+from nnkit.estimators.checks import check_predict_arguments
 from nnkit.estimators.fitting import Fitting
 from nnkit.estimators.parts import Seeds
 from nnkit.estimators.routing import FIT_ARGUMENTS, PREDICT_ARGUMENTS, routed_to
@@ -161,6 +163,7 @@ class KerasEstimator(Fitting):
             )
             if n_epochs:
                 self._calibrate(settings, shares)
+        self._warn_of_fit(settings, shares)
         return self
 
     def _partial_fit(
@@ -256,8 +259,9 @@ class KerasEstimator(Fitting):
         if unknown:
             raise TypeError(
                 f"{type(self).__name__}.predict has no argument {unknown[0]!r}. "
-                f"It takes {PREDICT_ARGUMENTS}."
+                f"{did_you_mean(unknown[0], PREDICT_ARGUMENTS)}"
             )
+        check_predict_arguments(arguments)
         X_encoded = self._encoded(X)
         batch_size = arguments.get("batch_size")
         chunk_rows = None if batch_size in (None, -1, "auto") else int(batch_size)

@@ -68,6 +68,9 @@ class KindOfTarget(KerasParameters):
     def _check_fits_network(self, encoded: np.ndarray) -> None:
         """Raise if the outputs of the network cannot give this target."""
 
+    def _compare_validation(self, training: Rows, held_out: Rows) -> None:
+        """Warn if the target of rows to validate on seems to be in other units."""
+
     def _learn_units(self, training: Rows, settings: SimpleNamespace) -> None:
         """Learn the units of the target from the training rows."""
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from nnkit.estimators.routing import (
     FIT_ARGUMENTS,
     PREFIXES,
+    KnownNames,
+    as_python,
     builder_defaults,
     routed_to,
     unknown_name,
 )
 
 __all__ = ["KerasParameters"]
+
+_NAMED_IN_FIT = ("sample_weight", "X_val", "y_val", "sample_weight_val", "groups")
 
 
 # Signatures are read often: by every fit, clone and search.
@@ -122,15 +126,18 @@ class KerasParameters(BaseEstimator):
 
     def _take_routed(self, routed: Mapping[str, Any], error_type: type[Exception]) -> None:
         for name, value in routed.items():
-            reason = unknown_name(name, self._get_param_names(), self.model)
+            reason = self._reason_against(name)
             # The contract checks set every name in the signature, **routed's own included.
             if reason is not None and name != "routed":
                 raise error_type(f"{type(self).__name__}: {reason}")
             setattr(self, name, value)
 
+    def _reason_against(self, name: str) -> str | None:
+        return unknown_name(name, self._get_param_names(), self.model, self.optimizer)
+
     def _check_routed(self) -> None:
         for name in self._routed():
-            reason = unknown_name(name, self._get_param_names(), self.model)
+            reason = self._reason_against(name)
             if reason is not None:
                 raise ValueError(f"{type(self).__name__}: {reason}")
 
@@ -149,18 +156,25 @@ class KerasParameters(BaseEstimator):
         by_prefix = routed_to("fit", self._routed())
         for name in [*fit_arguments, *(name.partition("__")[0] for name in by_prefix)]:
             if name not in known:
-                nearest = difflib.get_close_matches(name, known, n=1)
-                hint = f"Did you mean {nearest[0]}?" if nearest else f"It takes {known}."
+                right = {*known, *_NAMED_IN_FIT, *self._get_param_names()}
+                hint = KnownNames(frozenset(right), ()).hint(name)
+                if hint.startswith("There are"):
+                    hint = f"There are {[*known, *_NAMED_IN_FIT]}."
                 raise TypeError(
                     f"{type(self).__name__}.fit has no argument {name!r}. {hint} "
                     "Other settings are parameters: use set_params."
                 )
+        settings = {
+            "validation_data": None,
+            "initial_epoch": 0,
+            **own,
+            **by_prefix,
+            **fit_arguments,
+        }
+        # Rows to validate on may be long lists, which are not gone through.
         return SimpleNamespace(
             **{
-                "validation_data": None,
-                "initial_epoch": 0,
-                **own,
-                **by_prefix,
-                **fit_arguments,
+                name: as_python(value) if isinstance(value, np.generic) else value
+                for name, value in settings.items()
             }
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -279,6 +280,25 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
                 f"Got {y.shape[1:]} instead."
             )
         return y
+
+    def _compare_validation(self, training: Rows, held_out: Rows) -> None:
+        y, y_val = training.encoded, held_out.encoded
+        mean, deviation = np.mean(y, axis=0), np.std(y, axis=0)
+        scale = np.where(deviation > 0, deviation, np.inf)
+        # What a StandardScaler has made of y is easily told from what it has not.
+        is_standard = np.allclose(mean, 0, atol=1e-6) and np.allclose(deviation, 1, atol=1e-6)
+        limit = 3.0 if is_standard else 20.0
+        distance = np.abs(np.mean(y_val, axis=0) - mean) / scale
+        if np.max(distance) <= limit and np.max(np.std(y_val, axis=0) / scale) <= limit:
+            return
+        warnings.warn(
+            f"The target to validate on is far from y: it has the mean {np.mean(y_val):.4g} and "
+            f"the standard deviation {np.std(y_val):.4g}, y has {np.mean(y):.4g} and "
+            f"{np.std(y):.4g}. Give both in the same units. TransformedTargetRegressor transforms "
+            "y, but not y_val: let it hold rows out with validation_split.",
+            UserWarning,
+            stacklevel=6,
+        )
 
     def _learn_units(self, training: Rows, settings: SimpleNamespace) -> None:
         self._units = ContinuousTarget()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from nnkit._suggestions import did_you_mean, from_elsewhere, nearest, remark_on
 from nnkit.builders import (
     INJECTED_ARGUMENTS,
     accepted_arguments,
@@ -18,6 +21,8 @@ __all__ = [
     "FIT_ARGUMENTS",
     "PREDICT_ARGUMENTS",
     "PREFIXES",
+    "KnownNames",
+    "as_python",
     "builder_defaults",
     "builder_hyperparameters",
     "resolve_builder",
@@ -66,19 +71,49 @@ def builder_defaults(model: Any) -> dict[str, Any]:
     return {f"model__{name}": value for name, value in tunable_defaults(builder).items()}
 
 
+def as_python(value: Any) -> Any:
+    """Return a NumPy scalar, also within a list, tuple or dict, as Python's number, truth or text.
+
+    Grids and distributions give NumPy's, which Keras does not take.
+
+    Parameters
+    ----------
+    value : object
+        What holds no such scalar is returned as it is.
+    """
+    kind = type(value)
+    if isinstance(value, (np.number, np.bool_, np.str_)):
+        return value.item()
+    if kind is dict:
+        entries = {key: as_python(entry) for key, entry in value.items()}
+        return entries if any(entries[key] is not value[key] for key in value) else value
+    if kind in (list, tuple):
+        converted = [as_python(entry) for entry in value]
+        # A builder may look for the very list that it was given.
+        is_same = all(new is old for new, old in zip(converted, value, strict=True))
+        return value if is_same else kind(converted)
+    return value
+
+
 def routed_to(prefix: str, routed: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters routed to a prefix, by their names behind it."""
     start = f"{prefix}__"
-    return {name[len(start) :]: value for name, value in routed.items() if name.startswith(start)}
+    return {
+        name[len(start) :]: as_python(value)
+        for name, value in routed.items()
+        if name.startswith(start)
+    }
 
 
 def builder_hyperparameters(routed: Mapping[str, Any]) -> dict[str, Any]:
     """Return the builder's arguments: unprefixed ones, and over them ``model__`` ones."""
-    plain = {name: value for name, value in routed.items() if "__" not in name}
+    plain = {name: as_python(value) for name, value in routed.items() if "__" not in name}
     return {**plain, **routed_to("model", routed)}
 
 
-def unknown_name(name: str, own_names: Iterable[str], model: Any) -> str | None:
+def unknown_name(
+    name: str, own_names: Iterable[str], model: Any, optimizer: Any = None
+) -> str | None:
     """Return why a name outside the signature is wrong; None if it is right.
 
     Parameters
@@ -89,6 +124,8 @@ def unknown_name(name: str, own_names: Iterable[str], model: Any) -> str | None:
         The parameters in the estimator's signature.
     model : str, callable or keras.Model
         The estimator's ``model``, whose arguments are right names too.
+    optimizer : str, class or keras.optimizers.Optimizer or None, default=None
+        The estimator's ``optimizer``; Keras' own, which have names, take no names of others.
     """
     try:
         builder = resolve_builder(model)
@@ -96,38 +133,97 @@ def unknown_name(name: str, own_names: Iterable[str], model: Any) -> str | None:
         builder = None  # an unknown name of a builder has its own message, in fit
         if isinstance(model, str):
             return None
+    prefix, separator, rest = name.partition("__")
     accepted = [] if builder is None else accepted_arguments(builder)
     takes_any = builder is not None and takes_any_argument(builder)
-    prefix, separator, rest = name.partition("__")
-    taken = {"fit": FIT_ARGUMENTS, "predict": PREDICT_ARGUMENTS}
-    if separator and prefix in taken:
-        # A callback of fit has arguments of its own: fit__callbacks__patience.
-        if rest.partition("__")[0] in taken[prefix]:
+    known = KnownNames(frozenset(own_names), accepted)
+    if not separator:
+        if name in accepted or (takes_any and name not in INJECTED_ARGUMENTS):
             return None
-        return (
-            f"{name}: {prefix} has no argument {rest!r}.{_hint(rest, taken[prefix], f'{prefix}__')}"
-        )
-    if separator and prefix in PREFIXES and prefix != "model":
-        return None
-    if name == "build_fn":
-        return "build_fn is called model here. Use model=."
-    if separator and prefix == "model":
+        return f"{name} is not a parameter. {known.hint(name)}"
+    if prefix in _TAKEN:
+        # A callback of fit has arguments of its own: fit__callbacks__patience.
+        if rest.partition("__")[0] in _TAKEN[prefix]:
+            return None
+        hint = known.hint(rest, _TAKEN[prefix], f"{prefix}__")
+        return f"{name}: {prefix} has no argument {rest!r}. {hint}"
+    if prefix == "model":
         if rest in accepted or (takes_any and rest not in INJECTED_ARGUMENTS):
             return None
         if builder is None:
             return f"{name} has nobody to take it: model={model!r} is not a builder function."
-        return f"{name}: the builder has no argument {rest!r}.{_hint(rest, accepted, 'model__')}"
-    if not separator and (name in accepted or (takes_any and name not in INJECTED_ARGUMENTS)):
+        return (
+            f"{name}: the builder has no argument {rest!r}. {known.hint(rest, accepted, 'model__')}"
+        )
+    if prefix == "optimizer" and isinstance(optimizer, str):
+        right = from_elsewhere(rest, lambda other: other.startswith("optimizer__"))
+        if right is not None and right != name:
+            return (
+                f"{name}: Keras' optimizers have no argument {rest!r}. Did you mean {right}?"
+                f"{remark_on(rest, right)}"
+            )
+    if prefix in PREFIXES:
         return None
-    right = [*own_names, *accepted, *(f"model__{known}" for known in accepted)]
-    if separator:
-        right += [f"{known}__{rest}" for known in PREFIXES]
-    return f"{name} is not a parameter.{_hint(name, right, '')}"
+    if prefix in known.own_names:
+        return (
+            f"{name} is not a parameter yet. Set {prefix} to an object that has {rest!r}; "
+            f"set_params then takes {name}."
+        )
+    right_prefix = nearest(prefix, [*PREFIXES, *known.own_names])
+    if right_prefix is not None:
+        return f"{name} is not a parameter. Did you mean {right_prefix}__{rest}?"
+    return (
+        f"{name} is not a parameter: there is no prefix {prefix!r}. "
+        f"There are {[f'{one}__' for one in PREFIXES]}."
+    )
 
 
-def _hint(name: str, right: Iterable[str], prefix: str) -> str:
-    candidates = list(right)
-    nearest = difflib.get_close_matches(name, candidates, n=1)
-    if nearest:
-        return f" Did you mean {prefix}{nearest[0]}?"
-    return f" There are {sorted(f'{prefix}{known}' for known in candidates)}."
+_TAKEN = {"fit": FIT_ARGUMENTS, "predict": PREDICT_ARGUMENTS}
+
+
+@dataclass(frozen=True)
+class KnownNames:
+    """The right names of an estimator: its parameters, and the arguments of its builder."""
+
+    own_names: frozenset[str]
+    accepted: Sequence[str]
+
+    def hint(self, name: str, candidates: Iterable[str] = (), prefix: str = "") -> str:
+        """Return a sentence with what was meant by a name, or with what there is.
+
+        Parameters
+        ----------
+        name : str
+            As it was typed, behind the prefix.
+        candidates : iterable of str, default=()
+            What is right behind the prefix; all parameters if it is empty.
+        prefix : str, default=""
+            With which the name was typed, such as "model__".
+        """
+        # The builder's own come first: of a long list the rest is cut.
+        near = list(candidates) if prefix else [*self.accepted, *sorted(self.own_names)]
+        if prefix and name in self.own_names:
+            return f"Did you mean {name}?"
+        meant = from_elsewhere(name, lambda other: other in near or self._takes(other))
+        if meant is None:
+            remark = remark_on(name, None).strip() or (
+                not prefix and self._with_one_underscore(name)
+            )
+            return remark or did_you_mean(name, near, prefix)
+        # fit__nb_epoch was meant to be fit__epochs.
+        right = f"{prefix}{meant}" if meant in near else meant
+        return f"Did you mean {right}?{remark_on(name, meant)}"
+
+    def _with_one_underscore(self, name: str) -> str:
+        """Return a sentence on a routed name that lacks an underscore, such as model_units."""
+        for prefix in PREFIXES:
+            rest = name.removeprefix(f"{prefix}_")
+            is_argument = prefix != "model" or rest in self.accepted
+            if rest != name and is_argument and nearest(name, self.own_names) is None:
+                return f"Did you mean {prefix}__{rest}?"
+        return ""
+
+    def _takes(self, name: str) -> bool:
+        if name.startswith("model__"):
+            return name.removeprefix("model__") in self.accepted
+        return name in self.own_names or name.startswith(("optimizer__", "loss__"))

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import copy
+import warnings
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 import numpy as np
 from scipy import sparse
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
+from nnkit._suggestions import listed
+from nnkit.builders import is_told_of_data
 from nnkit.encoding import encode, make_encoder
 from nnkit.estimators.classifier import KerasClassifier
 from nnkit.estimators.parameters import KerasParameters
 from nnkit.estimators.regressor import KerasRegressor
+from nnkit.estimators.routing import resolve_builder
 from nnkit.estimators.tables import check_table
 from nnkit.estimators.transaction import all_or_nothing
 
@@ -30,8 +36,8 @@ _TASKS = ("auto", "reconstruction", "classification", "regression")
 class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasParameters):
     """A layer of a Keras network as a scikit-learn transformer.
 
-    Without a target it is an autoencoder, which learns to give back its columns; with one, the
-    layer is an embedding that helps to predict it.
+    An autoencoder learns to give back its columns. A network that learns a target instead has a
+    layer that is an embedding for it.
 
     Parameters
     ----------
@@ -42,8 +48,9 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         Name of the layer whose output is the representation; None is the network's output.
     task : {"auto", "reconstruction", "classification", "regression"}, default="auto"
         What the network learns. "reconstruction" is the encoded columns, whatever ``y``.
-        "auto" is "reconstruction" without ``y``, else "regression" for numbers with
-        fractions and "classification" for other values.
+        "auto" is "reconstruction" without ``y``, for ``model="autoencoder"``, and for a network
+        of your own whose outputs have the shape of the columns and not that of ``y``. Otherwise
+        it is "regression" for numbers with fractions and "classification" for other values.
     loss : str, class, keras.losses.Loss, callable, list or dict of these, or None, default=None
         What training minimises; a list or dict has one for each output of the network. None
         means the mean of squared errors.
@@ -214,7 +221,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         X : array-like or DataFrame of shape (n_samples, ...)
             The table, or arrays of more axes for a network that takes them.
         y : array-like with n_samples rows, default=None
-            The target; None learns the columns themselves.
+            The target, which a pipeline hands on; see ``task`` for whether it is learnt.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, at least 0.
 
@@ -230,6 +237,9 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         """
         with all_or_nothing(self):
             self._fit(X, y, sample_weight)
+        message = self.__dict__.pop("_fit_warning", None)
+        if message is not None:
+            warnings.warn(f"{type(self).__name__}: {message}", ConvergenceWarning, stacklevel=2)
         return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
@@ -243,34 +253,68 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
             if self.encoder_ is not None:
                 self.encoder_.fit(X_checked, y)
         X_encoded = self._encoded(X_checked)
-        estimator, target = self._make_estimator(X_encoded, y)
-        if goes_on:
-            estimator = copy.copy(self.estimator_).set_params(**estimator.get_params(deep=False))
-        self.estimator_ = estimator
-        self.estimator_.fit(X_encoded, target, sample_weight=sample_weight)
+        task = self._task(X_encoded, y)
+        if goes_on and self._is_reconstruction and self.task == "auto":
+            task = "reconstruction"
+        from nnkit.training import OutputShapeError
+
+        try:
+            self._fit_task(task, X_encoded, y, sample_weight, goes_on=goes_on)
+        except OutputShapeError as error:
+            if self.task != "auto" or task == "reconstruction":
+                raise
+            if error.shapes != [X_encoded.shape[1:]]:
+                raise ValueError(
+                    f"{error} KerasTransformer took y for a target, task={task!r}; to learn the "
+                    "columns instead, set task='reconstruction'."
+                ) from error
+            self._fit_task("reconstruction", X_encoded, y, sample_weight, goes_on=False)
         self.history_ = self.estimator_.history_
-        self._is_reconstruction = target is X_encoded
         self._n_features_out = self._represent(X_encoded[:1]).shape[1]
 
-    def _make_estimator(self, X_encoded: Any, y: Any) -> tuple[Any, Any]:
-        """Return the estimator that learns, unfitted, and its target."""
-        task = self.task
-        if task == "auto":
-            if y is None:
-                task = "reconstruction"
-            else:
-                is_values = type_of_target(y, input_name="y").startswith("continuous")
-                task = "regression" if is_values else "classification"
-        if task == "reconstruction":
-            y = X_encoded
-        elif y is None:
-            raise ValueError(f"task={self.task!r} needs a target, but y is None.")
+    def _fit_task(
+        self, task: str, X_encoded: np.ndarray, y: Any, sample_weight: Any, *, goes_on: bool
+    ) -> None:
+        """Fit the estimator that learns a task."""
+        estimator = self._make_estimator(task)
+        if goes_on:
+            estimator = copy.copy(self.estimator_).set_params(**estimator.get_params(deep=False))
+        self._is_reconstruction = task == "reconstruction"
+        target = X_encoded if self._is_reconstruction else y
+        self.estimator_, estimator._owner = estimator, self
+        try:
+            estimator.fit(X_encoded, target, sample_weight=sample_weight)
+        finally:
+            del estimator._owner
+
+    def _task(self, X_encoded: np.ndarray, y: Any) -> str:
+        """Return what the network learns, as far as is known before it is built."""
+        if self.task != "auto":
+            if y is None and self.task != "reconstruction":
+                raise ValueError(f"task={self.task!r} needs a target, but y is None.")
+            return self.task
+        if y is None or self.model == "autoencoder":
+            return "reconstruction"
+        is_values = type_of_target(y, input_name="y").startswith("continuous")
+        builder = resolve_builder(self.model)
+        is_fixed = builder is None or not is_told_of_data(builder)
+        n_columns = prod(X_encoded.shape[1:])
+        if is_fixed and n_columns in _units_for(y, is_values=is_values):
+            raise ValueError(
+                f"task='auto' cannot tell whether the network gives back its {n_columns} columns "
+                "or predicts y, which needs as many outputs. Set task='reconstruction', "
+                "'classification' or 'regression'."
+            )
+        return "regression" if is_values else "classification"
+
+    def _make_estimator(self, task: str) -> Any:
+        """Return the estimator that learns, unfitted."""
         own = ("model", "layer", "task", "encoder")
         params = {
             name: value for name, value in self.get_params(deep=False).items() if name not in own
         }
         cls = KerasClassifier if task == "classification" else KerasRegressor
-        return cls(self.model, encoder=None, n_background=0, n_members=1, **params), y
+        return cls(self.model, encoder=None, n_background=0, n_members=1, **params)
 
     def _check_table(self, X: Any, *, reset: bool) -> Any:
         if sparse.issparse(X):
@@ -330,8 +374,8 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         check_is_fitted(self)
         if not self._is_reconstruction or self.layer is None:
             raise ValueError(
-                "inverse_transform needs an autoencoder: fit it without y, or with "
-                "task='reconstruction', and name the layer of the representation."
+                "inverse_transform needs an autoencoder: fit it with task='reconstruction', and "
+                "name the layer of the representation."
             )
         if self.encoder_ is not None and not hasattr(self.encoder_, "inverse_transform"):
             raise ValueError(f"encoder={self.encoder_!r} has no inverse_transform.")
@@ -362,7 +406,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         names = [layer.name for layer in self.estimator_._network.architecture.model.layers]
         if self.layer not in names:
             raise ValueError(
-                f"layer={self.layer!r} is not a layer of the network, which has {names}."
+                f"layer={self.layer!r} is not a layer of the network, which has {listed(names)}."
             )
 
     @property
@@ -386,3 +430,12 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(cloudpickle.loads(state["cloudpickled"]))
+
+
+def _units_for(y: Any, *, is_values: bool) -> tuple[int, ...]:
+    """Return how many output units a network for a target may have."""
+    target = np.asarray(y)
+    if target.ndim > 1 and target.shape[1] > 1:
+        return (prod(target.shape[1:]),)
+    n_classes = 1 if is_values else len(np.unique(target))
+    return (1, 2) if n_classes == 2 else (n_classes,)

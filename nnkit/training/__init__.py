@@ -5,6 +5,7 @@
 - ``building``: from a builder and its arguments to a built ``keras.Model``.
 - ``instantiation``: optimizers, losses, metrics and callbacks from names, classes,
   instances and routed arguments.
+- ``keras_names``: the names that Keras knows, near a misspelt one.
 - ``heads``: what the outputs of a model mean, and which loss fits them.
 - ``compilation``: a model and its optimizer, loss and metrics, made ready to train.
 - ``architecture``: a network without its numbers, which all fits of one recipe share.
@@ -34,7 +35,7 @@ from nnkit.training.building import Recipe
 from nnkit.training.cache import clear_programs
 from nnkit.training.compilation import Compilation
 from nnkit.training.engine import TrainingData, TrainingPlan, TrainingRecord, train
-from nnkit.training.heads import Head, Task
+from nnkit.training.heads import Head, OutputShapeError, Task
 from nnkit.training.many.context import batched_training, run_together
 from nnkit.training.network import Network
 from nnkit.training.placement import on_device
@@ -43,6 +44,7 @@ __all__ = [
     "Compilation",
     "Head",
     "Network",
+    "OutputShapeError",
     "Recipe",
     "Task",
     "TrainingData",

@@ -161,6 +161,11 @@ class Architecture:
         return dtype if dtype in ("float32", "float64") else "float32"
 
     @cached_property
+    def n_trainable(self) -> int:
+        """The weights that are trained."""
+        return sum(int(np.prod(variable.shape)) for variable in self.model.trainable_variables)
+
+    @cached_property
     def n_bytes(self) -> int:
         """The memory that the variables take, in bytes."""
         return sum(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from nnkit._compat import fresh_names
 from nnkit.training.compilation import Compilation
@@ -65,6 +66,8 @@ class Recipe:
             If the builder returns anything but a ``keras.Model``.
         ValueError
             If the model does not take rows of this shape.
+        MemoryError
+            If it does not fit into memory.
         """
         try:
             with fresh_names():
@@ -74,6 +77,11 @@ class Recipe:
             if "unique" not in str(error):
                 raise
             model = self._build(X_example)
+        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+            raise MemoryError(
+                "The builder's model does not fit into memory. Give it fewer units. "
+                f"({str(error).splitlines()[0]})"
+            ) from error
         _check_input_shapes(model, X_example)
         return model
 

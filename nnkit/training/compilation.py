@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import keras
 import numpy as np
 
 from nnkit._compat import compile_arguments, compute_loss_in
+from nnkit._suggestions import did_you_mean
 from nnkit.optimizers import with_n_steps
 from nnkit.training.heads import (
     Head,
@@ -26,6 +28,7 @@ from nnkit.training.instantiation import (
     instantiate,
     split_routed,
 )
+from nnkit.training.keras_names import hint_of_name
 
 __all__ = ["Compilation", "Compiled", "compile_model"]
 
@@ -81,7 +84,13 @@ def _find_optimizer(name: str) -> Any:
 
 
 def _make_optimizer(optimizer: Any, routed: Mapping[str, Any]) -> Any:
-    made = instantiate(optimizer, routed, parameter="optimizer", find=_find_optimizer)
+    made = instantiate(
+        optimizer,
+        _with_number(routed),
+        parameter="optimizer",
+        find=_find_optimizer,
+        module=keras.optimizers,
+    )
     if not isinstance(made, keras.optimizers.Optimizer):
         raise ValueError(
             "optimizer must be a name, a class or an instance of keras.optimizers.Optimizer. "
@@ -90,8 +99,22 @@ def _make_optimizer(optimizer: Any, routed: Mapping[str, Any]) -> Any:
     return made
 
 
+def _with_number(routed: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the arguments of an optimizer with a learning rate that Keras takes."""
+    rate = routed.get("learning_rate", 0.0)
+    if "learning_rate" not in routed or callable(rate) or hasattr(rate, "get_config"):
+        return routed
+    # Keras takes 10.0, and not 10.
+    if not isinstance(rate, Real) or isinstance(rate, bool) or float(rate) < 0:
+        raise ValueError(
+            "optimizer__learning_rate must be a number of at least 0, or a schedule of "
+            f"keras.optimizers.schedules. Got {rate!r} instead."
+        )
+    return {**routed, "learning_rate": float(rate)}
+
+
 def _make_loss(loss: Any, arguments: Mapping[str, Any], parameter: str) -> Any:
-    return instantiate(loss, arguments, parameter=parameter, find=find_loss)
+    return instantiate(loss, arguments, parameter=parameter, find=find_loss, module=keras.losses)
 
 
 def _find_metric(name: str) -> Any:
@@ -107,9 +130,18 @@ def _make_metric(metric: Any, arguments: Mapping[str, Any], parameter: str) -> A
             if metric not in ("acc", "accuracy", "ce", "crossentropy"):
                 raise ValueError(
                     f"{parameter}={metric!r} is not a metric that Keras knows."
+                    f"{hint_of_name(keras.metrics, metric)}"
                 ) from error
         return metric
-    return instantiate(metric, arguments, parameter=parameter, find=_find_metric)
+    made = instantiate(
+        metric, arguments, parameter=parameter, find=_find_metric, module=keras.metrics
+    )
+    if not callable(made):
+        raise ValueError(
+            f"{parameter} must be a name that Keras knows, a class, an instance or a function. "
+            f"Got {metric!r} instead."
+        )
+    return made
 
 
 def _make_structure(
@@ -227,6 +259,7 @@ def compile_model(
         for one, arguments, head, task in zip(losses, by_output, heads, tasks, strict=True)
     ]
     made_metrics = _make_metrics(metrics, compilation.of("metrics"))
+    _check_compile_arguments(model, compilation.of("compile"))
     kept = {
         name: value
         for name, value in own.items()
@@ -245,6 +278,22 @@ def compile_model(
         compute_loss_in(model, "float64")
     structure = keras.tree.map_structure(lambda _: 0, outputs)
     return Compiled(tasks, heads, [as_codes for _, as_codes in chosen], structure)
+
+
+def _check_compile_arguments(model: Any, routed: Mapping[str, Any]) -> None:
+    """Raise a ValueError if ``compile`` of a model does not take an argument by that name."""
+    if not routed:
+        return
+    parameters = inspect.signature(model.compile).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    known = [parameter.name for parameter in parameters]
+    for name in routed:
+        if name not in known:
+            raise ValueError(
+                f"compile__{name} is not an argument of keras.Model.compile. "
+                f"{did_you_mean(name, known, 'compile__')}"
+            )
 
 
 def _merged(

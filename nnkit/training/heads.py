@@ -14,7 +14,15 @@ from scipy.special import expit, softmax
 from nnkit._compat import constructor_arguments, output_layer
 from nnkit.training.instantiation import class_of_name, instantiate
 
-__all__ = ["Head", "Task", "choose_loss", "find_loss", "output_structure", "read_heads"]
+__all__ = [
+    "Head",
+    "OutputShapeError",
+    "Task",
+    "choose_loss",
+    "find_loss",
+    "output_structure",
+    "read_heads",
+]
 
 Scale = Literal["probabilities", "logits", "values"]
 
@@ -25,6 +33,24 @@ _SCALE_OF_ACTIVATION: dict[str, Scale] = {
     "sparsemax": "probabilities",
     "linear": "logits",
 }
+
+
+class OutputShapeError(ValueError):
+    """The outputs of a model do not have the shapes that the target needs.
+
+    Parameters
+    ----------
+    message : str
+    shapes : list of tuple of (int or None)
+        Of one row of each output.
+    """
+
+    def __init__(self, message: str, shapes: list[tuple[int | None, ...]]) -> None:
+        super().__init__(message)
+        self.shapes = shapes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.shapes)
 
 
 @dataclass(frozen=True)
@@ -195,9 +221,10 @@ def read_heads(
     flat = keras.tree.flatten(outputs)
     if len(flat) != len(tasks):
         what = "one target" if len(tasks) == 1 else f"{len(tasks)} targets"
-        raise ValueError(
+        raise OutputShapeError(
             f"The builder's model has {len(flat)} outputs, but y is {what}. "
-            f"Give a model with {len(tasks)} output(s)."
+            f"Give a model with {len(tasks)} output(s).",
+            [tuple(output.shape[1:]) for output in flat],
         )
     return [
         _read_head(tuple(output.shape), _activation_name(model, position), task, loss)
@@ -208,7 +235,7 @@ def read_heads(
 def _read_head(shape: tuple[int | None, ...], activation: str, task: Task, loss: Any) -> Head:
     n_units = 1 if len(shape) == 1 else int(shape[-1] or 0)
     _check_axes(shape, n_units, task)
-    _check_units(n_units, task)
+    _check_units(shape, n_units, task)
     if task.kind == "regression":
         if activation in ("sigmoid", "softmax", "hard_sigmoid"):
             raise ValueError(
@@ -235,13 +262,14 @@ def _check_axes(shape: tuple[int | None, ...], n_units: int, task: Task) -> None
         len(shape) != 1 + len(wanted)
         or any(came not in (None, want) for came, want in zip(shape[1:-1], wanted, strict=False))
     ):
-        raise ValueError(
+        raise OutputShapeError(
             f"The builder's model gives outputs of shape {shape[1:]} per row, but y needs "
-            f"{wanted}. End it in such outputs, for example with Flatten and Dense."
+            f"{wanted}. End it in such outputs, for example with Flatten and Dense.",
+            [shape[1:]],
         )
 
 
-def _check_units(n_units: int, task: Task) -> None:
+def _check_units(shape: tuple[int | None, ...], n_units: int, task: Task) -> None:
     """Raise if the last layer does not have the units that the target needs."""
     allowed: tuple[int, ...] = (task.n_units_expected,)
     needed = f"{task.n_units_expected} column(s)"
@@ -251,9 +279,10 @@ def _check_units(n_units: int, task: Task) -> None:
         allowed = (1, 2) if task.n_classes == 2 and not task.row_shape else (task.n_classes,)
         needed = f"{task.n_classes} classes"
     if n_units not in allowed:
-        raise ValueError(
+        raise OutputShapeError(
             f"The builder's model has {n_units} output unit(s), but y has {needed}. "
-            "Give the last layer meta.n_output_units_ units."
+            "Give the last layer meta.n_output_units_ units.",
+            [shape[1:]],
         )
 
 
@@ -326,7 +355,7 @@ def choose_loss(loss: Any, routed: Mapping[str, Any], head: Head, task: Task) ->
             specification, {**defaults, **routed}, parameter="loss", find=find_loss
         )
     else:
-        chosen = instantiate(loss, routed, parameter="loss", find=find_loss)
+        chosen = instantiate(loss, routed, parameter="loss", find=find_loss, module=keras.losses)
         if not isinstance(chosen, keras.losses.Loss):
             if not callable(chosen):
                 raise ValueError(

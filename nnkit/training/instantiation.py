@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 import keras
 
 from nnkit._compat import constructor_arguments, copy_of, optimizer_copy
+from nnkit._suggestions import did_you_mean
+from nnkit.training.keras_names import hint_of_name
 
 __all__ = [
     "check_arguments",
@@ -28,6 +29,7 @@ def instantiate(
     *,
     parameter: str,
     find: Callable[[str], Any],
+    module: Any = None,
 ) -> Any:
     """Return a fresh object from a name, a class or an instance.
 
@@ -42,6 +44,8 @@ def instantiate(
         The estimator's parameter, for messages.
     find : callable
         From a name to a class, or to an instance of it.
+    module : module or None, default=None
+        Where Keras keeps what the names stand for, such as ``keras.losses``; for messages.
 
     Raises
     ------
@@ -55,6 +59,7 @@ def instantiate(
             raise ValueError(
                 f"{parameter} must be a name that Keras knows, a class or an instance. "
                 f"Got {specification!r} instead."
+                f"{'' if module is None else hint_of_name(module, specification)}"
             ) from error
     if inspect.isclass(specification):
         check_arguments(specification, routed, parameter=parameter)
@@ -101,8 +106,8 @@ def _by_position(routed: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
 
 
 def check_arguments(cls: Any, routed: Mapping[str, Any], *, parameter: str) -> None:
-    """Raise a ValueError if a class does not take an argument by that name."""
-    known: set[str] = set()
+    """Raise a ValueError if a class does not take an argument by that name, or a text for it."""
+    known: dict[str, Any] = {}
     takes_any = True
     # **kwargs hand on to the base class, where the other names are.
     for base in inspect.getmro(cls):
@@ -111,19 +116,22 @@ def check_arguments(cls: Any, routed: Mapping[str, Any], *, parameter: str) -> N
         if "__init__" not in vars(base):
             continue
         parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
-        known |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        known = {**{p.name: p.default for p in named}, **known}
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    known.discard("self")
-    for name in routed:
-        if name in known or name.isdigit():
-            continue
-        nearest = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {parameter}__{nearest[0]}?" if nearest else f"It has {sorted(known)}."
-        raise ValueError(
-            f"{parameter}__{name} is not an argument of keras' {cls.__name__}. {hint}"
-            if cls.__module__.startswith("keras")
-            else f"{parameter}__{name} is not an argument of {cls.__name__}. {hint}"
-        )
+    known.pop("self", None)
+    is_of_keras = cls.__module__.startswith("keras")
+    for name, value in routed.items():
+        if name not in known and not name.isdigit():
+            whose = "keras' " if is_of_keras else ""
+            raise ValueError(
+                f"{parameter}__{name} is not an argument of {whose}{cls.__name__}. "
+                f"{did_you_mean(name, known, f'{parameter}__')}"
+            )
+        # Callbacks have numbers that may be texts, such as the batches of a profile.
+        is_number = type(known.get(name)) in (int, float) and not parameter.startswith("callbacks")
+        if is_of_keras and is_number and isinstance(value, str):
+            raise ValueError(f"{parameter}__{name} must be a number. Got {value!r} instead.")
 
 
 def class_of_name(module: Any, name: str) -> Any:

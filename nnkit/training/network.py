@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from nnkit._compat import output_of_layer
 from nnkit.training.architecture import Architecture
 from nnkit.training.building import Recipe, as_inputs
 from nnkit.training.cache import begin_of, forget
@@ -272,8 +273,8 @@ class Network:
 
         def make() -> Forward:
             model = architecture.model
-            inputs = model.inputs if begin is None else model.get_layer(begin).output
-            outputs = model.outputs if end is None else model.get_layer(end).output
+            inputs = model.inputs if begin is None else output_of_layer(model, begin)
+            outputs = model.outputs if end is None else output_of_layer(model, end)
             part = keras.Model(inputs, outputs)
             example = [np.zeros((1, *t.shape[1:]), str(t.dtype)) for t in part.inputs]
             return Forward(architecture, part, example[0] if len(example) == 1 else example)

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["let_memory_grow", "on_device"]
+__all__ = ["is_on_cpu", "let_memory_grow", "on_device"]
 
 
 def let_memory_grow() -> None:
@@ -60,6 +60,13 @@ def on_device(device: str | None) -> AbstractContextManager[Any]:
                 return tf.device(name)
     short = [name.removeprefix("/device:") for name in known]
     raise ValueError(f"device={device!r} is not a device of this process, which has {short}.")
+
+
+def is_on_cpu(device: str | None) -> bool:
+    """Return whether networks of a device, as in `on_device`, live in the machine's own memory."""
+    if device is None:
+        return not tf.config.list_physical_devices("GPU")
+    return _canonical(device).startswith("/CPU")
 
 
 def _canonical(device: str) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from nnkit._compat import output_of_layer
+
 __all__ = ["check_reachable", "leaves_of", "tail_of"]
 
 # Layers that look up their input, or sort it into bins, so that no gradient reaches it.
@@ -41,7 +43,7 @@ def tail_of(model: Any, layer: str) -> Any:
     if layer not in names:
         raise ValueError(f"layer={layer!r} is no layer of the network, which has {names}.")
     try:
-        return keras.Model(model.get_layer(layer).output, model.outputs)
+        return keras.Model(output_of_layer(model, layer), model.outputs)
     except (AttributeError, ValueError) as error:
         raise ValueError(
             f"The network's outputs do not follow from layer {layer!r} alone, because other "

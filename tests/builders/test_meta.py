@@ -23,9 +23,31 @@ def test_it_is_read_only():
         meta["n_features_in_"] = 5
 
 
-def test_an_unknown_fact_names_the_known_ones():
-    with pytest.raises(AttributeError, match=r"meta has no 'n_features_'; it has \['n_classes_'\]"):
-        _ = Meta(n_classes_=2).n_features_
+@pytest.mark.parametrize(
+    ("read", "error_type"),
+    [
+        (lambda meta, name: getattr(meta, name), AttributeError),
+        (lambda meta, name: meta[name], KeyError),
+    ],
+    ids=["attribute", "item"],
+)
+def test_an_unknown_fact_names_the_nearest_and_all_known_ones(read, error_type):
+    meta = Meta(n_classes_=2, X_shape_=(3, 4))
+
+    with pytest.raises(error_type, match="meta has no 'n_clases_'. Did you mean n_classes_?"):
+        read(meta, "n_clases_")
+    with pytest.raises(
+        error_type, match=r"meta has no 'rows'. It has \['X_shape_', 'n_classes_'\]"
+    ):
+        read(meta, "rows")
+
+
+def test_a_missing_fact_can_be_asked_for_with_a_default():
+    meta = Meta(n_classes_=2)
+
+    assert meta.get("cardinalities_", (1,)) == (1,)
+    assert "cardinalities_" not in meta
+    assert not hasattr(meta, "cardinalities_")
 
 
 def test_it_copies_and_pickles():

@@ -1,8 +1,12 @@
+import warnings
+
 import keras
 import numpy as np
 import pytest
 from networks import head, linear_network
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import Ridge
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from nnkit import KerasRegressor
 
@@ -101,3 +105,42 @@ def test_meta_says_continuous_for_integers_too(diabetes):
 def test_a_target_that_is_not_numbers_is_refused(y, message):
     with pytest.raises(ValueError, match=message):
         KerasRegressor("mlp", epochs=1).fit([[0.0], [1.0]], y)
+
+
+@pytest.mark.parametrize("transformer", [StandardScaler(), FunctionTransformer(np.log, np.exp)])
+def test_validation_rows_in_other_units_than_the_target_are_told(diabetes, transformer):
+    """TransformedTargetRegressor hands them on as they are."""
+    X, y = diabetes
+    y = 1000.0 * y
+    reg = TransformedTargetRegressor(KerasRegressor("mlp", epochs=1), transformer=transformer)
+
+    with pytest.warns(
+        UserWarning, match="y_val: let it hold rows out with validation_split"
+    ) as record:
+        reg.fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+
+    assert [one for one in record if "The target to validate on is far from y" in str(one.message)]
+
+
+def test_rows_held_out_by_a_split_are_in_the_units_of_the_target(diabetes):
+    X, y = diabetes
+    reg = TransformedTargetRegressor(
+        KerasRegressor("mlp", epochs=3, validation_split=0.2, random_state=0),
+        transformer=StandardScaler(),
+    )
+
+    history = reg.fit(X, 1000.0 * y).regressor_.history_
+
+    assert history["val_loss"][-1] < 2 * history["loss"][-1]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1000.0])
+def test_validation_rows_like_the_training_rows_are_taken_in_silence(diabetes, scale):
+    X, y = diabetes[0], scale * diabetes[1]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        KerasRegressor("mlp", epochs=1).fit(
+            X[:300], y[:300], X_val=X[300:], y_val=y[300:] + 2 * y.std()
+        )
+        KerasRegressor("mlp", epochs=1).fit(X[:300], np.ones(300), X_val=X[300:], y_val=y[300:])

@@ -1,11 +1,14 @@
+import re
+
 import keras
+import numpy as np
 import pytest
 from networks import classifier_network, head
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import OneHotEncoder
 
-from nnkit import KerasClassifier
+from nnkit import KerasClassifier, KerasRegressor
 
 
 def test_routed_parameters_are_seen_everywhere():
@@ -75,6 +78,8 @@ def test_parameters_of_an_encoder_are_its_own():
         ("optimiser__learning_rate", "Did you mean optimizer__learning_rate"),
         ("model__meta", "the builder has no argument 'meta'"),
         ("xyz", "xyz is not a parameter. There are"),
+        ("zyx__units", "there is no prefix 'zyx'"),
+        ("encoder__min_frequency", "Set encoder to an object that has 'min_frequency'; set_params"),
     ],
 )
 def test_misspelt_names_are_refused_with_the_nearest_right_one(name, hint):
@@ -84,16 +89,226 @@ def test_misspelt_names_are_refused_with_the_nearest_right_one(name, hint):
         KerasClassifier(classifier_network).set_params(**{name: 1})
 
 
+LEARNING_RATE = "Did you mean optimizer__learning_rate?"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("lr", LEARNING_RATE),
+        ("learning_rate", LEARNING_RATE),
+        ("learning_rate_init", LEARNING_RATE),
+        ("optimizer__lr", LEARNING_RATE),
+        ("optimizer__decay", "optimizer__learning_rate? Give it a schedule"),
+        ("model__lr", LEARNING_RATE),
+        ("hidden_layer_sizes", "Did you mean model__units?"),
+        ("max_iter", "Did you mean epochs?"),
+        ("n_iter", "Did you mean epochs?"),
+        ("nb_epoch", "Did you mean epochs?"),
+        ("fit__nb_epoch", "Did you mean fit__epochs?"),
+        ("model__epochs", "Did you mean epochs?"),
+        ("alpha", "model__l2? Of MLPClassifier's alpha it is alpha / (2 * batch_size)"),
+        ("patience", "Did you mean n_iter_no_change? It takes early_stopping=True"),
+        ("n_jobs", "A fit uses all cores by itself; GridSearchCV and cross_val_score take n_jobs"),
+        ("validation_fraction", "Did you mean validation_split?"),
+        ("build_fn", "Did you mean model?"),
+        ("dropout", "Did you mean model__dropout_rate?"),
+        ("model__dropout", "Did you mean model__dropout_rate?"),
+        ("momentum", "optimizer__momentum? It is an argument of optimizer='sgd'"),
+        ("seed", "Did you mean random_state?"),
+        ("model_units", "Did you mean model__units?"),
+        ("optimizer_learning_rate", "Did you mean optimizer__learning_rate?"),
+        ("predict__batchsize", "Did you mean predict__batch_size?"),
+    ],
+)
+def test_names_of_other_libraries_are_refused_with_the_one_here(name, hint):
+    with pytest.raises(TypeError, match=re.escape(hint)):
+        KerasClassifier("mlp", **{name: 1})
+    with pytest.raises(ValueError, match=re.escape(hint)):
+        KerasClassifier("mlp").set_params(**{name: 1})
+
+
+def test_a_regressor_has_no_class_weights():
+    with pytest.raises(
+        TypeError, match="weighs classes, which there are none of; fit takes sample_w"
+    ):
+        KerasRegressor("mlp", class_weight="balanced")
+
+
+def test_arguments_of_the_builder_are_listed_first():
+    with pytest.raises(TypeError, match=re.escape("There are ['depth', 'slope', 'batch_size'")):
+        KerasClassifier(lambda depth, slope: None, xyz=1)
+
+
+def test_a_builder_that_lacks_an_argument_is_told_of():
+    with pytest.raises(TypeError, match="The builder has no argument for it; give it one, such as"):
+        KerasClassifier(lambda meta: None, dropout=0.1)
+
+
+def test_a_builder_may_take_a_name_of_another_library():
+    clf = KerasClassifier(lambda lr, dropout: None, lr=0.1, model__dropout=0.5)
+
+    assert clf.get_params(deep=False)["lr"] == 0.1
+
+
+class WithLr(keras.optimizers.SGD):
+    def __init__(self, lr=0.1, **kwargs):
+        super().__init__(**{"learning_rate": lr, **kwargs})
+
+
+def test_an_own_optimizer_may_take_a_name_of_another_library(iris):
+    X, y = iris
+
+    clf = KerasClassifier("mlp", optimizer=WithLr, optimizer__lr=0.25, epochs=1).fit(X, y)
+
+    assert float(clf.model_.optimizer.learning_rate) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ({"nb_epoch": 3}, "Did you mean epochs?"),
+        ({"lr": 0.1}, LEARNING_RATE),
+        ({"eval_set": []}, "Did you mean validation_data?"),
+        ({"patience": 3}, "Did you mean n_iter_no_change? It takes early_stopping=True. Other"),
+        ({"sample_weigth": None}, "Did you mean sample_weight?"),
+        ({"xyz": 3}, "There are ['epochs', 'batch_size'"),
+    ],
+)
+def test_arguments_of_other_libraries_are_refused_by_fit(iris, arguments, hint):
+    with pytest.raises(TypeError, match=re.escape(hint)):
+        KerasClassifier("mlp").fit(*iris, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("params", "hint"),
+    [
+        ({"loss": "binary_crossentropi"}, "Did you mean 'binary_crossentropy'?"),
+        ({"loss": "msee"}, "Did you mean 'mse'?"),
+        ({"loss": "log_loss"}, "Leave loss=None, which takes the cross-entropy that fits"),
+        ({"metrics": ["log_loss"]}, "Did you mean 'crossentropy'?"),
+        ({"metrics": [5]}, "metrics__0 must be a name that Keras knows, a class, an instance or a"),
+        ({"compile__jitcompile": True}, "Did you mean compile__jit_compile?"),
+        ({"optimizer": "adamm"}, "Did you mean 'adam'?"),
+        ({"optimizer": "AdamW2"}, "Did you mean 'adamw'?"),
+        (
+            {"metrics": ["acuracy"]},
+            "metrics__0='acuracy' is not a metric that Keras knows. Did you mean 'accuracy'?",
+        ),
+        ({"metrics": "f1"}, "Did you mean 'F1Score'?"),
+        ({"metrics": "AUCC", "metrics__name": "a"}, "Did you mean 'auc'?"),
+        ({"callbacks": "early_stoping"}, "Did you mean keras.callbacks.EarlyStopping?"),
+        ({"callbacks": [5]}, "Got 5 instead."),
+        ({"model": "mpl"}, "Did you mean 'mlp'?"),
+        ({"encoder": "Tabular Encoder"}, "Did you mean nnkit.encoding.TabularEncoder()?"),
+        ({"encoder": "one-hot"}, "transformer. Got 'one-hot' instead."),
+    ],
+    ids=str,
+)
+def test_misspelt_names_of_pieces_are_refused_with_the_nearest(iris, params, hint):
+    with pytest.raises(ValueError, match=re.escape(hint)):
+        KerasClassifier(**{"model": classifier_network, "epochs": 1, **params}).fit(*iris)
+
+
+def test_an_unknown_ready_made_network_is_named_before_the_table_is_looked_at():
+    images = np.zeros((6, 4, 4))
+
+    with pytest.raises(ValueError, match="model='cnn' is not a ready-made builder"):
+        KerasClassifier("cnn").fit(images, [0, 1] * 3)
+
+
+def test_numpy_scalars_of_a_grid_are_handed_on_as_python_ones(iris):
+    X, y = iris
+    seen = {}
+
+    def build(meta, params, units, rate, activation, is_deep, sizes):
+        values = [units, rate, activation, is_deep, sizes[0], params["epochs"], params["units"]]
+        seen["types"] = [type(value) for value in values]
+        return classifier_network(meta, units)
+
+    clf = KerasClassifier(
+        build,
+        units=np.int64(4),
+        rate=np.float32(0.5),
+        activation=np.str_("relu"),
+        model__is_deep=np.bool_(True),
+        model__sizes=(np.int16(2),),
+        epochs=np.int64(1),
+        batch_size=np.int64(50),
+        optimizer__learning_rate=np.float32(0.25),
+    ).fit(X, y)
+
+    assert seen["types"] == [int, float, str, bool, int, int, int]
+    assert float(clf.model_.optimizer.learning_rate) == 0.25
+    assert type(clf.get_params()["units"]) is np.int64
+
+
+def test_a_builder_gets_the_very_list_that_was_given(iris):
+    given, seen = [], {}
+
+    def build(meta, log):
+        seen["log"] = log
+        return classifier_network(meta)
+
+    KerasClassifier(build, log=given, epochs=1).fit(*iris)
+
+    assert seen["log"] is given
+
+
+def test_a_whole_number_is_a_learning_rate(iris):
+    clf = KerasClassifier("mlp", optimizer__learning_rate=1, optimizer="sgd", epochs=1).fit(*iris)
+
+    assert float(clf.model_.optimizer.learning_rate) == 1.0
+
+
+@pytest.mark.parametrize("rate", ["0.1", -1, None, True])
+def test_what_is_no_learning_rate_is_refused(iris, rate):
+    with pytest.raises(ValueError, match="optimizer__learning_rate must be a number of at least 0"):
+        KerasClassifier("mlp", optimizer__learning_rate=rate, epochs=1).fit(*iris)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"random_state": 2**32}, "random_state must be an integer from 0 to 2**32 - 1"),
+        ({"random_state": -1}, "random_state must be an integer from 0 to 2**32 - 1"),
+        ({"random_state": 1.5}, "random_state must be an integer, a numpy RandomState or None"),
+        ({"device": 5}, "device must be the name of a TensorFlow device"),
+        ({"dtype_policy": 5}, "dtype_policy must be a policy that Keras knows"),
+        ({"predict__batch_size": "a"}, "The batch_size of predict must be an integer"),
+        ({"predict__batch_size": 0}, "The batch_size of predict must be an integer"),
+    ],
+    ids=str,
+)
+def test_values_out_of_their_range_are_refused_in_fit(iris, params, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        KerasClassifier("mlp", epochs=1, **params).fit(*iris)
+
+
+def test_a_batch_size_of_predict_is_checked(iris):
+    clf = KerasClassifier("mlp", epochs=1).fit(*iris)
+
+    with pytest.raises(ValueError, match="The batch_size of predict must be an integer"):
+        clf.predict(iris[0], batch_size="a")
+
+
 @pytest.mark.parametrize(
     ("params", "hint"),
     [
         ({"optimizer__learning_rat": 1}, "Did you mean optimizer__learning_rate"),
+        ({"optimizer__momentum": 1}, "Did you mean optimizer__beta_1"),
+        ({"optimizer": keras.optimizers.Adam, "optimizer__lr": 1}, "optimizer__learning_rate"),
         ({"loss": "mse", "loss__reductio": 1}, "Did you mean loss__reduction"),
         ({"metrics": ["AUC"], "metrics__0__nam": 1}, "Did you mean metrics__0__name"),
         (
             {"callbacks": keras.callbacks.EarlyStopping, "callbacks__patence": 1},
             "Did you mean callbacks__patience",
         ),
+        (
+            {"loss": keras.losses.CategoricalCrossentropy, "loss__label_smoothing": "a"},
+            "loss__label_smoothing must be a number. Got 'a' instead",
+        ),
+        ({"optimizer__beta_1": "0.9"}, "optimizer__beta_1 must be a number. Got '0.9' instead"),
         ({"callbacks__patience": 1}, "callbacks__patience is set, but callbacks holds nothing"),
     ],
 )

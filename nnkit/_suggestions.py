@@ -1,0 +1,196 @@
+"""What to suggest in place of an unknown name: a misspelt one, or one from another library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+__all__ = ["did_you_mean", "from_elsewhere", "listed", "nearest", "remark_on"]
+
+# Parameters of scikit-learn, SciKeras, skorch, XGBoost and older Keras, with what they are here.
+# The first name that the estimator takes is suggested.
+_ELSEWHERE: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("lr", "learning_rate", "learning_rate_init", "eta", "eta0", "step_size"),
+        ("optimizer__learning_rate",),
+    ),
+    **dict.fromkeys(("momentum", "nesterovs_momentum"), ("optimizer__momentum",)),
+    **{
+        name: (f"optimizer__{name}",)
+        for name in ("beta_1", "beta_2", "epsilon", "rho", "clipnorm", "clipvalue", "use_ema")
+    },
+    **dict.fromkeys(("decay", "lr_decay", "lr_schedule"), ("optimizer__learning_rate",)),
+    "weight_decay": ("model__weight_decay", "optimizer__weight_decay"),
+    **dict.fromkeys(
+        ("alpha", "l2_reg", "reg_lambda", "kernel_regularizer"),
+        ("model__l2", "model__weight_decay", "optimizer__weight_decay"),
+    ),
+    **dict.fromkeys(
+        ("hidden_layer_sizes", "hidden_units", "hidden_sizes", "n_units", "n_hidden", "layers"),
+        ("model__units",),
+    ),
+    **dict.fromkeys(("dropout", "dropout_prob", "drop_rate"), ("model__dropout_rate",)),
+    **dict.fromkeys(("n_components", "latent_dim", "encoding_dim"), ("model__n_components",)),
+    **dict.fromkeys(
+        ("max_iter", "n_iter", "nb_epoch", "nb_epochs", "n_epochs", "num_epochs", "max_epochs"),
+        ("epochs",),
+    ),
+    **dict.fromkeys(("minibatch_size", "mini_batch_size"), ("batch_size",)),
+    **dict.fromkeys(
+        ("patience", "early_stopping_rounds", "early_stopping_patience"), ("n_iter_no_change",)
+    ),
+    "min_delta": ("tol",),
+    **dict.fromkeys(("validation_fraction", "val_split", "validation_size"), ("validation_split",)),
+    **dict.fromkeys(("eval_set", "val_data"), ("validation_data",)),
+    **dict.fromkeys(
+        ("build_fn", "build_model", "builder", "module", "net", "network", "estimator"), ("model",)
+    ),
+    "solver": ("optimizer",),
+    **dict.fromkeys(("criterion", "objective", "loss_function"), ("loss",)),
+    "eval_metric": ("metrics",),
+    **dict.fromkeys(("seed", "random_seed"), ("random_state",)),
+    **dict.fromkeys(("n_estimators", "n_models", "num_members"), ("n_members",)),
+    **dict.fromkeys(("verbosity", "silent"), ("verbose",)),
+    **dict.fromkeys(("scaler", "preprocessor", "normalize"), ("encoder",)),
+    **dict.fromkeys(("max_time", "max_runtime_secs"), ("time_limit",)),
+    "from_logits": ("loss__from_logits",),
+    "label_smoothing": ("loss__label_smoothing",),
+}
+
+# What the suggested parameter does otherwise, or why there is none.
+_REMARKS = {
+    "alpha": {
+        "model__l2": "Of MLPClassifier's alpha it is alpha / (2 * batch_size).",
+    },
+    "decay": {"optimizer__learning_rate": "Give it a schedule of keras.optimizers.schedules."},
+    "lr_decay": {"optimizer__learning_rate": "Give it a schedule of keras.optimizers.schedules."},
+    "momentum": {"optimizer__momentum": "It is an argument of optimizer='sgd'."},
+    "nesterovs_momentum": {"optimizer__momentum": "Set optimizer='sgd' and optimizer__nesterov."},
+    "patience": {"n_iter_no_change": "It takes early_stopping=True."},
+    "early_stopping_rounds": {"n_iter_no_change": "It takes early_stopping=True."},
+    "class_weight": {"": "It weighs classes, which there are none of; fit takes sample_weight."},
+    "n_jobs": {"": "A fit uses all cores by itself; GridSearchCV and cross_val_score take n_jobs."},
+}
+
+# Arguments of Keras' own classes that other classes, or older versions, call otherwise.
+_OF_KERAS = {
+    "lr": ("learning_rate",),
+    "learning_rate_init": ("learning_rate",),
+    "eta": ("learning_rate",),
+    "decay": ("learning_rate",),
+    # Adam averages gradients with it as SGD does with its momentum.
+    "momentum": ("beta_1",),
+    "n_iter_no_change": ("patience",),
+    "tol": ("min_delta",),
+    "metric": ("monitor",),
+}
+
+_AT_MOST = 12
+
+
+def from_elsewhere(name: str, is_right: Callable[[str], bool]) -> str | None:
+    """Return the parameter that has another name in another library, None if there is none.
+
+    Parameters
+    ----------
+    name : str
+        As it is called elsewhere, without a prefix.
+    is_right : callable
+        Whether a parameter exists here.
+    """
+    return next((right for right in _ELSEWHERE.get(name.lower(), ()) if is_right(right)), None)
+
+
+def remark_on(name: str, suggestion: str | None) -> str:
+    """Return a sentence on what is suggested for a name from elsewhere, or on why nothing is."""
+    remark = _REMARKS.get(name.lower(), {}).get(suggestion or "", "")
+    # What only a builder can do, a user's own builder may not do yet.
+    builders = [right for right in _ELSEWHERE.get(name.lower(), ()) if right.startswith("model__")]
+    if suggestion is None and builders:
+        remark = f"The builder has no argument for it; give it one, such as {builders[0][7:]!r}."
+    return f" {remark}" if remark else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that another one was probably meant to be, None if none is near.
+
+    Names are near that differ in a few letters: a longer name that contains a shorter one, such as
+    "ema_momentum" for "momentum", means something else.
+
+    Parameters
+    ----------
+    name : str
+        As it was typed.
+    known : iterable of str
+        The right names.
+
+    Examples
+    --------
+    >>> from nnkit._suggestions import nearest
+    >>> nearest("binary_crossentropi", ["binary_crossentropy", "categorical_crossentropy"])
+    'binary_crossentropy'
+    >>> nearest("momentum", ["ema_momentum", "learning_rate"])
+    """
+    typed = _letters(name)
+    best, fewest = None, _n_mistakes_allowed(typed) + 1
+    for candidate in known:
+        letters = _letters(candidate)
+        if abs(len(letters) - len(typed)) >= fewest:
+            continue
+        n_mistakes = _distance(typed, letters)
+        if n_mistakes < fewest:
+            best, fewest = candidate, n_mistakes
+    return best
+
+
+def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return a sentence with the nearest right name, or with those that there are.
+
+    Parameters
+    ----------
+    name : str
+        As it was typed, without the prefix.
+    known : iterable of str
+        The right names, without the prefix, in the order in which they are listed.
+    prefix : str, default=""
+        What stands before each name in the sentence.
+    """
+    candidates = list(known)
+    called = (other for other in _OF_KERAS.get(name, ()) if other in candidates)
+    suggestion = nearest(name, candidates) or next(called, None)
+    if suggestion is not None:
+        return f"Did you mean {prefix}{suggestion}?"
+    return f"There are {listed(f'{prefix}{candidate}' for candidate in candidates)}."
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names as a list in a sentence, cut where there are many."""
+    shown = list(names)
+    if len(shown) <= _AT_MOST:
+        return str(shown)
+    return f"{shown[:_AT_MOST]} and {len(shown) - _AT_MOST} more"
+
+
+def _letters(name: str) -> str:
+    # CamelCase, dashes and underscores are no mistakes.
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def _n_mistakes_allowed(typed: str) -> int:
+    if len(typed) < 3:
+        return 0
+    return 1 if len(typed) < 6 else 2 if len(typed) < 12 else 3
+
+
+def _distance(first: str, second: str) -> int:
+    """Return how many letters are changed, added, left out or swapped with their neighbour."""
+    rows = [list(range(len(second) + 1))]
+    for i, letter in enumerate(first, start=1):
+        row = [i]
+        for j, other in enumerate(second, start=1):
+            changed = rows[-1][j - 1] + (letter != other)
+            row.append(min(changed, rows[-1][j] + 1, row[-1] + 1))
+            is_swap = i > 1 and j > 1 and letter == second[j - 2] and other == first[i - 2]
+            if is_swap:
+                row[-1] = min(row[-1], rows[-2][j - 2] + 1)
+        rows.append(row)
+    return rows[-1][-1]

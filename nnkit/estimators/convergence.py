@@ -1,0 +1,289 @@
+"""Whether a fit has learnt anything that a constant prediction does not give, and why not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from nnkit._compat import compile_arguments
+from nnkit.estimators.constants import Objective, objectives_of
+
+if TYPE_CHECKING:
+    from nnkit.training import Network, TrainingData
+
+__all__ = ["FitOutcome", "warning_of_fit"]
+
+# What a loss is at least, as a multiple of the constant's: to be looked at, since the mean over
+# the last epoch is a little above the loss at its end; to be no better; and to be clearly worse.
+_SUSPICIOUS, _NO_BETTER, _CLEARLY_WORSE = 0.98, 0.999, 1.1
+
+# Fewer epochs are a trial.
+_MIN_EPOCHS = 6
+
+# Where only the losses speak: a small network on random labels ends at about 1.2 times the
+# constant's after a hundred steps, and fewer are a trial.
+_WITHOUT_FALL, _IN_SPITE_OF_FALL, _MIN_STEPS = 1.25, 1.5, 100
+
+# A network that is this sure of the classes predicts well, whatever a constant does: of rows that
+# weigh nearly all in one class, a constant's loss is nearly 0.
+_SMALL_CROSSENTROPY = 0.05
+
+# Numbers beyond this are too large for the first weights and steps of usual networks.
+_LARGE_INPUT, _SMALL_INPUT = 100.0, 0.01
+_LARGE_TARGET, _SMALL_TARGET = 3.0, 0.01
+
+# About how many numbers of the target, and how many rows, are looked at.
+_MAX_NUMBERS, _MAX_ROWS = 1_000_000, 20_000
+
+# Layers behind which the scale of the columns does not matter.
+_SCALING_LAYERS = (
+    "Normalization", "BatchNormalization", "LayerNormalization", "UnitNormalization", "Rescaling",
+    "Embedding", "Hashing", "IntegerLookup", "StringLookup", "CategoryEncoding", "Discretization",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FitOutcome:
+    """What a training has come to.
+
+    Parameters
+    ----------
+    network : Network
+        As it is trained.
+    data : TrainingData
+        What it was trained on.
+    losses : sequence of float
+        The training loss of each epoch.
+    best_epoch : int
+        Position among them of the epoch whose weights the network has.
+    batch_size : int
+        Rows of a step.
+    is_stopped : bool, default=False
+        Whether early stopping ended it.
+    is_encoded : bool, default=False
+        Whether an encoder made the columns.
+    column_names : sequence of str or None, default=None
+        The names of the columns, if no encoder made them.
+    n_numeric : int or None, default=None
+        How many columns, from the first, are numbers rather than codes; None if all are.
+    """
+
+    network: Network
+    data: TrainingData
+    losses: Sequence[float]
+    best_epoch: int
+    batch_size: int
+    is_stopped: bool = False
+    is_encoded: bool = False
+    column_names: Sequence[str] | None = None
+    n_numeric: int | None = None
+
+
+def warning_of_fit(outcome: FitOutcome) -> str | None:
+    """Return what is to be said of a fit that is no better than a constant prediction.
+
+    The training loss is compared with that of the best constant, with the weights of the rows;
+    if it is no better, so are the losses of both on training rows, without what regularisers and
+    dropout add in training. Data without a signal lead there too, so that a loss which is as good
+    as the constant's is reported with a measured cause only.
+
+    Parameters
+    ----------
+    outcome : FitOutcome
+
+    Returns
+    -------
+    message : str or None
+        The losses, the cause and what mends it; None if there is nothing to say, also after up
+        to five epochs, which are a trial, and for a loss whose best constant is not known.
+    """
+    if len(outcome.losses) < _MIN_EPOCHS:
+        return None
+    found = _compared(outcome)
+    if found is None:
+        return None
+    loss, constant, name = found
+    is_clearly_worse = loss > _CLEARLY_WORSE * constant
+    causes = [_cause_in_columns(outcome)]
+    if is_clearly_worse:
+        causes.append(_cause_in_target(outcome))
+    if not any(causes) and not outcome.is_stopped:
+        causes.append(_cause_in_losses(outcome, loss / constant))
+    if not any(causes):
+        return None
+    comparison = "worse than" if is_clearly_worse else "no better than"
+    return (
+        f"The network is {comparison} a constant prediction on its training rows: its "
+        f"{name} is {loss:.4g}, that of the best constant {constant:.4g}. "
+        + " ".join(cause for cause in causes if cause)
+    )
+
+
+def _compared(outcome: FitOutcome) -> tuple[float, float, str] | None:
+    """Return the loss of the network and of a constant, and its name; None if that is better."""
+    network, data = outcome.network, outcome.data
+    # Fits of one architecture look at its losses once.
+    objectives = network.architecture.fact("objectives", lambda: _objectives_of(network))
+    # Weights of steps are another matter than those of rows.
+    if objectives is None or getattr(data.sample_weight, "ndim", 1) > 1:
+        return None
+    targets = _flat(data.y)
+    n_samples = len(targets[0])
+    n_numbers = sum(math.prod(part.shape) for part in targets)
+    rows = slice(None, None, max(1, n_numbers // _MAX_NUMBERS))
+    constant = _of_constants(objectives, targets, data.sample_weight, rows)
+    seen = outcome.losses[min(outcome.best_epoch, len(outcome.losses) - 1)]
+    if not constant > 0 or seen < _SUSPICIOUS * constant:
+        return None
+    # Once more without regularisers, dropout, and the weights that changed within the epoch.
+    rows = slice(None, None, math.ceil(n_samples / _MAX_ROWS))
+    constant = _of_constants(objectives, targets, data.sample_weight, rows)
+    # Sparse rows never become one dense table.
+    chunk_rows = outcome.batch_size if sparse.issparse(data.X) else None
+    outputs = network.outputs(_rows_of(data.X, rows), chunk_rows)
+    weight = None if data.sample_weight is None else data.sample_weight[rows]
+    loss = sum(
+        objective.loss(target[rows], output, weight)
+        for objective, target, output in zip(objectives, targets, outputs, strict=True)
+    )
+    if not constant > 0 or not loss >= _NO_BETTER * constant:
+        return None
+    is_of_classes = all(head.scale != "values" for head in network.compiled.heads)
+    if is_of_classes and loss < _SMALL_CROSSENTROPY:
+        return None
+    return float(loss), constant, " + ".join(objective.name for objective in objectives)
+
+
+def _objectives_of(network: Network) -> list[Objective] | None:
+    model, compiled = network.architecture.model, network.compiled
+    if compile_arguments(model).get("loss_weights") is not None:
+        return None
+    return objectives_of(model.loss, compiled.heads, compiled.as_codes)
+
+
+def _of_constants(
+    objectives: Sequence[Objective], targets: Sequence[np.ndarray], weight: Any, rows: slice
+) -> float:
+    weight = None if weight is None else weight[rows]
+    return sum(
+        objective.loss_of_constant(target[rows], weight)
+        for objective, target in zip(objectives, targets, strict=True)
+    )
+
+
+def _flat(structure: Any) -> list[np.ndarray]:
+    if isinstance(structure, dict):
+        return [part for name in sorted(structure) for part in _flat(structure[name])]
+    if isinstance(structure, (list, tuple)):
+        return [part for entry in structure for part in _flat(entry)]
+    return [structure]
+
+
+def _rows_of(X: Any, rows: slice) -> Any:
+    if isinstance(X, dict):
+        return {name: part[rows] for name, part in X.items()}
+    if isinstance(X, (list, tuple)):
+        return [part[rows] for part in X]
+    return X[rows]
+
+
+def _cause_in_columns(outcome: FitOutcome) -> str | None:
+    """Return a sentence on columns whose numbers are too large or too small, if there are any."""
+    if _has_layer(outcome.network.architecture.model, _SCALING_LAYERS):
+        return None
+    X = outcome.data.X
+    inputs = X.items() if isinstance(X, dict) else [(None, X)]
+    causes = (_cause_in_input(name, part, outcome) for name, part in inputs)
+    return next((cause for cause in causes if cause), None)
+
+
+def _cause_in_input(name: str | None, X: Any, outcome: FitOutcome) -> str | None:
+    if not isinstance(X, np.ndarray) and not sparse.issparse(X):
+        return None
+    table = "X" if name is None else f"X[{name!r}]"
+    if X.ndim > 2:
+        low, high = float(X.min()), float(X.max())
+        which, fix = f"The values of {table} range", "Divide them, for example by the largest."
+    else:
+        lows, highs = (_dense(part)[: outcome.n_numeric] for part in (X.min(0), X.max(0)))
+        if not len(lows):
+            return None
+        column = int(np.argmax(np.maximum(np.abs(lows), np.abs(highs))))
+        low, high = float(lows[column]), float(highs[column])
+        names = outcome.column_names if name is None else None
+        label = column if names is None else names[column]
+        kind = "encoded column" if outcome.is_encoded else "column"
+        which = f"The {kind} {label!r} of {table} ranges"
+        fix = "Scale the columns: set encoder=StandardScaler()."
+        if name is not None:
+            fix = "Scale the columns of each input."
+        elif outcome.is_encoded:
+            fix = "Let the encoder scale it: make_pipeline(encoder, StandardScaler())."
+        # One small column is no cause, if others are not.
+        if np.max(highs - lows) < _SMALL_INPUT:
+            return f"{which} from {low:.4g} to {high:.4g} only. {fix}"
+    if max(abs(low), abs(high)) < _LARGE_INPUT:
+        return None
+    return f"{which} from {low:.4g} to {high:.4g}. {fix}"
+
+
+def _dense(part: Any) -> np.ndarray:
+    return np.ravel(part.toarray() if sparse.issparse(part) else part)
+
+
+def _has_layer(model: Any, names: Sequence[str]) -> bool:
+    return any(
+        any(cls.__name__ in names for cls in type(layer).__mro__) or _has_layer(layer, names)
+        for layer in getattr(model, "layers", [])
+    )
+
+
+def _cause_in_target(outcome: FitOutcome) -> str | None:
+    """Return a sentence on values that are far from 0 and 1, if the target is such."""
+    if any(head.scale != "values" for head in outcome.network.compiled.heads):
+        return None
+    y, X = _flat(outcome.data.y)[0], outcome.data.X
+    is_reconstruction = isinstance(X, np.ndarray) and X.shape == y.shape
+    if is_reconstruction and np.array_equal(X[:100], y[:100]):
+        return None
+    mean, deviation = float(np.mean(y, dtype=np.float64)), float(np.std(y, dtype=np.float64))
+    if _SMALL_TARGET <= math.hypot(mean, deviation) <= _LARGE_TARGET:
+        return None
+    return (
+        f"y has the mean {mean:.4g} and the standard deviation {deviation:.4g}, far from 0 and 1. "
+        "Scale it: TransformedTargetRegressor(regressor, transformer=StandardScaler())."
+    )
+
+
+def _cause_in_losses(outcome: FitOutcome, ratio: float) -> str | None:
+    """Return a sentence on the course of the losses, if that is what went wrong.
+
+    Parameters
+    ----------
+    outcome : FitOutcome
+    ratio : float
+        Of the loss to that of the constant.
+    """
+    losses = outcome.losses
+    n_steps = len(losses) * math.ceil(len(_flat(outcome.data.y)[0]) / outcome.batch_size)
+    if n_steps < _MIN_STEPS or ratio < _WITHOUT_FALL:
+        return None
+    first, last = losses[0], losses[-1]
+    course = f"from {first:.4g} to {last:.4g} in {len(losses)} epochs"
+    if last > 1.01 * first:
+        return f"The loss rose, {course}. Lower optimizer__learning_rate."
+    if last > 0.99 * first:
+        return f"The loss never fell, {course}. Try other values of optimizer__learning_rate."
+    if ratio < _IN_SPITE_OF_FALL:
+        return None
+    # At half the pace of the whole training it goes on.
+    n_last = max(1, len(losses) // 10)
+    pace = (first - last) / (len(losses) - 1)
+    if losses[-1 - n_last] - last > 0.5 * pace * n_last:
+        return f"The loss still falls, {course}. Raise epochs or optimizer__learning_rate."
+    return f"The loss no longer falls, {course}. Lower optimizer__learning_rate."
