@@ -109,6 +109,47 @@ def copy_of(instance: Any) -> Any:
     return copied
 
 
+def renew_identities(instance: Any) -> None:
+    """Let a copied layer, model, metric or optimizer know the parts of the copy as its own.
+
+    Reason: they know their variables and nodes by identities, which are those of the original
+    (3.15).
+    """
+    from keras.src.ops.function import make_node_key
+
+    tracker = getattr(instance, "_tracker", None)
+    if tracker is not None:
+        tracker.stored_ids = {
+            name: {id(part) for part in store} for name, (_, store) in tracker.config.items()
+        }
+    if hasattr(instance, "_trainable_variables_indices"):
+        instance._trainable_variables_indices = {
+            instance._var_key(variable): position
+            for position, variable in enumerate(instance._trainable_variables)
+        }
+    if hasattr(instance, "_nodes_by_depth"):
+        instance._nodes = {
+            make_node_key(node.operation, node.operation._inbound_nodes.index(node))
+            for nodes in instance._nodes_by_depth.values()
+            for node in nodes
+        }
+
+
+def state_to_copy(instance: Any) -> dict[str, Any]:
+    """Return the attributes of a Keras object, but for those that a copy begins without.
+
+    Reason: the functions that a model has compiled for itself refer to its variables, and the
+    later calls that the output of a layer went to lead into other models (3.15).
+    """
+    without = {
+        "train_function": None,
+        "test_function": None,
+        "predict_function": None,
+        "_outbound_nodes": [],
+    }
+    return {name: without.get(name, value) for name, value in vars(instance).items()}
+
+
 def constructor_arguments(instance: Any) -> dict[str, Any]:
     """Return the arguments that a Keras object was made with, as far as it keeps them.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
@@ -171,12 +170,14 @@ def _copy_of(model: Any) -> keras.Model:
     """Return a copy of its own, which goes into pickles: the user may train theirs further."""
     import keras
 
+    from nnkit.training.ownership import owned_copy
+
     if not isinstance(model, keras.Model):
         raise ValueError(
             "model must be a function that returns a keras.Model, a keras.Model, or the "
             f"name of a ready-made builder. Got {model!r} instead."
         )
-    return copy.deepcopy(model)
+    return owned_copy(model)
 
 
 def _is_scheduled(optimizer: Any, routed: Mapping[str, Any]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 import types
 from collections.abc import Callable, Hashable, Iterator
@@ -55,7 +54,7 @@ _WITH_HIDDEN_STATE = ("preprocessing", "tfsm_layer", "lambda_layer")
 
 
 class Architecture:
-    """A built and compiled model that lends its structure, and never its numbers.
+    """A built and compiled model whose structure is shared, and never its numbers.
 
     Programs find their tensors under the variables of this model; the variables themselves keep
     the values of the build. Threads may run the programs of one architecture at the same time.
@@ -96,16 +95,9 @@ class Architecture:
     def _begin(self, model: Any, compiled: Compiled, row: Any) -> None:
         self.model, self.compiled, self.row = model, compiled, row
         self.lock = threading.RLock()
-        self._is_lent = False
         self._layout: Layout | None = None
         self._programs: dict[Hashable, Any] = {}
         self._facts: dict[str, Any] = {}
-
-    def lend(self) -> Any:
-        """Return the model to the one network that may have it alive; to others a copy."""
-        with self.lock:
-            is_lent, self._is_lent = self._is_lent, True
-            return copy.deepcopy(self.model) if is_lent else self.model
 
     @property
     def layout(self) -> Layout:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,12 @@ import keras
 
 from nnkit._compat import fresh_names
 from nnkit.training.compilation import Compilation
+from nnkit.training.ownership import (
+    owned_copy,
+    owned_model,
+    variables_made,
+    with_copies,
+)
 from nnkit.training.seeding import seeded_build
 
 __all__ = ["Recipe", "as_inputs"]
@@ -78,14 +83,18 @@ class Recipe:
         return model
 
     def _build(self, X_example: Any) -> Any:
-        with seeded_build(self.seed), dtype_policy(self.dtype_policy):
+        with (
+            seeded_build(self.seed),
+            dtype_policy(self.dtype_policy),
+            variables_made() as made,
+        ):
             if isinstance(self.builder, keras.Model):
-                model = copy.deepcopy(self.builder)
+                model = owned_copy(self.builder)
             else:
-                arguments = dict(self.arguments)
+                builder, arguments = with_copies(self.builder, self.arguments)
                 if self.wants_compile_kwargs:
                     arguments["compile_kwargs"] = self.compilation.compile_kwargs()
-                model = self.builder(**arguments)
+                model = builder(**arguments)
             if not isinstance(model, keras.Model):
                 raise TypeError(
                     "The builder must return a keras.Model. "
@@ -94,7 +103,7 @@ class Recipe:
             if not model.built:
                 first = keras.tree.map_structure(lambda part: part[:1], X_example)
                 model(as_inputs(model, first))
-        return model
+            return owned_model(model, made)
 
 
 @contextmanager

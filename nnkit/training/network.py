@@ -15,11 +15,13 @@ import tensorflow as tf
 
 from nnkit.training.architecture import Architecture
 from nnkit.training.building import Recipe, as_inputs
-from nnkit.training.cache import begin_of, forget
+from nnkit.training.cache import begin_of
 from nnkit.training.compilation import Compiled
+from nnkit.training.copies import NotCopyableError, copy_of
 from nnkit.training.dense_stack import DenseStack
 from nnkit.training.forward import Forward, HybridForward, Hybrids
 from nnkit.training.heads import Task
+from nnkit.training.ownership import owned_copy
 from nnkit.training.placement import let_memory_grow, on_device
 from nnkit.training.state import TrainingState, values_of
 
@@ -159,15 +161,16 @@ class Network:
 
     def _own_model(self) -> Any:
         """Return a model like the architecture's, for this network alone."""
-        if self._spare is not None:
-            return self._spare
-        if self._is_shared:
-            again = Architecture(self.recipe, self.task_choices, self._row)
-            if again.is_like(self._architecture):
-                return again.model
-        # Whose builder may return another network each time takes its own out of the cache.
-        forget(self._architecture)
-        return self._architecture.lend()
+        if not self._is_shared:
+            # The builder may keep what it has returned, and return it again.
+            try:
+                return copy_of(self._architecture.model if self._spare is None else self._spare)
+            except NotCopyableError:
+                pass
+        again = Architecture(self.recipe, self.task_choices, self._row)
+        if again.is_like(self._architecture):
+            return again.model
+        return owned_copy(self._architecture.model)
 
     @property
     def values(self) -> list[np.ndarray]:
