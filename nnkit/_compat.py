@@ -20,7 +20,6 @@ __all__ = [
     "compiled",
     "compute_loss_in",
     "constructor_arguments",
-    "copy_of",
     "decay_exclusions",
     "fresh_names",
     "gradient_rules",
@@ -31,9 +30,11 @@ __all__ = [
     "output_layer",
     "plain_attributes",
     "release_kernels",
+    "renew_identities",
     "replaceable_gradient_rules",
     "rows_of",
     "settings_of_thread",
+    "state_to_copy",
     "stateless_optimizer",
     "thread_settings",
     "traced",
@@ -98,17 +99,6 @@ def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]
     return graph
 
 
-def copy_of(instance: Any) -> Any:
-    """Return a copy of a loss or metric with all that it holds.
-
-    Reason: Keras copies and pickles them through ``get_config``, which leaves out arguments
-    such as the delta of Huber and the axis of SparseCategoricalCrossentropy (3.15).
-    """
-    copied = object.__new__(type(instance))
-    vars(copied).update(copy.deepcopy(vars(instance)))
-    return copied
-
-
 def renew_identities(instance: Any) -> None:
     """Let a copied layer, model, metric or optimizer know the parts of the copy as its own.
 
@@ -153,7 +143,8 @@ def state_to_copy(instance: Any) -> dict[str, Any]:
 def constructor_arguments(instance: Any) -> dict[str, Any]:
     """Return the arguments that a Keras object was made with, as far as it keeps them.
 
-    Reason: as for `copy_of`; a loss around a function keeps the rest in ``_fn_kwargs``.
+    Reason: ``get_config`` leaves out some, such as the delta of Huber and the axis of
+    SparseCategoricalCrossentropy; a loss around a function keeps them in ``_fn_kwargs`` (3.15).
     """
     names = inspect.signature(type(instance)).parameters
     kept = {**vars(instance), **vars(instance).get("_fn_kwargs", {})}
@@ -406,7 +397,12 @@ def optimizer_copy(optimizer: Any, arguments: Mapping[str, Any]) -> Any:
 
     Reason: as for `decay_exclusions`.
     """
-    copied = type(optimizer).from_config({**optimizer.get_config(), **arguments})
+    config = _configuration(optimizer)
+    inner = config.pop("inner_optimizer", None)
+    if inner is None:
+        copied = type(optimizer).from_config({**config, **arguments})
+    else:
+        copied = type(optimizer)(optimizer_copy(inner, {}), **{**config, **arguments})
     if not type(optimizer).__module__.startswith("keras."):
         # Configurations of one's own classes may leave out arguments.
         for name, value in plain_attributes(optimizer).items():
@@ -416,6 +412,26 @@ def optimizer_copy(optimizer: Any, arguments: Mapping[str, Any]) -> Any:
     if pattern is not None:
         copied._exclude_from_weight_decay_pattern = re.compile(pattern)
     return copied
+
+
+def _configuration(optimizer: Any) -> dict[str, Any]:
+    """Return the configuration of an optimizer, with the objects that it was given in it.
+
+    Reason: schedules that are not registered, or have no configuration, have no other way into
+    a copy: ``get_config`` writes them out, and ``from_config`` looks their class up (3.15).
+    """
+    stand_in = object.__new__(type(optimizer))
+    vars(stand_in).update(vars(optimizer))
+    objects: dict[str, Any] = {}
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is not None:
+        vars(stand_in)["inner_optimizer"] = None
+        objects["inner_optimizer"] = inner
+    rate = getattr(optimizer, "_learning_rate", None)
+    if callable(rate) and not hasattr(rate, "assign"):
+        vars(stand_in)["_learning_rate"] = 0.5
+        objects["learning_rate"] = copy.deepcopy(rate)
+    return {**stand_in.get_config(), **objects}
 
 
 def learning_rate_or_schedule(optimizer: Any) -> Any:

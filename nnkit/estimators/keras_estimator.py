@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from nnkit.encoding import encode, make_encoder
 from nnkit.estimators.fitting import Fitting
 from nnkit.estimators.parts import Seeds
+from nnkit.estimators.pickling import dumps, loads
 from nnkit.estimators.routing import FIT_ARGUMENTS, PREDICT_ARGUMENTS, routed_to
 from nnkit.estimators.transaction import all_or_nothing
 
@@ -324,10 +325,10 @@ class KerasEstimator(Fitting):
         if "callbacks_" in state:
             state["callbacks_"] = [_without_model(callback) for callback in state["callbacks_"]]
         # cloudpickle takes builders that pickle does not: lambdas, closures, notebook functions.
-        return {"cloudpickled": cloudpickle.dumps(state)}
+        return {"cloudpickled": dumps(state)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(cloudpickle.loads(state["cloudpickled"]))
+        super().__setstate__(loads(state["cloudpickled"]))
 
 
 def _joined(earlier: dict[str, list[float]], now: dict[str, list[float]]) -> dict[str, list[float]]:

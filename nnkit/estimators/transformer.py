@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-import cloudpickle
 import numpy as np
 from scipy import sparse
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -15,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from nnkit.encoding import encode, make_encoder
 from nnkit.estimators.classifier import KerasClassifier
 from nnkit.estimators.parameters import KerasParameters
+from nnkit.estimators.pickling import dumps, loads
 from nnkit.estimators.regressor import KerasRegressor
 from nnkit.estimators.tables import check_table
 from nnkit.estimators.transaction import all_or_nothing
@@ -382,7 +382,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         return tags
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"cloudpickled": cloudpickle.dumps(dict(super().__getstate__()))}
+        return {"cloudpickled": dumps(dict(super().__getstate__()))}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(cloudpickle.loads(state["cloudpickled"]))
+        super().__setstate__(loads(state["cloudpickled"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import types
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from nnkit._compat import compile_arguments
-from nnkit.training.building import Recipe, as_inputs
+from nnkit.training.building import Recipe, as_inputs, parts_inside
 from nnkit.training.compilation import Compiled, compile_model
 from nnkit.training.fingerprint import (
     NoFingerprintError,
@@ -22,7 +22,7 @@ from nnkit.training.fingerprint import (
 )
 from nnkit.training.state import Layout
 
-__all__ = ["Architecture", "parts_inside"]
+__all__ = ["Architecture"]
 
 # Programs of one architecture: batch sizes, weighted or not, training, validation, forward.
 _MAX_PROGRAMS = 16
@@ -264,33 +264,6 @@ def _structure_of(architecture: Architecture) -> Hashable | None:
         return None
     except (NotImplementedError, TypeError, ValueError, AttributeError):
         return None  # what configurations raise of which a part cannot be told
-
-
-def parts_inside(part: Any, kind: type, seen: set[int] | None = None) -> Iterator[Any]:
-    """Yield what a layer is made of and is of a kind, wherever its layers keep it, in order.
-
-    Parameters
-    ----------
-    part : keras.layers.Layer
-        A model, too. It is yielded itself if it is of the kind.
-    kind : type
-        Such as ``keras.layers.Layer`` or ``keras.initializers.Initializer``.
-    seen : set of int or None, default=None
-        Identities of parts that were looked at.
-    """
-    seen = set() if seen is None else seen
-    if id(part) in seen:
-        return
-    seen.add(id(part))
-    if isinstance(part, kind):
-        yield part
-    if isinstance(part, keras.layers.Layer):
-        for name, value in vars(part).items():
-            if name != "_tracker":
-                yield from parts_inside(value, kind, seen)
-    elif isinstance(part, (list, tuple, dict)):
-        for inner in part.values() if isinstance(part, dict) else part:
-            yield from parts_inside(inner, kind, seen)
 
 
 def _variables_of(model: Any) -> list[tuple[Any, ...]]:

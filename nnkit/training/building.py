@@ -19,7 +19,7 @@ from nnkit.training.ownership import (
 )
 from nnkit.training.seeding import seeded_build
 
-__all__ = ["Recipe", "as_inputs"]
+__all__ = ["Recipe", "as_inputs", "parts_inside"]
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,39 @@ class Recipe:
                     "The builder must return a keras.Model. "
                     f"Got {type(model).__name__} instead. Does it end with 'return model'?"
                 )
-            if not model.built:
+            if not all(layer.built for layer in parts_inside(model, keras.layers.Layer)):
+                # A layer inside another, such as an activation, is built on its first rows.
+                _check_input_shapes(model, X_example)
                 first = keras.tree.map_structure(lambda part: part[:1], X_example)
                 model(as_inputs(model, first))
             return owned_model(model, made)
+
+
+def parts_inside(part: Any, kind: type, seen: set[int] | None = None) -> Iterator[Any]:
+    """Yield what a layer is made of and is of a kind, wherever its layers keep it, in order.
+
+    Parameters
+    ----------
+    part : keras.layers.Layer
+        A model, too. It is yielded itself if it is of the kind.
+    kind : type
+        Such as ``keras.layers.Layer`` or ``keras.initializers.Initializer``.
+    seen : set of int or None, default=None
+        Identities of parts that were looked at.
+    """
+    seen = set() if seen is None else seen
+    if id(part) in seen:
+        return
+    seen.add(id(part))
+    if isinstance(part, kind):
+        yield part
+    if isinstance(part, keras.layers.Layer):
+        for name, value in vars(part).items():
+            if name != "_tracker":
+                yield from parts_inside(value, kind, seen)
+    elif isinstance(part, (list, tuple, dict)):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from parts_inside(inner, kind, seen)
 
 
 @contextmanager

@@ -7,11 +7,13 @@ copies made here are made attribute by attribute instead.
 
 from __future__ import annotations
 
+import copy
 import functools
 import sys
 import threading
 import types
 from collections import OrderedDict, defaultdict, deque
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -20,7 +22,7 @@ import tensorflow as tf
 
 from nnkit._compat import state_to_copy, renew_identities
 
-__all__ = ["KERAS_OBJECTS", "LIBRARIES", "Copies", "NotCopyableError", "copy_of"]
+__all__ = ["KERAS_OBJECTS", "LIBRARIES", "Copies", "NotCopyableError", "copy_of", "deep_copy_of"]
 
 KERAS_OBJECTS = (
     keras.Operation,
@@ -73,6 +75,47 @@ def copy_of(value: Any) -> Any:
         If it holds a compiled function, which refers to the variables of the original.
     """
     return Copies().of(value)
+
+
+def deep_copy_of(value: Any) -> Any:
+    """Return a deep copy of any value, with the Keras objects in it copied as by `copy_of`.
+
+    Parameters
+    ----------
+    value : object
+        What ``copy.deepcopy`` takes but for the Keras objects.
+    """
+    copies = Copies()
+    memo: dict[int, Any] = {}
+    try:
+        for part in _keras_objects_in(value, set()):
+            memo[id(part)] = copies.of(part)
+    except NotCopyableError:
+        memo = {}  # then Keras copies them, through their configurations
+    return copy.deepcopy(value, memo)
+
+
+def _keras_objects_in(value: Any, seen: set[int]) -> Iterator[Any]:
+    """Yield the Keras objects that a deep copy of a value meets."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    parts: list[Any] = []
+    if isinstance(value, KERAS_OBJECTS):
+        yield value
+    elif isinstance(value, dict):
+        parts = list(value.values())
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        parts = list(value)
+    elif isinstance(value, functools.partial):
+        parts = [value.func, value.args, value.keywords]
+    elif isinstance(value, types.MethodType):
+        parts = [value.__self__]
+    elif type(value).__module__.partition(".")[0] not in LIBRARIES and not isinstance(value, type):
+        parts = list(getattr(value, "__dict__", {}).values())
+        parts = [] if isinstance(value, types.FunctionType) else parts
+    for part in parts:
+        yield from _keras_objects_in(part, seen)
 
 
 class Copies:

@@ -10,7 +10,8 @@ from typing import Any
 
 import keras
 
-from nnkit._compat import constructor_arguments, copy_of, optimizer_copy
+from nnkit._compat import constructor_arguments, optimizer_copy
+from nnkit.training.copies import KERAS_OBJECTS, NotCopyableError, copy_of
 
 __all__ = [
     "check_arguments",
@@ -84,13 +85,17 @@ def _fresh(instance: Any) -> Any:
     """Return an unused copy of an instance."""
     if inspect.isroutine(instance):
         return instance
-    if isinstance(instance, (keras.losses.Loss, keras.metrics.Metric)):
-        return copy_of(instance)
     if isinstance(instance, keras.optimizers.Optimizer):
         return optimizer_copy(instance, {})
-    if hasattr(instance, "get_config") and hasattr(type(instance), "from_config"):
-        return type(instance).from_config(instance.get_config())
-    return copy.deepcopy(instance)
+    if not isinstance(instance, KERAS_OBJECTS):
+        return copy.deepcopy(instance)
+    try:
+        return copy_of(instance)
+    except NotCopyableError as error:
+        raise ValueError(
+            f"The {type(instance).__name__} cannot be copied, since it holds {error}. Give a class "
+            "instead of the instance, so that every fit makes its own."
+        ) from error
 
 
 def _by_position(routed: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
