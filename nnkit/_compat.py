@@ -38,6 +38,7 @@ __all__ = [
     "stateless_optimizer",
     "thread_settings",
     "traced",
+    "value_scope",
 ]
 
 
@@ -334,15 +335,52 @@ def _stateless_class(cls: Any) -> Any:
         "assign",
         "assign_add",
         "assign_sub",
-        "stateless_apply",
         "_var_key",
         "_apply_weight_decay",
         "_backend_update_step",
     )
     methods = {name: vars(BaseOptimizer)[name] for name in names}
     methods["_backend_apply_gradients"] = _apply_gradients
+    methods["stateless_apply"] = _stateless_apply
     mixin = type("Stateless", (TFOptimizer,), methods)
     return type(f"Stateless{cls.__name__}", (cls, mixin), {})
+
+
+@cache
+def _value_scope() -> Any:
+    import keras
+
+    class ValueScope(keras.StatelessScope):
+        def add_update(self, update: tuple[Any, Any]) -> None:
+            variable, value = update
+            is_variable = isinstance(value, keras.Variable)
+            super().add_update((variable, value.value if is_variable else value))
+
+    return ValueScope
+
+
+def value_scope(state_mapping: list[tuple[Any, Any]], **options: Any) -> Any:
+    """Return a ``keras.StatelessScope`` that keeps the value of what a variable is assigned.
+
+    Reason: a variable that is assigned another one, or itself, as by a constraint that leaves it,
+    is kept as a variable, whose value outside the scope is that of the build (3.15).
+    """
+    return _value_scope()(state_mapping, **options)
+
+
+def _stateless_apply(
+    self: Any, optimizer_variables: list[Any], grads: list[Any], trainable_variables: list[Any]
+) -> tuple[list[Any], list[Any]]:
+    """Return weights and variables of the optimizer after an update."""
+    mapping = [
+        *zip(self._trainable_variables, trainable_variables, strict=True),
+        *zip(self.variables, optimizer_variables, strict=True),
+    ]
+    with value_scope(mapping) as scope:
+        self.apply(grads)
+    after = (self._trainable_variables, self.variables)
+    weights, others = ([scope.get_current_value(v) for v in part] for part in after)
+    return weights, others
 
 
 def _apply_gradients(self: Any, grads: Any, trainable_variables: Any) -> None:

@@ -57,6 +57,7 @@ class Building(KindOfTarget):
                 self._task_choices(),
                 take_on_host(X_encoded, slice(0, 1)),
                 settings.device,
+                draws_afresh=settings.random_state is None,
             )
             for position in range(settings.n_members)
         ]

@@ -48,6 +48,8 @@ class Network:
         Where the model lives.
     keeps_optimizer : bool, default=False
         Whether the state of the optimizer is pickled too, so that training can go on.
+    draws_afresh : bool, default=False
+        Whether layers that are random in a prediction, too, draw other numbers each time.
 
     Attributes
     ----------
@@ -65,11 +67,13 @@ class Network:
         device: str | None,
         *,
         keeps_optimizer: bool = False,
+        draws_afresh: bool = False,
     ) -> None:
         self.recipe = recipe
         self.task_choices = [list(choice) for choice in task_choices]
         self.device = device
         self.keeps_optimizer = keeps_optimizer
+        self.draws_afresh = draws_afresh
         self._lock = threading.RLock()
         self._live: Any = None
         self._spare: Any = None
@@ -226,7 +230,9 @@ class Network:
             forward = architecture.program(
                 "forward", lambda: Forward(architecture, architecture.model, architecture.row)
             )
-            return forward(self.weights(), X_encoded, chunk_rows)
+            return forward(
+                self.weights(), X_encoded, chunk_rows, draws_afresh=self.draws_afresh
+            )
 
     def hybrids(self, background: Any, is_from_row: Any) -> Hybrids:
         """Return hybrids on the device, to be made of any rows: see `HybridForward.prepare`."""
@@ -283,7 +289,7 @@ class Network:
 
         with on_device(self.device):
             forward = architecture.program(("part", begin, end), make)
-            return tuple(forward(self.weights(), X))
+            return tuple(forward(self.weights(), X, draws_afresh=self.draws_afresh))
 
     def weights(self) -> TrainingState:
         """Return the weights as they are now, without the state of the optimizer."""
@@ -316,6 +322,7 @@ class Network:
             "task_choices": self.task_choices,
             "compiled": self.compiled,
             "keeps_optimizer": self.keeps_optimizer,
+            "draws_afresh": self.draws_afresh,
             "_row": self._row,
             "_saved": saved,
         }
