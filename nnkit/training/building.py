@@ -52,6 +52,11 @@ class Recipe:
     dtype_policy: Any = None
     is_rebuildable: bool = True
 
+    @property
+    def _is_given(self) -> bool:
+        """Whether the user gave the model itself."""
+        return isinstance(self.builder, keras.Model)
+
     def build(self, X_example: Any) -> Any:
         """Return a fresh model, built for rows like the example.
 
@@ -79,7 +84,7 @@ class Recipe:
             if "unique" not in str(error):
                 raise
             model = self._build(X_example)
-        _check_input_shapes(model, X_example)
+        _check_input_shapes(model, X_example, is_given=self._is_given)
         return model
 
     def _build(self, X_example: Any) -> Any:
@@ -88,7 +93,7 @@ class Recipe:
             dtype_policy(self.dtype_policy),
             variables_made() as made,
         ):
-            if isinstance(self.builder, keras.Model):
+            if self._is_given:
                 model = owned_copy(self.builder)
             else:
                 builder, arguments = with_copies(self.builder, self.arguments)
@@ -102,7 +107,7 @@ class Recipe:
                 )
             if not all(layer.built for layer in parts_inside(model, keras.layers.Layer)):
                 # A layer inside another, such as an activation, is built on its first rows.
-                _check_input_shapes(model, X_example)
+                _check_input_shapes(model, X_example, is_given=self._is_given)
                 first = keras.tree.map_structure(lambda part: part[:1], X_example)
                 model(as_inputs(model, first))
             return owned_model(model, made)
@@ -188,7 +193,8 @@ def _input_dtypes(model: Any, X: Any) -> Any:
     return str(inputs[0].dtype)
 
 
-def _check_input_shapes(model: Any, X_example: Any) -> None:
+def _check_input_shapes(model: Any, X_example: Any, *, is_given: bool) -> None:
+    """Raise if a model does not take rows like these; ``is_given`` tells that no builder made it."""
     inputs = getattr(model, "inputs", None)
     if not inputs:
         return
@@ -197,7 +203,7 @@ def _check_input_shapes(model: Any, X_example: Any) -> None:
         missing = sorted(set(names) - set(X_example))
         if missing:
             raise ValueError(
-                f"The builder's model has the input {missing[0]!r}, which X does not have. "
+                f"The model has the input {missing[0]!r}, which X does not have. "
                 f"The model takes {names}; X has {list(X_example)}."
             )
         pairs = [(tensor, X_example[tensor.name]) for tensor in inputs]
@@ -205,11 +211,17 @@ def _check_input_shapes(model: Any, X_example: Any) -> None:
         parts = X_example if isinstance(X_example, list) else [X_example]
         if len(inputs) != len(parts):
             raise ValueError(
-                f"The builder's model has {len(inputs)} inputs, but X is "
+                f"The model has {len(inputs)} inputs, but X is "
                 f"{'one table' if len(parts) == 1 else f'{len(parts)} arrays'}. Give a model "
                 f"with {len(parts)} input(s), or X as a dict of arrays by input name."
             )
         pairs = list(zip(inputs, parts, strict=True))
+    advice = "Size the input layer with meta.X_shape_[1:]."
+    if is_given:
+        advice = (
+            "A keras.Model keeps the size of its input layer: give X with its columns, or a "
+            "function that builds a model of the size meta.X_shape_[1:]."
+        )
     for tensor, part in pairs:
         shape, given = tuple(tensor.shape)[1:], part.shape[1:]
         if len(shape) != len(given) or any(
@@ -217,6 +229,6 @@ def _check_input_shapes(model: Any, X_example: Any) -> None:
         ):
             where = f" in the input {tensor.name!r}" if len(pairs) > 1 else ""
             raise ValueError(
-                f"The builder's model takes rows of shape {shape}{where}, but the encoded rows "
-                f"of X have the shape {given}. Size the input layer with meta.X_shape_[1:]."
+                f"The model takes rows of shape {shape}{where}, but the encoded rows of X have "
+                f"the shape {given}. {advice}"
             )
