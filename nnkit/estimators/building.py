@@ -66,15 +66,28 @@ class Building(KindOfTarget):
             if name not in ("feature_names_in_", "n_features_in_"):
                 setattr(self, name, fact)
 
-    def _prolong(self, X_encoded: Any, training: Rows, settings: SimpleNamespace) -> None:
-        """Build networks whose training has no end, with the weights that there are.
+    def _build_again(
+        self, X_encoded: Any, training: Rows, settings: SimpleNamespace, changed: list[str]
+    ) -> None:
+        """Build networks with the weights that there are, whose training has no end.
 
-        Those that were built for a number of steps have a learning rate of 0 behind it.
+        Those that were built for a number of steps have a learning rate of 0 behind it; others
+        are to be compiled with changed parameters.
         """
-        ended = self._members
+        before = self._members
         self._build(X_encoded, training, settings, None)
-        for member, before in zip(self._members, ended, strict=True):
-            member.take_values_of(before)
+        # As in Keras, another optimizer begins without moments.
+        keeps_optimizer = bool(changed) and all(
+            name.startswith(("metrics", "loss", "device")) for name in changed
+        )
+        for member, old in zip(self._members, before, strict=True):
+            unlike = member.take_values_of(old, keeps_optimizer=keeps_optimizer)
+            if changed and unlike:
+                raise ValueError(
+                    f"{changed[0]} was changed, and with it the shape or the name of the weights "
+                    f"{unlike[0]!r}, but a training that goes on keeps its weights. Set it back, "
+                    "or fit anew with warm_start=False."
+                )
 
     def _facts(self, X_encoded: Any, rows: Rows) -> dict[str, Any]:
         shapes: Any

@@ -13,6 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from nnkit.encoding import encode, make_encoder
 from nnkit.estimators.classifier import KerasClassifier
+from nnkit.estimators.continuation import (
+    changed_parameters,
+    check_changes,
+    parameters_of_network,
+)
 from nnkit.estimators.parameters import KerasParameters
 from nnkit.estimators.pickling import dumps, loads
 from nnkit.estimators.regressor import KerasRegressor
@@ -150,6 +155,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
     n_features_in_: int
     encoder_: Any
     estimator_: Any
+    _built_with: dict[str, Any]
 
     def __init__(
         self,
@@ -244,8 +250,11 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
                 self.encoder_.fit(X_checked, y)
         X_encoded = self._encoded(X_checked)
         estimator, target = self._make_estimator(X_encoded, y)
+        own = parameters_of_network({"encoder": self.encoder}, {"task": type(estimator)})
         if goes_on:
+            check_changes(changed_parameters(self._built_with, own))
             estimator = copy.copy(self.estimator_).set_params(**estimator.get_params(deep=False))
+        self._built_with = own
         self.estimator_ = estimator
         self.estimator_.fit(X_encoded, target, sample_weight=sample_weight)
         self.history_ = self.estimator_.history_

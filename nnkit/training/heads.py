@@ -253,7 +253,7 @@ def _check_units(n_units: int, task: Task) -> None:
     if n_units not in allowed:
         raise ValueError(
             f"The model has {n_units} output unit(s), but y has {needed}. Give the last layer "
-            f"{task.n_units_expected}: in a builder, meta.n_output_units_ units."
+            f"{task.n_units_expected} unit(s), in a builder meta.n_output_units_."
         )
 
 

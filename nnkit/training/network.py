@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from nnkit._compat import optimizer_copy
 from nnkit.training.architecture import Architecture
 from nnkit.training.building import Recipe, as_inputs
 from nnkit.training.cache import begin_of
@@ -102,6 +104,17 @@ class Network:
         self._follow_live_model()
         return self._architecture
 
+    def follow_frozen_layers(self) -> None:
+        """Compile a live model anew if layers were frozen, or made trainable, since it was."""
+        architecture = self.architecture
+        with self._lock:
+            live = self._live
+            if live is None or architecture.layout.has_trainable(live):
+                return
+            # Its optimizer has moments for other weights.
+            live.optimizer = optimizer_copy(live.optimizer, {})
+            live.train_function = None
+
     def _follow_live_model(self) -> None:
         """Take a live model as it is, if it was compiled anew: with layers frozen, perhaps."""
         with self._lock:
@@ -188,22 +201,36 @@ class Network:
                 self._values = architecture.layout.values(self._state)
             return self._values
 
-    def take_values_of(self, other: Network) -> None:
-        """Take over the variables of another network that have the same path and shape."""
-        known = {
-            variable.path: value
-            for variable, value in zip(
-                other.architecture.model.variables, other.values, strict=True
-            )
-        }
-        own = zip(self.architecture.model.variables, self.values, strict=True)
-        values = []
-        for variable, value in own:
-            taken = known.get(variable.path, value)
-            values.append(taken if taken.shape == value.shape else value)
+    def take_values_of(self, other: Network, *, keeps_optimizer: bool = False) -> list[str]:
+        """Take over the variables of another network that have the same path and shape.
+
+        Parameters
+        ----------
+        other : Network
+        keeps_optimizer : bool, default=False
+            Whether to take over the state of its optimizer, too, if that has the same shapes.
+
+        Returns
+        -------
+        unlike : list of str
+            The paths of variables that have no counterpart in the other network.
+        """
+        theirs, ours = other.architecture.model.variables, self.architecture.model.variables
+        known = dict(zip(_names_of(theirs), other.values, strict=True))
+        values, unlike = [], []
+        for name, own in zip(_names_of(ours), self.values, strict=True):
+            taken = known.pop(name, None)
+            if taken is None or taken.shape != own.shape:
+                unlike.append(name[0])
+                taken = own
+            values.append(taken)
         with on_device(self.device):
             state = self.architecture.layout.state_of_values(values)
-            self.state = state._replace(optimizer=self.state.optimizer)
+            optimizer, before = self.state.optimizer, other.state.optimizer
+            if keeps_optimizer and [p.shape for p in optimizer] == [p.shape for p in before]:
+                optimizer = before
+            self.state = state._replace(optimizer=optimizer)
+        return unlike + [name[0] for name in known]
 
     def inputs(self, X_encoded: Any) -> Any:
         """Return encoded rows in the dtypes of the model's inputs."""
@@ -336,6 +363,16 @@ class Network:
         self._live_optimizer = None
         self._is_recompiled = False
         self._values = None
+
+
+def _names_of(variables: Sequence[Any]) -> list[tuple[str, int]]:
+    """Return the path of each variable, with a count where several have the same one."""
+    seen: Counter[str] = Counter()
+    names = []
+    for variable in variables:
+        names.append((variable.path, seen[variable.path]))
+        seen[variable.path] += 1
+    return names
 
 
 def _dense_stack(architecture: Architecture) -> DenseStack | None:
