@@ -132,7 +132,7 @@ def state_to_copy(instance: Any) -> dict[str, Any]:
     Reason: the functions that a model has compiled for itself refer to its variables, and the
     later calls that the output of a layer went to lead into other models (3.15).
     """
-    without = {
+    without: dict[str, Any] = {
         "train_function": None,
         "test_function": None,
         "predict_function": None,

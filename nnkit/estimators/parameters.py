@@ -205,4 +205,3 @@ def _copied_deeply(value: Any) -> Any:
         return {name: _copied_deeply(part) for name, part in value.items()}
     is_plain = value is None or isinstance(value, (bool, int, float, str, type))
     return value if is_plain or hasattr(value, "get_params") else _Copied(value)
-

@@ -77,7 +77,7 @@ class FrozenLayersGuard(keras.callbacks.Callback):
         self._live = live
         self._layout = layout
 
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Compare what is trainable with what is trained."""
         if not self._layout.has_trainable(self._live):
             raise ValueError(

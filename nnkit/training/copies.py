@@ -20,7 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nnkit._compat import state_to_copy, renew_identities
+from nnkit._compat import renew_identities, state_to_copy
 
 __all__ = ["KERAS_OBJECTS", "LIBRARIES", "Copies", "NotCopyableError", "copy_of", "deep_copy_of"]
 
@@ -162,24 +162,20 @@ class Copies:
         if id(value) in self._known:
             return self._known[id(value)][1]
         if isinstance(value, (list, dict, set, deque)):
-            cls = type(value)
-            if cls.__module__.startswith("tensorflow."):  # a wrapper around a plain one
-                cls = dict if isinstance(value, dict) else list
-            blank = cls.__new__(cls)
-            if isinstance(value, defaultdict):
-                blank.default_factory = value.default_factory
-            return self._blank(value, blank)
+            return self._blank(value, _empty(value))
         if isinstance(value, (tuple, frozenset)):
+            cls: Any = type(value)
             parts = [self._copied(part) for part in value]
-            return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+            return cls(*parts) if hasattr(value, "_fields") else cls(parts)
         if isinstance(value, types.FunctionType):
             return self._function(value)
         if isinstance(value, types.MethodType):
             return types.MethodType(self._copied(value.__func__), self._copied(value.__self__))
         if isinstance(value, functools.partial):
-            arguments = [self._copied(part) for part in (value.func, *value.args)]
+            function: Any = self._copied(value.func)
+            arguments = [self._copied(part) for part in value.args]
             keywords = {name: self._copied(part) for name, part in value.keywords.items()}
-            return self.remember(value, functools.partial(*arguments, **keywords))
+            return self.remember(value, functools.partial(function, *arguments, **keywords))
         return self.remember(value, self._instance(value))
 
     def _instance(self, value: Any) -> Any:
@@ -256,6 +252,17 @@ class Copies:
         except ValueError:  # a name that has no value yet
             return
         copied.cell_contents = self._copied(content)
+
+
+def _empty(collection: Any) -> Any:
+    """Return an empty collection of the same class."""
+    cls: Any = type(collection)
+    if cls.__module__.startswith("tensorflow."):  # a wrapper around a plain one
+        cls = dict if isinstance(collection, dict) else list
+    empty = cls.__new__(cls)
+    if isinstance(collection, defaultdict):
+        empty.default_factory = collection.default_factory
+    return empty
 
 
 def _holds_the_same(function: types.FunctionType, made: types.FunctionType) -> bool:

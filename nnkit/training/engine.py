@@ -16,7 +16,6 @@ from nnkit.exceptions import NonFiniteLossError
 from nnkit.training.callbacks import (
     LIKELY_CAUSES,
     FrozenLayersGuard,
-    FrozenLayersGuard,
     LossGuard,
     Progress,
     TimeLimit,

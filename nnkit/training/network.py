@@ -257,9 +257,7 @@ class Network:
             forward = architecture.program(
                 "forward", lambda: Forward(architecture, architecture.model, architecture.row)
             )
-            return forward(
-                self.weights(), X_encoded, chunk_rows, draws_afresh=self.draws_afresh
-            )
+            return forward(self.weights(), X_encoded, chunk_rows, draws_afresh=self.draws_afresh)
 
     def hybrids(self, background: Any, is_from_row: Any) -> Hybrids:
         """Return hybrids on the device, to be made of any rows: see `HybridForward.prepare`."""

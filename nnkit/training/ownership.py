@@ -200,8 +200,8 @@ class _Reach:
         if len(value) > _MAX_PARTS:
             return value
         if isinstance(value, dict):
-            parts = self._changed(value)
-            return {**value, **parts} if parts else value
+            changed = self._changed(value)
+            return {**value, **changed} if changed else value
         parts = [self.of(part) for part in value]
         is_same = all(new is old for new, old in zip(parts, value, strict=True))
         return value if is_same else type(value)(parts)
@@ -245,7 +245,7 @@ class _Reach:
         found = function.__globals__
         names = _names_read(function.__code__)
         values = {name: found[name] for name in names if name in found}
-        for name, value in values.items():
+        for value in values.values():
             if isinstance(value, types.ModuleType):
                 self._module(value, names)
         return values

@@ -1,8 +1,9 @@
-"""Pickles of Keras objects whose classes Keras cannot look up by name.
+"""Pickles of Keras objects, whatever their classes.
 
-Keras pickles a model, loss, metric or optimizer through its configuration, and reads it back by
-the names of registered classes. A class of the user's own is registered as a rule nowhere: such an
-object is pickled attribute by attribute here, with its class as cloudpickle takes it.
+Keras pickles a model, loss, metric or optimizer through its configuration, which leaves out some
+arguments, and reads it back by the names of registered classes. A class of the user's own is
+registered nowhere as a rule. So objects are pickled attribute by attribute here, with their classes
+as cloudpickle takes them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import keras
 import tensorflow as tf
 
 from nnkit._compat import renew_identities, state_to_copy
+from nnkit.training.building import parts_inside
 from nnkit.training.fingerprint import has_own_code
 
 __all__ = ["KerasPickler", "renewed"]
@@ -28,6 +30,7 @@ _SAVEABLE = (
     keras.metrics.Metric,
     keras.optimizers.Optimizer,
 )
+_WITH_TABLES = ("keras.src.layers.preprocessing", "tfsm_layer")
 _RLOCK = type(threading.RLock())
 
 
@@ -47,11 +50,13 @@ class KerasPickler(cloudpickle.Pickler):
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file)
         self.renewed: list[Any] = []
+        self._inside: set[int] = set()
 
     def reducer_override(self, obj: Any) -> Any:
         """Return how an object is pickled."""
-        if isinstance(obj, _SAVEABLE) and (self.renewed or _is_own(obj)):
+        if isinstance(obj, _SAVEABLE) and (id(obj) in self._inside or _is_held_whole(obj)):
             self.renewed.append(obj)
+            self._inside.update(id(part) for part in parts_inside(obj, keras.Operation))
             return _blank, (type(obj),), state_to_copy(obj), None, None, _fill
         if isinstance(obj, (list, dict, set)) and type(obj).__module__.startswith("keras."):
             plain: Any = next(cls for cls in (dict, list, set) if isinstance(obj, cls))
@@ -95,9 +100,15 @@ def _fill(instance: Any, state: dict[str, Any]) -> None:
     vars(instance).update(state)
 
 
-def _is_own(instance: Any) -> bool:
-    """Return whether Keras cannot make an object again from its configuration alone."""
-    if isinstance(instance, (keras.losses.Loss, keras.metrics.Metric)):
+def _is_held_whole(instance: Any) -> bool:
+    """Return whether an object is pickled attribute by attribute.
+
+    Layers that look values up hold tables of TensorFlow, which only Keras' way writes down.
+    """
+    if not isinstance(instance, keras.layers.Layer):
+        return True
+    layers = parts_inside(instance, keras.layers.Layer)
+    if not any(part in type(layer).__module__ for layer in layers for part in _WITH_TABLES):
         return True
     try:
         config = keras.saving.serialize_keras_object(instance)

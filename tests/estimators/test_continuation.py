@@ -159,13 +159,17 @@ def test_changed_activation_keeps_the_weights():
     np.testing.assert_allclose(kernel_of_base(classifier), before, atol=1e-5)
 
 
-@pytest.mark.parametrize("changes", [{"model__units": 7}, {"model": lambda meta: based(meta, units=3)}])
+@pytest.mark.parametrize(
+    "changes", [{"model__units": 7}, {"model": lambda meta: based(meta, units=3)}]
+)
 def test_change_of_the_weights_shapes_is_refused(changes):
     classifier = fitted()
     before = classifier.predict_proba(X)
     classifier.set_params(**changes)
 
-    with pytest.raises(ValueError, match=r"was changed, and with it the shape or the name of the w"):
+    with pytest.raises(
+        ValueError, match=r"was changed, and with it the shape or the name of the w"
+    ):
         classifier.fit(X, Y)
 
     np.testing.assert_array_equal(classifier.predict_proba(X), before)
