@@ -49,6 +49,11 @@ def instantiate(
     ValueError
         If a name or an argument is unknown; the message names the nearest right one.
     """
+    # A schedule, for example, that one estimator hands to many fits.
+    routed = {
+        name: _fresh(value) if isinstance(value, KERAS_OBJECTS) else value
+        for name, value in routed.items()
+    }
     if isinstance(specification, str):
         try:
             specification = find(specification)

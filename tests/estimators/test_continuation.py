@@ -54,6 +54,66 @@ def test_every_parameter_of_the_signature_is_in_the_table():
 
 
 @pytest.mark.parametrize(
+    ("parameters", "observed"),
+    [
+        ({"epochs": 3}, lambda c: c.n_iter_),
+        ({"batch_size": 48}, lambda c: c.history_["loss"]),
+        ({"shuffle": False}, lambda c: c.history_["loss"]),
+        ({"class_weight": {0: 5.0}}, lambda c: c.history_["loss"]),
+        ({"callbacks": keras.callbacks.CSVLogger("/dev/null")}, lambda c: len(c.callbacks_)),
+        ({"engine": "keras"}, lambda c: c.engine_),
+        ({"time_limit": 1e-9}, lambda c: c.n_iter_),
+        ({"validation_split": 0.5}, lambda c: sorted(c.history_)),
+        ({"early_stopping": True, "scoring": "accuracy"}, lambda c: sorted(c.history_)),
+        (
+            {"early_stopping": True, "epochs": 9, "n_iter_no_change": 3, "tol": 9.0},
+            lambda c: c.n_iter_,
+        ),
+        ({"calibration": "temperature", "validation_split": 0.5}, lambda c: c.temperature_),
+        ({"warm_start": False}, lambda c: c.history_["loss"]),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_parameter_of_the_training_has_its_effect_on_the_next_fit(parameters, observed):
+    unchanged, changed = fitted(batch_size=8), fitted(batch_size=8)
+    changed.set_params(**parameters)
+
+    unchanged.fit(X, Y)
+    changed.fit(X, Y)
+
+    assert observed(changed) != observed(unchanged)
+
+
+def test_verbose_has_its_effect_on_the_next_fit(capsys):
+    classifier = fitted()
+    classifier.set_params(verbose=2)
+
+    classifier.fit(X, Y)
+
+    assert "epoch" in capsys.readouterr().out
+
+
+def test_changed_number_of_members_is_refused():
+    classifier = fitted()
+    classifier.set_params(n_members=2)
+
+    with pytest.raises(ValueError, match="n_members=2, but 1 network"):
+        classifier.fit(X, Y)
+
+
+def test_changed_device_is_where_the_network_goes_on():
+    classifier = fitted(batch_size=48)
+    once = fitted(batch_size=48)
+    classifier.set_params(device="CPU:0")
+
+    classifier.fit(X, Y)
+    once.fit(X, Y)
+
+    assert classifier._network.device == "CPU:0"
+    np.testing.assert_allclose(classifier.predict_proba(X), once.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("dtype_policy", "float64"),
