@@ -74,14 +74,16 @@ class Building(KindOfTarget):
         Those that were built for a number of steps have a learning rate of 0 behind it; others
         are to be compiled with changed parameters.
         """
-        before = self._members
+        before, was_timed = self._members, self._ends_by == "builder"
         self._build(X_encoded, training, settings, None)
         # As in Keras, another optimizer begins without moments.
         keeps_optimizer = bool(changed) and all(
             name.startswith(("metrics", "loss", "device")) for name in changed
         )
         for member, old in zip(self._members, before, strict=True):
-            unlike = member.take_values_of(old, keeps_optimizer=keeps_optimizer)
+            unlike, left = member.take_values_of(old, keeps_optimizer=keeps_optimizer)
+            if not was_timed:  # by counters of steps that a training without an end does not have
+                unlike += left
             if changed and unlike:
                 raise ValueError(
                     f"{changed[0]} was changed, and with it the shape or the name of the weights "

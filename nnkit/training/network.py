@@ -201,7 +201,9 @@ class Network:
                 self._values = architecture.layout.values(self._state)
             return self._values
 
-    def take_values_of(self, other: Network, *, keeps_optimizer: bool = False) -> list[str]:
+    def take_values_of(
+        self, other: Network, *, keeps_optimizer: bool = False
+    ) -> tuple[list[str], list[str]]:
         """Take over the variables of another network that have the same path and shape.
 
         Parameters
@@ -214,6 +216,8 @@ class Network:
         -------
         unlike : list of str
             The paths of variables that have no counterpart in the other network.
+        left : list of str
+            The paths of variables of the other network that have no counterpart in this one.
         """
         theirs, ours = other.architecture.model.variables, self.architecture.model.variables
         known = dict(zip(_names_of(theirs), other.values, strict=True))
@@ -230,7 +234,7 @@ class Network:
             if keeps_optimizer and [p.shape for p in optimizer] == [p.shape for p in before]:
                 optimizer = before
             self.state = state._replace(optimizer=optimizer)
-        return unlike + [name[0] for name in known]
+        return unlike, [name[0] for name in known]
 
     def inputs(self, X_encoded: Any) -> Any:
         """Return encoded rows in the dtypes of the model's inputs."""

@@ -243,11 +243,11 @@ class _Reach:
     def _globals(self, function: types.FunctionType) -> dict[str, Any]:
         """Return the globals that a function reads; none for one that sets globals."""
         found = function.__globals__
-        names = _names_read(function.__code__)
-        values = {name: found[name] for name in names if name in found}
+        globals_, attributes = _names_read(function.__code__)
+        values = {name: found[name] for name in globals_ if name in found}
         for value in values.values():
             if isinstance(value, types.ModuleType):
-                self._module(value, names)
+                self._module(value, attributes)
         return values
 
     def _module(self, module: types.ModuleType, names: frozenset[str]) -> None:
@@ -273,7 +273,10 @@ class _Reach:
         if not changed:
             return cls
         changed |= {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
-        made = types.new_class(cls.__name__, (cls,), {}, lambda body: body.update(changed))
+        try:
+            made = types.new_class(cls.__name__, (cls,), {}, lambda body: body.update(changed))
+        except TypeError:  # a class that takes no subclass, or not like this
+            return cls
         return self._copies.remember(cls, made)
 
     def _instance(self, value: Any) -> Any:
@@ -289,22 +292,27 @@ class _Reach:
 
 
 @functools.lru_cache(maxsize=1024)
-def _names_read(code: types.CodeType) -> frozenset[str]:
-    """Return the names of globals and attributes in code; none if it sets globals.
+def _names_read(code: types.CodeType) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the globals that code reads, and all its names; no globals if it sets any.
 
     A copied function has a namespace of its own: what it set there would be lost.
     """
     codes = [code]
+    globals_: set[str] = set()
     names: set[str] = set()
+    sets_globals = False
     while codes:
         part = codes.pop()
         names.update(part.co_names)
         codes += [constant for constant in part.co_consts if isinstance(constant, types.CodeType)]
-        if any(step.opname in _SETS_GLOBALS for step in dis.get_instructions(part)):
-            return frozenset()
-    return frozenset(names)
+        for step in dis.get_instructions(part):
+            sets_globals |= step.opname in _SETS_GLOBALS
+            if step.opname in _READS_GLOBALS:
+                globals_.add(str(step.argval))
+    return frozenset(() if sets_globals else globals_), frozenset(names)
 
 
+_READS_GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME")
 _SETS_GLOBALS = ("STORE_GLOBAL", "DELETE_GLOBAL")
 
 
