@@ -11,7 +11,8 @@ from typing import Any
 import keras
 
 from nnkit._compat import constructor_arguments, optimizer_copy
-from nnkit.training.copies import KERAS_OBJECTS, NotCopyableError, copy_of
+from nnkit.training.copies import KERAS_OBJECTS, NotCopyableError, copy_of, deep_copy_of
+from nnkit.training.ownership import with_copies
 
 __all__ = [
     "check_arguments",
@@ -87,13 +88,13 @@ def instantiate(
 
 
 def _fresh(instance: Any) -> Any:
-    """Return an unused copy of an instance."""
+    """Return an unused copy of an instance, or a function with copies of what it closes over."""
     if inspect.isroutine(instance):
-        return instance
+        return with_copies(instance, {})[0]
     if isinstance(instance, keras.optimizers.Optimizer):
         return optimizer_copy(instance, {})
     if not isinstance(instance, KERAS_OBJECTS):
-        return copy.deepcopy(instance)
+        return deep_copy_of(instance)
     try:
         return copy_of(instance)
     except NotCopyableError as error:

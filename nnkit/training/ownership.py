@@ -60,8 +60,9 @@ def with_copies(builder: Any, arguments: Mapping[str, Any]) -> tuple[Any, dict[s
         return reach.of(builder), {name: reach.of(value) for name, value in arguments.items()}
     except NotCopyableError as error:
         raise ValueError(
-            f"The builder uses a Keras object from outside, which cannot be copied: it holds "
-            f"{error}. Every fit needs one of its own. Make it, or load it, inside the builder."
+            f"{getattr(builder, '__name__', builder)} uses a Keras object from outside, which "
+            f"cannot be copied: it holds {error}. Every fit needs one of its own. Make it, or "
+            "load it, inside the function."
         ) from error
 
 

@@ -331,6 +331,23 @@ def test_optimizer_loss_metric_and_scaler_of_the_builder_are_as_before():
     assert not hasattr(scaler, "scale_")
 
 
+@pytest.mark.parametrize("engine", ["auto", "keras"])
+def test_network_that_a_loss_function_uses_is_untouched(engine):
+    part = pretrained()
+    before = values_of(part)
+
+    def perceptual(y_true, y_pred):
+        rows = keras.ops.tile(y_true - y_pred, (1, 4))
+        return keras.ops.mean(part(rows, training=True) ** 2, axis=-1)
+
+    def build():
+        return keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+
+    KerasRegressor(build, loss=perceptual, epochs=2, engine=engine).fit(X, Y)
+
+    assert_same(values_of(part), before)
+
+
 def test_two_names_of_one_object_are_two_names_of_one_copy():
     layer = keras.layers.Dense(4)
     pair = [layer, layer]
@@ -378,5 +395,5 @@ def test_object_that_cannot_be_copied_is_refused_in_a_sentence():
     layer.build((None, 4))
     layer.step = tf.function(layer.call)
 
-    with pytest.raises(ValueError, match="Make it, or load it, inside the builder"):
+    with pytest.raises(ValueError, match="Make it, or load it, inside the function"):
         KerasRegressor(lambda: keras.Sequential([layer, keras.layers.Dense(1)])).fit(X, Y)
