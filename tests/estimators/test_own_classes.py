@@ -247,7 +247,7 @@ def test_layer_that_is_random_in_predictions_draws_afresh_without_a_random_state
     assert np.allclose(estimator.predict(X), estimator.predict(X)) == is_repeated
 
 
-def test_keras_model_of_another_width_is_not_told_about_builders_layers():
+def test_fit_raises_on_keras_model_of_another_width():
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
 
     with pytest.raises(
@@ -258,7 +258,7 @@ def test_keras_model_of_another_width_is_not_told_about_builders_layers():
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba"])
-def test_pretrained_model_that_is_not_fitted_is_told_of_initialize(method):
+def test_predict_of_unfitted_keras_model_raises_and_names_initialize(method):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, "sigmoid")])
 
     with pytest.raises(NotFittedError, match=r"call 'initialize\(X, y\)'"):
