@@ -435,12 +435,12 @@ def optimizer_copy(optimizer: Any, arguments: Mapping[str, Any]) -> Any:
 
     Reason: as for `decay_exclusions`.
     """
-    config = _configuration(optimizer)
+    config = {**_configuration(optimizer), **arguments}
     inner = config.pop("inner_optimizer", None)
     if inner is None:
-        copied = type(optimizer).from_config({**config, **arguments})
+        copied = type(optimizer).from_config(config)
     else:
-        copied = type(optimizer)(optimizer_copy(inner, {}), **{**config, **arguments})
+        copied = type(optimizer)(optimizer_copy(inner, {}), **config)
     if not type(optimizer).__module__.startswith("keras."):
         # Configurations of one's own classes may leave out arguments.
         for name, value in plain_attributes(optimizer).items():
