@@ -20,7 +20,6 @@ __all__ = [
     "compiled",
     "compute_loss_in",
     "constructor_arguments",
-    "copy_of",
     "decay_exclusions",
     "fresh_names",
     "gradient_rules",
@@ -33,12 +32,15 @@ __all__ = [
     "plain_attributes",
     "registered_objects",
     "release_kernels",
+    "renew_identities",
     "replaceable_gradient_rules",
     "rows_of",
     "settings_of_thread",
+    "state_to_copy",
     "stateless_optimizer",
     "thread_settings",
     "traced",
+    "value_scope",
 ]
 
 
@@ -116,21 +118,52 @@ def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]
     return graph
 
 
-def copy_of(instance: Any) -> Any:
-    """Return a copy of a loss or metric with all that it holds.
+def renew_identities(instance: Any) -> None:
+    """Let a copied layer, model, metric or optimizer know the parts of the copy as its own.
 
-    Reason: Keras copies and pickles them through ``get_config``, which leaves out arguments
-    such as the delta of Huber and the axis of SparseCategoricalCrossentropy (3.15).
+    Reason: they know their variables and nodes by identities, which are those of the original
+    (3.15).
     """
-    copied = object.__new__(type(instance))
-    vars(copied).update(copy.deepcopy(vars(instance)))
-    return copied
+    from keras.src.ops.function import make_node_key
+
+    tracker = getattr(instance, "_tracker", None)
+    if tracker is not None:
+        tracker.stored_ids = {
+            name: {id(part) for part in store} for name, (_, store) in tracker.config.items()
+        }
+    if hasattr(instance, "_trainable_variables_indices"):
+        instance._trainable_variables_indices = {
+            instance._var_key(variable): position
+            for position, variable in enumerate(instance._trainable_variables)
+        }
+    if hasattr(instance, "_nodes_by_depth"):
+        instance._nodes = {
+            make_node_key(node.operation, node.operation._inbound_nodes.index(node))
+            for nodes in instance._nodes_by_depth.values()
+            for node in nodes
+        }
+
+
+def state_to_copy(instance: Any) -> dict[str, Any]:
+    """Return the attributes of a Keras object, but for those that a copy begins without.
+
+    Reason: the functions that a model has compiled for itself refer to its variables, and the
+    later calls that the output of a layer went to lead into other models (3.15).
+    """
+    without: dict[str, Any] = {
+        "train_function": None,
+        "test_function": None,
+        "predict_function": None,
+        "_outbound_nodes": [],
+    }
+    return {name: without.get(name, value) for name, value in vars(instance).items()}
 
 
 def constructor_arguments(instance: Any) -> dict[str, Any]:
     """Return the arguments that a Keras object was made with, as far as it keeps them.
 
-    Reason: as for `copy_of`; a loss around a function keeps the rest in ``_fn_kwargs``.
+    Reason: ``get_config`` leaves out some, such as the delta of Huber and the axis of
+    SparseCategoricalCrossentropy; a loss around a function keeps them in ``_fn_kwargs`` (3.15).
     """
     names = inspect.signature(type(instance)).parameters
     kept = {**vars(instance), **vars(instance).get("_fn_kwargs", {})}
@@ -333,15 +366,52 @@ def _stateless_class(cls: Any) -> Any:
         "assign",
         "assign_add",
         "assign_sub",
-        "stateless_apply",
         "_var_key",
         "_apply_weight_decay",
         "_backend_update_step",
     )
     methods = {name: vars(BaseOptimizer)[name] for name in names}
     methods["_backend_apply_gradients"] = _apply_gradients
+    methods["stateless_apply"] = _stateless_apply
     mixin = type("Stateless", (TFOptimizer,), methods)
     return type(f"Stateless{cls.__name__}", (cls, mixin), {})
+
+
+@cache
+def _value_scope() -> Any:
+    import keras
+
+    class ValueScope(keras.StatelessScope):
+        def add_update(self, update: tuple[Any, Any]) -> None:
+            variable, value = update
+            is_variable = isinstance(value, keras.Variable)
+            super().add_update((variable, value.value if is_variable else value))
+
+    return ValueScope
+
+
+def value_scope(state_mapping: list[tuple[Any, Any]], **options: Any) -> Any:
+    """Return a ``keras.StatelessScope`` that keeps the value of what a variable is assigned.
+
+    Reason: a variable that is assigned another one, or itself, as by a constraint that leaves it,
+    is kept as a variable, whose value outside the scope is that of the build (3.15).
+    """
+    return _value_scope()(state_mapping, **options)
+
+
+def _stateless_apply(
+    self: Any, optimizer_variables: list[Any], grads: list[Any], trainable_variables: list[Any]
+) -> tuple[list[Any], list[Any]]:
+    """Return weights and variables of the optimizer after an update."""
+    mapping = [
+        *zip(self._trainable_variables, trainable_variables, strict=True),
+        *zip(self.variables, optimizer_variables, strict=True),
+    ]
+    with value_scope(mapping) as scope:
+        self.apply(grads)
+    after = (self._trainable_variables, self.variables)
+    weights, others = ([scope.get_current_value(v) for v in part] for part in after)
+    return weights, others
 
 
 def _apply_gradients(self: Any, grads: Any, trainable_variables: Any) -> None:
@@ -396,7 +466,12 @@ def optimizer_copy(optimizer: Any, arguments: Mapping[str, Any]) -> Any:
 
     Reason: as for `decay_exclusions`.
     """
-    copied = type(optimizer).from_config({**optimizer.get_config(), **arguments})
+    config = {**_configuration(optimizer), **arguments}
+    inner = config.pop("inner_optimizer", None)
+    if inner is None:
+        copied = type(optimizer).from_config(config)
+    else:
+        copied = type(optimizer)(optimizer_copy(inner, {}), **config)
     if not type(optimizer).__module__.startswith("keras."):
         # Configurations of one's own classes may leave out arguments.
         for name, value in plain_attributes(optimizer).items():
@@ -406,6 +481,26 @@ def optimizer_copy(optimizer: Any, arguments: Mapping[str, Any]) -> Any:
     if pattern is not None:
         copied._exclude_from_weight_decay_pattern = re.compile(pattern)
     return copied
+
+
+def _configuration(optimizer: Any) -> dict[str, Any]:
+    """Return the configuration of an optimizer, with the objects that it was given in it.
+
+    Reason: schedules that are not registered, or have no configuration, have no other way into
+    a copy: ``get_config`` writes them out, and ``from_config`` looks their class up (3.15).
+    """
+    stand_in = object.__new__(type(optimizer))
+    vars(stand_in).update(vars(optimizer))
+    objects: dict[str, Any] = {}
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is not None:
+        vars(stand_in)["inner_optimizer"] = None
+        objects["inner_optimizer"] = inner
+    rate = getattr(optimizer, "_learning_rate", None)
+    if callable(rate) and not hasattr(rate, "assign"):
+        vars(stand_in)["_learning_rate"] = 0.5
+        objects["learning_rate"] = copy.deepcopy(rate)
+    return {**stand_in.get_config(), **objects}
 
 
 def learning_rate_or_schedule(optimizer: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
@@ -61,6 +60,7 @@ class Building(KindOfTarget):
                 self._task_choices(),
                 take_on_host(X_encoded, slice(0, 1)),
                 settings.device,
+                draws_afresh=settings.random_state is None,
             )
 
         self._network = member(0)
@@ -72,15 +72,30 @@ class Building(KindOfTarget):
             if name not in ("feature_names_in_", "n_features_in_"):
                 setattr(self, name, fact)
 
-    def _prolong(self, X_encoded: Any, training: Rows, settings: SimpleNamespace) -> None:
-        """Build networks whose training has no end, with the weights that there are.
+    def _build_again(
+        self, X_encoded: Any, training: Rows, settings: SimpleNamespace, changed: list[str]
+    ) -> None:
+        """Build networks with the weights that there are, whose training has no end.
 
-        Those that were built for a number of steps have a learning rate of 0 behind it.
+        Those that were built for a number of steps have a learning rate of 0 behind it; others
+        are to be compiled with changed parameters.
         """
-        ended = self._members
+        before, was_timed = self._members, self._ends_by == "builder"
         self._build(X_encoded, training, settings, None)
-        for member, before in zip(self._members, ended, strict=True):
-            member.take_values_of(before)
+        # As in Keras, another optimizer begins without moments.
+        keeps_optimizer = bool(changed) and all(
+            name.startswith(("metrics", "loss", "device")) for name in changed
+        )
+        for member, old in zip(self._members, before, strict=True):
+            unlike, left = member.take_values_of(old, keeps_optimizer=keeps_optimizer)
+            if not was_timed:  # by counters of steps that a training without an end does not have
+                unlike += left
+            if changed and unlike:
+                raise ValueError(
+                    f"{changed[0]} was changed, and with it the shape or the name of the weights "
+                    f"{unlike[0]!r}, but a training that goes on keeps its weights. Set it back, "
+                    "or fit anew with warm_start=False."
+                )
 
     def _facts(self, X_encoded: Any, rows: Rows) -> dict[str, Any]:
         shapes: Any
@@ -177,12 +192,14 @@ def _copy_of(model: Any) -> keras.Model:
     """Return a copy of its own, which goes into pickles: the user may train theirs further."""
     import keras
 
+    from nnkit.training.ownership import owned_copy
+
     if not isinstance(model, keras.Model):
         raise ValueError(
             "model must be a function that returns a keras.Model, a keras.Model, or the "
             f"name of a ready-made builder. Got {model!r} instead."
         )
-    return copy.deepcopy(model)
+    return owned_copy(model)
 
 
 def _is_scheduled(optimizer: Any, routed: Mapping[str, Any]) -> bool:

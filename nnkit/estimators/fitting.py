@@ -37,6 +37,11 @@ from nnkit.estimators.checks import (
     checked_groups,
     checked_weights,
 )
+from nnkit.estimators.continuation import (
+    changed_parameters,
+    check_changes,
+    parameters_of_network,
+)
 from nnkit.estimators.convergence import FitOutcome, warning_of_fit
 from nnkit.estimators.defaults import resolve
 from nnkit.estimators.parts import Part, Rows, Share, parts_of
@@ -62,6 +67,8 @@ _SCIKERAS_HOOKS = {
 class Fitting(CallbackSupportMixin, Building):
     """Base of the estimators that takes rows through a fit."""
 
+    _built_with: dict[str, Any]
+    _changed: list[str]
     _n_epochs_trained: int
     _takes_raw: bool
     history_: dict[str, list[float]]
@@ -90,6 +97,7 @@ class Fitting(CallbackSupportMixin, Building):
         if rows.sample_weight is not None:
             n_samples = int(np.sum(rows.sample_weight > 0))
         table = TableFacts(n_samples, self.n_features_in_, is_classifier(self))
+        self._changed = changed_parameters(self._built_with, self._of_network()) if goes_on else []
         if goes_on:
             self._check_goes_on(settings)
         resolved = resolve(settings, table, builder_hyperparameters(self._routed()))
@@ -106,12 +114,17 @@ class Fitting(CallbackSupportMixin, Building):
                 f"n_members={settings.n_members}, but {len(self._members)} network(s) are to be "
                 "trained further. Set n_members back, or fit anew with warm_start=False."
             )
-        if self._ends_by == "optimizer":
+        check_changes(self._changed)
+        has_other_optimizer = any(name.startswith("optimizer") for name in self._changed)
+        if self._ends_by == "optimizer" and not has_other_optimizer:
             raise ValueError(
                 "The training cannot go on: its learning rate followed a schedule, which has come "
                 "to its end. Train by partial_fit from the beginning, or with warm_start=True "
                 "already in the first fit; or give an optimizer without a schedule."
             )
+
+    def _of_network(self) -> dict[str, Any]:
+        return parameters_of_network(self.get_params(deep=False), self._routed())
 
     def _check_announced(self, classes: Any) -> None:
         """Raise if other classes are announced than in the first call."""
@@ -197,14 +210,15 @@ class Fitting(CallbackSupportMixin, Building):
         rows, shared, held_out, parts = self._divided(rows, settings, validation)
         if goes_on:
             X_encoded = encode(self.encoder_, shared.X)
-            if self._ends_by == "builder":
-                self._prolong(X_encoded, shared, settings)
+            if self._ends_by is not None or self._changed:
+                self._build_again(X_encoded, shared, settings, self._changed)
         else:
             self._learn_units(shared, settings)
             self.encoder_ = self._new_encoder(shared.X)
             X_encoded = encode_first(self.encoder_, shared.X, shared.y)
             n_steps = self._n_steps(settings, parts, n_epochs, len(shared.y))
             self._build(X_encoded, shared, settings, n_steps)
+        self._built_with = self._of_network()
         self._check_calibration(settings, has_held_out=held_out is not None or len(parts) > 1)
         for member in self._members:
             member.keeps_optimizer |= keeps_optimizer

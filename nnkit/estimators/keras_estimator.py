@@ -16,6 +16,7 @@ from nnkit.encoding import encode, make_encoder
 from nnkit.estimators.checks import check_predict_arguments
 from nnkit.estimators.fitting import Fitting
 from nnkit.estimators.parts import Seeds
+from nnkit.estimators.pickling import dumps, loads
 from nnkit.estimators.routing import FIT_ARGUMENTS, PREDICT_ARGUMENTS, routed_to
 from nnkit.estimators.transaction import all_or_nothing
 
@@ -253,7 +254,7 @@ class KerasEstimator(Fitting):
 
     def _outputs(self, X: Any, predict_arguments: dict[str, Any]) -> list[list[np.ndarray]]:
         """Return each member's outputs for rows of a table, one array an output."""
-        check_is_fitted(self)
+        self._check_is_fitted()
         arguments = {**routed_to("predict", self._routed()), **predict_arguments}
         unknown = sorted(set(arguments) - set(PREDICT_ARGUMENTS))
         if unknown:
@@ -273,7 +274,7 @@ class KerasEstimator(Fitting):
 
     def _check_spread(self, return_std: bool) -> None:
         """Raise if the spread of members is asked of one network."""
-        check_is_fitted(self)
+        self._check_is_fitted()
         if return_std and len(self._members) == 1:
             raise ValueError(
                 "return_std=True needs several networks, whose spread it is, but n_members=1. "
@@ -285,17 +286,23 @@ class KerasEstimator(Fitting):
     @property
     def model_(self) -> keras.Model:
         """The trained ``keras.Model``, live; of an ensemble, the first."""
-        check_is_fitted(self)
+        self._check_is_fitted()
         return self._network.model
 
     @property
     def models_(self) -> list[keras.Model]:
         """The trained models of all members, live."""
-        check_is_fitted(self)
+        self._check_is_fitted()
         return [member.model for member in self._members]
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_network" in vars(self)
+
+    def _check_is_fitted(self) -> None:
+        """Raise if there is no network yet; a pretrained model has not seen columns or labels."""
+        is_builder = isinstance(self.model, (str, type)) or not hasattr(self.model, "get_weights")
+        message = None if is_builder else _PRETRAINED_NOT_FITTED
+        check_is_fitted(self, msg=message)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -328,10 +335,17 @@ class KerasEstimator(Fitting):
         if "callbacks_" in state:
             state["callbacks_"] = [_without_model(callback) for callback in state["callbacks_"]]
         # cloudpickle takes builders that pickle does not: lambdas, closures, notebook functions.
-        return {"cloudpickled": cloudpickle.dumps(state)}
+        return {"cloudpickled": dumps(state)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(cloudpickle.loads(state["cloudpickled"]))
+        super().__setstate__(loads(state["cloudpickled"]))
+
+
+_PRETRAINED_NOT_FITTED = (
+    "This %(name)s instance is not fitted yet. Its model has weights, but columns and labels are "
+    "learnt from rows: call 'initialize(X, y)' to predict with these weights, or 'fit' to train "
+    "them."
+)
 
 
 def _joined(earlier: dict[str, list[float]], now: dict[str, list[float]]) -> dict[str, list[float]]:

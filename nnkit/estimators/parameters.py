@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -124,6 +125,24 @@ class KerasParameters(BaseEstimator):
         self._take_routed(params, error_type=ValueError)
         return self
 
+    def __sklearn_clone__(self) -> Any:
+        """Return an unfitted estimator with copies of the parameters.
+
+        scikit-learn copies values deeply, which Keras does through configurations and fails for
+        classes that are not registered with it.
+        """
+        # Without Keras there is nothing of Keras to copy, and loading it takes seconds.
+        if "keras" not in sys.modules:
+            return super().__sklearn_clone__()
+        source: Any = object.__new__(type(self))
+        vars(source).update(
+            {
+                name: value if name.startswith("_") or name.endswith("_") else _copied_deeply(value)
+                for name, value in vars(self).items()
+            }
+        )
+        return BaseEstimator.__sklearn_clone__(source)
+
     def _take_routed(self, routed: Mapping[str, Any], error_type: type[Exception]) -> None:
         for name, value in routed.items():
             reason = self._reason_against(name)
@@ -178,3 +197,25 @@ class KerasParameters(BaseEstimator):
                 for name, value in settings.items()
             }
         )
+
+
+class _Copied:
+    """A value whose deep copy is that of the value, with Keras objects of any class in it."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        from nnkit.training.copies import deep_copy_of
+
+        return deep_copy_of(self.value)
+
+
+def _copied_deeply(value: Any) -> Any:
+    """Return a value for scikit-learn to clone: other estimators in it are cloned as ever."""
+    if type(value) in (list, tuple):
+        return type(value)(_copied_deeply(part) for part in value)
+    if type(value) is dict:
+        return {name: _copied_deeply(part) for name, part in value.items()}
+    is_plain = value is None or isinstance(value, (bool, int, float, str, type))
+    return value if is_plain or hasattr(value, "get_params") else _Copied(value)

@@ -7,7 +7,6 @@ import warnings
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-import cloudpickle
 import numpy as np
 from scipy import sparse
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -19,7 +18,13 @@ from nnkit._suggestions import listed
 from nnkit.builders import is_told_of_data
 from nnkit.encoding import encode, make_encoder
 from nnkit.estimators.classifier import KerasClassifier
+from nnkit.estimators.continuation import (
+    changed_parameters,
+    check_changes,
+    parameters_of_network,
+)
 from nnkit.estimators.parameters import KerasParameters
+from nnkit.estimators.pickling import dumps, loads
 from nnkit.estimators.regressor import KerasRegressor
 from nnkit.estimators.routing import resolve_builder
 from nnkit.estimators.tables import check_table
@@ -157,6 +162,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
     n_features_in_: int
     encoder_: Any
     estimator_: Any
+    _built_with: dict[str, Any]
 
     def __init__(
         self,
@@ -256,6 +262,9 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         task = self._task(X_encoded, y)
         if goes_on and self._is_reconstruction and self.task == "auto":
             task = "reconstruction"
+        own = parameters_of_network({"encoder": self.encoder}, {"task": task})
+        if goes_on:
+            check_changes(changed_parameters(self._built_with, own))
         from nnkit.training import OutputShapeError
 
         try:
@@ -269,6 +278,8 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
                     "columns instead, set task='reconstruction'."
                 ) from error
             self._fit_task("reconstruction", X_encoded, y, sample_weight, goes_on=False)
+            own = parameters_of_network({"encoder": self.encoder}, {"task": "reconstruction"})
+        self._built_with = own
         self.history_ = self.estimator_.history_
         self._n_features_out = self._represent(X_encoded[:1]).shape[1]
 
@@ -426,10 +437,10 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         return tags
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"cloudpickled": cloudpickle.dumps(dict(super().__getstate__()))}
+        return {"cloudpickled": dumps(dict(super().__getstate__()))}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(cloudpickle.loads(state["cloudpickled"]))
+        super().__setstate__(loads(state["cloudpickled"]))
 
 
 def _units_for(y: Any, *, is_values: bool) -> tuple[int, ...]:

@@ -207,7 +207,7 @@ def with_n_steps(optimizer: Any, n_steps: int) -> Any:
         known = with_n_steps(inner, n_steps)
         if known is inner:
             return optimizer
-        return optimizer_copy(optimizer, {"inner_optimizer": keras.optimizers.serialize(known)})
+        return optimizer_copy(optimizer, {"inner_optimizer": known})
     arguments = {
         "learning_rate": learning_rate_or_schedule(optimizer),
         "weight_decay": optimizer.weight_decay,

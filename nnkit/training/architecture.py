@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +11,7 @@ import keras
 import numpy as np
 
 from nnkit._compat import compile_arguments
-from nnkit.training.building import Recipe, as_inputs
+from nnkit.training.building import Recipe, as_inputs, parts_inside
 from nnkit.training.compilation import Compiled, compile_model
 from nnkit.training.fingerprint import (
     NoFingerprintError,
@@ -24,7 +23,7 @@ from nnkit.training.fingerprint import (
 from nnkit.training.library_code import has_own_code, is_keras_function, runs_library_code_only
 from nnkit.training.state import Layout
 
-__all__ = ["Architecture", "parts_inside"]
+__all__ = ["Architecture"]
 
 # Programs of one architecture: batch sizes, weighted or not, training, validation, forward.
 _MAX_PROGRAMS = 16
@@ -56,7 +55,7 @@ _WITH_HIDDEN_STATE = ("preprocessing", "tfsm_layer", "lambda_layer")
 
 
 class Architecture:
-    """A built and compiled model that lends its structure, and never its numbers.
+    """A built and compiled model whose structure is shared, and never its numbers.
 
     Programs find their tensors under the variables of this model; the variables themselves keep
     the values of the build. Threads may run the programs of one architecture at the same time.
@@ -97,16 +96,9 @@ class Architecture:
     def _begin(self, model: Any, compiled: Compiled, row: Any) -> None:
         self.model, self.compiled, self.row = model, compiled, row
         self.lock = threading.RLock()
-        self._is_lent = False
         self._layout: Layout | None = None
         self._programs: dict[Hashable, Any] = {}
         self._facts: dict[str, Any] = {}
-
-    def lend(self) -> Any:
-        """Return the model to the one network that may have it alive; to others a copy."""
-        with self.lock:
-            is_lent, self._is_lent = self._is_lent, True
-            return copy.deepcopy(self.model) if is_lent else self.model
 
     @property
     def layout(self) -> Layout:
@@ -283,33 +275,6 @@ def _structure_of(architecture: Architecture) -> Hashable | None:
         return None
     except (NotImplementedError, TypeError, ValueError, AttributeError):
         return None  # what configurations raise of which a part cannot be told
-
-
-def parts_inside(part: Any, kind: type, seen: set[int] | None = None) -> Iterator[Any]:
-    """Yield what a layer is made of and is of a kind, wherever its layers keep it, in order.
-
-    Parameters
-    ----------
-    part : keras.layers.Layer
-        A model, too. It is yielded itself if it is of the kind.
-    kind : type
-        Such as ``keras.layers.Layer`` or ``keras.initializers.Initializer``.
-    seen : set of int or None, default=None
-        Identities of parts that were looked at.
-    """
-    seen = set() if seen is None else seen
-    if id(part) in seen:
-        return
-    seen.add(id(part))
-    if isinstance(part, kind):
-        yield part
-    if isinstance(part, keras.layers.Layer):
-        for name, value in vars(part).items():
-            if name != "_tracker":
-                yield from parts_inside(value, kind, seen)
-    elif isinstance(part, (list, tuple, dict)):
-        for inner in part.values() if isinstance(part, dict) else part:
-            yield from parts_inside(inner, kind, seen)
 
 
 def _variables_of(model: Any) -> list[tuple[Any, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +12,15 @@ import tensorflow as tf
 
 from nnkit._compat import fresh_names
 from nnkit.training.compilation import Compilation
+from nnkit.training.ownership import (
+    owned_copy,
+    owned_model,
+    variables_made,
+    with_copies,
+)
 from nnkit.training.seeding import seeded_build
 
-__all__ = ["Recipe", "as_inputs"]
+__all__ = ["Recipe", "as_inputs", "parts_inside"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,11 @@ class Recipe:
     seed: int = 0
     dtype_policy: Any = None
     is_rebuildable: bool = True
+
+    @property
+    def _is_given(self) -> bool:
+        """Whether the user gave the model itself."""
+        return isinstance(self.builder, keras.Model)
 
     def build(self, X_example: Any) -> Any:
         """Return a fresh model, built for rows like the example.
@@ -82,27 +92,60 @@ class Recipe:
                 "The builder's model does not fit into memory. Give it fewer units. "
                 f"({str(error).splitlines()[0]})"
             ) from error
-        _check_input_shapes(model, X_example)
+        _check_input_shapes(model, X_example, is_given=self._is_given)
         return model
 
     def _build(self, X_example: Any) -> Any:
-        with seeded_build(self.seed), dtype_policy(self.dtype_policy):
-            if isinstance(self.builder, keras.Model):
-                model = copy.deepcopy(self.builder)
+        with (
+            seeded_build(self.seed),
+            dtype_policy(self.dtype_policy),
+            variables_made() as made,
+        ):
+            if self._is_given:
+                model = owned_copy(self.builder)
             else:
-                arguments = dict(self.arguments)
+                builder, arguments = with_copies(self.builder, self.arguments)
                 if self.wants_compile_kwargs:
                     arguments["compile_kwargs"] = self.compilation.compile_kwargs()
-                model = self.builder(**arguments)
+                model = builder(**arguments)
             if not isinstance(model, keras.Model):
                 raise TypeError(
                     "The builder must return a keras.Model. "
                     f"Got {type(model).__name__} instead. Does it end with 'return model'?"
                 )
-            if not model.built:
+            if not all(layer.built for layer in parts_inside(model, keras.layers.Layer)):
+                # A layer inside another, such as an activation, is built on its first rows.
+                _check_input_shapes(model, X_example, is_given=self._is_given)
                 first = keras.tree.map_structure(lambda part: part[:1], X_example)
                 model(as_inputs(model, first))
-        return model
+            return owned_model(model, made)
+
+
+def parts_inside(part: Any, kind: type, seen: set[int] | None = None) -> Iterator[Any]:
+    """Yield what a layer is made of and is of a kind, wherever its layers keep it, in order.
+
+    Parameters
+    ----------
+    part : keras.layers.Layer
+        A model, too. It is yielded itself if it is of the kind.
+    kind : type
+        Such as ``keras.layers.Layer`` or ``keras.initializers.Initializer``.
+    seen : set of int or None, default=None
+        Identities of parts that were looked at.
+    """
+    seen = set() if seen is None else seen
+    if id(part) in seen:
+        return
+    seen.add(id(part))
+    if isinstance(part, kind):
+        yield part
+    if isinstance(part, keras.layers.Layer):
+        for name, value in vars(part).items():
+            if name != "_tracker":
+                yield from parts_inside(value, kind, seen)
+    elif isinstance(part, (list, tuple, dict)):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from parts_inside(inner, kind, seen)
 
 
 @contextmanager
@@ -158,7 +201,8 @@ def _input_dtypes(model: Any, X: Any) -> Any:
     return str(inputs[0].dtype)
 
 
-def _check_input_shapes(model: Any, X_example: Any) -> None:
+def _check_input_shapes(model: Any, X_example: Any, *, is_given: bool) -> None:
+    """Raise if a model does not take rows like these; ``is_given`` tells that no builder made it."""
     inputs = getattr(model, "inputs", None)
     if not inputs:
         return
@@ -167,7 +211,7 @@ def _check_input_shapes(model: Any, X_example: Any) -> None:
         missing = sorted(set(names) - set(X_example))
         if missing:
             raise ValueError(
-                f"The builder's model has the input {missing[0]!r}, which X does not have. "
+                f"The model has the input {missing[0]!r}, which X does not have. "
                 f"The model takes {names}; X has {list(X_example)}."
             )
         pairs = [(tensor, X_example[tensor.name]) for tensor in inputs]
@@ -175,11 +219,17 @@ def _check_input_shapes(model: Any, X_example: Any) -> None:
         parts = X_example if isinstance(X_example, list) else [X_example]
         if len(inputs) != len(parts):
             raise ValueError(
-                f"The builder's model has {len(inputs)} inputs, but X is "
+                f"The model has {len(inputs)} inputs, but X is "
                 f"{'one table' if len(parts) == 1 else f'{len(parts)} arrays'}. Give a model "
                 f"with {len(parts)} input(s), or X as a dict of arrays by input name."
             )
         pairs = list(zip(inputs, parts, strict=True))
+    advice = "Size the input layer with meta.X_shape_[1:]."
+    if is_given:
+        advice = (
+            "A keras.Model keeps the size of its input layer: give X with its columns, or a "
+            "function that builds a model of the size meta.X_shape_[1:]."
+        )
     for tensor, part in pairs:
         shape, given = tuple(tensor.shape)[1:], part.shape[1:]
         if len(shape) != len(given) or any(
@@ -187,6 +237,6 @@ def _check_input_shapes(model: Any, X_example: Any) -> None:
         ):
             where = f" in the input {tensor.name!r}" if len(pairs) > 1 else ""
             raise ValueError(
-                f"The builder's model takes rows of shape {shape}{where}, but the encoded rows "
-                f"of X have the shape {given}. Size the input layer with meta.X_shape_[1:]."
+                f"The model takes rows of shape {shape}{where}, but the encoded rows of X have "
+                f"the shape {given}. {advice}"
             )

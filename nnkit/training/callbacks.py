@@ -18,6 +18,7 @@ from nnkit.training.keras_names import hint_of_class
 
 __all__ = [
     "LIKELY_CAUSES",
+    "FrozenLayersGuard",
     "LossGuard",
     "Progress",
     "TimeLimit",
@@ -53,6 +54,37 @@ class LossGuard(keras.callbacks.Callback):
             kind = "training" if name == "loss" else "validation"
             raise NonFiniteLossError(
                 f"The {kind} loss became {float(value)} in epoch {epoch + 1}. {LIKELY_CAUSES}"
+            )
+
+
+class FrozenLayersGuard(keras.callbacks.Callback):
+    """Raises if another callback freezes layers, or makes them trainable, in mid training.
+
+    Parameters
+    ----------
+    live : keras.Model
+        That the callbacks see.
+    layout : Layout
+        Of the weights that are trained.
+
+    Raises
+    ------
+    ValueError
+        Keras, too, trains what was trainable at the beginning of a fit.
+    """
+
+    def __init__(self, live: Any, layout: Any) -> None:
+        super().__init__()
+        self._live = live
+        self._layout = layout
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Compare what is trainable with what is trained."""
+        if not self._layout.has_trainable(self._live):
+            raise ValueError(
+                f"A callback changed which layers are trainable before epoch {epoch + 1}, which "
+                "has no effect on a training under way. Fit twice, with warm_start=True, and set "
+                "trainable on the layers of model_ in between."
             )
 
 

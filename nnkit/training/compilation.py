@@ -387,9 +387,9 @@ def _check_same_kind(parameter: str, asked: Any, own: Any, default: Any, was_han
 
 def _without_effect(parameter: str, asked: Any, own: Any) -> str:
     return (
-        f"{parameter}={asked!r} has no effect: the builder compiles its model with {own!r}. "
+        f"{parameter}={asked!r} has no effect: the model is compiled with {own!r} already. "
         "Let the builder take compile_kwargs and pass them to model.compile, "
-        "or return the model uncompiled."
+        "or give the model uncompiled."
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from nnkit.exceptions import NonFiniteLossError
 from nnkit.training.callbacks import (
     LIKELY_CAUSES,
+    FrozenLayersGuard,
     LossGuard,
     Progress,
     TimeLimit,
@@ -223,6 +224,7 @@ def train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingR
         the best epoch so far with ``stops_early``, else those of the last one.
     """
     with on_device(network.device):
+        network.follow_frozen_layers()
         before = network.state
         try:
             return _train(network, data, plan)
@@ -305,6 +307,8 @@ def _callbacks(
         callbacks.append(TimeLimit(plan.time_limit))
     if plan.verbose:
         callbacks.append(Progress(plan.epochs, plan.verbose))
+    if session.live is not None and plan.callbacks:
+        callbacks.append(FrozenLayersGuard(session.live, network.architecture.layout))
     if crowd is not None:
         callbacks.append(keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: crowd.check()))
     return callbacks, stopping

@@ -244,7 +244,10 @@ def optimizer_settings(optimizer: Any, *, with_rate: bool = True) -> Any:
     NoFingerprintError
         If it holds a schedule of the user's own.
     """
-    config = dict(optimizer.get_config())
+    try:
+        config = dict(optimizer.get_config())
+    except NotImplementedError as error:
+        raise NoFingerprintError("the optimizer holds a schedule without get_config") from error
     if has_own_code(config):
         raise NoFingerprintError("the optimizer holds code that is not Keras' own")
     config.pop("name", None)

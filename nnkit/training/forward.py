@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nnkit._compat import compiled, traced
+from nnkit._compat import compiled, traced, value_scope
 from nnkit.training.architecture import Architecture
+from nnkit.training.building import parts_inside
 from nnkit.training.rows import n_rows, take_on_host
 from nnkit.training.specifications import like, open_rows
 from nnkit.training.state import TrainingState
@@ -47,14 +48,27 @@ class Forward:
 
     def __init__(self, architecture: Architecture, model: Any, row: Any) -> None:
         self._row = row
+        self._seeds: list[int] = []
         self.chunk_rows = architecture.rows_per_chunk
         self._may_fill_up = architecture.is_rowwise
         layout = architecture.layout
 
         def forward(weights: Any, others: Any, X: Any) -> list[Any]:
-            with keras.StatelessScope(layout.known(weights, others)):
-                return keras.tree.flatten(model(X, training=False))
+            with value_scope(layout.known(weights, others)) as scope:
+                before = [scope.get_current_value(variable) for variable in layout.others]
+                outputs = keras.tree.flatten(model(X, training=False))
+            # What has drawn in a prediction has another seed after it.
+            self._seeds = [
+                position
+                for position, (variable, seed) in enumerate(zip(layout.others, before, strict=True))
+                if id(variable) in seeds and scope.get_current_value(variable) is not seed
+            ]
+            return outputs
 
+        seeds = {
+            id(generator.state)
+            for generator in parts_inside(architecture.model, keras.random.SeedGenerator)
+        }
         example = layout.state_of_model(architecture.model)
         # The number of rows stays open, so that one trace serves all tables.
         self._call = traced(
@@ -62,7 +76,12 @@ class Forward:
         )
 
     def __call__(
-        self, state: TrainingState, X: Any, chunk_rows: int | None = None
+        self,
+        state: TrainingState,
+        X: Any,
+        chunk_rows: int | None = None,
+        *,
+        draws_afresh: bool = False,
     ) -> list[np.ndarray]:
         """Return the outputs for rows, a list with one array (n_samples, ...) per output.
 
@@ -74,6 +93,8 @@ class Forward:
             Encoded rows.
         chunk_rows : int or None, default=None
             Rows per call; None chooses by memory.
+        draws_afresh : bool, default=False
+            Whether layers that are random in a prediction, too, draw other numbers each time.
         """
         size = chunk_rows or self.chunk_rows
         chunks = []
@@ -87,11 +108,24 @@ class Forward:
                 self._in_structure(chunk),
                 self._row,
             )
-            outputs = self._call(state.weights, state.others, tensors)
+            others = self._reseeded(state.others) if draws_afresh else state.others
+            outputs = self._call(state.weights, others, tensors)
             chunks.append([keras.ops.convert_to_numpy(part)[:n_chunk] for part in outputs])
         if len(chunks) == 1:
             return chunks[0]
         return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+
+    def _reseeded(self, others: list[Any]) -> list[Any]:
+        """Return the other variables with new seeds for the layers that draw in a prediction."""
+        if not self._seeds:
+            return others
+        generator = np.random.default_rng()
+        changed = list(others)
+        for position in self._seeds:
+            old = others[position]
+            drawn = generator.integers(0, 2**31 - 1, size=old.shape)
+            changed[position] = tf.constant(drawn, old.dtype)
+        return changed
 
     def _in_structure(self, chunk: Any) -> Any:
         if isinstance(chunk, dict):

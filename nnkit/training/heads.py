@@ -222,7 +222,7 @@ def read_heads(
     if len(flat) != len(tasks):
         what = "one target" if len(tasks) == 1 else f"{len(tasks)} targets"
         raise OutputShapeError(
-            f"The builder's model has {len(flat)} outputs, but y is {what}. "
+            f"The model has {len(flat)} outputs, but y is {what}. "
             f"Give a model with {len(tasks)} output(s).",
             [tuple(output.shape[1:]) for output in flat],
         )
@@ -263,7 +263,7 @@ def _check_axes(shape: tuple[int | None, ...], n_units: int, task: Task) -> None
         or any(came not in (None, want) for came, want in zip(shape[1:-1], wanted, strict=False))
     ):
         raise OutputShapeError(
-            f"The builder's model gives outputs of shape {shape[1:]} per row, but y needs "
+            f"The model gives outputs of shape {shape[1:]} per row, but y needs "
             f"{wanted}. End it in such outputs, for example with Flatten and Dense.",
             [shape[1:]],
         )
@@ -280,8 +280,8 @@ def _check_units(shape: tuple[int | None, ...], n_units: int, task: Task) -> Non
         needed = f"{task.n_classes} classes"
     if n_units not in allowed:
         raise OutputShapeError(
-            f"The builder's model has {n_units} output unit(s), but y has {needed}. "
-            "Give the last layer meta.n_output_units_ units.",
+            f"The model has {n_units} output unit(s), but y has {needed}. Give the last layer "
+            f"{task.n_units_expected} unit(s), in a builder meta.n_output_units_.",
             [shape[1:]],
         )
 

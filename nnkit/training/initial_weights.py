@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from nnkit._compat import compiled, traced
-from nnkit.training.architecture import parts_inside
+from nnkit.training.building import parts_inside
 from nnkit.training.state import values_of
 
 __all__ = ["InitialWeights"]

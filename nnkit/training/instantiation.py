@@ -9,9 +9,11 @@ from typing import Any
 
 import keras
 
-from nnkit._compat import constructor_arguments, copy_of, optimizer_copy
+from nnkit._compat import constructor_arguments, optimizer_copy
 from nnkit._suggestions import did_you_mean
+from nnkit.training.copies import KERAS_OBJECTS, NotCopyableError, copy_of, deep_copy_of
 from nnkit.training.keras_names import hint_of_name
+from nnkit.training.ownership import with_copies
 
 __all__ = [
     "check_arguments",
@@ -52,6 +54,11 @@ def instantiate(
     ValueError
         If a name or an argument is unknown; the message names the nearest right one.
     """
+    # A schedule, for example, that one estimator hands to many fits.
+    routed = {
+        name: _fresh(value) if isinstance(value, KERAS_OBJECTS) else value
+        for name, value in routed.items()
+    }
     if isinstance(specification, str):
         try:
             specification = find(specification)
@@ -86,16 +93,20 @@ def instantiate(
 
 
 def _fresh(instance: Any) -> Any:
-    """Return an unused copy of an instance."""
+    """Return an unused copy of an instance, or a function with copies of what it closes over."""
     if inspect.isroutine(instance):
-        return instance
-    if isinstance(instance, (keras.losses.Loss, keras.metrics.Metric)):
-        return copy_of(instance)
+        return with_copies(instance, {})[0]
     if isinstance(instance, keras.optimizers.Optimizer):
         return optimizer_copy(instance, {})
-    if hasattr(instance, "get_config") and hasattr(type(instance), "from_config"):
-        return type(instance).from_config(instance.get_config())
-    return copy.deepcopy(instance)
+    if not isinstance(instance, KERAS_OBJECTS):
+        return deep_copy_of(instance)
+    try:
+        return copy_of(instance)
+    except NotCopyableError as error:
+        raise ValueError(
+            f"The {type(instance).__name__} cannot be copied, since it holds {error}. Give a class "
+            "instead of the instance, so that every fit makes its own."
+        ) from error
 
 
 def _by_position(routed: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:

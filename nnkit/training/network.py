@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,14 +14,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nnkit._compat import output_of_layer
+from nnkit._compat import optimizer_copy, output_of_layer
 from nnkit.training.architecture import Architecture
 from nnkit.training.building import Recipe, as_inputs
-from nnkit.training.cache import begin_of, forget
+from nnkit.training.cache import begin_of
 from nnkit.training.compilation import Compiled
+from nnkit.training.copies import NotCopyableError, copy_of
 from nnkit.training.dense_stack import DenseStack
 from nnkit.training.forward import Forward, HybridForward, Hybrids
 from nnkit.training.heads import Task
+from nnkit.training.ownership import owned_copy
 from nnkit.training.placement import let_memory_grow, on_device
 from nnkit.training.state import TrainingState, values_of
 
@@ -47,6 +50,8 @@ class Network:
         Where the model lives.
     keeps_optimizer : bool, default=False
         Whether the state of the optimizer is pickled too, so that training can go on.
+    draws_afresh : bool, default=False
+        Whether layers that are random in a prediction, too, draw other numbers each time.
 
     Attributes
     ----------
@@ -64,11 +69,13 @@ class Network:
         device: str | None,
         *,
         keeps_optimizer: bool = False,
+        draws_afresh: bool = False,
     ) -> None:
         self.recipe = recipe
         self.task_choices = [list(choice) for choice in task_choices]
         self.device = device
         self.keeps_optimizer = keeps_optimizer
+        self.draws_afresh = draws_afresh
         self._lock = threading.RLock()
         self._live: Any = None
         self._spare: Any = None
@@ -96,6 +103,17 @@ class Network:
         self._restore()
         self._follow_live_model()
         return self._architecture
+
+    def follow_frozen_layers(self) -> None:
+        """Compile a live model anew if layers were frozen, or made trainable, since it was."""
+        architecture = self.architecture
+        with self._lock:
+            live = self._live
+            if live is None or architecture.layout.has_trainable(live):
+                return
+            # Its optimizer has moments for other weights.
+            live.optimizer = optimizer_copy(live.optimizer, {})
+            live.train_function = None
 
     def _follow_live_model(self) -> None:
         """Take a live model as it is, if it was compiled anew: with layers frozen, perhaps."""
@@ -160,15 +178,16 @@ class Network:
 
     def _own_model(self) -> Any:
         """Return a model like the architecture's, for this network alone."""
-        if self._spare is not None:
-            return self._spare
-        if self._is_shared:
-            again = Architecture(self.recipe, self.task_choices, self._row)
-            if again.is_like(self._architecture):
-                return again.model
-        # Whose builder may return another network each time takes its own out of the cache.
-        forget(self._architecture)
-        return self._architecture.lend()
+        if not self._is_shared:
+            # The builder may keep what it has returned, and return it again.
+            try:
+                return copy_of(self._architecture.model if self._spare is None else self._spare)
+            except NotCopyableError:
+                pass
+        again = Architecture(self.recipe, self.task_choices, self._row)
+        if again.is_like(self._architecture):
+            return again.model
+        return owned_copy(self._architecture.model)
 
     @property
     def values(self) -> list[np.ndarray]:
@@ -182,22 +201,40 @@ class Network:
                 self._values = architecture.layout.values(self._state)
             return self._values
 
-    def take_values_of(self, other: Network) -> None:
-        """Take over the variables of another network that have the same path and shape."""
-        known = {
-            variable.path: value
-            for variable, value in zip(
-                other.architecture.model.variables, other.values, strict=True
-            )
-        }
-        own = zip(self.architecture.model.variables, self.values, strict=True)
-        values = []
-        for variable, value in own:
-            taken = known.get(variable.path, value)
-            values.append(taken if taken.shape == value.shape else value)
+    def take_values_of(
+        self, other: Network, *, keeps_optimizer: bool = False
+    ) -> tuple[list[str], list[str]]:
+        """Take over the variables of another network that have the same path and shape.
+
+        Parameters
+        ----------
+        other : Network
+        keeps_optimizer : bool, default=False
+            Whether to take over the state of its optimizer, too, if that has the same shapes.
+
+        Returns
+        -------
+        unlike : list of str
+            The paths of variables that have no counterpart in the other network.
+        left : list of str
+            The paths of variables of the other network that have no counterpart in this one.
+        """
+        theirs, ours = other.architecture.model.variables, self.architecture.model.variables
+        known = dict(zip(_names_of(theirs), other.values, strict=True))
+        values, unlike = [], []
+        for name, own in zip(_names_of(ours), self.values, strict=True):
+            taken = known.pop(name, None)
+            if taken is None or taken.shape != own.shape:
+                unlike.append(name[0])
+                taken = own
+            values.append(taken)
         with on_device(self.device):
             state = self.architecture.layout.state_of_values(values)
-            self.state = state._replace(optimizer=self.state.optimizer)
+            optimizer, before = self.state.optimizer, other.state.optimizer
+            if keeps_optimizer and [p.shape for p in optimizer] == [p.shape for p in before]:
+                optimizer = before
+            self.state = state._replace(optimizer=optimizer)
+        return unlike, [name[0] for name in known]
 
     def inputs(self, X_encoded: Any) -> Any:
         """Return encoded rows in the dtypes of the model's inputs."""
@@ -224,7 +261,7 @@ class Network:
             forward = architecture.program(
                 "forward", lambda: Forward(architecture, architecture.model, architecture.row)
             )
-            return forward(self.weights(), X_encoded, chunk_rows)
+            return forward(self.weights(), X_encoded, chunk_rows, draws_afresh=self.draws_afresh)
 
     def hybrids(self, background: Any, is_from_row: Any) -> Hybrids:
         """Return hybrids on the device, to be made of any rows: see `HybridForward.prepare`."""
@@ -281,7 +318,7 @@ class Network:
 
         with on_device(self.device):
             forward = architecture.program(("part", begin, end), make)
-            return tuple(forward(self.weights(), X))
+            return tuple(forward(self.weights(), X, draws_afresh=self.draws_afresh))
 
     def weights(self) -> TrainingState:
         """Return the weights as they are now, without the state of the optimizer."""
@@ -314,6 +351,7 @@ class Network:
             "task_choices": self.task_choices,
             "compiled": self.compiled,
             "keeps_optimizer": self.keeps_optimizer,
+            "draws_afresh": self.draws_afresh,
             "_row": self._row,
             "_saved": saved,
         }
@@ -327,6 +365,16 @@ class Network:
         self._live_optimizer = None
         self._is_recompiled = False
         self._values = None
+
+
+def _names_of(variables: Sequence[Any]) -> list[tuple[str, int]]:
+    """Return the path of each variable, with a count where several have the same one."""
+    seen: Counter[str] = Counter()
+    names = []
+    for variable in variables:
+        names.append((variable.path, seen[variable.path]))
+        seen[variable.path] += 1
+    return names
 
 
 def _dense_stack(architecture: Architecture) -> DenseStack | None:

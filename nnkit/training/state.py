@@ -87,6 +87,14 @@ class Layout:
         self._fresh_optimizer = [tf.constant(_numpy(v)) for v in self.optimizer.variables]
         self._identities = [id(variable) for variable in model.variables]
 
+    def has_trainable(self, model: Any) -> bool:
+        """Return whether the weights that a model like this one trains are those of the layout."""
+        own = {id(variable) for variable in self.trainable}
+        theirs = {id(variable) for variable in model.trainable_variables}
+        return [identity in own for identity in self._identities] == [
+            id(variable) in theirs for variable in model.variables
+        ]
+
     def pieces(self, weights: Sequence[Any]) -> list[Any]:
         """Return a tensor for each trainable variable."""
         if not self.is_flat:

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from nnkit._compat import value_scope
 from nnkit.training.architecture import Architecture
 from nnkit.training.rows import take_on_host
 from nnkit.training.state import TrainingState
@@ -92,7 +93,7 @@ class Step:
             *zip(layout.others, others, strict=True),
             *zip(layout.optimizer.variables, optimizer, strict=True),
         ]
-        with keras.StatelessScope(
+        with value_scope(
             [*known, *zip(self.metrics, metrics, strict=True)], collect_losses=True
         ) as scope:
             outputs = self.model(x, training=True)
@@ -102,7 +103,7 @@ class Step:
             scaled = layout.optimizer.scale_loss(loss)
         # Layers and losses may have updated metrics of their own already.
         seen = [scope.get_current_value(variable) for variable in self.metrics]
-        with keras.StatelessScope([*known, *zip(self.metrics, seen, strict=True)]) as metric_scope:
+        with value_scope([*known, *zip(self.metrics, seen, strict=True)]) as metric_scope:
             if self.metrics:
                 self.model.compute_metrics(x, y, outputs, weight)
         own = {id(variable) for variable in [*self.metrics, *(pair[0] for pair in known)]}

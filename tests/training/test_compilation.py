@@ -51,7 +51,7 @@ def test_routed_arguments_win_over_what_a_builder_compiled():
 @pytest.mark.parametrize(
     ("compilation", "message"),
     [
-        (Compilation(optimizer="rmsprop"), "optimizer='rmsprop' has no effect: the builder"),
+        (Compilation(optimizer="rmsprop"), "optimizer='rmsprop' has no effect: the model is"),
         (Compilation(loss="mse"), "loss='mse' has no effect"),
         (Compilation(optimizer=keras.optimizers.SGD(0.5)), "has no effect"),
         (Compilation(loss=keras.losses.BinaryCrossentropy(label_smoothing=0.3)), "has no effect"),

@@ -1,0 +1,101 @@
+"""What a training that goes on does with parameters that were changed since the last fit."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+__all__ = ["changed_parameters", "check_changes", "parameters_of_network"]
+
+# Changed, they let the network be built and compiled anew, with the weights that it has.
+_OF_NETWORK = ("model", "preset", "device", "optimizer", "loss", "metrics")
+# Changed, they would have no effect.
+_FIXED = {
+    "task": "the network learns what it was built for",
+    "encoder": "the columns are encoded as in the first fit",
+    "random_state": "the initial weights and the orders of rows follow from that of the first fit",
+    "dtype_policy": "the weights have their dtypes",
+    "n_background": "the background rows are those of the first fit",
+}
+# Each fit goes by them anyway.
+_EACH_TIME = ("callbacks", "fit", "predict")
+
+
+def parameters_of_network(own: Mapping[str, Any], routed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that the first of several fits goes by, as they are now.
+
+    Parameters
+    ----------
+    own : mapping
+        The parameters in the signature of an estimator, by name.
+    routed : mapping
+        The other ones, such as ``model__units``.
+    """
+    of_first = {name: own[name] for name in (*_OF_NETWORK, *_FIXED) if name in own}
+    of_network = {
+        name: value for name, value in routed.items() if name.partition("__")[0] not in _EACH_TIME
+    }
+    return {
+        # Parameters of an encoder can be set in place.
+        name: copy.copy(value) if hasattr(value, "get_params") else value
+        for name, value in {**of_first, **of_network}.items()
+    }
+
+
+def changed_parameters(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return the names of parameters whose values differ.
+
+    Parameters
+    ----------
+    before, now : mapping
+        From `parameters_of_network`.
+    """
+    missing = object()
+    return [
+        name
+        for name in {**before, **now}
+        if not _are_same(before.get(name, missing), now.get(name, missing))
+    ]
+
+
+def check_changes(changed: list[str]) -> None:
+    """Raise if a parameter was changed that has an effect in the first fit only.
+
+    Parameters
+    ----------
+    changed : list of str
+        From `changed_parameters`.
+
+    Raises
+    ------
+    ValueError
+    """
+    for name in changed:
+        fixed = name.partition("__")[0]
+        if fixed in _FIXED:
+            raise ValueError(
+                f"{name} was changed, but has no effect on a training that goes on: "
+                f"{_FIXED[fixed]}. Set it back, or fit anew with warm_start=False."
+            )
+
+
+def _are_same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if hasattr(one, "get_params") and not isinstance(one, type):
+        return not changed_parameters(one.get_params(deep=False), other.get_params(deep=False))
+    if isinstance(one, Mapping):
+        return not changed_parameters(one, other)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(_are_same, one, other))
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, other)
+    return isinstance(one, _VALUES) and bool(one == other)
+
+
+_VALUES = (bool, int, float, complex, str, bytes, np.generic)

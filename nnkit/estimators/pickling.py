@@ -1,0 +1,50 @@
+"""The bytes of an estimator, with the builders and Keras objects that it holds."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+from typing import Any
+
+import cloudpickle
+
+__all__ = ["dumps", "loads"]
+
+
+def dumps(state: dict[str, Any]) -> bytes:
+    """Return the state of an estimator as bytes: any functions, and Keras objects of any class.
+
+    Two pickles follow each other: the state, and the objects in it that are to be looked at after
+    the load.
+
+    Parameters
+    ----------
+    state : dict
+        Attributes by name.
+    """
+    file = io.BytesIO()
+    # Without Keras there is nothing of Keras to pickle, and loading it takes seconds.
+    if "keras" not in sys.modules:
+        pickler = cloudpickle.Pickler(file)
+        pickler.dump(state)
+        pickler.dump([])
+        return file.getvalue()
+    from nnkit.training.pickling import KerasPickler
+
+    pickler = KerasPickler(file)
+    pickler.dump(state)
+    pickler.dump(list(pickler.renewed))
+    return file.getvalue()
+
+
+def loads(pickled: bytes) -> dict[str, Any]:
+    """Return the state of an estimator from the bytes of `dumps`."""
+    unpickler = pickle.Unpickler(io.BytesIO(pickled))
+    state: dict[str, Any] = unpickler.load()
+    made = unpickler.load()
+    if made:
+        from nnkit.training.pickling import renewed
+
+        renewed(made)
+    return state
