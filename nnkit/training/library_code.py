@@ -50,10 +50,11 @@ def is_genuine(value: Any) -> bool:
     that it is of any module.
     """
     module = getattr(value, "__module__", None)
-    if not isinstance(module, str) or root_of(module) not in LIBRARIES:
+    names = getattr(value, "__qualname__", None)  # an instance has none
+    if not isinstance(module, str) or root_of(module) not in LIBRARIES or names is None:
         return False
     found: Any = sys.modules.get(module)
-    for name in value.__qualname__.split("."):
+    for name in names.split("."):
         found = getattr(found, name, None)
     return found is value
 

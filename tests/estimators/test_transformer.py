@@ -120,8 +120,8 @@ def test_an_own_network_with_the_width_of_the_columns_reconstructs_them(model):
 def test_an_own_network_that_fits_neither_names_the_task():
     X, y = load_digits(return_X_y=True)
     message = (
-        "The builder's model has 32 output unit(s), but y has 10 classes. Give the last layer "
-        "meta.n_output_units_ units. KerasTransformer took y for a target, task='classification'; "
+        "The model has 32 output unit(s), but y has 10 classes. Give the last layer 10 unit(s), in "
+        "a builder meta.n_output_units_. KerasTransformer took y for a target, task='classification'; "
         "to learn the columns instead, set task='reconstruction'."
     )
 
