@@ -28,7 +28,7 @@ from nnkit.training.fingerprint import NoFingerprintError, fingerprint
 from nnkit.training.initial_weights import InitialWeights
 from nnkit.training.state import learning_rate_of, values_of
 
-__all__ = ["Begin", "begin_of", "clear_programs", "forget"]
+__all__ = ["Begin", "begin_of", "clear_programs"]
 
 _MAX_ARCHITECTURES = 32
 _MAX_BYTES = 512 * 2**20
@@ -169,13 +169,6 @@ def _known_architecture(built: Architecture, device: str | None) -> Architecture
     found = _architectures.setdefault((built.structure, device), built)
     _keep(found)
     return found
-
-
-def forget(architecture: Architecture) -> None:
-    """Share an architecture no more."""
-    with _LOCK:
-        for key in [key for key, known in _architectures.items() if known is architecture]:
-            del _architectures[key]
 
 
 def _keep(architecture: Architecture) -> None:
