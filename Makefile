@@ -3,6 +3,7 @@
 #   make demo        the main job: examples/plot_quickstart.py, its tables and pictures in demo/
 #   make test        everything that continuous integration checks
 #   make quick       the checks of the editing loop, about a minute
+#   make fuzz        random tables, targets, weights and parameters for SECONDS=3600; lists the faults
 #   make bench       nnkit beside its peers, timed; writes docs/benchmarks.md
 #   make bench-tabular  nnkit beside its peers on real tables, in hours; writes docs/benchmarks_tables.md, or with
 #                    DATA=FOLDER (NAME.csv and datasets.json, see benchmarks/tables.py) PAGE=FILE.md
@@ -19,7 +20,7 @@ SOURCES := nnkit tests examples docs benchmarks
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export MPLBACKEND ?= agg
 
-.PHONY: demo test quick lint docs bench bench-tabular bench-explanations test-floors clean
+.PHONY: demo test quick fuzz lint docs bench bench-tabular bench-explanations test-floors clean
 
 # The environment, made anew when the dependencies change.
 $(VENV)/installed: setup.cfg pyproject.toml
@@ -62,6 +63,10 @@ quick: $(VENV)/installed
 	$(BIN)/mypy
 	PYTHONPATH=$(ROOT) $(BIN)/pytest -q -m "not slow" -x tests/encoding tests/builders \
 		tests/training tests/estimators/test_bad_input.py tests/estimators/test_classifier.py
+
+SECONDS ?= 3600
+fuzz: $(VENV)/installed
+	PYTHONPATH=$(ROOT) $(BIN)/python tests/fuzz/long_run.py $(SECONDS)
 
 docs: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet ".[docs]"

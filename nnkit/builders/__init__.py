@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from nnkit._messages import shown
 from nnkit._suggestions import nearest
 from nnkit.builders.autoencoder import autoencoder
 from nnkit.builders.meta import Meta
@@ -72,7 +73,7 @@ def find_builder(name: str) -> Callable[..., Any]:
         suggestion = nearest(name, READY_MADE)
         hint = "" if suggestion is None else f" Did you mean {suggestion!r}?"
         raise ValueError(
-            f"model={name!r} is not a ready-made builder; there are {sorted(READY_MADE)}.{hint} "
+            f"model={shown(name)} is not a ready-made builder; there are {sorted(READY_MADE)}.{hint} "
             "Or give a function that returns a keras.Model."
         )
     return READY_MADE[name]

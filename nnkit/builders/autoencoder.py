@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nnkit.builders.mlp import output_layers, widths_of
+from nnkit.builders.mlp import check_activation, output_layers, widths_of
 from nnkit.builders.size import check_widths
 
 if TYPE_CHECKING:
@@ -52,7 +52,11 @@ def autoencoder(
     """
     import keras
 
+    from nnkit.layers.arguments import as_count
+
     hidden = widths_of(units)
+    check_activation(activation)
+    n_components = as_count("n_components", n_components)
     check_widths(meta.X_shape_[1:], hidden)
     x = inputs = keras.Input(shape=meta.X_shape_[1:])
     for n_units in hidden:

@@ -10,6 +10,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 
+from nnkit._messages import shown
 from nnkit._suggestions import nearest
 from nnkit.encoding.tabular import TabularEncoder
 
@@ -62,13 +63,14 @@ def make_encoder(encoder: Any, *, model: Any, is_sparse: bool = False) -> Any | 
         if model in _TABULAR and not is_sparse:
             return TabularEncoder(min_frequency=_MIN_FREQUENCY)
         return StandardScaler(with_mean=not is_sparse)
-    if hasattr(encoder, "fit") and hasattr(encoder, "transform"):
+    is_transformer = hasattr(encoder, "fit") and hasattr(encoder, "transform")
+    if is_transformer and not isinstance(encoder, type):
         return clone(encoder)
     suggestion = nearest(encoder, _SUGGESTIONS) if isinstance(encoder, str) else None
     hint = "" if suggestion is None else f" Did you mean {_SUGGESTIONS[suggestion]}?"
     raise ValueError(
         "encoder must be 'auto', None or a scikit-learn transformer. "
-        f"Got {encoder!r} instead.{hint}"
+        f"Got {shown(encoder)} instead.{hint}"
     )
 
 
@@ -114,9 +116,11 @@ def encode_first(encoder: Any | None, X: Any, y: Any) -> Any:
     """
     if encoder is None:
         return encode(None, X)
-    if not hasattr(encoder, "fit_transform"):
-        return encode(encoder.fit(X, y), X)
-    return _checked(encoder.fit_transform(X, y), encoder)
+    # Numbers whose squares are infinite are refused by what comes of them.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not hasattr(encoder, "fit_transform"):
+            return encode(encoder.fit(X, y), X)
+        return _checked(encoder.fit_transform(X, y), encoder)
 
 
 def encode(encoder: Any | None, X: Any) -> Any:
@@ -142,6 +146,32 @@ def encode(encoder: Any | None, X: Any) -> Any:
     return _checked(X if encoder is None else encoder.transform(X), encoder)
 
 
+def in_range_of(dtype: str, values: Any, name: str) -> Any:
+    """Return numbers in the dtype of a network, without a copy if they are.
+
+    Parameters
+    ----------
+    dtype : str
+    values : ndarray or csr_array
+    name : str
+        What they are, for messages.
+
+    Raises
+    ------
+    ValueError
+        If a number is beyond the range of the dtype, where it would become infinite.
+    """
+    try:
+        with np.errstate(over="raise"):
+            return values.astype(dtype, copy=False)
+    except FloatingPointError as error:
+        raise ValueError(
+            f"{name} has numbers that {dtype} cannot hold: beyond {np.finfo(dtype).max:.1e}. "
+            "Divide them, or scale them, for example with StandardScaler for columns and "
+            "TransformedTargetRegressor for a target."
+        ) from error
+
+
 def _checked(transformed: Any, encoder: Any | None) -> Any:
     if isinstance(transformed, Mapping):
         return {str(name): _numbers(part, encoder) for name, part in transformed.items()}
@@ -164,7 +194,7 @@ def _numbers(values: Any, encoder: Any) -> np.ndarray:
             array = array.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"encoder={encoder!r} must give numbers. Got values of dtype {array.dtype} instead."
+                f"encoder={shown(encoder)} must give numbers. Got values of dtype {array.dtype} instead."
             ) from error
     _check_finite(array, encoder)
     return array
@@ -173,6 +203,7 @@ def _numbers(values: Any, encoder: Any) -> np.ndarray:
 def _check_finite(values: np.ndarray, encoder: Any) -> None:
     if not np.isfinite(values).all():
         raise ValueError(
-            f"encoder={encoder!r} gives NaN or infinite values. "
-            "Impute missing values in it, for example with SimpleImputer."
+            f"encoder={shown(encoder)} gives NaN or infinite values. "
+            "Impute missing values in it, for example with SimpleImputer; divide numbers above "
+            "1e150, whose squares are infinite."
         )

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
+from nnkit._messages import shown
+
 __all__ = ["ClassLabels", "class_weights"]
 
 
@@ -104,7 +106,7 @@ def class_weights(
     if not isinstance(class_weight, Mapping):
         raise ValueError(
             "class_weight must be 'balanced', a dict of label to weight, or None; for several "
-            f"outputs also a list of these. Got {class_weight!r} instead."
+            f"outputs also a list of these. Got {shown(class_weight)} instead."
         )
     known = {label: code for code, label in enumerate(labels.classes.tolist())}
     for label, weight in class_weight.items():
@@ -116,7 +118,7 @@ def class_weights(
         if not np.isfinite(weight) or weight < 0:
             raise ValueError(
                 f"class_weight must be finite and at least 0. "
-                f"Got {weight!r} for the label {label!r} instead."
+                f"Got {shown(weight)} for the label {label!r} instead."
             )
         weights[known[label]] = weight
     return weights

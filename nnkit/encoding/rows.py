@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, train_test_split
 
+from nnkit._messages import shown
 from nnkit.encoding.labels import ClassLabels
 
 __all__ = ["background_rows", "fold_rows", "holdout_rows", "rows_at", "split_rows"]
@@ -41,18 +43,40 @@ def split_rows(
     ValueError
         If the splitter yields nothing, or an empty part.
     """
-    splits = splitter.split(X, y, groups) if hasattr(splitter, "split") else iter(splitter)
+    is_splitter = hasattr(splitter, "split")
+    splits = splitter.split(X, y, groups) if is_splitter else _pairs_of(splitter, len(y))
     found: list[Split] = []
     for training_rows, validation_rows in itertools.islice(splits, n_splits):
         if not len(training_rows) or not len(validation_rows):
             raise ValueError(
-                f"validation_split={splitter!r} yields {len(training_rows)} rows to train on and "
+                f"validation_split={shown(splitter)} yields {len(training_rows)} rows to train on and "
                 f"{len(validation_rows)} to validate on. Both must be at least 1."
             )
         found.append((np.asarray(training_rows), np.asarray(validation_rows)))
     if not found:
-        raise ValueError(f"validation_split={splitter!r} yields no split of the rows.")
+        raise ValueError(f"validation_split={shown(splitter)} yields no split of the rows.")
     return list(itertools.islice(itertools.cycle(found), n_splits))
+
+
+def _pairs_of(splits: Any, n_samples: int) -> Iterator[Split]:
+    """Yield pairs of positions of rows, checked, from an iterable of them."""
+    every = np.arange(n_samples)
+    for split in splits:
+        try:
+            training_rows, validation_rows = (_positions(part) for part in split)
+            pair = every[training_rows], every[validation_rows]
+        except (TypeError, ValueError, IndexError) as error:
+            raise ValueError(
+                "validation_split must yield pairs of positions of rows, to train and to validate "
+                f"on, from 0 to {n_samples - 1}. Got {shown(split)} instead."
+            ) from error
+        yield pair
+
+
+def _positions(part: Any) -> np.ndarray:
+    positions = np.asarray(part)
+    # An empty list is an array of float.
+    return positions if len(positions) else positions.astype(int)
 
 
 def fold_rows(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from nnkit._messages import shown
 from nnkit.encoding.labels import ClassLabels
 
 __all__ = ["ClassTarget", "ContinuousTarget"]
@@ -56,6 +58,18 @@ class ContinuousTarget:
         return decoded if self.limits is None else np.clip(decoded, *self.limits)
 
 
+def _check_announced(classes: Any) -> None:
+    """Raise if announced labels are no array of labels without gaps."""
+    if isinstance(classes, (str, bytes, Mapping)) or not hasattr(classes, "__len__"):
+        raise ValueError(
+            "classes must be an array of all labels, or a list of them for several columns of y. "
+            f"Got {shown(classes)} instead."
+        )
+    for labels in classes:
+        if np.any(pd.isna(labels)):
+            raise ValueError("classes has a missing value. Leave it out.")
+
+
 @dataclass(frozen=True)
 class ClassTarget:
     """The classes of a target, column by column.
@@ -100,6 +114,7 @@ class ClassTarget:
         table = y.reshape(len(y), -1)
         announced: Sequence[Any] = [None] * table.shape[1]
         if classes is not None:
+            _check_announced(classes)
             announced = [classes] if table.shape[1] == 1 and np.ndim(classes[0]) == 0 else classes
         columns = []
         for position, known in enumerate(announced):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from nnkit._compat import learning_rate_or_schedule
+from nnkit._messages import shown
 from nnkit.builders import Meta, builder_arguments, check_size
 from nnkit.encoding import columns_of
 from nnkit.estimators.defaults import chosen
@@ -197,7 +198,7 @@ def _copy_of(model: Any) -> keras.Model:
     if not isinstance(model, keras.Model):
         raise ValueError(
             "model must be a function that returns a keras.Model, a keras.Model, or the "
-            f"name of a ready-made builder. Got {model!r} instead."
+            f"name of a ready-made builder. Got {shown(model)} instead."
         )
     return owned_copy(model)
 

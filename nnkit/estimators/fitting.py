@@ -16,7 +16,6 @@ from scipy import sparse
 from sklearn.base import is_classifier
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import get_scorer
 
 from nnkit._compat import rows_of
 from nnkit.builders import TableFacts
@@ -46,7 +45,7 @@ from nnkit.estimators.convergence import FitOutcome, warning_of_fit
 from nnkit.estimators.defaults import resolve
 from nnkit.estimators.parts import Part, Rows, Share, parts_of
 from nnkit.estimators.routing import builder_hyperparameters, routed_to
-from nnkit.estimators.tables import check_table, n_samples_of, with_names
+from nnkit.estimators.tables import check_table, n_samples_of, to_picklable, with_names
 
 if TYPE_CHECKING:
     from nnkit.training import TrainingData, TrainingPlan, TrainingRecord
@@ -86,8 +85,6 @@ class Fitting(CallbackSupportMixin, Building):
         for hook, fix in _SCIKERAS_HOOKS.items():
             if hasattr(type(self), hook):
                 raise TypeError(f"{type(self).__name__}.{hook} is a hook of SciKeras. {fix}")
-        if isinstance(settings.scoring, str) and settings.scoring != "loss":
-            get_scorer(settings.scoring)
 
     def _resolve(
         self, settings: SimpleNamespace, rows: Rows, *, goes_on: bool, is_one_epoch: bool = False
@@ -151,6 +148,8 @@ class Fitting(CallbackSupportMixin, Building):
                 "but the target y is None."
             )
         X_checked = self._check_table(X, reset=learns)
+        if 0 in getattr(y, "shape", ())[1:]:
+            raise ValueError(f"y has 0 columns (shape={y.shape}). Give it at least one.")
         y_checked = self._check_target(y)
         n_samples = n_samples_of(X_checked)
         if len(y_checked) != n_samples:
@@ -310,7 +309,8 @@ class Fitting(CallbackSupportMixin, Building):
         self.background_ = None
         if self.n_background and not sparse.issparse(shared.X):
             sample = background_rows(len(shared.y), self.n_background, self._seeds.background)
-            self.background_ = copy.deepcopy(with_names(self, rows_of(shared.X, sample)))
+            rows = with_names(self, rows_of(shared.X, sample))
+            self.background_ = copy.deepcopy(to_picklable(rows))
 
     def _shares(
         self, shared: Rows, X_encoded: Any, held_out: Rows | None, parts: list[Part]

@@ -374,6 +374,8 @@ def _validation_arguments(
                 f"sample_weight_val). Got {type(data).__name__} instead."
             )
         return (data[0], data[1], data[2] if len(data) == 3 else None)
+    if X_val is None and y_val is None and sample_weight_val is not None:
+        raise ValueError("sample_weight_val needs X_val and y_val, whose rows it weighs.")
     if (X_val is None) != (y_val is None):
         raise ValueError("X_val and y_val belong together. Give both or neither.")
     return None if X_val is None else (X_val, y_val, sample_weight_val)

@@ -12,6 +12,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import check_random_state
 
 from nnkit._compat import rows_of
+from nnkit._messages import shown
 from nnkit.encoding import ClassLabels, fold_rows, holdout_rows, split_rows
 
 if TYPE_CHECKING:
@@ -162,6 +163,11 @@ def parts_of(
             folds += drawn
         return rows, [Part(*fold) for fold in folds[:n_members]]
     if rows.groups is not None:
+        if len(np.unique(rows.groups)) < 2:
+            raise ValueError(
+                f"validation_split={split} needs at least 2 groups to hold some out, but there is "
+                "1 group. Give more, or set early_stopping=False and validation_split=0."
+            )
         shuffle = GroupShuffleSplit(1, test_size=float(split), random_state=seed)
         return _split_by(shuffle, rows, 1)
     return rows, [Part(*holdout_rows(n_samples, float(split), seed, codes, labels))]
@@ -180,6 +186,6 @@ def _split_by(splitter: Any, rows: Rows, n_members: int) -> tuple[Rows, list[Par
         ]
         if not all(len(positions) for split in splits for positions in split):
             raise ValueError(
-                f"validation_split={splitter!r} yields a part whose rows all have weight zero."
+                f"validation_split={shown(splitter)} yields a part whose rows all have weight zero."
             )
     return rows.weighing(), [Part(*split) for split in splits]

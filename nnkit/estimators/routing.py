@@ -136,6 +136,10 @@ def unknown_name(
     prefix, separator, rest = name.partition("__")
     accepted = [] if builder is None else accepted_arguments(builder)
     takes_any = builder is not None and takes_any_argument(builder)
+    if separator and not (prefix and rest):
+        return (
+            f"{name} names no argument: write PREFIX__ARGUMENT, such as optimizer__learning_rate."
+        )
     known = KnownNames(frozenset(own_names), accepted)
     if not separator:
         if name in accepted or (takes_any and name not in INJECTED_ARGUMENTS):

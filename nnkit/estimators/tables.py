@@ -13,7 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from nnkit.encoding import array_of_rows, check_unique_names
 
-__all__ = ["check_table", "n_samples_of", "with_names"]
+__all__ = ["check_table", "n_samples_of", "to_picklable", "with_names"]
 
 
 def n_samples_of(X: Any) -> int:
@@ -51,6 +51,8 @@ def check_table(
         If it holds no finite numbers, has other columns than in ``fit``, or the parts of a dict
         have different lengths; the message names the column or key.
     """
+    check_unique_names(X)
+    _check_not_empty(X)
     # A sparse matrix by keys is a mapping too.
     if isinstance(X, Mapping) and not sparse.issparse(X):
         return _check_inputs(estimator, X, reset=reset)
@@ -66,10 +68,29 @@ def check_table(
     return _check_numbers(estimator, X, reset=reset)
 
 
+def _check_not_empty(X: Any) -> None:
+    """Raise for None, and for lists and DataFrames without rows or columns.
+
+    Arrays are checked later.
+    """
+    if X is None:
+        raise ValueError("X is None. Give it as a table with one row for each sample.")
+    if isinstance(X, (list, tuple)) and not X:
+        raise ValueError(
+            "X is empty: Found array with 0 sample(s) while a minimum of 1 is required."
+        )
+    if not hasattr(X, "columns") or (X.shape[0] and X.shape[1]):
+        return
+    if not X.shape[1]:
+        raise ValueError(f"X has 0 columns (shape={X.shape}), but at least 1 is required.")
+    raise ValueError(
+        f"X has 0 rows: Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is "
+        "required."
+    )
+
+
 def _check_for_encoder(estimator: Any, X: Any, *, reset: bool, is_raw: bool) -> Any:
     """Return a table for an encoder, which knows what it takes; only columns are compared."""
-    if is_raw:
-        check_unique_names(X)
     if is_raw and not hasattr(X, "columns"):
         as_array = X if hasattr(X, "shape") else array_of_rows(X)
         return validate_data(estimator, as_array, reset=reset, dtype=None, ensure_all_finite=False)
@@ -156,6 +177,12 @@ def with_names(estimator: Any, X: Any) -> Any:
     import pandas as pd
 
     return pd.DataFrame(X, columns=names)
+
+
+def to_picklable(X: Any) -> Any:
+    """Return a table that can be pickled: polars cannot pickle columns of Python objects."""
+    holds_objects = hasattr(X, "get_columns") and "Object" in map(str, X.dtypes)
+    return X.to_pandas() if holds_objects else X
 
 
 @contextmanager

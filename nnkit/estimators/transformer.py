@@ -11,9 +11,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
+from nnkit._messages import shown
 from nnkit._suggestions import listed
 from nnkit.builders import is_told_of_data
 from nnkit.encoding import encode, make_encoder
@@ -249,15 +251,15 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
-        if self.task not in _TASKS:
-            raise ValueError(f"task must be one of {list(_TASKS)}. Got {self.task!r} instead.")
+        self._check_own_parameters()
         goes_on = self.warm_start and self.__sklearn_is_fitted__()
         X_checked = self._check_table(X, reset=not goes_on)
         is_named = isinstance(self.model, str)
         if not goes_on:
             self.encoder_ = make_encoder(self.encoder, model="autoencoder" if is_named else None)
             if self.encoder_ is not None:
-                self.encoder_.fit(X_checked, y)
+                with np.errstate(over="ignore", invalid="ignore"):  # `encode` says so
+                    self.encoder_.fit(X_checked, y)
         X_encoded = self._encoded(X_checked)
         task = self._task(X_encoded, y)
         if goes_on and self._is_reconstruction and self.task == "auto":
@@ -283,6 +285,19 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         self.history_ = self.estimator_.history_
         self._n_features_out = self._represent(X_encoded[:1]).shape[1]
 
+    def _check_own_parameters(self) -> None:
+        """Raise for a parameter that the estimator of the network does not check."""
+        if not (isinstance(self.task, str) and self.task in _TASKS):
+            raise ValueError(f"task must be one of {list(_TASKS)}. Got {shown(self.task)} instead.")
+        if not (self.layer is None or isinstance(self.layer, str)):
+            raise ValueError(
+                f"layer must be the name of a layer, or None. Got {shown(self.layer)} instead."
+            )
+        if not isinstance(self.warm_start, (bool, np.bool_)):
+            raise ValueError(
+                f"warm_start must be True or False. Got {shown(self.warm_start)} instead."
+            )
+
     def _fit_task(
         self, task: str, X_encoded: np.ndarray, y: Any, sample_weight: Any, *, goes_on: bool
     ) -> None:
@@ -300,13 +315,16 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
 
     def _task(self, X_encoded: np.ndarray, y: Any) -> str:
         """Return what the network learns, as far as is known before it is built."""
+        if isinstance(y, (str, bytes)) or np.isscalar(y):
+            raise ValueError("y must have one value for each row. Got a single value instead.")
         if self.task != "auto":
             if y is None and self.task != "reconstruction":
                 raise ValueError(f"task={self.task!r} needs a target, but y is None.")
             return self.task
         if y is None or self.model == "autoencoder":
             return "reconstruction"
-        is_values = type_of_target(y, input_name="y").startswith("continuous")
+        with np.errstate(invalid="ignore"):  # NaN has a message of its own
+            is_values = type_of_target(y, input_name="y").startswith("continuous")
         builder = resolve_builder(self.model)
         is_fixed = builder is None or not is_told_of_data(builder)
         n_columns = prod(X_encoded.shape[1:])
@@ -389,16 +407,22 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
                 "name the layer of the representation."
             )
         if self.encoder_ is not None and not hasattr(self.encoder_, "inverse_transform"):
-            raise ValueError(f"encoder={self.encoder_!r} has no inverse_transform.")
+            raise ValueError(f"encoder={shown(self.encoder_)} has no inverse_transform.")
         self._check_layer()
         network = self.estimator_._network
         shape = network.architecture.model.get_layer(self.layer).output.shape
-        codes = np.asarray(X, dtype=np.float32).reshape(-1, *shape[1:])
+        X_checked = check_array(X, dtype=np.float32, input_name="X")
+        if X_checked.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X must have {self._n_features_out} columns, the components of layer="
+                f"{self.layer!r}. Got {X_checked.shape[1]} instead."
+            )
+        codes = X_checked.reshape(-1, *shape[1:])
         try:
             (values,) = network.outputs_between(self.layer, None, codes)
         except ValueError as error:
             raise ValueError(
-                f"The output of the network does not follow from layer={self.layer!r} alone, "
+                f"The output of the network does not follow from layer={shown(self.layer)} alone, "
                 "so that there is no decoder."
             ) from error
         X_encoded = self.estimator_._decide([values])
@@ -417,7 +441,8 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         names = [layer.name for layer in self.estimator_._network.architecture.model.layers]
         if self.layer not in names:
             raise ValueError(
-                f"layer={self.layer!r} is not a layer of the network, which has {listed(names)}."
+                f"layer={shown(self.layer)} is not a layer of the network, which has "
+                f"{listed(names)}."
             )
 
     @property

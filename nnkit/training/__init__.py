@@ -5,6 +5,7 @@
 - ``building``: from a builder and its arguments to a built ``keras.Model``.
 - ``instantiation``: optimizers, losses, metrics and callbacks from names, classes,
   instances and routed arguments.
+- ``keras_arguments``: ranges of arguments that Keras does not check.
 - ``keras_names``: the names that Keras knows, near a misspelt one.
 - ``heads``: what the outputs of a model mean, and which loss fits them.
 - ``compilation``: a model and its optimizer, loss and metrics, made ready to train.

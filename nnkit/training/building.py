@@ -11,6 +11,8 @@ import keras
 import tensorflow as tf
 
 from nnkit._compat import fresh_names
+from nnkit._messages import shown
+from nnkit.encoding.features import in_range_of
 from nnkit.training.compilation import Compilation
 from nnkit.training.ownership import (
     owned_copy,
@@ -160,7 +162,7 @@ def dtype_policy(policy: Any) -> Iterator[None]:
     except (TypeError, ValueError) as error:
         raise ValueError(
             "dtype_policy must be a policy that Keras knows, such as 'mixed_bfloat16', or None. "
-            f"Got {policy!r} instead."
+            f"Got {shown(policy)} instead."
         ) from error
     try:
         yield
@@ -179,10 +181,10 @@ def as_inputs(model: Any, X: Any) -> Any:
     """
     dtypes = _input_dtypes(model, X)
     if isinstance(X, Mapping):
-        return {name: part.astype(dtypes[name], copy=False) for name, part in X.items()}
+        return {name: in_range_of(dtypes[name], part, name) for name, part in X.items()}
     if isinstance(X, list):
-        return [part.astype(dtype, copy=False) for part, dtype in zip(X, dtypes, strict=True)]
-    return X.astype(dtypes, copy=False)
+        return [in_range_of(dtype, part, "X") for part, dtype in zip(X, dtypes, strict=True)]
+    return in_range_of(dtypes, X, "X")
 
 
 def _input_dtypes(model: Any, X: Any) -> Any:

@@ -224,7 +224,8 @@ def _recipe_key(
         else value
         for name, value in recipe.arguments.items()
     }
-    policy = recipe.dtype_policy or keras.config.dtype_policy()
+    is_set = recipe.dtype_policy is not None
+    policy = recipe.dtype_policy if is_set else keras.config.dtype_policy()
     try:
         key = fingerprint(
             [

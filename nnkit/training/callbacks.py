@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from tqdm.auto import tqdm
 
+from nnkit._messages import shown
 from nnkit.exceptions import NonFiniteLossError
 from nnkit.training.instantiation import check_arguments, instantiate_all
 from nnkit.training.keras_names import hint_of_class
@@ -216,7 +217,7 @@ def make_callbacks(callbacks: Any, routed: Mapping[str, Any]) -> list[Any]:
         if not issubclass(cls, keras.callbacks.Callback):
             raise ValueError(
                 f"{parameter} must be a keras.callbacks.Callback, as class or instance. "
-                f"Got {callback!r} instead.{hint_of_class(keras.callbacks, callback)}"
+                f"Got {shown(callback)} instead.{hint_of_class(keras.callbacks, callback)}"
             )
         check_arguments(cls, arguments, parameter=parameter)
         if inspect.isclass(callback):

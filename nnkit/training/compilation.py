@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from nnkit._compat import compile_arguments, compute_loss_in
+from nnkit._messages import shown
 from nnkit._suggestions import did_you_mean
 from nnkit.optimizers import with_n_steps
 from nnkit.training.heads import (
@@ -26,8 +27,10 @@ from nnkit.training.instantiation import (
     class_of_name,
     entries_of,
     instantiate,
+    is_function_of,
     split_routed,
 )
+from nnkit.training.keras_arguments import check_compile_arguments
 from nnkit.training.keras_names import hint_of_name
 
 __all__ = ["Compilation", "Compiled", "compile_model"]
@@ -94,7 +97,7 @@ def _make_optimizer(optimizer: Any, routed: Mapping[str, Any]) -> Any:
     if not isinstance(made, keras.optimizers.Optimizer):
         raise ValueError(
             "optimizer must be a name, a class or an instance of keras.optimizers.Optimizer. "
-            f"Got {optimizer!r} instead."
+            f"Got {shown(optimizer)} instead."
         )
     return made
 
@@ -129,17 +132,17 @@ def _make_metric(metric: Any, arguments: Mapping[str, Any], parameter: str) -> A
         except ValueError as error:
             if metric not in ("acc", "accuracy", "ce", "crossentropy"):
                 raise ValueError(
-                    f"{parameter}={metric!r} is not a metric that Keras knows."
+                    f"{parameter}={shown(metric)} is not a metric that Keras knows."
                     f"{hint_of_name(keras.metrics, metric)}"
                 ) from error
         return metric
     made = instantiate(
         metric, arguments, parameter=parameter, find=_find_metric, module=keras.metrics
     )
-    if not callable(made):
+    if not (isinstance(made, keras.metrics.Metric) or is_function_of(made, 2)):
         raise ValueError(
-            f"{parameter} must be a name that Keras knows, a class, an instance or a function. "
-            f"Got {metric!r} instead."
+            f"{parameter} must be a name that Keras knows, a class, an instance or a function of "
+            f"(y_true, y_pred). Got {shown(metric)} instead."
         )
     return made
 
@@ -241,6 +244,7 @@ def compile_model(
         effect because the builder compiled the model with something else.
     """
     own = compile_arguments(model)
+    check_compile_arguments(compilation.of("compile"))
     optimizer, loss, metrics = _merged(compilation, own, was_handed=was_handed)
     outputs = output_structure(model, X_example)
     names = _output_names(model, outputs)
@@ -387,7 +391,7 @@ def _check_same_kind(parameter: str, asked: Any, own: Any, default: Any, was_han
 
 def _without_effect(parameter: str, asked: Any, own: Any) -> str:
     return (
-        f"{parameter}={asked!r} has no effect: the model is compiled with {own!r} already. "
+        f"{parameter}={shown(asked)} has no effect: the model is compiled with {shown(own)} already. "
         "Let the builder take compile_kwargs and pass them to model.compile, "
         "or give the model uncompiled."
     )

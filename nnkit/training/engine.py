@@ -432,12 +432,17 @@ class _OrderedBatches(keras.utils.PyDataset):
         start = position * self._plan.batch_size
         rows = self._order[start : start + self._plan.batch_size]
         batch: tuple[Any, ...] = (
-            take_on_host(self._data.X, rows),
-            take_on_host(self._data.y, rows),
+            _as_tuple(take_on_host(self._data.X, rows)),
+            _as_tuple(take_on_host(self._data.y, rows)),
         )
         if self._data.sample_weight is not None:
             batch += (self._data.sample_weight[rows],)
         return batch
+
+
+def _as_tuple(batch: Any) -> Any:
+    # TensorFlow takes a list for one tensor.
+    return tuple(batch) if isinstance(batch, list) else batch
 
 
 def _run_keras(model: Any, data: TrainingData, plan: TrainingPlan, callback_list: Any) -> None:

@@ -12,7 +12,9 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from nnkit._compat import constructor_arguments, output_layer
-from nnkit.training.instantiation import class_of_name, instantiate
+from nnkit._messages import shown
+from nnkit.encoding.features import in_range_of
+from nnkit.training.instantiation import class_of_name, instantiate, is_function_of
 
 __all__ = [
     "Head",
@@ -134,7 +136,7 @@ class Head:
         """
         if self.is_one_of_many and encoded.ndim < self.rank:
             return encoded if as_codes else np.eye(self.n_units, dtype=dtype)[encoded.astype(int)]
-        targets = encoded.astype(dtype)
+        targets = in_range_of(dtype, encoded, "y")
         # (n,) - (n, 1) would broadcast to (n, n)
         return targets[..., np.newaxis] if targets.ndim < self.rank else targets
 
@@ -357,10 +359,10 @@ def choose_loss(loss: Any, routed: Mapping[str, Any], head: Head, task: Task) ->
     else:
         chosen = instantiate(loss, routed, parameter="loss", find=find_loss, module=keras.losses)
         if not isinstance(chosen, keras.losses.Loss):
-            if not callable(chosen):
+            if not is_function_of(chosen, 2):
                 raise ValueError(
                     "loss must be None, a name, a keras.losses.Loss as class or instance, or a "
-                    f"function of (y_true, y_pred). Got {loss!r} instead."
+                    f"function of (y_true, y_pred). Got {shown(loss)} instead."
                 )
             chosen = _function_loss(chosen)
     _check_agreement(chosen, head, task)

@@ -10,8 +10,10 @@ from typing import Any
 import keras
 
 from nnkit._compat import constructor_arguments, optimizer_copy
+from nnkit._messages import shown
 from nnkit._suggestions import did_you_mean
 from nnkit.training.copies import KERAS_OBJECTS, NotCopyableError, copy_of, deep_copy_of
+from nnkit.training.keras_arguments import check_ranges
 from nnkit.training.keras_names import hint_of_name
 from nnkit.training.ownership import with_copies
 
@@ -65,13 +67,26 @@ def instantiate(
         except (ValueError, TypeError) as error:
             raise ValueError(
                 f"{parameter} must be a name that Keras knows, a class or an instance. "
-                f"Got {specification!r} instead."
+                f"Got {shown(specification)} instead."
                 f"{'' if module is None else hint_of_name(module, specification)}"
             ) from error
     if inspect.isclass(specification):
         check_arguments(specification, routed, parameter=parameter)
         positional, keywords = _by_position(routed)
-        return specification(*positional, **keywords)
+        try:
+            return specification(*positional, **keywords)
+        except (TypeError, ValueError) as error:
+            given = ", ".join(f"{parameter}__{name}={value!r}" for name, value in routed.items())
+            raise ValueError(
+                f"{parameter}={specification.__name__} cannot be made with "
+                f"{given or 'no arguments'}: {error}"
+            ) from error
+    if isinstance(specification, keras.Layer):
+        # Its copy would draw a seed from Python's global random state.
+        raise ValueError(
+            f"{parameter} must be a name that Keras knows, a class or an instance. "
+            f"Got a layer, {shown(specification)}, instead."
+        )
     if not routed:
         return _fresh(specification)
     if inspect.isroutine(specification):
@@ -109,6 +124,19 @@ def _fresh(instance: Any) -> Any:
         ) from error
 
 
+def is_function_of(value: Any, n_arguments: int) -> bool:
+    """Return whether a value can be called with so many arguments, as far as it tells."""
+    if not callable(value) or isinstance(value, keras.Layer):
+        return False
+    try:
+        inspect.signature(value).bind(*range(n_arguments))
+    except TypeError:
+        return False
+    except ValueError:
+        return True  # some built-in functions have no signature
+    return True
+
+
 def _by_position(routed: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     """Return positional arguments (named by integers) and keyword arguments."""
     positions = sorted((name for name in routed if name.isdigit()), key=int)
@@ -143,6 +171,7 @@ def check_arguments(cls: Any, routed: Mapping[str, Any], *, parameter: str) -> N
         is_number = type(known.get(name)) in (int, float) and not parameter.startswith("callbacks")
         if is_of_keras and is_number and isinstance(value, str):
             raise ValueError(f"{parameter}__{name} must be a number. Got {value!r} instead.")
+    check_ranges(cls, routed, parameter=parameter)
 
 
 def class_of_name(module: Any, name: str) -> Any:

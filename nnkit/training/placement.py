@@ -8,6 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from nnkit._messages import shown
+
 __all__ = ["is_on_cpu", "let_memory_grow", "on_device"]
 
 
@@ -59,7 +61,7 @@ def on_device(device: str | None) -> AbstractContextManager[Any]:
             ):
                 return tf.device(name)
     short = [name.removeprefix("/device:") for name in known]
-    raise ValueError(f"device={device!r} is not a device of this process, which has {short}.")
+    raise ValueError(f"device={shown(device)} is not a device of this process, which has {short}.")
 
 
 def is_on_cpu(device: str | None) -> bool:

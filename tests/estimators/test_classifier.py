@@ -323,3 +323,18 @@ def test_a_refit_for_several_labels_does_not_mind_the_earlier_one_hot_network(ir
     clf.set_params(model=lambda: head(3, "sigmoid")).fit(X, several)
 
     assert clf.predict(X).shape == (150, 3)
+
+
+@pytest.mark.parametrize("weight", [None, np.linspace(0.1, 2.0, 30)], ids=["equal", "weights"])
+def test_engines_agree_on_a_target_of_several_columns(weight):
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    y = np.column_stack([np.arange(30) % 2, np.arange(30) % 3])
+    found = [
+        KerasClassifier("mlp", model__units=(4,), epochs=3, random_state=0, engine=engine)
+        .fit(X, y, sample_weight=weight)
+        .predict_proba(X)
+        for engine in ("graph", "keras")
+    ]
+
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)

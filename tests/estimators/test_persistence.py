@@ -137,3 +137,14 @@ def test_the_model_of_the_user_may_be_trained_further(iris):
 
     np.testing.assert_array_equal(clf.predict_proba(X), before)
     np.testing.assert_array_equal(through_pickle(clf).predict_proba(X), before)
+
+
+def test_an_estimator_fitted_on_polars_columns_of_objects_is_pickled():
+    polars = pytest.importorskip("polars")
+    days = pd.period_range("2020-01-01", periods=12, freq="D")
+    table = polars.DataFrame({"day": list(days), "x": np.arange(12.0)})
+    clf = KerasClassifier("mlp", model__units=(4,), epochs=1).fit(table, np.arange(12) % 2)
+
+    again = pickle.loads(pickle.dumps(clf))
+
+    np.testing.assert_array_equal(again.predict_proba(table), clf.predict_proba(table))

@@ -1,0 +1,58 @@
+"""Random pairs of networks that differ in one thing, and what must hold for them."""
+
+from __future__ import annotations
+
+import numpy as np
+from fuzz.networks_with_values import FORMS, NAMED, SLOTS, Network
+from hypothesis import strategies as st
+
+from nnkit import clear_programs
+
+__all__ = ["assert_told_apart", "pairs"]
+
+X = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
+Y = X @ [1.0, -1.0, 0.5]
+
+
+def found_by(network, engine):
+    """Return all numbers that a fit gives."""
+    fitted = network.make(engine).fit(X, Y)
+    return fitted.predict(X), np.concatenate(list(fitted.history_.values()))
+
+
+def assert_told_apart(network, twin):
+    """Raise if a fit after its twin's differs from Keras' own in a process without programs."""
+    clear_programs()
+    found_by(twin, "graph")
+    after_twin = found_by(network, "graph")
+    clear_programs()
+    alone = found_by(network, "keras")
+
+    for ours, theirs in zip(after_twin, alone, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
+
+
+@st.composite
+def pairs(draw):
+    """Draw two networks that differ in one thing."""
+    slots = draw(st.lists(st.sampled_from(sorted(NAMED)), max_size=3, unique=True))
+    named = {slot: draw(st.sampled_from(NAMED[slot])) for slot in slots}
+    slots = draw(st.lists(st.sampled_from(sorted(SLOTS)), max_size=2, unique=True))
+    held = {slot: (draw(st.sampled_from(sorted(FORMS))), 0.5) for slot in slots}
+    if not held and not named:
+        named = {"units": "3"}
+    changed = draw(st.sampled_from([*(("held", s) for s in held), *(("named", s) for s in named)]))
+    kind, slot = changed
+    others = dict(held), dict(named)
+    if kind == "held":
+        # The form may be another one too, as long as the number is.
+        form = draw(st.sampled_from([held[slot][0], *sorted(FORMS)]))
+        others[0][slot] = (form, draw(st.sampled_from([0.75, 1.5])))
+    else:
+        others[1][slot] = draw(
+            st.sampled_from([text for text in NAMED[slot] if text != named[slot]])
+        )
+    return tuple(
+        Network(tuple(texts.items()), tuple((s, *rest) for s, rest in functions.items()))
+        for functions, texts in ((held, named), others)
+    )
