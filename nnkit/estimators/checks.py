@@ -88,7 +88,7 @@ def _check_placement(device: Any, dtype_policy: Any) -> None:
             f"Got {shown(device)} instead."
         )
     # Keras' policies are told by what they have: to import Keras takes seconds.
-    is_policy = hasattr(dtype_policy, "compute_dtype")
+    is_policy = hasattr(dtype_policy, "compute_dtype") and not callable(dtype_policy)
     if not (dtype_policy is None or isinstance(dtype_policy, str) or is_policy):
         raise ValueError(
             "dtype_policy must be a policy that Keras knows, such as 'mixed_bfloat16', or None. "
