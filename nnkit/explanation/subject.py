@@ -48,6 +48,8 @@ class Subject:
         transformers drop, get 0.
     is_of_network : bool
         Whether the last step is one of nnkit's.
+    predicted : ndarray of int, shape (n_samples,), or None, default=None
+        The output that is explained of each row; None if they are those of all rows.
     """
 
     players: Players
@@ -58,6 +60,7 @@ class Subject:
     of_column: np.ndarray
     playing: np.ndarray
     is_of_network: bool
+    predicted: np.ndarray | None = None
 
 
 def make_subject(
@@ -88,6 +91,25 @@ def make_subject(
         final, rows, background, names = _behind_transformers(estimator, X, background)
     table, layout = flat_table(rows, "X")
     check_columns(final, table)
+    subject = _put_together(
+        final, table, layout, background, output, arguments, names, has_cells=has_cells
+    )
+    predicted = output.predicted_columns(final, layout.restored(table.copy()))
+    return replace(subject, predicted=predicted)
+
+
+def _put_together(
+    final: Any,
+    table: Any,
+    layout: Layout,
+    background: Any,
+    output: Output,
+    arguments: Arguments,
+    names: list[str] | None,
+    *,
+    has_cells: bool,
+) -> Subject:
+    """Return what is explained, of an estimator that takes the rows of a flat table."""
     front = Front.of(final, is_raw=output.predicts == "network")
     given = partial(
         choose_background,
