@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -253,9 +251,7 @@ def explain(
     chosen = choose_output(estimator, output, classes)
     if are_texts(X):
         _check_texts(players, background)
-        return _explain_texts(
-            estimator, X, chosen, arguments, progress
-        )
+        return _explain_texts(estimator, X, chosen, arguments, progress)
     subject = make_subject(estimator, X, background, chosen, arguments)
     if subject.background.is_sample_of_x:
         _check_some_rows(subject.hybrids.n_samples)

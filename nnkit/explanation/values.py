@@ -125,26 +125,27 @@ def _by_derivatives(
     if arguments.method != "deep":
         how |= {"method": arguments.method, "layer": arguments.layer, "add_up": add_up}
 
-    def values_of(rows: Any, columns: list[int] | None) -> tuple[np.ndarray, ...]:
+    def estimate_of(rows: Any, columns: list[int] | None) -> Estimate:
         how_columns = how | {"columns": columns}
         if arguments.method == "deep":
             found = deep_values(function, rows, encoded.background, **how_columns)
-            return add_up(found.values), add_up(found.errors), found.base
-        found = gradient_values(function, rows, encoded.background, **how_columns)
-        return found.values, found.errors, found.base
+            values, errors = add_up(found.values), add_up(found.errors)
+        else:
+            found = gradient_values(function, rows, encoded.background, **how_columns)
+            values, errors = found.values, found.errors
+        return Estimate(values, errors, found.base, arguments.method)
 
     if subject.predicted is None:
-        return explained, Estimate(*values_of(encoded.X, output.columns), arguments.method)
+        return explained, estimate_of(encoded.X, output.columns)
     # Each output needs derivatives of its own: only those of the rows' own outputs are made.
     order = np.argsort(subject.predicted, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(subject.predicted[order])) + 1)
-    by_group = []
-    for group in groups:
-        values, errors, base = values_of(encoded.X[group], [int(subject.predicted[group[0]])])
-        by_group.append((values, errors, np.tile(base, (len(group), 1))))
+    found = [estimate_of(encoded.X[rows], [int(subject.predicted[rows[0]])]) for rows in groups]
     back = np.argsort(order)
-    parts = [np.concatenate(part)[back] for part in zip(*by_group, strict=True)]
-    return explained, Estimate(*parts, arguments.method)
+    values = np.concatenate([part.values for part in found])[back]
+    errors = np.concatenate([part.errors for part in found])[back]
+    base = np.repeat([part.base for part in found], list(map(len, groups)), axis=0)[back]
+    return explained, Estimate(values, errors, base, arguments.method)
 
 
 def _network_of(

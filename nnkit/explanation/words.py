@@ -102,6 +102,9 @@ class WordHybrids:
         """Return the outputs of no words, see ``HybridRows.of_background``."""
         return self._output([""][at])
 
+    def along(self, *_: Any) -> None:
+        """Return None: each text is made and predicted."""
+
     def prepare(self, background_rows: np.ndarray, masks: np.ndarray) -> Any:  # noqa: ARG002
         """Return texts with some of the words, see ``HybridRows.prepare``."""
         return [

@@ -128,7 +128,9 @@ def test_texts_of_many_classes_explain_the_predicted_class():
 
     explanation = explain(classifier, ["aaa bbb bbb", "ccc", ""])
 
-    total = [v.sum() + base for v, base in zip(explanation.values, explanation.base_values)]
+    total = [
+        v.sum() + base for v, base in zip(explanation.values, explanation.base_values, strict=True)
+    ]
     proba = classifier.predict_proba(["aaa bbb bbb", "ccc", ""])
     np.testing.assert_allclose(total, proba.max(axis=1), atol=1e-9)
 
