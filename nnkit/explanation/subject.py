@@ -258,7 +258,8 @@ def check_columns(estimator: Any, X: Any) -> None:
     known, columns = list(fitted), list(X.columns)
     if columns == known:
         return
-    missing = [name for name in known if name not in columns]
+    given = set(columns)
+    missing = [name for name in known if name not in given]
     if missing:
         raise ValueError(
             f"X lacks the column(s) {missing} that the estimator was fitted with. Give X as in fit."
@@ -266,7 +267,8 @@ def check_columns(estimator: Any, X: Any) -> None:
     try:
         estimator.predict(X[:1])
     except ValueError as error:
-        extra = [name for name in columns if name not in known]
+        fitted_names = set(known)
+        extra = [name for name in columns if name not in fitted_names]
         what = "the columns of fit in another order"
         if extra:
             what = f"the column(s) {extra}, which the estimator does not know"

@@ -14,12 +14,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnkit.estimators.network_function import NetworkFunction
 from nnkit.explanation.columnwise import is_columnwise
-from nnkit.training.first_linear import FirstLinear
+
+if TYPE_CHECKING:
+    from nnkit.training.first_linear import FirstLinear
 
 __all__ = ["MIN_WALK_PLAYERS", "Walks", "feature_sources"]
 
@@ -27,6 +30,8 @@ __all__ = ["MIN_WALK_PLAYERS", "Walks", "feature_sources"]
 MIN_WALK_PLAYERS = 128
 # Rows that tell which cell a feature is made from.
 _N_PROBED_ROWS = 256
+# Rows whose predictions are made both ways before walks are trusted.
+_N_COMPARED = 8
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,18 @@ class Walks:
                     return None
                 sources = found
             members.append(_Member.of(linear, of_cell[sources], background))
-        return cls(function, members, X)
+        walks = cls(function, members, X)
+        return walks if walks._agrees(background[:_N_COMPARED]) else None
+
+    def _agrees(self, rows: np.ndarray) -> bool:
+        """Return whether the networks, taken apart, predict as they do as a whole."""
+        apart = self._function.of_outputs(
+            [
+                member.linear.behind(member.starts[: len(rows)].astype(np.float32), len(rows))
+                for member in self._members
+            ]
+        )
+        return np.allclose(apart, self._function(rows), rtol=1e-3, atol=1e-4)
 
     def __call__(
         self, row: int, background_rows: np.ndarray, ranks: np.ndarray, batch_rows: int

@@ -32,7 +32,8 @@ def are_texts(X: Any) -> bool:
     ValueError
         If some are texts and others are not.
     """
-    is_flat = isinstance(X, (list, tuple)) or np.ndim(X) == 1
+    # A table is not asked for its axes: one of polars makes an array of itself for that.
+    is_flat = isinstance(X, (list, tuple)) or (not hasattr(X, "columns") and np.ndim(X) == 1)
     if isinstance(X, dict) or not is_flat or not len(X):
         return False
     texts = list(X)

@@ -110,7 +110,8 @@ def _find(architecture: Architecture) -> str | None:
 
     model, row = architecture.model, architecture.row
     is_plain = isinstance(row, np.ndarray) and row.ndim == 2
-    if not is_plain or not getattr(model, "outputs", None) or not architecture.is_rowwise:
+    # Others may do more in their call than their graph tells.
+    if not is_plain or type(model).__name__ not in ("Sequential", "Functional"):
         return None
     linear = [layer for layer in model.layers if _is_dense(layer) or type(layer) is NTKDense]
     for layer in linear[:1]:
