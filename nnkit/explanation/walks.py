@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MIN_WALK_PLAYERS", "Walks", "feature_sources"]
 
-# With fewer players masked rows are about as fast.
-MIN_WALK_PLAYERS = 128
+# With fewer players, or features of the first linear layer, masked rows are as fast.
+MIN_WALK_PLAYERS, MIN_WALK_FEATURES = 128, 400
 # Rows that tell which cell a feature is made from.
 _N_PROBED_ROWS = 256
 # Rows whose predictions are made both ways before walks are trusted.
@@ -125,7 +125,7 @@ class Walks:
         pool = np.concatenate([X, background])
         members = []
         for linear in function.first_linear():
-            if linear is None:
+            if linear is None or len(linear.kernel) < MIN_WALK_FEATURES:
                 return None
             sources = np.arange(X.shape[1])
             if not linear.is_first:

@@ -49,6 +49,7 @@ def both_ways(monkeypatch, estimator, X, **arguments):
         return original(self, *arguments)
 
     monkeypatch.setattr(walks.Walks, "__call__", counted)
+    monkeypatch.setattr(walks, "MIN_WALK_FEATURES", 1)
     arguments = {"method": "permutation", "max_background": 4, "n_permutations": 1} | arguments
     walked = explain(estimator, X, **arguments)
     monkeypatch.setattr("nnkit.explanation.hybrids.MIN_WALK_PLAYERS", 10**9)
