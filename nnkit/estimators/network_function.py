@@ -14,6 +14,7 @@ from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.regressor import KerasRegressor
 
 if TYPE_CHECKING:
+    from nnkit.training.first_linear import FirstLinear
     from nnkit.training.gradients import Derivative
     from nnkit.training.readout import Readout
 
@@ -127,6 +128,22 @@ class NetworkFunction:
             [member.outputs_of_hybrids(weights, rows, hybrids) for member, weights in members]
         )
         return predicted.reshape(len(cells), -1, *predicted.shape[1:])
+
+    def first_linear(self) -> list[FirstLinear | None]:
+        """Return the first linear layer of each network, None of one that has none."""
+        from nnkit.training.first_linear import FirstLinear
+
+        return [FirstLinear.of(member) for member in self._estimator._members]
+
+    def of_outputs(self, outputs: list[list[np.ndarray]]) -> np.ndarray:
+        """Return the predictions (n_rows, ...) for the outputs of all networks.
+
+        Parameters
+        ----------
+        outputs : list of list of ndarray
+            Of each network one array (n_rows, ...) for each of its outputs.
+        """
+        return self._read(outputs)
 
     def in_shape(self, cells: np.ndarray) -> Any:
         """Return flat rows (n_samples, n_cells) in the structure of the network's inputs."""

@@ -24,6 +24,7 @@ From there to values:
 - ``game``: the worth of coalitions, in calls of bounded size.
 - ``exact``: Shapley values and interactions by all coalitions.
 - ``permutation``: Shapley values by paired antithetic permutations, with standard errors.
+- ``walks``: permutations of many columns, step by step through the first linear layer.
 - ``words``: Shapley values of the words of texts.
 - ``values``: hands a subject to a game, or to derivatives of its network.
 - ``gradient``, ``lines``: attributions by gradients, and the points they are taken at.

@@ -30,11 +30,11 @@ def explanation_of_rows(
     seconds : float
         What it took.
     """
-    n_outputs = len(found.base)
+    n_outputs = found.values.shape[-1]
     values, errors = (subject.players.in_shape(part) for part in (found.values, found.errors))
     is_plain = subject.players.row_shape is None
     is_by_player = is_plain or found.values.ndim > 3
-    base_values = np.tile(found.base, (len(values), 1))
+    base_values = np.broadcast_to(found.base, (len(values), n_outputs)).copy()
     if n_outputs == 1:
         values, errors, base_values = values[..., 0], errors[..., 0], base_values[:, 0]
     return Explanation(
@@ -69,7 +69,7 @@ def explanation_of_texts(
     seconds : float
         What it took.
     """
-    n_outputs = len(found[0].base)
+    n_outputs = found[0].values.shape[-1]
     at: Any = 0 if n_outputs == 1 else slice(None)
     values = np.empty(len(found), dtype=object)
     errors: list[np.ndarray] = []
@@ -78,7 +78,7 @@ def explanation_of_texts(
         errors.append(of_text.errors[0][:, at])
     return Explanation(
         values,
-        base_values=np.array([of_text.base[at] for of_text in found]),
+        base_values=np.array([of_text.base.reshape(-1)[at] for of_text in found]),
         data=[np.array(of_text, dtype=object) for of_text in words],
         feature_names=[[word.strip() for word in of_text] for of_text in words],
         output_names=_names(output, n_outputs),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +15,7 @@ from nnkit.explanation.permutation import MAX_ROUNDS
 from nnkit.explanation.progress import Progress
 from nnkit.explanation.steps import unwrapped
 from nnkit.explanation.subject import make_subject
-from nnkit.explanation.values import values_of_subject
+from nnkit.explanation.values import of_predicted, values_of_subject
 from nnkit.explanation.words import are_texts, explain_words, texts_like
 
 if TYPE_CHECKING:
@@ -87,9 +85,12 @@ def explain(
         clipped to [eps, 1 - eps] with the float32 eps of 1.2e-7. "raw" is ``decision_function``,
         the outputs of the network of one of nnkit's classifiers, or ``predict`` for a regressor.
         A callable takes rows like X and returns an array of shape (n,) or (n, n_outputs).
-    classes : label or list of labels, default=None
-        The classes of a classifier to explain. None is ``classes_[1]`` for two classes, else
-        all.
+    classes : label, list of labels or "predicted", default=None
+        The classes of a classifier to explain. None is ``classes_[1]`` for two classes, all of
+        them up to 10 classes, and "predicted" for more. "predicted" explains for each row only the
+        class that the estimator predicts for it, so that there is one output; ``output`` of the
+        result says so. ``list(estimator.classes_)`` asks for all. Several labels that a row may
+        have at once, and the columns of a regression, are all explained, however many there are.
     players : str, dict of str to list of columns, or ndarray of int, default="input"
         Who gets a value of their own:
 
@@ -250,9 +251,7 @@ def explain(
     chosen = choose_output(estimator, output, classes)
     if are_texts(X):
         _check_texts(players, background)
-        return _explain_texts(
-            partial(chosen.predictions, estimator), X, chosen, arguments, progress
-        )
+        return _explain_texts(estimator, X, chosen, arguments, progress)
     subject = make_subject(estimator, X, background, chosen, arguments)
     if subject.background.is_sample_of_x:
         _check_some_rows(subject.hybrids.n_samples)
@@ -269,7 +268,7 @@ def explain(
 
 
 def _explain_texts(
-    predictions: Callable[[Any], np.ndarray],
+    estimator: Any,
     X: Any,
     output: Output,
     arguments: Arguments,
@@ -281,8 +280,14 @@ def _explain_texts(
     start = time.perf_counter()
     with Progress(len(X), progress) as bar:
         words, found = explain_words(
-            lambda texts: predictions(texts_like(X, texts)), list(X), arguments, bar.advance
+            lambda texts: output.predictions(estimator, texts_like(X, texts)),
+            list(X),
+            arguments,
+            bar.advance,
         )
+    predicted = output.predicted_columns(estimator, X)
+    if predicted is not None:
+        found = [of_predicted(part, predicted[[row]]) for row, part in enumerate(found)]
     _warn_of_missed([of_text.n_missed for of_text in found], arguments.tol, stacklevel=4)
     return explanation_of_texts(words, found, output, time.perf_counter() - start)
 

@@ -86,6 +86,34 @@ class Game:
         """The number of explained outputs."""
         return self.f_X.shape[1]
 
+    def outputs_along(
+        self, rows: np.ndarray, background_rows: np.ndarray, ranks: np.ndarray
+    ) -> Iterator[tuple[slice, np.ndarray]] | None:
+        """Return what `outputs` yields along permutations, if it needs no masked rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n_rows,)
+            The explained rows.
+        background_rows : ndarray of int, shape (n_pairs,)
+            The background row of each pair of permutations.
+        ranks : ndarray of int, shape (n_pairs, n_players)
+            The place at which each player joins.
+        """
+        along, size = self._hybrids.along, self.batch_rows
+        first = along(int(rows[0]), background_rows, ranks, size)
+        if first is None:
+            return None
+
+        def of_rows() -> Iterator[tuple[slice, np.ndarray]]:
+            yield slice(0, 1), first[np.newaxis]
+            for at in range(1, len(rows)):
+                found = along(int(rows[at]), background_rows, ranks, size)
+                assert found is not None
+                yield slice(at, at + 1), found[np.newaxis]
+
+        return of_rows()
+
     def outputs(
         self, rows: np.ndarray, background_rows: np.ndarray, masks: np.ndarray
     ) -> Iterator[tuple[slice, np.ndarray]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
 from nnkit.estimators.network_function import NetworkFunction
 from nnkit.explanation.tables import make_pool
+from nnkit.explanation.walks import MIN_WALK_PLAYERS, Walks
 
 __all__ = ["CellHybrids", "HybridRows", "TableHybrids"]
 
@@ -69,6 +71,29 @@ class HybridRows(Protocol):
         """
         ...
 
+    def along(
+        self, row: int, background_rows: np.ndarray, ranks: np.ndarray, batch_rows: int
+    ) -> np.ndarray | None:
+        """Return the outputs along permutations without their hybrids, None if there is no way.
+
+        Parameters
+        ----------
+        row : int
+            The explained row.
+        background_rows : ndarray of int, shape (n_pairs,)
+            The background row of each pair of permutations.
+        ranks : ndarray of int, shape (n_pairs, n_players)
+            The place at which each player joins.
+        batch_rows : int
+            The largest number of predictions in one call.
+
+        Returns
+        -------
+        outputs : ndarray of shape (n_pairs * 2 * (n_players - 1), n_outputs), or None
+            In the order of `nnkit.explanation.permutation.pair_masks`.
+        """
+        ...
+
 
 class TableHybrids:
     """Hybrids of the rows of two tables, each column with its own dtype.
@@ -115,6 +140,9 @@ class TableHybrids:
     def _of(self, rows: np.ndarray) -> np.ndarray:
         sources = np.repeat(rows[:, np.newaxis], len(self._of_column), axis=1)
         return self._output(self._pool.take(sources))
+
+    def along(self, *_: Any) -> None:
+        """Return None: each hybrid is made and predicted."""
 
     def prepare(self, background_rows: np.ndarray, masks: np.ndarray) -> Any:
         """Return where each column comes from, see :meth:`HybridRows.prepare`."""
@@ -178,6 +206,20 @@ class CellHybrids:
     def prepare(self, background_rows: np.ndarray, masks: np.ndarray) -> Any:
         """Return hybrids on the device, see :meth:`HybridRows.prepare`."""
         return self._function.hybrids(self._background[background_rows], masks[:, self._of_cell])
+
+    @cached_property
+    def _walks(self) -> Walks | None:
+        if self.n_players < MIN_WALK_PLAYERS:
+            return None
+        return Walks.of(self._function, self._X, self._background, self._of_cell)
+
+    def along(
+        self, row: int, background_rows: np.ndarray, ranks: np.ndarray, batch_rows: int
+    ) -> np.ndarray | None:
+        """Return the outputs along permutations, see :meth:`HybridRows.along`."""
+        if self._walks is None:
+            return None
+        return self._read(self._walks(row, background_rows, ranks, batch_rows))
 
     def __call__(self, rows: np.ndarray, prepared: Any) -> np.ndarray:
         """Return the outputs of hybrids, see :meth:`HybridRows.__call__`."""

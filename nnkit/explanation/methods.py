@@ -35,8 +35,8 @@ class Estimate:
         Of interactions (n_samples, n_players, n_players, n_outputs).
     errors : ndarray of the same shape
         Their standard errors.
-    base : ndarray of shape (n_outputs,)
-        What the values add up from.
+    base : ndarray of shape (n_outputs,) or (n_samples, n_outputs)
+        What the values add up from; by row where rows have outputs of their own.
     method : str
         What made them.
     n_missed : int, default=0
@@ -75,8 +75,11 @@ def choose_method(
     if arguments.interactions:
         method, most = "exact", MAX_INTERACTION_PLAYERS
     elif method == "auto":
-        is_cheap = 2**n_players * arithmetic <= _MAX_AUTO_EXACT_ARITHMETIC
-        is_exact = n_players <= MAX_AUTO_EXACT_PLAYERS and is_cheap
+        # The number of players first: 2.0**1024 is more than a float holds.
+        is_exact = (
+            n_players <= MAX_AUTO_EXACT_PLAYERS
+            and 2.0**n_players * arithmetic <= _MAX_AUTO_EXACT_ARITHMETIC
+        )
         method = "exact" if is_exact else "permutation"
     if method == "permutation" and n_players > MAX_PERMUTATION_PLAYERS:
         raise ValueError(

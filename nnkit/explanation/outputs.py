@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,19 @@ from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.network_function import NetworkFunction
 from nnkit.explanation.steps import last_step, steps_of, through
 
-__all__ = ["PROBA_MARGIN", "Output", "choose_output", "log_odds", "n_rows_of"]
+__all__ = [
+    "MAX_CLASSES",
+    "PROBA_MARGIN",
+    "Output",
+    "choose_output",
+    "log_odds",
+    "n_rows_of",
+]
 
 OUTPUTS = ("auto", "proba", "logit", "raw")
+
+# Of more classes only the predicted one is explained, unless classes are named.
+MAX_CLASSES = 10
 
 # Probabilities of 0 and 1 have log-odds of about ±15.9 instead of ±inf.
 PROBA_MARGIN = float(np.finfo(np.float32).eps)
@@ -44,19 +54,56 @@ class Output:
         The columns that are explained; None means all.
     is_logit : bool, default=False
         Whether log-odds of the predictions are explained.
+    is_of_predicted : bool, default=False
+        Whether only the column of the class that is predicted for a row is explained.
     """
 
     predicts: str | Callable[[Any], Any]
     labels: np.ndarray | None = None
     columns: list[int] | None = None
     is_logit: bool = False
+    is_of_predicted: bool = False
 
     @property
     def meaning(self) -> str:
         """What the explained numbers are."""
         if callable(self.predicts):
             return getattr(self.predicts, "__name__", type(self.predicts).__name__)
-        return "log-odds" if self.is_logit else _MEANINGS[self.predicts]
+        meaning = "log-odds" if self.is_logit else _MEANINGS[self.predicts]
+        if not self.is_of_predicted or self.labels is None:
+            return meaning
+        return f"{meaning} of the class predicted for each row, of {len(self.labels)} classes"
+
+    def predicted_columns(self, estimator: Any, X: Any) -> np.ndarray | None:
+        """Return for each row the column of the class that is predicted for it.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted, the one that was chosen for or its last step.
+        X : DataFrame, array or dict with n_samples rows
+            As the estimator takes it.
+
+        Returns
+        -------
+        columns : ndarray of int, shape (n_samples,), or None
+            Positions among the explained outputs; None if those of all rows are the same.
+
+        Raises
+        ------
+        ValueError
+            If the estimator predicts a label that is none of its classes.
+        """
+        if not self.is_of_predicted or self.labels is None:
+            return None
+        predicted = np.asarray(estimator.predict(X))
+        is_label = predicted.reshape(len(predicted), -1)[:, :1] == self.labels
+        if predicted.size != len(predicted) or not is_label.any(axis=1).all():
+            raise ValueError(
+                "The estimator predicts labels that are not in its classes_, so that the outputs "
+                "of the predicted classes are not known. Name the classes to explain in classes=."
+            )
+        return is_label.argmax(axis=1)
 
     def predictions(self, estimator: Any, X: Any) -> np.ndarray:
         """Return the explained outputs (n_samples, n_outputs) of an estimator for rows.
@@ -142,6 +189,8 @@ class Output:
             The class labels, else numbered names; None for the only output of a function that
             has no labels.
         """
+        if self.is_of_predicted and n_outputs == 1:
+            return None
         if self.labels is not None and self.columns is not None:
             return [str(self.labels[column]) for column in self.columns]
         if n_outputs == 1:
@@ -170,7 +219,7 @@ def choose_output(estimator: Any, output: Any, classes: Any) -> Output:
         A fitted classifier, regressor or pipeline.
     output : {"auto", "proba", "logit", "raw"} or callable
         As in :func:`nnkit.explain`.
-    classes : label, list of labels or None
+    classes : label, list of labels, "predicted" or None
         As in :func:`nnkit.explain`.
 
     Returns
@@ -221,8 +270,26 @@ def _classifier_output(estimator: Any, kind: str, output: str, classes: Any) -> 
             "returns the output of one of them."
         )
     known = np.asarray(labels)
-    is_one_of_two = len(known) == 2 and not _has_labels_apart(last_step(estimator))
-    columns = _class_columns(known, classes, is_one_of_two=is_one_of_two)
+    has_labels_apart = _has_labels_apart(last_step(estimator))
+    is_one_of_two = len(known) == 2 and not has_labels_apart
+    is_of_predicted = not has_labels_apart and _asks_for_predicted(known, classes)
+    wanted = None if is_of_predicted else classes
+    columns = _class_columns(known, wanted, is_one_of_two=is_one_of_two and not is_of_predicted)
+    chosen = _output_of_classes(estimator, kind, output, known, columns)
+    return replace(chosen, is_of_predicted=is_of_predicted)
+
+
+def _asks_for_predicted(labels: np.ndarray, classes: Any) -> bool:
+    """Return whether the class that is predicted for a row is wanted, rather than the same ones."""
+    if classes is None:
+        return len(labels) > MAX_CLASSES
+    return isinstance(classes, str) and classes == "predicted" and classes not in labels.tolist()
+
+
+def _output_of_classes(
+    estimator: Any, kind: str, output: str, known: np.ndarray, columns: list[int]
+) -> Output:
+    """Return the output of a classifier for the classes in some columns."""
     has_proba = hasattr(estimator, "predict_proba")
     has_decision = hasattr(estimator, "decision_function")
     if output in ("proba", "logit"):
@@ -253,8 +320,13 @@ def _has_labels_apart(estimator: Any) -> bool:
     """Return whether a row may have any of the labels, rather than one of them."""
     if isinstance(estimator, KerasEstimator):
         return bool(vars(estimator).get("target_type_") == "multilabel-indicator")
+    if getattr(estimator, "multilabel_", False):
+        return True  # one classifier against the rest, for each label
     # scikit-learn's MLP has an output for each label, and one for two classes.
-    return getattr(estimator, "n_outputs_", 1) == 2 and hasattr(estimator, "out_activation_")
+    # With more, its out_activation_ tells labels apart (logistic) from classes (softmax).
+    return getattr(estimator, "out_activation_", "") == "logistic" and (
+        getattr(estimator, "n_outputs_", 1) >= 2
+    )
 
 
 def _check_decisions(estimator: Any, labels: np.ndarray) -> None:

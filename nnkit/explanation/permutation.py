@@ -283,8 +283,10 @@ def _add_round(
     n_slab = max(1, game.batch_rows // max(1, n_inner))
     for start in range(0, len(pairs), n_slab):
         slab, of_slab = pairs[start : start + n_slab], background_rows[start : start + n_slab]
-        hybrid_rows = np.repeat(of_slab, n_inner)
-        for at, outputs in game.outputs(rows, hybrid_rows, pair_masks(slab)):
+        found = game.outputs_along(rows, of_slab, slab) if n_inner else None
+        if found is None:
+            found = game.outputs(rows, np.repeat(of_slab, n_inner), pair_masks(slab))
+        for at, outputs in found:
             f_inner = outputs.reshape(len(outputs), len(slab), 2, n_players - 1, game.n_outputs)
             contributions = pair_contributions(
                 slab, game.f_background[of_slab], f_inner, game.f_X[rows[at]]

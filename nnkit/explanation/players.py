@@ -196,11 +196,12 @@ def displayed_data(X: Any, players: Players, names: list[str]) -> np.ndarray:
     is_column = len(players) == frame.shape[1]
     is_numeric = all(is_numeric_dtype(dtype) for dtype in frame.dtypes)
     if is_column and is_numeric:
-        order = [int(players.columns(player)[0]) for player in range(len(players))]
+        order = np.argsort(players.of_column)
         return frame.iloc[:, order].to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     data = np.empty((len(frame), len(players)), dtype=object)
-    for player in range(len(players)):
-        columns = players.columns(player)
+    by_player = np.argsort(players.of_column, kind="stable")
+    ends = np.cumsum(np.bincount(players.of_column, minlength=len(players)))[:-1]
+    for player, columns in enumerate(np.split(by_player, ends)):
         values = [_displayed_column(frame.iloc[:, j]) for j in columns]
         if len(columns) == 1:
             data[:, player] = values[0]

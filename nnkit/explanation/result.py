@@ -117,6 +117,22 @@ class Explanation(shap.Explanation):
         copied.compute_time = self.compute_time
         return copied
 
+    def __getitem__(self, item: Any) -> Explanation:
+        """Return rows, players or outputs, as ``shap.Explanation`` does.
+
+        Parameters
+        ----------
+        item : int, str, slice, array, ``...`` or tuple of these
+            Names are those of players and outputs. ``explanation[..., "name"]`` takes an output.
+        """
+        # shap looks up a name behind "..." in the axis where it is written.
+        if isinstance(item, tuple) and sum(part is Ellipsis for part in item) == 1:
+            at = [part is Ellipsis for part in item].index(True)
+            n_left_out = len(self.shape) - (len(item) - 1)
+            item = (*item[:at], *[slice(None)] * n_left_out, *item[at + 1 :])
+        picked: Explanation = super().__getitem__(item)
+        return picked
+
     def _has_only_a_name(self) -> bool:
         """Return whether shap 0.51 could not copy this: one axis and one output name."""
         return isinstance(self.output_names, str) and len(self.shape) == 1
@@ -224,8 +240,17 @@ def _facts(explanation: Explanation, found: PlayerValues | None) -> list[tuple[s
         ("base value", "" if operations else _base(explanation.base_values, len(labels))),
         ("changed by", ", ".join(name.strip("_") for name in operations)),
         ("time", _duration(explanation.compute_time)),
+        ("plots", _plots(explanation, found)),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _plots(explanation: Explanation, found: PlayerValues | None) -> str:
+    """Return how to take one of several outputs, which most plots of shap need."""
+    if found is None or len(found.outputs) < 2 or np.ndim(explanation.values) < 2:
+        return ""
+    name = found.outputs[0]
+    return f"take one output first, explanation[..., {name!r}]"
 
 
 def _background(explanation: Explanation) -> str:

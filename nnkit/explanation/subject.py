@@ -48,6 +48,8 @@ class Subject:
         transformers drop, get 0.
     is_of_network : bool
         Whether the last step is one of nnkit's.
+    predicted : ndarray of int, shape (n_samples,), or None, default=None
+        The output that is explained of each row; None if they are those of all rows.
     """
 
     players: Players
@@ -58,6 +60,7 @@ class Subject:
     of_column: np.ndarray
     playing: np.ndarray
     is_of_network: bool
+    predicted: np.ndarray | None = None
 
 
 def make_subject(
@@ -88,6 +91,25 @@ def make_subject(
         final, rows, background, names = _behind_transformers(estimator, X, background)
     table, layout = flat_table(rows, "X")
     check_columns(final, table)
+    subject = _put_together(
+        final, table, layout, background, output, arguments, names, has_cells=has_cells
+    )
+    predicted = output.predicted_columns(final, layout.restored(table.copy()))
+    return replace(subject, predicted=predicted)
+
+
+def _put_together(
+    final: Any,
+    table: Any,
+    layout: Layout,
+    background: Any,
+    output: Output,
+    arguments: Arguments,
+    names: list[str] | None,
+    *,
+    has_cells: bool,
+) -> Subject:
+    """Return what is explained, of an estimator that takes the rows of a flat table."""
     front = Front.of(final, is_raw=output.predicts == "network")
     given = partial(
         choose_background,
@@ -236,7 +258,8 @@ def check_columns(estimator: Any, X: Any) -> None:
     known, columns = list(fitted), list(X.columns)
     if columns == known:
         return
-    missing = [name for name in known if name not in columns]
+    given = set(columns)
+    missing = [name for name in known if name not in given]
     if missing:
         raise ValueError(
             f"X lacks the column(s) {missing} that the estimator was fitted with. Give X as in fit."
@@ -244,7 +267,8 @@ def check_columns(estimator: Any, X: Any) -> None:
     try:
         estimator.predict(X[:1])
     except ValueError as error:
-        extra = [name for name in columns if name not in known]
+        fitted_names = set(known)
+        extra = [name for name in columns if name not in fitted_names]
         what = "the columns of fit in another order"
         if extra:
             what = f"the column(s) {extra}, which the estimator does not know"

@@ -20,7 +20,7 @@ from nnkit.explanation.outputs import Output
 from nnkit.explanation.players import Players
 from nnkit.explanation.subject import Subject
 
-__all__ = ["values_of_subject"]
+__all__ = ["of_predicted", "values_of_subject"]
 
 _OUTPUTS = {"predict_proba": "proba", "predict": "predict", "network": "raw"}
 
@@ -63,8 +63,32 @@ def values_of_subject(
     method = choose_method(arguments, len(subject.playing), arithmetic=arithmetic)
     game = Game(hybrids, arguments.batch_rows, on_rows)
     found = estimate(game, method, arguments, (len(subject.players), subject.playing))
+    found = of_predicted(found, subject.predicted)
     return subject, replace(
         found, values=_of_all(found.values, subject), errors=_of_all(found.errors, subject)
+    )
+
+
+def of_predicted(found: Estimate, predicted: np.ndarray | None) -> Estimate:
+    """Return the estimate of one output for each row, if rows have outputs of their own.
+
+    Parameters
+    ----------
+    found : Estimate
+        The values of all outputs.
+    predicted : ndarray of int, shape (n_samples,), or None
+        The output of each row; None leaves all of them.
+    """
+    if predicted is None:
+        return found
+    rows = np.arange(len(predicted))
+    return replace(
+        found,
+        values=found.values[rows, ..., predicted][..., np.newaxis],
+        errors=found.errors[rows, ..., predicted][..., np.newaxis],
+        base=np.broadcast_to(found.base, (len(rows), found.base.shape[-1]))[rows, predicted][
+            :, np.newaxis
+        ],
     )
 
 
@@ -95,18 +119,33 @@ def _by_derivatives(
     add_up = partial(_added_up, of_cell=of_cell, n_players=len(explained.players))
     how: dict[str, Any] = {
         "output": "logit" if output.is_logit else _OUTPUTS[str(output.predicts)],
-        "columns": output.columns,
         "batch_rows": arguments.batch_rows,
         "on_rows": on_rows,
     }
-    if arguments.method == "deep":
-        found = deep_values(function, encoded.X, encoded.background, **how)
-        values, errors = add_up(found.values), add_up(found.errors)
-    else:
+    if arguments.method != "deep":
         how |= {"method": arguments.method, "layer": arguments.layer, "add_up": add_up}
-        found = gradient_values(function, encoded.X, encoded.background, **how)
-        values, errors = found.values, found.errors
-    return explained, Estimate(values, errors, found.base, arguments.method)
+
+    def estimate_of(rows: Any, columns: list[int] | None) -> Estimate:
+        how_columns = how | {"columns": columns}
+        if arguments.method == "deep":
+            found = deep_values(function, rows, encoded.background, **how_columns)
+            values, errors = add_up(found.values), add_up(found.errors)
+        else:
+            found = gradient_values(function, rows, encoded.background, **how_columns)
+            values, errors = found.values, found.errors
+        return Estimate(values, errors, found.base, arguments.method)
+
+    if subject.predicted is None:
+        return explained, estimate_of(encoded.X, output.columns)
+    # Each output needs derivatives of its own: only those of the rows' own outputs are made.
+    order = np.argsort(subject.predicted, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(subject.predicted[order])) + 1)
+    found = [estimate_of(encoded.X[rows], [int(subject.predicted[rows[0]])]) for rows in groups]
+    back = np.argsort(order)
+    values = np.concatenate([part.values for part in found])[back]
+    errors = np.concatenate([part.errors for part in found])[back]
+    base = np.repeat([part.base for part in found], list(map(len, groups)), axis=0)[back]
+    return explained, Estimate(values, errors, base, arguments.method)
 
 
 def _network_of(

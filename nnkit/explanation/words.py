@@ -32,7 +32,8 @@ def are_texts(X: Any) -> bool:
     ValueError
         If some are texts and others are not.
     """
-    is_flat = isinstance(X, (list, tuple)) or np.ndim(X) == 1
+    # A table is not asked for its axes: one of polars makes an array of itself for that.
+    is_flat = isinstance(X, (list, tuple)) or (not hasattr(X, "columns") and np.ndim(X) == 1)
     if isinstance(X, dict) or not is_flat or not len(X):
         return False
     texts = list(X)
@@ -101,6 +102,9 @@ class WordHybrids:
     def of_background(self, at: slice) -> np.ndarray:
         """Return the outputs of no words, see ``HybridRows.of_background``."""
         return self._output([""][at])
+
+    def along(self, *_: Any) -> None:
+        """Return None: each text is made and predicted."""
 
     def prepare(self, background_rows: np.ndarray, masks: np.ndarray) -> Any:  # noqa: ARG002
         """Return texts with some of the words, see ``HybridRows.prepare``."""

@@ -19,6 +19,7 @@
 - ``step``: one step of training as a function of tensors, of one network or of many.
 - ``specifications``: what compiled functions take.
 - ``program``: training and validation as compiled functions of the state.
+- ``first_linear``: the first linear layer of a network, with what is before and behind it.
 - ``forward``: the forward pass, of rows or of hybrids of rows, as such a function.
 - ``readout``: probabilities or values in their units as functions of tensors.
 - ``gradients``: gradients of them by the inputs, summed along straight lines.
