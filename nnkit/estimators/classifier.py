@@ -122,8 +122,8 @@ class KerasClassifier(ClassifierMixin, Classification, KerasEstimator):
         whose probabilities are averaged, at least 1: a deep ensemble [1]_. "auto" is 1, and
         several for ``model="auto"``.
     calibration : {"auto", "temperature", None}, default="auto"
-        Whether probabilities are made less, or more, extreme by the one number that gives the
-        smallest log-loss on the rows held out [2]_. "auto" is "temperature" for
+        Whether probabilities are made less, or more, extreme by one number [2]_: the most
+        probable temperature, given the rows held out. "auto" is "temperature" for
         ``model="auto"``, and None otherwise.
     verbose : {0, 1, 2, "auto"}, default=0
         0 is silent, 1 or "auto" shows a progress bar on fits longer than half a second, 2 prints a line
