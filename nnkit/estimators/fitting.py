@@ -360,7 +360,7 @@ class Fitting(CallbackSupportMixin, Building):
             return [trainings[0]()]
         before = [member.state for member in self._members]
         try:
-            return run_together(trainings)
+            return run_together(trainings, are_at_once=settings.time_limit is not None)
         except BaseException:
             for member, state in zip(self._members, before, strict=True):
                 member.state = state
@@ -405,7 +405,7 @@ class Fitting(CallbackSupportMixin, Building):
             engine=settings.engine,
             verbose=1 if settings.verbose == "auto" else int(settings.verbose),
             first_epoch=int(settings.initial_epoch) or self._n_epochs_trained,
-            time_limit=settings.time_limit,
+            ends_at=_end_of(settings),
             n_members=len(self._members),
         )
 
@@ -434,6 +434,11 @@ class Fitting(CallbackSupportMixin, Building):
             **self._score_arguments(),
         )
         return scoring_name(scoring), score
+
+
+def _end_of(settings: SimpleNamespace) -> float | None:
+    """Return the time on the monotonic clock after which no epoch begins."""
+    return None if settings.time_limit is None else settings.started_at + settings.time_limit
 
 
 def _n_rows_of_batch(settings: SimpleNamespace, n_samples: int) -> int:
