@@ -190,6 +190,8 @@ class KerasClassifier(ClassifierMixin, Classification, KerasEstimator):
     The loss of a batch is :math:`\sum_i w_i l_i / \sum_i w_i` on every path, with
     :math:`w_i` the weight of row i (``sample_weight`` times ``class_weight``) and :math:`l_i`
     its loss, so that only ratios of weights matter.
+    Weights whose largest is outside of [2^-32, 2^32] are multiplied by a power of two before they
+    become float32, and those below 2^-100 of the largest count as 0.
 
     References
     ----------

@@ -29,6 +29,7 @@ from nnkit.encoding import (
     make_encoder,
     rows_at,
 )
+from nnkit.encoding.weights import product_of_weights
 from nnkit.estimators.building import Building
 from nnkit.estimators.checks import (
     check_parameters,
@@ -158,7 +159,9 @@ class Fitting(CallbackSupportMixin, Building):
                 f"y must have one value for each row of X. "
                 f"Got {len(y_checked)} values and {n_samples} rows instead."
             )
-        weight = None if sample_weight is None else checked_weights(sample_weight, n_samples)
+        weight = None
+        if sample_weight is not None:
+            weight = product_of_weights(checked_weights(sample_weight, n_samples))
         if learns:
             self._learn_target(y_checked, classes)
         encoded = self._encode_target(y_checked)
@@ -166,9 +169,10 @@ class Fitting(CallbackSupportMixin, Building):
             self._learn_weights(settings, encoded, weight)
         by_target = self._weights_of(encoded)
         if by_target is not None:
-            weight = by_target if weight is None else weight * by_target
+            weight = by_target if weight is None else product_of_weights(weight, by_target)
         if weight is not None:
             check_weights(weight)
+            weight = product_of_weights(weight)
         grouping = None if groups is None else checked_groups(groups, n_samples)
         return Rows(X_checked, y_checked, encoded, weight, grouping)
 

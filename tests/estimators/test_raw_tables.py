@@ -539,3 +539,12 @@ def test_rare_levels_have_no_vector_of_their_own():
         clf.predict_proba(table.head(5).assign(road=road)) for road in ("lane", "square")
     )
     np.testing.assert_array_equal(of_lane, of_unseen)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_default_learns_exclusive_or_from_its_four_rows(seed):
+    rows, labels = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+
+    clf = KerasClassifier(random_state=seed).fit(rows, labels)
+
+    assert clf.predict(rows).tolist() == labels
