@@ -342,7 +342,9 @@ def test_one_row_is_the_value_of_all():
 
 def test_of_one_row_none_can_be_held_out():
     with pytest.raises(ValueError, match="validation_split=5 needs at least 2 samples"):
-        KerasRegressor(model__units=(8,), epochs=2).fit(X.head(1), [7.0])
+        KerasRegressor(model__units=(8,), epochs=2, validation_split=5, early_stopping=True).fit(
+            X.head(1), [7.0]
+        )
 
 
 @pytest.mark.parametrize(
