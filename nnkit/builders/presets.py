@@ -111,17 +111,19 @@ def _of_preset(preset: str, table: TableFacts) -> dict[str, Any]:
         n_members -= 1
     epochs = int(_BUDGETS[preset] / (per_epoch * n_members))
     epochs = min(max(epochs, _MIN_EPOCHS), _MAX_EPOCHS[preset])
+    # Folds of a single row choose the epoch by chance, and hold out rows that a network needs.
+    has_folds = table.n_samples >= 2 * _N_FOLDS
     return {
         "model__units": _UNITS,
         "model__dropout_rate": 0.0,
         "model__linear_skip": True,
         "epochs": epochs,
         "batch_size": _batch_size(table.n_samples),
-        "early_stopping": True,
+        "early_stopping": has_folds,
         "n_iter_no_change": None,
-        "validation_split": _N_FOLDS,
+        "validation_split": _N_FOLDS if has_folds else 0,
         "n_members": n_members,
-        "calibration": "temperature" if table.is_classification else None,
+        "calibration": "temperature" if table.is_classification and has_folds else None,
         "is_clipped": True,
     }
 

@@ -162,6 +162,12 @@ def holdout_rows(
     ValueError
         If either part is empty, or does not hold every class.
     """
+    if n_samples < 2:
+        raise ValueError(
+            f"Rows to validate on cannot be held out of {n_samples} row with a weight above 0. "
+            "Give more rows a positive sample_weight, or set early_stopping=False and "
+            "validation_split=0."
+        )
     fix = "Give a larger validation_split or more rows."
     n_validation = int(np.ceil(fraction * n_samples))
     n_training = n_samples - n_validation

@@ -41,20 +41,32 @@ class ContinuousTarget:
 
         A constant column is only centred. If clipped, values are decoded to the range of ``y``.
         """
-        mean = np.average(y, axis=0, weights=sample_weight)
-        deviation = np.sqrt(np.average(np.square(y - mean), axis=0, weights=sample_weight))
+        # Squares of what is below 1e-162 or above 1e154 leave float64; powers of two are exact.
+        exponent = _exponent(np.abs(y).max(axis=0, initial=0.0))
+        scaled = np.ldexp(y, -exponent)
+        mean = np.average(scaled, axis=0, weights=sample_weight)
+        deviation = np.sqrt(np.average(np.square(scaled - mean), axis=0, weights=sample_weight))
         # Below rounding of the mean, the deviation of a constant column is noise.
         noise = 10 * np.finfo(np.float64).eps * np.maximum(np.abs(mean), 1e-300)
         limits = (y.min(axis=0), y.max(axis=0)) if is_clipped else None
-        return cls(mean, np.where(deviation <= noise, 1.0, deviation), limits)
+        deviation = np.where(deviation <= noise, np.ldexp(1.0, -exponent), deviation)
+        return cls(np.ldexp(mean, exponent), np.ldexp(deviation, exponent), limits)
 
     def encode(self, y: np.ndarray) -> np.ndarray:
         """Return the target in these units, float64 of the same shape."""
-        return (np.asarray(y, dtype=np.float64) - self.location) / self.scale
+        # A difference of large values may be beyond float64.
+        exponent = _exponent(np.maximum(np.abs(self.location), self.scale))
+        y, location, scale = (
+            np.ldexp(np.asarray(part, dtype=np.float64), -exponent)
+            for part in (y, self.location, self.scale)
+        )
+        return np.asarray((y - location) / scale)
 
     def decode(self, values: np.ndarray) -> np.ndarray:
         """Return values in the target's own units, float64 of the same shape."""
-        decoded = np.asarray(values, dtype=np.float64) * self.scale + self.location
+        # In sixteenths, which change no digit, neither term of a value near 1e308 overflows.
+        scale, location = np.multiply(self.scale, 1 / 16), np.multiply(self.location, 1 / 16)
+        decoded = (np.asarray(values, dtype=np.float64) * scale + location) * 16
         return decoded if self.limits is None else np.clip(decoded, *self.limits)
 
 
@@ -68,6 +80,14 @@ def _check_announced(classes: Any) -> None:
     for labels in classes:
         if np.any(pd.isna(labels)):
             raise ValueError("classes has a missing value. Leave it out.")
+
+
+def _exponent(largest: Any) -> Any:
+    """Return e such that values up to the largest, times 2^-e, are below 1/4.
+
+    It is bounded, so that 2^e itself is a number of float64.
+    """
+    return np.clip(np.frexp(largest)[1] + 2, -1020, 1023)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def temperature_of_held_out(
     is_indicator: bool,
     is_one_of_many: bool,
 ) -> float | None:
-    """Return the temperature with the smallest log-loss on the rows held out.
+    """Return the most probable temperature, given the rows held out.
 
     Parameters
     ----------
@@ -58,4 +58,10 @@ def temperature_of_held_out(
             predictions.append(of_members)
             targets.append(target)
             weights.append(share.held_out.sample_weight)
-    return fit_temperature(predictions, targets, weights, is_one_of_many=is_one_of_many)
+    return fit_temperature(
+        predictions,
+        targets,
+        weights,
+        is_one_of_many=is_one_of_many,
+        n_averaged=len(members),
+    )

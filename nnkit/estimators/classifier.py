@@ -113,8 +113,9 @@ class KerasClassifier(ClassifierMixin, Classification, KerasEstimator):
         is slower and carries everything. "compiled" is "graph" or "xla", and "auto" is that
         unless the model or a callback needs Keras' own. All agree up to rounding.
     time_limit : float or None, default=None
-        Seconds after which no further epoch begins; with ``early_stopping`` the best weights
-        so far are kept. None sets no limit.
+        Seconds from the beginning of ``fit`` after which no further epoch begins; with
+        ``early_stopping`` the best weights so far are kept. All networks train side by side
+        until then, and each for one epoch at least. None sets no limit.
     n_background : int, default=100
         Training rows kept as background for explanations, at least 0.
     n_members : int or "auto", default="auto"
@@ -122,8 +123,8 @@ class KerasClassifier(ClassifierMixin, Classification, KerasEstimator):
         whose probabilities are averaged, at least 1: a deep ensemble [1]_. "auto" is 1, and
         several for ``model="auto"``.
     calibration : {"auto", "temperature", None}, default="auto"
-        Whether probabilities are made less, or more, extreme by the one number that gives the
-        smallest log-loss on the rows held out [2]_. "auto" is "temperature" for
+        Whether probabilities are made less, or more, extreme by one number [2]_: the most
+        probable temperature, given the rows held out. "auto" is "temperature" for
         ``model="auto"``, and None otherwise.
     verbose : {0, 1, 2, "auto"}, default=0
         0 is silent, 1 or "auto" shows a progress bar on fits longer than half a second, 2 prints a line
@@ -189,6 +190,8 @@ class KerasClassifier(ClassifierMixin, Classification, KerasEstimator):
     The loss of a batch is :math:`\sum_i w_i l_i / \sum_i w_i` on every path, with
     :math:`w_i` the weight of row i (``sample_weight`` times ``class_weight``) and :math:`l_i`
     its loss, so that only ratios of weights matter.
+    Weights whose largest is outside of [2^-32, 2^32] are multiplied by a power of two before they
+    become float32, and those below 2^-100 of the largest count as 0.
 
     References
     ----------

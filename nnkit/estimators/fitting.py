@@ -28,6 +28,7 @@ from nnkit.encoding import (
     make_encoder,
     rows_at,
 )
+from nnkit.encoding.weights import product_of_weights
 from nnkit.estimators.building import Building
 from nnkit.estimators.checks import (
     check_parameters,
@@ -157,7 +158,9 @@ class Fitting(CallbackSupportMixin, Building):
                 f"y must have one value for each row of X. "
                 f"Got {len(y_checked)} values and {n_samples} rows instead."
             )
-        weight = None if sample_weight is None else checked_weights(sample_weight, n_samples)
+        weight = None
+        if sample_weight is not None:
+            weight = product_of_weights(checked_weights(sample_weight, n_samples))
         if learns:
             self._learn_target(y_checked, classes)
         encoded = self._encode_target(y_checked)
@@ -165,9 +168,10 @@ class Fitting(CallbackSupportMixin, Building):
             self._learn_weights(settings, encoded, weight)
         by_target = self._weights_of(encoded)
         if by_target is not None:
-            weight = by_target if weight is None else weight * by_target
+            weight = by_target if weight is None else product_of_weights(weight, by_target)
         if weight is not None:
             check_weights(weight)
+            weight = product_of_weights(weight)
         grouping = None if groups is None else checked_groups(groups, n_samples)
         return Rows(X_checked, y_checked, encoded, weight, grouping)
 
@@ -360,7 +364,7 @@ class Fitting(CallbackSupportMixin, Building):
             return [trainings[0]()]
         before = [member.state for member in self._members]
         try:
-            return run_together(trainings)
+            return run_together(trainings, are_at_once=settings.time_limit is not None)
         except BaseException:
             for member, state in zip(self._members, before, strict=True):
                 member.state = state
@@ -405,7 +409,7 @@ class Fitting(CallbackSupportMixin, Building):
             engine=settings.engine,
             verbose=1 if settings.verbose == "auto" else int(settings.verbose),
             first_epoch=int(settings.initial_epoch) or self._n_epochs_trained,
-            time_limit=settings.time_limit,
+            ends_at=_end_of(settings),
             n_members=len(self._members),
         )
 
@@ -434,6 +438,11 @@ class Fitting(CallbackSupportMixin, Building):
             **self._score_arguments(),
         )
         return scoring_name(scoring), score
+
+
+def _end_of(settings: SimpleNamespace) -> float | None:
+    """Return the time on the monotonic clock after which no epoch begins."""
+    return None if settings.time_limit is None else settings.started_at + settings.time_limit
 
 
 def _n_rows_of_batch(settings: SimpleNamespace, n_samples: int) -> int:

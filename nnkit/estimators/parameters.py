@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import time
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -186,6 +187,8 @@ class KerasParameters(BaseEstimator):
         settings = {
             "validation_data": None,
             "initial_epoch": 0,
+            # Where a time limit begins.
+            "started_at": time.monotonic(),
             **own,
             **by_prefix,
             **fit_arguments,

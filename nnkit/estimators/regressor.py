@@ -108,8 +108,9 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         is slower and carries everything. "compiled" is "graph" or "xla", and "auto" is that
         unless the model or a callback needs Keras' own. All agree up to rounding.
     time_limit : float or None, default=None
-        Seconds after which no further epoch begins; with ``early_stopping`` the best weights
-        so far are kept. None sets no limit.
+        Seconds from the beginning of ``fit`` after which no further epoch begins; with
+        ``early_stopping`` the best weights so far are kept. All networks train side by side
+        until then, and each for one epoch at least. None sets no limit.
     n_background : int, default=100
         Training rows kept as background for explanations, at least 0.
     n_members : int or "auto", default="auto"

@@ -115,8 +115,9 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         is slower and carries everything. "compiled" is "graph" or "xla", and "auto" is that
         unless the model or a callback needs Keras' own. All agree up to rounding.
     time_limit : float or None, default=None
-        Seconds after which no further epoch begins; with ``early_stopping`` the best weights
-        so far are kept. None sets no limit.
+        Seconds from the beginning of ``fit`` after which no further epoch begins; with
+        ``early_stopping`` the best weights so far are kept. Each network trains for one epoch
+        at least. None sets no limit.
     verbose : {0, 1, 2, "auto"}, default=0
         0 is silent, 1 or "auto" shows a progress bar on fits longer than half a second, 2 prints a line
         for each epoch.

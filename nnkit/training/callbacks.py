@@ -124,22 +124,17 @@ class TimeLimit(keras.callbacks.Callback):
 
     Parameters
     ----------
-    seconds : float
-        From the beginning of the training.
+    ends_at : float
+        The time of ``time.monotonic()`` after which no further epoch begins.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, ends_at: float) -> None:
         super().__init__()
-        self._seconds = seconds
-        self._start = 0.0
-
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Start the clock."""
-        self._start = time.monotonic()
+        self._ends_at = ends_at
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Look at the clock."""
-        if time.monotonic() - self._start >= self._seconds:
+        if time.monotonic() >= self._ends_at:
             self.model.stop_training = True
 
 

@@ -86,8 +86,8 @@ class TrainingPlan:
         Silent, a bar, or a line an epoch.
     first_epoch : int
         Number of the first epoch, above 0 where training goes on.
-    time_limit : float or None
-        Seconds after which no further epoch begins.
+    ends_at : float or None
+        The time of ``time.monotonic()`` after which no further epoch begins.
     n_members : int
         Networks of the ensemble that this one is a member of, at least 1.
     """
@@ -104,7 +104,7 @@ class TrainingPlan:
     engine: Literal["auto", "compiled", "graph", "xla", "keras"] = "auto"
     verbose: int = 0
     first_epoch: int = 0
-    time_limit: float | None = None
+    ends_at: float | None = None
     n_members: int = 1
 
     @property
@@ -235,8 +235,7 @@ def train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingR
 
 def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingRecord:
     crowd = current_crowd()
-    n_fits = 1 if crowd is None or crowd.vectorize else crowd.n_expected
-    path, run = _prepared(network, data, plan, n_fits)
+    path, run = _prepared(network, data, plan)
     # Only the user's callbacks look at a model.
     session = _Session(network, has_live_model=path == "keras" or bool(plan.callbacks))
     callbacks, stopping = _callbacks(network, data, plan, session, crowd)
@@ -303,8 +302,8 @@ def _callbacks(
             tol=plan.tol,
         )
         callbacks.append(stopping)
-    if plan.time_limit is not None:
-        callbacks.append(TimeLimit(plan.time_limit))
+    if plan.ends_at is not None:
+        callbacks.append(TimeLimit(plan.ends_at))
     if plan.verbose:
         callbacks.append(Progress(plan.epochs, plan.verbose))
     if session.live is not None and plan.callbacks:
@@ -315,11 +314,11 @@ def _callbacks(
 
 
 def _prepared(
-    network: Network, data: TrainingData, plan: TrainingPlan, n_fits: int
+    network: Network, data: TrainingData, plan: TrainingPlan
 ) -> tuple[Path, TrainingRun | None]:
     """Return the path of a training, and its rows and program if it has one."""
     architecture = network.architecture
-    path = choose_path(architecture, data, plan, n_fits)
+    path = choose_path(architecture, data, plan)
     if path == "keras":
         return path, None
     batch_size = min(plan.batch_size, n_rows(data.X))
@@ -389,7 +388,7 @@ def _run_compiled(
 ) -> None:
     # Epochs that nobody watches are one call.
     is_watched = bool(plan.callbacks or plan.stops_early or plan.verbose) or (
-        data.validation is not None or plan.time_limit is not None
+        data.validation is not None or plan.ends_at is not None
     )
     n_samples = n_rows(data.X)
     n_at_once = 1 if is_watched else run.epochs_per_call(plan.epochs)

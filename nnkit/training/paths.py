@@ -1,7 +1,8 @@
 """Which way a training takes: the one place that chooses.
 
 The choice depends on the fit's own model, data and settings only, never on what this process
-has compiled before: on the same machine the same fit gives the same bits.
+has compiled before or how many fits run beside it: on the same machine the same fit gives the
+same bits.
 
 ======== =========================================================================
 path     what it is
@@ -55,9 +56,8 @@ _MIN_STEPS_FOR_XLA = 1000
 # Operations per step above which TensorFlow's own kernels are as fast (docs/performance.rst).
 _MAX_ARITHMETIC_FOR_XLA = 1e7
 
-# Steps of many fits together after which machine code has paid for its compiling.
-_MIN_STEPS_OF_FITS_FOR_XLA = 10_000
-_MAX_ARITHMETIC_OF_FITS_FOR_XLA = 1e9
+# The same for ensembles, whose members fill all cores with graphs too.
+_MAX_ARITHMETIC_OF_ENSEMBLE_FOR_XLA = 1e9
 
 # A GPU is busy with one network from here on.
 _MAX_ARITHMETIC_IN_STACK = 1e8
@@ -66,7 +66,7 @@ _MAX_ARITHMETIC_IN_STACK = 1e8
 _MAX_ARITHMETIC_SIDE_BY_SIDE = 3e8
 
 
-def choose_path(architecture: Architecture, data: Any, plan: Any, n_fits: int = 1) -> Path:
+def choose_path(architecture: Architecture, data: Any, plan: Any) -> Path:
     """Return the way that a training takes.
 
     Parameters
@@ -75,8 +75,6 @@ def choose_path(architecture: Architecture, data: Any, plan: Any, n_fits: int = 
     data : TrainingData
     plan : TrainingPlan
         ``engine`` overrides the choice.
-    n_fits : int, default=1
-        How many fits like this one there are, known beforehand.
 
     Raises
     ------
@@ -102,12 +100,11 @@ def choose_path(architecture: Architecture, data: Any, plan: Any, n_fits: int = 
     n_steps, arithmetic = _n_steps(data, plan), _arithmetic(architecture, data, plan)
     if n_steps >= _MIN_STEPS_FOR_XLA and arithmetic <= _MAX_ARITHMETIC_FOR_XLA:
         return "xla"
-    # Machine code draws other random numbers, and who else is fitted must not matter.
-    if architecture.draws_numbers or arithmetic > _MAX_ARITHMETIC_OF_FITS_FOR_XLA:
+    # Machine code draws other random numbers: the first member alone must be the same network.
+    if architecture.draws_numbers or arithmetic > _MAX_ARITHMETIC_OF_ENSEMBLE_FOR_XLA:
         return "graph"
     is_ensemble = plan.n_members > 1 and plan.n_members * n_steps >= _MIN_STEPS_FOR_XLA
-    is_paid = n_fits > 1 and n_fits * n_steps >= _MIN_STEPS_OF_FITS_FOR_XLA
-    return "xla" if is_ensemble or is_paid else "graph"
+    return "xla" if is_ensemble else "graph"
 
 
 def suits_stack(

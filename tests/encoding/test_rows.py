@@ -47,7 +47,7 @@ def test_a_split_that_leaves_a_class_out_is_refused(counts, fraction, message):
 
 def test_a_split_that_leaves_no_row_is_refused():
     with pytest.raises(ValueError, match="leaves no row to train on"):
-        holdout_rows(1, 0.5, 0)
+        holdout_rows(2, 0.6, 0)
 
 
 def test_the_background_is_a_sorted_seeded_sample():

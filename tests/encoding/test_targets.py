@@ -39,3 +39,15 @@ def test_decoding_undoes_encoding(values):
     decoded = target.decode(target.encode(y))
 
     np.testing.assert_allclose(decoded, y, rtol=1e-9, atol=1e-9 * max(1.0, np.abs(y).max()))
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e-165, 1e155, 1e300, 1.7e308])
+def test_standard_units_of_any_size_are_those_of_moderate_values(factor):
+    y = np.array([-1.0, -0.5, 0.25, 1.0])
+    moderate = ContinuousTarget.standard(y, None).encode(y)
+
+    units = ContinuousTarget.standard(factor * y, None)
+    encoded = units.encode(factor * y)
+
+    np.testing.assert_allclose(encoded, moderate, rtol=1e-12)
+    np.testing.assert_allclose(units.decode(encoded) / factor, y, rtol=1e-12)

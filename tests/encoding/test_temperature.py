@@ -16,11 +16,23 @@ def truths_and_logits(n_rows=20_000, n_classes=3, seed=0):
     return codes, logits
 
 
-def smoothed_loss(logits, codes, temperature):
-    """Cross-entropy with the truth (n + 1) / (n + K) likely, and each other class 1 / (n + K)."""
-    n, n_classes = logits.shape
-    targets = (n * np.eye(n_classes)[codes] + 1) / (n + n_classes)
-    return -np.mean(np.sum(targets * log_softmax(logits / temperature, axis=1), axis=1))
+def log_posterior(logits, codes, temperature, n_further=0):
+    """Minus the log-posterior: of the rows, a normal prior, and rows of any label, by softmax."""
+    log_proba = log_softmax(logits / temperature, axis=1)
+    of_truth = log_proba[np.arange(len(codes)), codes]
+    prior = np.log(temperature) ** 2 / (2 * 0.3**2)
+    return -of_truth.sum() - n_further * log_proba.mean() + prior
+
+
+GRID = np.geomspace(1 / 8, 8, 4001)
+
+
+def best_of_grid(logits, codes):
+    """The rule by trying all temperatures."""
+    best = GRID[np.argmin([log_posterior(logits, codes, t) for t in GRID])]
+    if best >= 1:
+        return best
+    return min(1.0, GRID[np.argmin([log_posterior(logits, codes, t, n_further=1) for t in GRID])])
 
 
 # tempered
@@ -163,50 +175,56 @@ def test_what_was_made_too_sure_of_labels_is_found():
 
 
 @pytest.mark.parametrize("n_rows", [10, 40, 1000])
-def test_it_is_the_smallest_of_a_grid(n_rows):
-    """Few rows are told apart by chance, which the smoothed truth does not trust."""
+@pytest.mark.parametrize("factor", [0.3, 0.8, 1.0, 2.0])
+def test_temperature_is_the_most_probable_of_a_grid(n_rows, factor):
     codes, logits = truths_and_logits(n_rows, seed=3)
-    grid = np.geomspace(1 / 8, 8, 4001)
-    losses = [smoothed_loss(2 * logits, codes, temperature) for temperature in grid]
 
-    found = fit_temperature([[softmax(2 * logits, axis=1)]], [codes], [None])
+    found = fit_temperature([[softmax(factor * logits, axis=1)]], [codes], [None])
 
-    assert found == pytest.approx(grid[np.argmin(losses)], rel=2e-3)
-    assert smoothed_loss(2 * logits, codes, found) <= min(losses) + 1e-9
+    assert found == pytest.approx(best_of_grid(factor * logits, codes), rel=2e-3)
 
 
-def test_of_labels_it_is_the_smallest_of_a_grid():
+def test_temperature_of_labels_is_the_most_probable_of_a_grid():
     _, logits = truths_and_logits(40)
     is_one = np.random.default_rng(1).random(logits.shape) < expit(logits)
-    grid = np.geomspace(1 / 8, 8, 4001)
-    # Each entry is a choice between two classes with the logits 0 and z; there are 40 rows.
-    both = np.stack([np.zeros_like(logits), 2 * logits], axis=-1)
-    targets = (40 * np.eye(2)[is_one.astype(int)] + 1) / (40 + 2)
-    losses = [-np.mean(np.sum(targets * log_softmax(both / t, axis=-1), axis=-1)) for t in grid]
+    # The loss of a row is the mean over its labels; of 40 rows, their sum.
+    signed = np.where(is_one, 2 * logits, -2 * logits)
+    losses = [
+        np.log1p(np.exp(-signed / t)).mean(axis=1).sum() + np.log(t) ** 2 / 0.18 for t in GRID
+    ]
 
     found = fit_temperature(
         [[expit(2 * logits)]], [is_one.astype(np.float32)], [None], is_one_of_many=False
     )
 
-    assert found == pytest.approx(grid[np.argmin(losses)], rel=2e-3)
+    assert found == pytest.approx(GRID[np.argmin(losses)], rel=2e-3)
 
 
-def test_the_mean_of_tempered_members_is_judged():
+def test_mean_of_tempered_members_is_judged():
     codes, logits = truths_and_logits(2000)
     noise = np.random.default_rng(1).normal(size=logits.shape)
     members = [softmax(3 * logits + 2 * sign * noise, axis=1) for sign in (1, -1)]
-    grid = np.geomspace(1, 8, 1001)
     losses = []
-    for temperature in grid:
+    for temperature in GRID[2000:]:
         powers = [member ** (1 / temperature) for member in members]
         mean = np.mean([power / power.sum(axis=1, keepdims=True) for power in powers], axis=0)
-        targets = (2000 * np.eye(3)[codes] + 1) / (2000 + 3)
-        losses.append(-np.mean(np.sum(targets * np.log(mean), axis=1)))
+        of_truth = np.log(mean[np.arange(2000), codes])
+        losses.append(-of_truth.sum() + np.log(temperature) ** 2 / 0.18)
 
     found = fit_temperature([members], [codes], [None])
 
-    assert found == pytest.approx(grid[np.argmin(losses)], rel=5e-3)
+    assert found == pytest.approx(GRID[2000:][np.argmin(losses)], rel=5e-3)
     assert found != pytest.approx(fit_temperature([members[:1]], [codes], [None]), rel=0.02)
+
+
+def test_log_temperature_is_halved_where_more_networks_are_averaged_than_judged():
+    codes, logits = truths_and_logits(500)
+    judged = [[softmax(3 * logits, axis=1)]], [codes], [None]
+
+    of_one, of_five = (fit_temperature(*judged, n_averaged=n) for n in (1, 5))
+
+    assert of_one > 2
+    assert of_five == pytest.approx(np.sqrt(of_one), rel=1e-12)
 
 
 def test_parts_are_judged_together():
@@ -228,7 +246,7 @@ def test_steps_of_a_sequence_are_judged_together():
     of_rows = fit_temperature([[proba]], [codes], [None])
     of_steps = fit_temperature([[proba.reshape(2000, 3, 3)]], [codes.reshape(2000, 3)], [None])
 
-    # Up to the smoothing, which is of 6,000 and of 2,000 rows.
+    # Up to the prior, beside which are 6,000 and 2,000 rows.
     assert of_steps == pytest.approx(of_rows, rel=0.01)
 
 
@@ -240,7 +258,7 @@ def mixed_rows():
 
 
 def test_weights_are_as_repeated_rows():
-    """Up to the smoothing, which counts rows."""
+    """Up to the prior, beside which unequal weights say less."""
     codes, proba = mixed_rows()
     weight = np.repeat([1, 6], 2000)
 
@@ -285,6 +303,32 @@ def test_the_weights_of_a_part_are_those_of_its_rows():
     assert in_parts == pytest.approx(whole, rel=1e-4)
 
 
+def test_unequal_weights_count_as_fewer_rows():
+    """Weights (4, 1, 1, ...) say as much as (Σw)² / Σw² rows of one weight."""
+    codes, logits = truths_and_logits(60, seed=3)
+    weight = np.where(np.arange(60) < 30, 4.0, 1.0)
+    n_rows = weight.sum() ** 2 / np.square(weight).sum()
+    losses = []
+    for temperature in GRID:
+        log_proba = log_softmax(3 * logits / temperature, axis=1)[np.arange(60), codes]
+        mean = -np.average(log_proba, weights=weight)
+        losses.append(n_rows * mean + np.log(temperature) ** 2 / 0.18)
+
+    found = fit_temperature([[softmax(3 * logits, axis=1)]], [codes], [weight])
+
+    assert found == pytest.approx(GRID[np.argmin(losses)], rel=2e-3)
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e300])
+def test_weights_of_any_size_give_the_same_temperature(factor):
+    codes, proba = mixed_rows()
+    weight = np.random.default_rng(0).uniform(0.1, 1.0, size=4000)
+
+    found = [fit_temperature([[proba]], [codes], [scale * weight]) for scale in (1.0, factor)]
+
+    assert found[0] == pytest.approx(found[1], rel=1e-9)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_it_is_never_worse_than_none_on_the_rows_it_saw(seed):
     """Whatever the probabilities are, with zeros and ones among them."""
@@ -297,8 +341,8 @@ def test_it_is_never_worse_than_none_on_the_rows_it_saw(seed):
 
     assert 1 / 8 <= found <= 8
     clipped = np.maximum(logits - logits.max(axis=1, keepdims=True), -700.0)
-    at_one = smoothed_loss(clipped, codes, 1.0)
-    assert smoothed_loss(clipped, codes, found) <= at_one * (1 + 1e-9)
+    at_one, at_found = (log_posterior(clipped, codes, t) for t in (1.0, found))
+    assert at_found <= at_one * (1 + 1e-9)
 
 
 def test_even_probabilities_need_no_temperature():
@@ -318,12 +362,23 @@ def test_certain_probabilities_give_a_finite_temperature(is_right):
     assert np.isfinite(tempered(proba, found)).all()
 
 
-def test_few_rows_that_are_all_told_apart_do_not_ask_for_certainty():
-    """The unsmoothed log-loss would take the lowest temperature there is."""
+@pytest.mark.parametrize("certainty", [0.9, 0.999, 1 - 1e-9])
+def test_few_rows_that_are_all_right_hardly_change_probabilities(certainty):
+    """The plain log-loss would take the lowest temperature there is."""
     codes = np.arange(30) % 2
-    proba = np.where(np.eye(2)[codes] > 0, 0.9, 0.1)
+    proba = np.where(np.eye(2)[codes] > 0, certainty, 1 - certainty)
 
     found = fit_temperature([[proba]], [codes], [None])
 
-    # The truth is (30 + 1) / (30 + 2) likely: odds of 31 are odds of 9 at log 9 / log 31.
-    assert found == pytest.approx(np.log(9) / np.log(31), rel=1e-3)
+    assert 0.7 < found <= 1
+
+
+def test_one_wrong_row_among_few_hardly_changes_probabilities():
+    """The temperature of the log-loss alone is 8, its upper bound."""
+    codes = np.zeros(10, dtype=int)
+    proba = np.tile([0.9, 0.1], (10, 1))
+    proba[0] = [1e-4, 1 - 1e-4]
+
+    found = fit_temperature([[proba]], [codes], [None])
+
+    assert 1 < found < 2

@@ -342,7 +342,9 @@ def test_one_row_is_the_value_of_all():
 
 def test_of_one_row_none_can_be_held_out():
     with pytest.raises(ValueError, match="validation_split=5 needs at least 2 samples"):
-        KerasRegressor(model__units=(8,), epochs=2).fit(X.head(1), [7.0])
+        KerasRegressor(model__units=(8,), epochs=2, validation_split=5, early_stopping=True).fit(
+            X.head(1), [7.0]
+        )
 
 
 @pytest.mark.parametrize(
@@ -539,3 +541,12 @@ def test_rare_levels_have_no_vector_of_their_own():
         clf.predict_proba(table.head(5).assign(road=road)) for road in ("lane", "square")
     )
     np.testing.assert_array_equal(of_lane, of_unseen)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_default_learns_exclusive_or_from_its_four_rows(seed):
+    rows, labels = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+
+    clf = KerasClassifier(random_state=seed).fit(rows, labels)
+
+    assert clf.predict(rows).tolist() == labels

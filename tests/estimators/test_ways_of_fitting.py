@@ -1,6 +1,7 @@
 """partial_fit, warm_start, validation rows, splitters, time limits, and arguments of fit."""
 
 import pickle
+import time
 
 import keras
 import numpy as np
@@ -295,6 +296,32 @@ def test_a_time_limit_ends_the_training_and_keeps_the_best(cancer):
 
     assert 0 < clf.n_iter_ < 100_000
     assert clf.best_epoch_ == int(np.argmin(clf.history_["val_loss"]))
+
+
+def test_time_limit_is_one_clock_for_all_members(cancer):
+    clf = KerasClassifier("mlp", epochs=100_000, time_limit=1.0, n_members=5, **PARAMS)
+    KerasClassifier("mlp", epochs=1, n_members=5, **PARAMS).fit(*cancer)  # traces the program
+
+    begin = time.monotonic()
+    clf.fit(*cancer)
+    seconds = time.monotonic() - begin
+
+    n_epochs = [len(history["loss"]) for history in clf.histories_]
+    assert 0.9 < seconds < 2.5
+    assert min(n_epochs) > 0.3 * max(n_epochs)
+
+
+def test_time_limit_counts_from_the_beginning_of_fit(cancer):
+    """What comes before the first epoch counts too."""
+
+    class Slow(StandardScaler):
+        def fit(self, X, y=None):
+            time.sleep(0.3)
+            return super().fit(X, y)
+
+    clf = KerasClassifier("mlp", epochs=100_000, time_limit=0.2, encoder=Slow(), **PARAMS)
+
+    assert clf.fit(*cancer).n_iter_ == 1
 
 
 def test_arguments_of_fit_win_over_parameters(iris):

@@ -109,3 +109,41 @@ def test_balanced_recovers_the_rare_class(cancer):
     balanced = clf.set_params(class_weight="balanced").fit(X[rows], y[rows])
 
     assert (balanced.predict(X[y == 0]) == 1).mean() < missed - 0.1
+
+
+@pytest.mark.parametrize("engine", ["graph", "xla", "keras"])
+@pytest.mark.parametrize("factor", [1e-300, 1e-40, 1e36, 1e300])
+def test_weights_of_any_size_train_stop_and_calibrate_the_same(iris, engine, factor):
+    X, y = iris
+    weight = np.random.default_rng(0).uniform(0.5, 2.0, 150)
+    clf = KerasClassifier(
+        "mlp", epochs=3, engine=engine, early_stopping=True, calibration="temperature",
+        class_weight="balanced", random_state=0,
+    )  # fmt: skip
+
+    plain = clf.fit(X, y, sample_weight=weight).predict_proba(X)
+    scaled = clf.fit(X, y, sample_weight=factor * weight).predict_proba(X)
+
+    np.testing.assert_allclose(scaled, plain, rtol=1e-4)
+
+
+def test_partial_fit_with_weights_of_any_size_learns_the_same(iris):
+    X, y = iris
+    found = []
+    for factor in (1.0, 1e-300):
+        clf = KerasClassifier("mlp", random_state=0)
+        for _ in range(3):
+            clf.partial_fit(X, y, sample_weight=np.full(150, factor))
+        found.append(clf.predict_proba(X))
+
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("cls", [KerasClassifier, KerasRegressor])
+def test_early_stopping_with_one_weighted_row_says_what_to_do(cls, iris):
+    X, labels = iris
+    y = np.unique(labels, return_inverse=True)[1]
+    weight = (np.arange(150) == 3).astype(float)
+
+    with pytest.raises(ValueError, match="held out of 1 row with a weight above 0. Give more rows"):
+        cls("mlp", epochs=1, early_stopping=True).fit(X, y, sample_weight=weight)

@@ -1,17 +1,21 @@
 """Fits side by side give what each gives on its own."""
 
 import logging
-import time
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from networks import classifier_network
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import FitFailedWarning
-from sklearn.model_selection import GridSearchCV, KFold, PredefinedSplit, cross_validate
-from sklearn.pipeline import make_pipeline
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    PredefinedSplit,
+    StratifiedKFold,
+    cross_validate,
+)
 
 import nnkit
 from nnkit import KerasClassifier, KerasRegressor, batched_training
@@ -435,73 +439,33 @@ def test_threads_give_the_same_bits(vectorize, engine, body, stacks):
     assert not stacks
 
 
-class WaitsForAll(TransformerMixin, BaseEstimator):
-    """Lets a task begin once all were handed over."""
-
-    def __init__(self, n_tasks=0):
-        self.n_tasks = n_tasks
-
-    def fit(self, X, y=None):
-        crowd_around = crowd.current_crowd()
-        end = time.monotonic() + 30
-        while crowd_around and crowd_around.n_expected < self.n_tasks and time.monotonic() < end:
-            time.sleep(0.001)
-        return self
-
-    def transform(self, X):
-        return X
-
-    def __sklearn_is_fitted__(self):
-        return True
-
-
-@pytest.mark.parametrize(
-    ("body", "engine"), [(dense, "xla"), (dropout, "graph")], ids=["plain", "draws numbers"]
-)
-def test_many_fits_of_a_plain_network_are_machine_code(body, engine):
-    # 12 fits of 840 steps; one alone has too few.
-    clf = classifier(network_around, body=body, epochs=140, batch_size=10)
-    pipeline = make_pipeline(WaitsForAll(12), clf)
-
-    alone = validated(pipeline, cv=12)
-    with batched_training(vectorize=False):
-        together = validated(pipeline, cv=12)
-
-    fits, fits_alone = ([pipe[-1] for pipe in found["estimator"]] for found in (together, alone))
-    assert {fitted.engine_ for fitted in fits_alone} == {"graph"}
-    assert {fitted.engine_ for fitted in fits} == {engine}
-    np.testing.assert_allclose(together["test_score"], alone["test_score"], rtol=1e-3)
-    assert_same_fits(fits, fits_alone, rtol=2e-3, atol=2e-4)
-
-
-def test_the_path_and_the_bits_are_the_same_each_time():
+@pytest.mark.parametrize("n_folds", [2, 12])
+def test_number_of_tasks_does_not_change_backend_or_bits(n_folds):
+    """12 fits of 840 steps would pay for compiling by XLA; one fit would not."""
     clf = classifier(network_around, body=dense, epochs=140, batch_size=10)
-    fits = []
-    for _ in range(3):
+    folds = list(StratifiedKFold(12).split(X, Y))[:n_folds]
+
+    alone = validated(clf, cv=folds[:1])
+    with batched_training(vectorize=False):
+        together = validated(clf, cv=folds)
+
+    assert {fitted.engine_ for fitted in together["estimator"]} == {"graph"}
+    assert together["estimator"][0].history_ == alone["estimator"][0].history_
+    weights = [found["estimator"][0].model_.get_weights() for found in (alone, together)]
+    for part, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(part, other)
+
+
+def test_xla_that_was_asked_for_gives_the_same_bits_in_tasks():
+    clf = classifier(network_around, body=dense, epochs=30, batch_size=10, engine="xla")
+    fits = [validated(clf, cv=3)["estimator"]]
+    for _ in range(2):
         with batched_training(vectorize=False):
-            found = validated(clf, cv=12)["estimator"]
-        fits.append([(fit.engine_, fit.model_.get_weights()[0].tobytes()) for fit in found])
+            fits.append(validated(clf, cv=3)["estimator"])
 
-    assert fits[0] == fits[1] == fits[2]
-    assert {engine for engine, _ in fits[0]} == {"xla"}
-
-
-def test_what_is_handed_over_one_by_one_is_not_known_to_be_many():
-    clf = classifier(network_around, body=dense, epochs=140, batch_size=10)
-
-    with batched_training(vectorize=False):
-        found = validated(clf, cv=12, pre_dispatch=1)["estimator"]
-
-    assert {fit.engine_ for fit in found} == {"graph"}
-
-
-def test_a_few_fits_are_no_machine_code():
-    clf = classifier(epochs=3)
-
-    with batched_training(vectorize=False):
-        found = validated(clf, cv=8)
-
-    assert {fitted.engine_ for fitted in found["estimator"]} == {"graph"}
+    weights = [[fit.model_.get_weights()[0].tobytes() for fit in found] for found in fits]
+    assert weights[0] == weights[1] == weights[2]
+    assert {fit.engine_ for found in fits for fit in found} == {"xla"}
 
 
 # Company

@@ -40,10 +40,10 @@ def batched_training(
 
     Whatever runs its work through joblib inside this context (``cross_validate``,
     ``GridSearchCV``, ``BaggingClassifier`` and so on) runs it in threads of this process, as
-    many at once as there are cores, whatever its ``n_jobs``. The fits share compiled programs;
-    many fits of a plain network train by machine code (XLA). Where that is faster, fits of one
-    architecture wait for each other and train as one vectorised program. Each result is that of
-    the fit on its own: to the bit in threads, to float rounding otherwise.
+    many at once as there are cores, whatever its ``n_jobs``. The fits share compiled
+    programs. Where that is faster, fits of one architecture wait for each other and train as one
+    vectorised program. Each result is that of the fit on its own, whatever the number of tasks:
+    to the bit in threads, to float rounding otherwise.
 
     Parameters
     ----------
@@ -145,7 +145,6 @@ class _ThreadsThatWait(ParallelBackendBase):
     def submit(self, func: Callable[[], Any], callback: Any = None) -> Future[Any]:
         """Hand a task to the threads."""
         assert self._executor is not None
-        self._tasks.expect()
         outcome: Future[Any] = Future()
         self._executor.submit(self._run, func, outcome, callback)
         return outcome
@@ -166,11 +165,7 @@ class _ThreadsThatWait(ParallelBackendBase):
             raise
 
     def retrieve_result(self, out: Future[Any], timeout: float | None = None) -> Any:
-        """Return the result of a task, or raise the error of the first that fails.
-
-        joblib asks for a result once it has handed over all tasks that it does at first.
-        """
-        self._tasks.begin()
+        """Return the result of a task, or raise the error of the first that fails."""
         end = math.inf if timeout is None else time.monotonic() + timeout
         while not out.done() and self._failed.empty():
             if time.monotonic() > end:
@@ -200,7 +195,6 @@ class _ThreadsThatWait(ParallelBackendBase):
     def _end_threads(self) -> None:
         if self._executor is not None:
             # Those that were handed over and have not begun never will.
-            self._tasks.begin()
             self._executor.shutdown(wait=True, cancel_futures=True)
             self._executor = None
 
@@ -212,7 +206,7 @@ class _ThreadsThatWait(ParallelBackendBase):
         return _ThreadsThatWait(self._crowd, nesting_level=level), self._crowd.max_members
 
 
-def run_together(functions: Sequence[Callable[[], Any]]) -> list[Any]:
+def run_together(functions: Sequence[Callable[[], Any]], *, are_at_once: bool = False) -> list[Any]:
     """Return the results of functions that train networks, run side by side.
 
     They are tasks of the crowd around, if this is inside `batched_training`, else of their own.
@@ -221,6 +215,8 @@ def run_together(functions: Sequence[Callable[[], Any]]) -> list[Any]:
     ----------
     functions : sequence of callable
         At least one.
+    are_at_once : bool, default=False
+        Whether none of them waits for a place: those that share a time limit begin together.
 
     Raises
     ------
@@ -235,11 +231,9 @@ def run_together(functions: Sequence[Callable[[], Any]]) -> list[Any]:
     tasks, settings = Call(), settings_of_thread()
 
     def run(function: Callable[[], Any]) -> Any:
-        with thread_settings(settings), crowd.task(tasks):
+        with thread_settings(settings), crowd.task(tasks, waits=not are_at_once):
             return function()
 
-    tasks.expect(len(functions))
-    tasks.begin()
     waiting = crowd.aside() if current_crowd() is crowd else contextlib.nullcontext()
     with waiting, ThreadPoolExecutor(len(functions), "nnkit") as executor:
         futures = [executor.submit(run, function) for function in functions]

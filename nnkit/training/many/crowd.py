@@ -25,7 +25,7 @@ _PATIENCE = 0.05
 # them there are some 10 ms of Python, for which threads wait for each other.
 _MIN_SECONDS_COMPILED = 0.007
 
-# Seconds after which those that wait for a place, or for tasks to be known, look up.
+# Seconds after which those that wait for a place look up.
 _LONG = 0.5
 
 # Seconds that a task may take from being handed over to being seen.
@@ -41,42 +41,16 @@ class CancelledError(BaseException):
 class Call:
     """Tasks that were handed over together, by one call of joblib for example.
 
-    None begins before all those are known that are handed over at first, so that what they tell
-    about each other does not depend on the speed of threads. Made in the thread that makes the
-    call; those inside its tasks end with it.
+    Made in the thread that makes the call; those inside its tasks end with it.
     """
 
     def __init__(self) -> None:
         self._around: Call | None = getattr(_LOCAL, "call", None)
         self._error: type[BaseException] | None = None
-        self._is_known = threading.Event()
-        self._n_tasks = 0
-
-    def expect(self, n_tasks: int = 1) -> None:
-        """Note that tasks were handed over."""
-        if not self._is_known.is_set():
-            self._n_tasks += n_tasks
-
-    def begin(self) -> None:
-        """Let tasks begin: no more are handed over before one of them has ended."""
-        self._is_known.set()
-
-    def wait(self) -> None:
-        """Wait until the tasks are known."""
-        if not self._is_known.wait(_LONG):
-            # Whoever hands them over waits for one of them.
-            self._is_known.set()
-
-    @property
-    def n_expected(self) -> int:
-        """How many tasks like one of these there are at least, counting calls around this one."""
-        around = 1 if self._around is None else self._around.n_expected
-        return max(1, self._n_tasks) * around
 
     def stop(self, error: type[BaseException]) -> None:
         """Let every task end with an error as soon as it looks."""
         self._error = error
-        self._is_known.set()
 
     def check(self) -> None:
         """Raise if the tasks were told to stop."""
@@ -134,20 +108,14 @@ class Crowd:
 
     # Tasks
 
-    @property
-    def n_expected(self) -> int:
-        """How many tasks like that of this thread there are at least."""
-        return _LOCAL.call.n_expected
-
     @contextmanager
-    def task(self, call: Call) -> Iterator[None]:
-        """Run a task of a call in this thread, once there is a place for it."""
-        call.wait()
+    def task(self, call: Call, *, waits: bool = True) -> Iterator[None]:
+        """Run a task of a call in this thread, once there is a place for it, if it waits."""
         before = vars(_LOCAL).copy()
         with self.changed:
             self._n_at_the_door += 1
             try:
-                while self._is_full or self._bytes_waiting >= self.max_bytes:
+                while waits and (self._is_full or self._bytes_waiting >= self.max_bytes):
                     call.check()
                     self._place_left.wait(_LONG)
                 call.check()
