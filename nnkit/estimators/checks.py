@@ -202,9 +202,10 @@ def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
 def check_weights(sample_weight: np.ndarray) -> None:
     """Raise a ValueError if weights are negative or all of them are zero."""
     if (sample_weight < 0).any():
-        row = int(np.flatnonzero(sample_weight < 0)[0])
+        row = int(np.argwhere(sample_weight < 0)[0, 0])
         raise ValueError(
-            f"sample_weight must be at least 0. Got {sample_weight[row]} in row {row} instead."
+            f"sample_weight must be at least 0. Got {np.min(sample_weight[row])} in row {row} "
+            "instead."
         )
     if not (sample_weight > 0).any():
         raise ValueError(
@@ -213,8 +214,14 @@ def check_weights(sample_weight: np.ndarray) -> None:
         )
 
 
-def checked_weights(sample_weight: Any, n_samples: int) -> np.ndarray:
-    """Return the weights of rows as float64 of shape (n_samples,).
+def checked_weights(sample_weight: Any, y_shape: tuple[int, ...]) -> np.ndarray:
+    """Return the weights of rows as float64: of shape (n_samples,), or leading axes of y's.
+
+    Parameters
+    ----------
+    sample_weight : array-like
+    y_shape : tuple of int
+        Shape of the target.
 
     Raises
     ------
@@ -222,9 +229,10 @@ def checked_weights(sample_weight: Any, n_samples: int) -> np.ndarray:
         If they have another shape, are not finite or negative, or are all zero.
     """
     weight = _as_numbers(sample_weight)
-    if weight.shape != (n_samples,):
+    if not weight.ndim or weight.shape != y_shape[: weight.ndim]:
+        steps = f", or {y_shape}, one for each step" if len(y_shape) > 1 else ""
         raise ValueError(
-            f"sample_weight must have the shape ({n_samples},), one weight for each row. "
+            f"sample_weight must have the shape ({y_shape[0]},), one weight for each row{steps}. "
             f"Got the shape {weight.shape} instead."
         )
     if not np.isfinite(weight).all():

@@ -104,7 +104,20 @@ class Classification(KindOfTarget):
         weights = [
             by_class[codes] for by_class, codes in zip(self._class_weights, table.T, strict=True)
         ]
-        return np.prod(weights, axis=0)
+        weight = np.prod(weights, axis=0)
+        # A step of no weight does not take the row away, whose other steps may weigh.
+        return weight if weight.all() else np.where(weight, weight, np.mean(weights, axis=0))
+
+    def _weights_of_steps(self, encoded: np.ndarray, axes: tuple[int, ...]) -> np.ndarray | None:
+        if self._class_weights is None:
+            return None
+        table = encoded.reshape(len(encoded), -1).astype(int)
+        weights = [
+            by_class[codes] for by_class, codes in zip(self._class_weights, table.T, strict=True)
+        ]
+        # (n_labels, n_samples) -> (n_samples, *axes, labels of a step)
+        by_step = np.stack(weights, axis=1).reshape(len(encoded), *axes, -1)
+        return by_step.prod(axis=-1)
 
     def _stratification(self, encoded: np.ndarray) -> tuple[Any, Any]:
         if self._target.is_indicator or len(self._target.columns) > 1:

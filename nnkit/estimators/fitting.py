@@ -158,9 +158,11 @@ class Fitting(CallbackSupportMixin, Building):
                 f"y must have one value for each row of X. "
                 f"Got {len(y_checked)} values and {n_samples} rows instead."
             )
-        weight = None
+        weight = given = None
         if sample_weight is not None:
-            weight = product_of_weights(checked_weights(sample_weight, n_samples))
+            given = checked_weights(sample_weight, y_checked.shape)
+            # A row whose steps have weights of their own weighs their mean.
+            weight = product_of_weights(given.reshape(n_samples, -1).mean(axis=1))
         if learns:
             self._learn_target(y_checked, classes)
         encoded = self._encode_target(y_checked)
@@ -173,7 +175,7 @@ class Fitting(CallbackSupportMixin, Building):
             check_weights(weight)
             weight = product_of_weights(weight)
         grouping = None if groups is None else checked_groups(groups, n_samples)
-        return Rows(X_checked, y_checked, encoded, weight, grouping)
+        return Rows(X_checked, y_checked, encoded, weight, grouping, given)
 
     def _check_table(self, X: Any, *, reset: bool) -> Any:
         """Return the table, checked by the encoder if that takes more than numbers."""
@@ -371,17 +373,33 @@ class Fitting(CallbackSupportMixin, Building):
             raise
 
     def _training_data(self, rows: Rows, X_encoded: Any) -> TrainingData:
-        from nnkit.training import TrainingData
+        from nnkit.training import TrainingData, axes_of_losses
 
         network = self._network
         self._check_fits_network(rows.encoded)
         targets = self._network_targets(rows.encoded, len(network.compiled.tasks))
+        inputs, compared = network.inputs(X_encoded), network.targets(targets)
         weight = rows.sample_weight
+        if weight is not None and len(weight):
+            weight = self._expanded_weight(rows, axes_of_losses(network, inputs, compared))
         return TrainingData(
-            network.inputs(X_encoded),
-            network.targets(targets),
-            None if weight is None else weight.astype(network.target_dtype),
+            inputs, compared, None if weight is None else weight.astype(network.target_dtype)
         )
+
+    def _expanded_weight(self, rows: Rows, axes: tuple[int, ...]) -> np.ndarray:
+        """Return the weights of rows, or of their steps if each step has a loss of its own."""
+        assert rows.sample_weight is not None
+        given = np.ones(len(rows.y)) if rows.given_weight is None else rows.given_weight
+        if given.ndim > 1 and given.shape[1:] != axes:
+            raise ValueError(
+                f"sample_weight has the shape {given.shape}, but the loss of the network has the axes {axes} for each row. Give one weight "
+                "for each row, or a network with an output for each step."
+            )
+        shape = (len(rows.sample_weight), *axes)
+        by_target = self._weights_of_steps(rows.encoded, axes)
+        given = given.reshape(given.shape + (1,) * (len(shape) - given.ndim))
+        factors = [given] if by_target is None else [given, by_target]
+        return np.broadcast_to(product_of_weights(*factors), shape)
 
     def _n_steps(
         self, settings: SimpleNamespace, parts: list[Part], n_epochs: int, n_samples: int

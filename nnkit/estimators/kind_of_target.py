@@ -65,6 +65,14 @@ class KindOfTarget(KerasParameters):
         """Return the weights of rows by their target; None weighs all the same."""
         return None
 
+    def _weights_of_steps(
+        self,
+        encoded: np.ndarray,  # noqa: ARG002
+        axes: tuple[int, ...],  # noqa: ARG002
+    ) -> np.ndarray | None:
+        """Return the weights (n_samples, *axes) of steps by their target; None as above."""
+        return None
+
     def _check_fits_network(self, encoded: np.ndarray) -> None:
         """Raise if the outputs of the network cannot give this target."""
 

@@ -55,6 +55,8 @@ class Rows:
     encoded: np.ndarray
     sample_weight: np.ndarray | None
     groups: np.ndarray | None = None
+    # As the user gave them, with an axis of steps if they weigh steps.
+    given_weight: np.ndarray | None = None
 
     def at(self, positions: np.ndarray | None) -> Rows:
         """Return the rows at these positions; None is all of them."""
@@ -66,6 +68,7 @@ class Rows:
             self.encoded[positions],
             None if self.sample_weight is None else self.sample_weight[positions],
             None if self.groups is None else self.groups[positions],
+            None if self.given_weight is None else self.given_weight[positions],
         )
 
     def without_table(self) -> Rows:

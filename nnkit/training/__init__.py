@@ -30,6 +30,7 @@
 - ``callbacks``: validation, early stopping, the guard against NaN, and progress.
 - ``engine``: the fit loop.
 - ``rows``: rows on the device, dense or sparse, and batches of them.
+- ``loss_axes``: the axes of the losses of a row, along which weights are expanded.
 - ``network``: a trained network that pickles, predicts, and can be trained further.
 """
 
@@ -38,6 +39,7 @@ from nnkit.training.cache import clear_programs
 from nnkit.training.compilation import Compilation
 from nnkit.training.engine import TrainingData, TrainingPlan, TrainingRecord, train
 from nnkit.training.heads import Head, OutputShapeError, Task
+from nnkit.training.loss_axes import axes_of_losses
 from nnkit.training.many.context import batched_training, run_together
 from nnkit.training.network import Network
 from nnkit.training.placement import on_device
@@ -52,6 +54,7 @@ __all__ = [
     "TrainingData",
     "TrainingPlan",
     "TrainingRecord",
+    "axes_of_losses",
     "batched_training",
     "clear_programs",
     "on_device",

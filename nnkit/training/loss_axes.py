@@ -1,0 +1,51 @@
+"""The axes that a loss has for each row, along which weights of rows are expanded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from nnkit.training.network import Network
+from nnkit.training.placement import on_device
+from nnkit.training.rows import take_on_host
+
+__all__ = ["axes_of_losses"]
+
+
+def axes_of_losses(network: Network, X: Any, y: Any) -> tuple[int, ...]:
+    """Return the axes of the losses of one row: () for one loss a row, (n_steps,) for steps.
+
+    Parameters
+    ----------
+    network : Network
+    X : ndarray, or dict or list of ndarray
+        Encoded rows in the dtypes of the model's inputs, at least one.
+    y : structure of ndarray
+        Their targets, as the losses compare them.
+
+    Raises
+    ------
+    ValueError
+        If several outputs have losses of different axes, so that no weight fits all.
+    """
+    if all(head.rank <= 2 for head in network.compiled.heads):
+        return ()
+    model = network.architecture.model
+    first = slice(0, 1)
+    x, targets = keras.tree.map_structure(lambda part: take_on_host(part, first), (X, y))
+    with on_device(network.device):
+        outputs = model(x, training=False)
+    losses = keras.tree.flatten(model.loss)
+    found = set()
+    pairs = zip(losses, keras.tree.flatten(targets), keras.tree.flatten(outputs), strict=True)
+    for loss, target, output in pairs:
+        shape = tuple(loss.call(keras.ops.convert_to_tensor(target), output).shape)
+        # A loss of one's own may reduce all rows to one number, which no weight can change.
+        found.add(shape[1:] if shape[:1] == (1,) else ())
+    if len(found) > 1:
+        raise ValueError(
+            "sample_weight and class_weight need losses of the same axes, but the losses of the "
+            f"model's outputs have the axes {sorted(found)} for each row. Leave the weights out."
+        )
+    return found.pop()
