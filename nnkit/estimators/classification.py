@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from nnkit.training import Network, Task
 
 __all__ = ["Classification", "one_or_all"]
+
+
+# An indicator of fewer rows is not taken for one-hot rows.
+_MIN_ROWS_OF_ONE_HOT = 10
 
 
 class Classification(KindOfTarget):
@@ -159,6 +164,21 @@ class Classification(KindOfTarget):
     def _check_fits_network(self, encoded: np.ndarray) -> None:
         if self._gives_one_hot:
             _check_one_hot(encoded)
+
+    def _warn_of_one_hot(self, encoded: np.ndarray) -> None:
+        """Warn if an indicator that is learnt label by label looks like one-hot rows."""
+        is_by_label = self._target.is_indicator and self._network.compiled.heads[0].is_multilabel
+        if not is_by_label or encoded.ndim != 2 or encoded.shape[1] < 2:
+            return
+        # A few rows may have one label each by chance.
+        if len(encoded) >= _MIN_ROWS_OF_ONE_HOT and (np.sum(encoded, axis=1) == 1).all():
+            warnings.warn(
+                f"Every row of y has exactly one 1 among {encoded.shape[1]} columns, which are "
+                "learnt as labels that do not exclude each other. If y is one-hot, give the "
+                "labels instead: y.argmax(axis=1).",
+                UserWarning,
+                stacklevel=2,
+            )
 
     @property
     def _has_binary_steps(self) -> bool:

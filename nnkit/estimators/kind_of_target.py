@@ -76,6 +76,9 @@ class KindOfTarget(KerasParameters):
     def _check_fits_network(self, encoded: np.ndarray) -> None:
         """Raise if the outputs of the network cannot give this target."""
 
+    def _warn_of_one_hot(self, encoded: np.ndarray) -> None:
+        """Warn if labels seem to be given as one-hot rows."""
+
     def _compare_validation(self, training: Rows, held_out: Rows) -> None:
         """Warn if the target of rows to validate on seems to be in other units."""
 

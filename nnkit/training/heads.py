@@ -395,6 +395,16 @@ def _takes_codes(loss: Any) -> bool:
     return name.startswith("Sparse") or not type(loss).__module__.startswith("keras")
 
 
+# Losses between values and labels, which mean nothing for unnormalised scores.
+_DISTANCES = frozenset(
+    {
+        "CosineSimilarity", "Huber", "KLDivergence", "LogCosh", "MeanAbsoluteError",
+        "MeanAbsolutePercentageError", "MeanSquaredError", "MeanSquaredLogarithmicError",
+        "Poisson",
+    }
+)  # fmt: skip
+
+
 def _check_agreement(loss: Any, head: Head, task: Task) -> None:
     name = type(loss).__name__
     if task.kind == "regression":
@@ -408,6 +418,14 @@ def _check_agreement(loss: Any, head: Head, task: Task) -> None:
         raise ValueError(
             f"loss={name} needs one output unit per class, but the model's last layer has 1 "
             f"unit. Give it {task.n_classes} units with 'softmax', or leave loss=None."
+        )
+    if head.scale == "logits" and name in _DISTANCES:
+        # On probabilities the squared error is the Brier score, which is proper.
+        raise ValueError(
+            f"loss={name} measures distances, but the model's last layer is linear, so that its "
+            f"outputs are scores of classes and no probabilities. Use loss=None, or give the last "
+            f"layer the activation {'sigmoid' if head.n_units == 1 else 'softmax'!r} for the Brier "
+            "score."
         )
     from_logits = _from_logits(loss)
     if from_logits is None or head.activation not in _SCALE_OF_ACTIVATION:
