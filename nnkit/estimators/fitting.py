@@ -411,9 +411,7 @@ class Fitting(CallbackSupportMixin, Building):
         if len(trainings) == 1:
             record = trainings[0]()
             return [record], record.interrupt
-        records, interrupt = run_together(
-            trainings, are_at_once=settings.time_limit is not None
-        )
+        records, interrupt = run_together(trainings, are_at_once=settings.time_limit is not None)
         if interrupt is not None and not any(records):
             raise interrupt
         return records, interrupt
