@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from nnkit._forks import check_not_forked
+
 __all__ = ["completed", "draft_of", "shared_copy"]
 
 _OF_CALLBACKS = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
@@ -32,6 +34,7 @@ def draft_of(estimator: Any) -> Iterator[Any]:
 
     After an error the estimator is as it was.
     """
+    check_not_forked()
     draft = shared_copy(estimator)
     before = dict(vars(draft))
     try:

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from nnkit._compat import optimizer_copy, output_of_layer
+from nnkit._forks import check_not_forked
 from nnkit.training.architecture import Architecture
 from nnkit.training.building import Recipe, as_inputs
 from nnkit.training.cache import begin_of
@@ -173,6 +174,7 @@ class Network:
         From then on its variables are the network's weights: who changes them, changes what the
         network predicts.
         """
+        check_not_forked()
         architecture = self.architecture
         with self._lock, on_device(self.device):
             if self._live is None:
