@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+import nnkit._forks  # noqa: F401  # notes forks from now on
+
 __version__ = "0.1.0"
 
 __all__ = [

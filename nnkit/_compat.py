@@ -21,6 +21,7 @@ __all__ = [
     "compute_loss_in",
     "constructor_arguments",
     "decay_exclusions",
+    "forget_resumed_epoch",
     "fresh_names",
     "gradient_rules",
     "has_gradient_overwrites",
@@ -34,6 +35,7 @@ __all__ = [
     "release_kernels",
     "renew_identities",
     "replaceable_gradient_rules",
+    "resumed_epoch",
     "rows_of",
     "settings_of_thread",
     "state_to_copy",
@@ -90,6 +92,23 @@ def compile_arguments(model: Any) -> dict[str, Any]:
     if not getattr(model, "compiled", False) or not hasattr(model, "_compile_config"):
         return {}
     return dict(model._compile_config.config)
+
+
+def resumed_epoch(model: Any) -> int | None:
+    """Return the epoch behind a backup that a callback has restored; None if it has not.
+
+    Reason: ``BackupAndRestore`` tells Keras' own fit through a private attribute (3.15).
+    """
+    epoch = getattr(model, "_initial_epoch", None)
+    return None if epoch is None else int(epoch)
+
+
+def forget_resumed_epoch(model: Any) -> None:
+    """Let the next training of a model begin at its first epoch.
+
+    Reason: as for `resumed_epoch`; Keras never sets the attribute back.
+    """
+    model._initial_epoch = None
 
 
 def compute_loss_in(model: Any, dtype: str) -> None:

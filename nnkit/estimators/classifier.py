@@ -337,11 +337,11 @@ class KerasClassifier(ClassifierMixin, Classification, KerasEstimator):
             The standard deviation of the members' probabilities, if ``return_std``: how much they
             disagree, which grows where the training rows say little.
         """
-        self._check_spread(return_std)
-        outputs = self._outputs(X, predict_arguments)
+        fitted = self._as_fitted(return_std)
+        outputs = fitted._outputs(X, predict_arguments)
         if not return_std:
-            return self._predicted(outputs)
-        by_member = self._by_member(outputs)
+            return fitted._predicted(outputs)
+        by_member = fitted._by_member(outputs)
         spread = [np.std(parts, axis=0) for parts in zip(*by_member, strict=True)]
         return one_or_all(_mean_of(by_member)), one_or_all(spread)
 
@@ -361,7 +361,9 @@ class KerasClassifier(ClassifierMixin, Classification, KerasEstimator):
         y_pred : ndarray of the shape of the target
             Labels, in the dtype of ``classes_``.
         """
-        return self._labels(_mean_of(self._by_member(self._outputs(X, predict_arguments))))
+        fitted = self._as_fitted()
+        outputs = fitted._outputs(X, predict_arguments)
+        return fitted._labels(_mean_of(fitted._by_member(outputs)))
 
     def _predicted(self, outputs: list[list[np.ndarray]]) -> Any:
         return one_or_all(_mean_of(self._by_member(outputs)))

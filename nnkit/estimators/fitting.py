@@ -110,7 +110,8 @@ class Fitting(CallbackSupportMixin, Building):
         if settings.n_members != len(self._members):
             raise ValueError(
                 f"n_members={settings.n_members}, but {len(self._members)} network(s) are to be "
-                "trained further. Set n_members back, or fit anew with warm_start=False."
+                "trained further. Set n_members back, or fit anew with warm_start=False. (An "
+                "interrupted fit keeps the networks that have finished an epoch.)"
             )
         check_changes(self._changed)
         has_other_optimizer = any(name.startswith("optimizer") for name in self._changed)
@@ -202,19 +203,24 @@ class Fitting(CallbackSupportMixin, Building):
         validation: tuple[Any, Any, Any] | None,
         goes_on: bool,
         keeps_optimizer: bool,
-    ) -> list[Share]:
+    ) -> tuple[list[Share], KeyboardInterrupt | None]:
         """Encode, build unless training goes on, train, and remember.
 
         Returns
         -------
         shares : list of Share
             What the networks trained and validated on; one for all, or in turn.
+        interrupt : KeyboardInterrupt or None
+            What ended the training early; the estimator is fitted nevertheless.
         """
         from nnkit.training.placement import on_device
 
         rows, shared, held_out, parts = self._divided(rows, settings, validation)
         if goes_on:
             X_encoded = encode(self.encoder_, shared.X)
+            # The networks of before predict in other threads, and are those after an error.
+            self._members = [member.successor() for member in self._members]
+            self._network = self._members[0]
             if self._ends_by is not None or self._changed:
                 self._build_again(X_encoded, shared, settings, self._changed)
         else:
@@ -228,12 +234,11 @@ class Fitting(CallbackSupportMixin, Building):
         self._check_calibration(settings, has_held_out=held_out is not None or len(parts) > 1)
         for member in self._members:
             member.keeps_optimizer |= keeps_optimizer
-        with on_device(self._network.device):
-            shares = self._shares(shared, X_encoded, held_out, parts)
-            self._train_members(rows, shares, settings, n_epochs)
         if not goes_on:
             self._keep_background(shared)
-        return shares
+        with on_device(self._network.device):
+            shares = self._shares(shared, X_encoded, held_out, parts)
+            return self._train_members(rows, shares, settings, n_epochs, goes_on=goes_on)
 
     def _divided(
         self, rows: Rows, settings: SimpleNamespace, validation: tuple[Any, Any, Any] | None
@@ -265,26 +270,59 @@ class Fitting(CallbackSupportMixin, Building):
         return rows, rows.at(part.training), held_out, parts
 
     def _train_members(
-        self, rows: Rows, shares: list[Share], settings: SimpleNamespace, n_epochs: int
-    ) -> None:
+        self,
+        rows: Rows,
+        shares: list[Share],
+        settings: SimpleNamespace,
+        n_epochs: int,
+        *,
+        goes_on: bool,
+    ) -> tuple[list[Share], KeyboardInterrupt | None]:
         """Train, if for any epochs, and remember what happened."""
+        from nnkit.training.callback_copies import with_own_paths
         from nnkit.training.callbacks import make_callbacks
 
         routed = {**self._routed(), "callbacks": settings.callbacks}
         arguments = routed_to("callbacks", routed) | routed_to("fit__callbacks", routed)
-        callbacks = [make_callbacks(settings.callbacks, arguments) for _ in self._members]
+        callbacks = [
+            with_own_paths(make_callbacks(settings.callbacks, arguments), position)
+            for position in range(len(self._members))
+        ]
         self.callbacks_ = callbacks[0]
         self.histories_ = [{} for _ in self._members]
         self.best_epoch_, self.n_iter_, self.engine_ = 0, 0, "graph"
+        interrupt = None
         if n_epochs:
             callbacks[0] = [*callbacks[0], *self._epoch_tasks(n_epochs, rows)]
-            records = self._trained(shares, settings, n_epochs, callbacks)
-            self.histories_ = [record.history for record in records]
-            self.best_epoch_ = records[0].best_epoch
-            self.n_iter_ = len(records[0].history.get("loss", []))
-            self.engine_ = records[0].engine
+            records, interrupt = self._trained(shares, settings, n_epochs, callbacks)
+            kept = list(range(len(records)))
+            if not goes_on:
+                # An interrupt leaves networks that have learnt nothing.
+                kept = [i for i, record in enumerate(records) if record is not None]
+                self._members = [self._members[i] for i in kept]
+                self._network, self.callbacks_ = self._members[0], callbacks[kept[0]]
+            shares = shares if len(shares) == 1 else [shares[i] for i in kept]
+            self._remember([records[i] for i in kept], n_epochs, interrupt)
         self.history_ = self.histories_[0]
-        self._n_epochs_trained += self.n_iter_
+        return shares, interrupt
+
+    def _remember(
+        self,
+        records: list[TrainingRecord | None],
+        n_epochs: int,
+        interrupt: KeyboardInterrupt | None,
+    ) -> None:
+        """Keep what happened to each network; None stands for one that was not reached."""
+        first = next(record for record in records if record is not None)
+        self.histories_ = [{} if record is None else record.history for record in records]
+        self.best_epoch_, self.engine_ = first.best_epoch, first.engine
+        self.n_iter_ = len(self.histories_[0].get("loss", []))
+        self._n_epochs_trained += self.n_iter_ + first.n_restored
+        if interrupt is not None:
+            interrupt.add_note(
+                f"The training was interrupted after {len(first.history.get('loss', []))} of "
+                f"{n_epochs} epochs. The estimator is fitted, with the weights that it had reached."
+            )
 
     def _warn_of_fit(self, settings: SimpleNamespace, shares: list[Share]) -> None:
         """Warn if the first network has learnt no more than a constant prediction knows.
@@ -345,11 +383,20 @@ class Fitting(CallbackSupportMixin, Building):
         settings: SimpleNamespace,
         n_epochs: int,
         callbacks: list[list[Any]],
-    ) -> list[TrainingRecord]:
-        """Train the members, several side by side, and say what happened to each."""
-        from nnkit.training import run_together, train
+    ) -> tuple[list[TrainingRecord | None], KeyboardInterrupt | None]:
+        """Train the members, several side by side, and say what happened to each.
 
-        trainings = []
+        Returns
+        -------
+        records : list of TrainingRecord or None
+            None for a network that an interrupt did not let learn anything; one has.
+        interrupt : KeyboardInterrupt or None
+        """
+        from nnkit.training import run_together, train
+        from nnkit.training.callbacks import ProgressBar
+
+        trainings, verbose = [], 1 if settings.verbose == "auto" else int(settings.verbose)
+        bar = ProgressBar(n_epochs, verbose, len(self._members)) if verbose else None
         for position, member in enumerate(self._members):
             share = shares[position % len(shares)]
             score = None
@@ -360,18 +407,17 @@ class Fitting(CallbackSupportMixin, Building):
                 plan,
                 callbacks=callbacks[position],
                 seed=self._seeds.of_member(position).shuffle,
-                verbose=0 if position else plan.verbose,
+                position=position,
+                bar=bar,
             )
             trainings.append(partial(train, member, share.data, of_member))
         if len(trainings) == 1:
-            return [trainings[0]()]
-        before = [member.state for member in self._members]
-        try:
-            return run_together(trainings, are_at_once=settings.time_limit is not None)
-        except BaseException:
-            for member, state in zip(self._members, before, strict=True):
-                member.state = state
-            raise
+            record = trainings[0]()
+            return [record], record.interrupt
+        records, interrupt = run_together(trainings, are_at_once=settings.time_limit is not None)
+        if interrupt is not None and not any(records):
+            raise interrupt
+        return records, interrupt
 
     def _training_data(self, rows: Rows, X_encoded: Any) -> TrainingData:
         from nnkit.training import TrainingData, axes_of_losses

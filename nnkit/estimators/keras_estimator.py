@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,10 @@ from nnkit._suggestions import did_you_mean
 from nnkit.encoding import encode, make_encoder
 from nnkit.estimators.checks import check_predict_arguments
 from nnkit.estimators.fitting import Fitting
-from nnkit.estimators.parts import Seeds
+from nnkit.estimators.parts import Seeds, Share
 from nnkit.estimators.pickling import dumps, loads
 from nnkit.estimators.routing import FIT_ARGUMENTS, PREDICT_ARGUMENTS, routed_to
-from nnkit.estimators.transaction import all_or_nothing
+from nnkit.estimators.transaction import completed, draft_of, shared_copy
 
 if TYPE_CHECKING:
     import keras
@@ -142,30 +143,51 @@ class KerasEstimator(Fitting):
             If a parameter, the data, or the builder's model is not what it must be.
         nnkit.exceptions.NonFiniteLossError
             If the loss becomes NaN or infinite.
+        KeyboardInterrupt
+            If the fit is interrupted from the keyboard. After the first epoch the estimator is
+            fitted, with the best weights so far under ``early_stopping`` and else the last
+            ones; before, it is as it was. Networks of an ensemble that have not finished an
+            epoch are left out.
         """
         settings = self._settings(fit_arguments)
         validation = _validation_arguments(settings, X_val, y_val, sample_weight_val)
         settings.has_validation_rows = validation is not None
-        with all_or_nothing(self):
-            self._check(settings)
-            goes_on = settings.warm_start and self.__sklearn_is_fitted__()
-            if not goes_on:
-                self._begin(settings)
-            rows = self._check_rows(X, y, sample_weight, groups, settings, learns=not goes_on)
-            self._resolve(settings, rows, goes_on=goes_on)
-            n_epochs = max(0, settings.epochs - settings.initial_epoch)
-            shares = self._fit_rows(
-                rows,
-                settings,
-                n_epochs=n_epochs,
-                validation=validation,
-                goes_on=goes_on,
-                keeps_optimizer=bool(settings.warm_start),
-            )
-            if n_epochs:
-                self._calibrate(settings, shares)
+        with draft_of(self) as draft:
+            shares, interrupt = draft._fit(X, y, sample_weight, groups, settings, validation)
+        if interrupt is not None:
+            raise interrupt
         self._warn_of_fit(settings, shares)
         return self
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any | None,
+        groups: Any | None,
+        settings: SimpleNamespace,
+        validation: tuple[Any, Any, Any] | None,
+    ) -> tuple[list[Share], KeyboardInterrupt | None]:
+        """Fit, and return what was trained on, and the interrupt that ended it early, if any."""
+        self._check(settings)
+        goes_on = settings.warm_start and self.__sklearn_is_fitted__()
+        if not goes_on:
+            self._begin(settings)
+        rows = self._check_rows(X, y, sample_weight, groups, settings, learns=not goes_on)
+        self._resolve(settings, rows, goes_on=goes_on)
+        n_epochs = max(0, settings.epochs - settings.initial_epoch)
+        shares, interrupt = self._fit_rows(
+            rows,
+            settings,
+            n_epochs=n_epochs,
+            validation=validation,
+            goes_on=goes_on,
+            keeps_optimizer=bool(settings.warm_start),
+        )
+        if n_epochs:
+            _, later = completed(lambda: self._calibrate(settings, shares))
+            interrupt = interrupt or later
+        return shares, interrupt
 
     def _partial_fit(
         self,
@@ -188,34 +210,49 @@ class KerasEstimator(Fitting):
         settings.warm_start = True
         if settings.n_members == "auto" and not self.__sklearn_is_fitted__():
             settings.n_members = 1
-        with all_or_nothing(self):
-            self._check(settings)
-            goes_on = self.__sklearn_is_fitted__()
-            if goes_on:
-                self._check_announced(classes)
-            else:
-                self._begin(settings)
-            rows = self._check_rows(
-                X, y, sample_weight, None, settings, learns=not goes_on, classes=classes
-            )
-            self._resolve(settings, rows, goes_on=goes_on, is_one_epoch=True)
-            earlier = self.histories_ if goes_on else [{}] * settings.n_members
-            validation = _validation_arguments(settings, None, None, None)
-            self._fit_rows(
-                rows,
-                settings,
-                n_epochs=1,
-                validation=validation,
-                goes_on=goes_on,
-                keeps_optimizer=True,
-            )
+        with draft_of(self) as draft:
+            interrupt = draft._fit_one_epoch(X, y, classes, sample_weight, settings)
+        if interrupt is not None:
+            raise interrupt
+        return self
+
+    def _fit_one_epoch(
+        self,
+        X: Any,
+        y: Any,
+        classes: Any | None,
+        sample_weight: Any | None,
+        settings: SimpleNamespace,
+    ) -> KeyboardInterrupt | None:
+        """Train for one more epoch, and return the interrupt that came at its end, if one did."""
+        self._check(settings)
+        goes_on = self.__sklearn_is_fitted__()
+        if goes_on:
+            self._check_announced(classes)
+        else:
+            self._begin(settings)
+        rows = self._check_rows(
+            X, y, sample_weight, None, settings, learns=not goes_on, classes=classes
+        )
+        self._resolve(settings, rows, goes_on=goes_on, is_one_epoch=True)
+        earlier = self.histories_ if goes_on else None
+        validation = _validation_arguments(settings, None, None, None)
+        _, interrupt = self._fit_rows(
+            rows,
+            settings,
+            n_epochs=1,
+            validation=validation,
+            goes_on=goes_on,
+            keeps_optimizer=True,
+        )
+        if earlier is not None:
             self.histories_ = [
                 _joined(*histories) for histories in zip(earlier, self.histories_, strict=True)
             ]
-            self.history_ = self.histories_[0]
-            self.n_iter_ = len(self.history_.get("loss", []))
-            self.best_epoch_ = max(0, self.n_iter_ - 1)
-        return self
+        self.history_ = self.histories_[0]
+        self.n_iter_ = len(self.history_.get("loss", []))
+        self.best_epoch_ = max(0, self.n_iter_ - 1)
+        return interrupt
 
     def initialize(self, X: Any, y: Any) -> KerasEstimator:
         """Build the network without training it, so that a pretrained one predicts at once.
@@ -230,22 +267,25 @@ class KerasEstimator(Fitting):
         self : estimator
         """
         settings = self._settings({})
-        with all_or_nothing(self):
-            self._check(settings)
-            self._begin(settings)
-            rows = self._check_rows(X, y, None, None, settings, learns=True)
-            settings.early_stopping, settings.calibration = False, None
-            settings.validation_split, settings.has_validation_rows = 0, False
-            self._resolve(settings, rows, goes_on=False)
-            self._fit_rows(
-                rows,
-                settings,
-                n_epochs=0,
-                validation=None,
-                goes_on=False,
-                keeps_optimizer=True,
-            )
+        with draft_of(self) as draft:
+            draft._initialize(X, y, settings)
         return self
+
+    def _initialize(self, X: Any, y: Any, settings: SimpleNamespace) -> None:
+        self._check(settings)
+        self._begin(settings)
+        rows = self._check_rows(X, y, None, None, settings, learns=True)
+        settings.early_stopping, settings.calibration = False, None
+        settings.validation_split, settings.has_validation_rows = 0, False
+        self._resolve(settings, rows, goes_on=False)
+        self._fit_rows(
+            rows,
+            settings,
+            n_epochs=0,
+            validation=None,
+            goes_on=False,
+            keeps_optimizer=True,
+        )
 
     def _begin(self, settings: SimpleNamespace) -> None:
         """Draw the seeds of a training that begins anew."""
@@ -272,14 +312,22 @@ class KerasEstimator(Fitting):
         """Return rows of a table as the network takes them."""
         return encode(self.encoder_, self._check_table(X, reset=False))
 
-    def _check_spread(self, return_std: bool) -> None:
-        """Raise if the spread of members is asked of one network."""
+    def _as_fitted(self, return_std: bool = False) -> Any:
+        """Return a copy that stays as it is while another thread fits this estimator anew.
+
+        Raises
+        ------
+        ValueError
+            If the spread of members is asked of one network.
+        """
         self._check_is_fitted()
-        if return_std and len(self._members) == 1:
+        fitted = shared_copy(self)
+        if return_std and len(fitted._members) == 1:
             raise ValueError(
                 "return_std=True needs several networks, whose spread it is, but n_members=1. "
                 "Fit with n_members=5, for example."
             )
+        return fitted
 
     # What scikit-learn and pickle ask
 
@@ -326,14 +374,14 @@ class KerasEstimator(Fitting):
 
     def __copy__(self) -> Any:
         """Return a copy that shares all it holds, as scikit-learn's callbacks get one."""
-        copied: Any = object.__new__(type(self))
-        vars(copied).update(vars(self))
-        return copied
+        return shared_copy(self)
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "callbacks_" in state:
             state["callbacks_"] = [_without_model(callback) for callback in state["callbacks_"]]
+        if state.get("callbacks") is not None:
+            state["callbacks"] = _without_resources(state["callbacks"])
         # cloudpickle takes builders that pickle does not: lambdas, closures, notebook functions.
         return {"cloudpickled": dumps(state)}
 
@@ -379,6 +427,26 @@ def _validation_arguments(
     if (X_val is None) != (y_val is None):
         raise ValueError("X_val and y_val belong together. Give both or neither.")
     return None if X_val is None else (X_val, y_val, sample_weight_val)
+
+
+def _without_resources(callbacks: Any) -> Any:
+    """Return the user's callbacks for a pickle; what cannot be pickled is left out and named."""
+    if isinstance(callbacks, dict):
+        return {key: _without_resources(entry) for key, entry in callbacks.items()}
+    if isinstance(callbacks, (list, tuple)):
+        return [_without_resources(entry) for entry in callbacks]
+    if isinstance(callbacks, type) or callbacks is None:
+        return callbacks
+    detached = _without_model(callbacks)
+    for name, value in vars(callbacks).items():
+        if name != "_model" and value is not None and vars(detached)[name] is None:
+            warnings.warn(
+                f"callbacks: {type(callbacks).__name__}.{name} ({type(value).__name__}) cannot be "
+                "pickled, and is None in the copy. Set the callback anew there.",
+                UserWarning,
+                stacklevel=4,
+            )
+    return detached
 
 
 def _without_model(callback: Any) -> Any:

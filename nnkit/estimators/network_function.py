@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from nnkit.estimators.classifier import KerasClassifier
 from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.regressor import KerasRegressor
+from nnkit.estimators.transaction import shared_copy
 
 if TYPE_CHECKING:
     from nnkit.training.first_linear import FirstLinear
@@ -38,15 +39,16 @@ class NetworkFunction:
 
     def __init__(self, estimator: KerasEstimator, *, is_raw: bool = False) -> None:
         check_is_fitted(estimator)
-        self._estimator = estimator
+        # Another thread may fit the estimator anew.
+        self._estimator = shared_copy(estimator)
         self._is_raw = is_raw
-        self._row = estimator._network.architecture.row
+        self._row = self._estimator._network.architecture.row
         # Once: to read those of a live model takes as long as some thousand predictions.
-        self._weights = [member.weights() for member in estimator._members]
+        self._weights = [member.weights() for member in self._estimator._members]
 
     @property
     def estimator(self) -> KerasEstimator:
-        """The fitted estimator."""
+        """The fitted estimator, as it was when this was made."""
         return self._estimator
 
     @property

@@ -130,7 +130,8 @@ class KerasParameters(BaseEstimator):
         """Return an unfitted estimator with copies of the parameters.
 
         scikit-learn copies values deeply, which Keras does through configurations and fails for
-        classes that are not registered with it.
+        classes that are not registered with it. Callbacks share what is not plain data: a trial or
+        a queue that a copy reports to is the user's own.
         """
         # Without Keras there is nothing of Keras to copy, and loading it takes seconds.
         if "keras" not in sys.modules:
@@ -138,7 +139,7 @@ class KerasParameters(BaseEstimator):
         source: Any = object.__new__(type(self))
         vars(source).update(
             {
-                name: value if name.startswith("_") or name.endswith("_") else _copied_deeply(value)
+                name: value if name.startswith("_") or name.endswith("_") else _copied(name, value)
                 for name, value in vars(self).items()
             }
         )
@@ -212,6 +213,23 @@ class _Copied:
         from nnkit.training.copies import deep_copy_of
 
         return deep_copy_of(self.value)
+
+
+class _CopiedCallbacks(_Copied):
+    """Callbacks, or arguments of them, whose deep copy shares what is not plain data."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        from nnkit.training.callback_copies import copy_of_callbacks
+
+        return copy_of_callbacks(self.value)
+
+
+def _copied(name: str, value: Any) -> Any:
+    """Return the value of a parameter for scikit-learn to clone."""
+    is_of_callbacks = name.removeprefix("fit__").partition("__")[0] == "callbacks"
+    return (
+        _CopiedCallbacks(value) if is_of_callbacks and value is not None else _copied_deeply(value)
+    )
 
 
 def _copied_deeply(value: Any) -> Any:

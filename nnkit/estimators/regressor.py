@@ -246,12 +246,12 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
             disagree, which grows where the training rows say little. It does not contain the
             noise of the target.
         """
-        self._check_spread(return_std)
-        outputs = self._outputs(X, predict_arguments)
-        y_pred = self._predicted(outputs)
+        fitted = self._as_fitted(return_std)
+        outputs = fitted._outputs(X, predict_arguments)
+        y_pred = fitted._predicted(outputs)
         if not return_std:
             return y_pred
-        return y_pred, np.std([self._decide(member) for member in outputs], axis=0)
+        return y_pred, np.std([fitted._decide(member) for member in outputs], axis=0)
 
     def _predicted(self, outputs: list[list[np.ndarray]]) -> np.ndarray:
         values = [self._decide(member) for member in outputs]

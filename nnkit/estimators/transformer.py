@@ -30,7 +30,7 @@ from nnkit.estimators.pickling import dumps, loads
 from nnkit.estimators.regressor import KerasRegressor
 from nnkit.estimators.routing import resolve_builder
 from nnkit.estimators.tables import check_table
-from nnkit.estimators.transaction import all_or_nothing
+from nnkit.estimators.transaction import completed, draft_of, shared_copy
 
 if TYPE_CHECKING:
     import keras
@@ -244,14 +244,17 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
             If a parameter or the data are not what they must be, or the network has no layer
             of that name.
         """
-        with all_or_nothing(self):
-            self._fit(X, y, sample_weight)
+        with draft_of(self) as draft:
+            interrupt = draft._fit(X, y, sample_weight)
+        if interrupt is not None:
+            raise interrupt
         message = self.__dict__.pop("_fit_warning", None)
         if message is not None:
             warnings.warn(f"{type(self).__name__}: {message}", ConvergenceWarning, stacklevel=2)
         return self
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> KeyboardInterrupt | None:
+        """Fit, and return the interrupt that ended the training early, if one did."""
         self._check_own_parameters()
         goes_on = self.warm_start and self.__sklearn_is_fitted__()
         X_checked = self._check_table(X, reset=not goes_on)
@@ -271,7 +274,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         from nnkit.training import OutputShapeError
 
         try:
-            self._fit_task(task, X_encoded, y, sample_weight, goes_on=goes_on)
+            interrupt = self._fit_task(task, X_encoded, y, sample_weight, goes_on=goes_on)
         except OutputShapeError as error:
             if self.task != "auto" or task == "reconstruction":
                 raise
@@ -280,11 +283,12 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
                     f"{error} KerasTransformer took y for a target, task={task!r}; to learn the "
                     "columns instead, set task='reconstruction'."
                 ) from error
-            self._fit_task("reconstruction", X_encoded, y, sample_weight, goes_on=False)
+            interrupt = self._fit_task("reconstruction", X_encoded, y, sample_weight, goes_on=False)
             own = parameters_of_network({"encoder": self.encoder}, {"task": "reconstruction"})
         self._built_with = own
         self.history_ = self.estimator_.history_
-        self._n_features_out = self._represent(X_encoded[:1]).shape[1]
+        self._n_features_out, later = completed(lambda: self._represent(X_encoded[:1]).shape[1])
+        return interrupt or later
 
     def _check_own_parameters(self) -> None:
         """Raise for a parameter that the estimator of the network does not check."""
@@ -301,18 +305,24 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
 
     def _fit_task(
         self, task: str, X_encoded: np.ndarray, y: Any, sample_weight: Any, *, goes_on: bool
-    ) -> None:
-        """Fit the estimator that learns a task."""
+    ) -> KeyboardInterrupt | None:
+        """Fit the estimator that learns a task; return the interrupt that ended it, if any."""
         estimator = self._make_estimator(task)
         if goes_on:
             estimator = copy.copy(self.estimator_).set_params(**estimator.get_params(deep=False))
         self._is_reconstruction = task == "reconstruction"
         target = X_encoded if self._is_reconstruction else y
         self.estimator_, estimator._owner = estimator, self
+        earlier = vars(estimator).get("history_")
         try:
             estimator.fit(X_encoded, target, sample_weight=sample_weight)
+        except KeyboardInterrupt as interrupt:
+            if vars(estimator).get("history_") is earlier:
+                raise  # nothing was learnt
+            return interrupt
         finally:
             del estimator._owner
+        return None
 
     def _task(self, X_encoded: np.ndarray, y: Any) -> str:
         """Return what the network learns, as far as is known before it is built."""
@@ -377,8 +387,9 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
             The output of ``layer``, with its axes behind the first as one.
         """
         check_is_fitted(self)
-        X_checked = self._check_table(X, reset=False)
-        representation = self._represent(self._encoded(X_checked))
+        fitted = shared_copy(self)  # another thread may fit anew
+        X_checked = fitted._check_table(X, reset=False)
+        representation = fitted._represent(fitted._encoded(X_checked))
         dtype = getattr(X_checked, "dtype", np.float64)
         return representation.astype(np.float32 if dtype == np.float32 else np.float64)
 
@@ -402,6 +413,9 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
             layer alone, or the encoder has no inverse.
         """
         check_is_fitted(self)
+        return shared_copy(self)._inverse(X)  # another thread may fit anew
+
+    def _inverse(self, X: Any) -> np.ndarray:
         if not self._is_reconstruction or self.layer is None:
             raise ValueError(
                 "inverse_transform needs an autoencoder: fit it with task='reconstruction', and "

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from nnkit._compat import compile_arguments
+from nnkit._forks import check_not_forked
 from nnkit.training.building import Recipe, as_inputs, parts_inside
 from nnkit.training.compilation import Compiled, compile_model
 from nnkit.training.fingerprint import (
@@ -122,6 +123,7 @@ class Architecture:
         make : callable
             Traces the program; one thread at a time.
         """
+        check_not_forked()
         with self.lock:
             if key not in self._programs:
                 made = make()

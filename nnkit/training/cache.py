@@ -22,6 +22,7 @@ import keras
 import numpy as np
 
 from nnkit._compat import registered_objects, release_kernels
+from nnkit._forks import check_not_forked
 from nnkit.training.architecture import Architecture
 from nnkit.training.building import Recipe
 from nnkit.training.fingerprint import NoFingerprintError, fingerprint
@@ -109,6 +110,7 @@ def begin_of(recipe: Recipe, task_choices: Any, X_example: Any, device: str | No
     device : str or None
         Where the network lives.
     """
+    check_not_forked()
     with _LOCK:
         key = _recipe_key(recipe, task_choices, X_example, device, with_rows=False)
         if key is not None and key in _recipes and _recipes[key] is None:

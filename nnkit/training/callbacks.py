@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import copy
+import contextlib
+import difflib
 import inspect
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -14,6 +16,7 @@ from tqdm.auto import tqdm
 
 from nnkit._messages import shown
 from nnkit.exceptions import NonFiniteLossError
+from nnkit.training.callback_copies import copy_of_callbacks
 from nnkit.training.instantiation import check_arguments, instantiate_all
 from nnkit.training.keras_names import hint_of_class
 
@@ -21,10 +24,14 @@ __all__ = [
     "LIKELY_CAUSES",
     "FrozenLayersGuard",
     "LossGuard",
+    "MonitorGuard",
     "Progress",
+    "ProgressBar",
     "TimeLimit",
     "Validation",
     "early_stopping",
+    "end_after_error",
+    "guarded",
     "make_callbacks",
     "needs_batches",
 ]
@@ -151,44 +158,208 @@ def early_stopping(
     )
 
 
+_MONITORING = (
+    keras.callbacks.EarlyStopping,
+    keras.callbacks.ModelCheckpoint,
+    keras.callbacks.ReduceLROnPlateau,
+)
+
+
+def _runs_own_code(callback: Any) -> bool:
+    """Return whether a callback is not Keras' alone, so that it may add values to the logs."""
+    is_of_keras = type(callback).__module__.startswith("keras.")
+    return not is_of_keras or isinstance(callback, keras.callbacks.LambdaCallback)
+
+
+def _monitored(callback: Any) -> str | None:
+    """Return the name of the value that a callback of Keras looks at, if it looks at one."""
+    if isinstance(callback, keras.callbacks.ModelCheckpoint) and not callback.save_best_only:
+        return None
+    is_known = isinstance(callback, _MONITORING) and not _runs_own_code(callback)
+    return str(callback.monitor) if is_known else None
+
+
+def guarded(callbacks: Sequence[Any], *, has_validation: bool) -> list[Any]:
+    """Return callbacks, with a `MonitorGuard` before each that monitors a value.
+
+    Parameters
+    ----------
+    callbacks : sequence of keras.callbacks.Callback
+        The user's.
+    has_validation : bool
+        Whether the fit has rows to validate on.
+
+    Raises
+    ------
+    ValueError
+        If a callback monitors validation rows and there are none.
+    """
+    found: list[Any] = []
+    may_add_values = False
+    for callback in callbacks:
+        monitor = _monitored(callback)
+        if monitor is not None:
+            guard = MonitorGuard(callback, monitor, has_validation=has_validation)
+            if not may_add_values:
+                guard.check_validation()
+            found.append(guard)
+        found.append(callback)
+        may_add_values = may_add_values or _runs_own_code(callback)
+    return found
+
+
+class MonitorGuard(keras.callbacks.Callback):
+    """Stops the training with an error if a callback monitors what no epoch records.
+
+    It comes right before the callback, and sees what that sees.
+
+    Parameters
+    ----------
+    callback : keras.callbacks.Callback
+        Which is looked after.
+    monitor : str
+        The name of the value that it looks at.
+    has_validation : bool
+        Whether the fit has rows to validate on.
+
+    Raises
+    ------
+    ValueError
+        Naming the callback, and the nearest value that is recorded.
+    """
+
+    def __init__(self, callback: Any, monitor: str, *, has_validation: bool) -> None:
+        super().__init__()
+        self._name = f"callbacks: {type(callback).__name__} monitors {monitor!r}"
+        self._monitor = monitor
+        self._has_validation = has_validation
+        self._is_checked = False
+
+    def check_validation(self) -> None:
+        """Raise if the value is one of validation rows and there are none."""
+        if self._monitor.startswith("val_") and not self._has_validation:
+            raise ValueError(
+                f"{self._name}, but the fit has no rows to validate on. Set validation_split=0.2 "
+                "or early_stopping=True, give X_val and y_val to fit, or monitor 'loss'."
+            )
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Compare with the logs of the first epoch."""
+        recorded = list(logs or {})
+        if self._is_checked or self._monitor in recorded:
+            self._is_checked = True
+            return
+        self.check_validation()
+        nearest = difflib.get_close_matches(self._monitor, recorded, n=1)
+        hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
+        raise ValueError(
+            f"{self._name}, which no epoch records. {hint}Recorded are {recorded}; metrics= and "
+            "scoring= add to them."
+        )
+
+
+class ProgressBar:
+    """How far all networks of a fit have got, on one bar or line by line.
+
+    Parameters
+    ----------
+    epochs : int
+        How many epochs each network trains at most.
+    verbose : {0, 1, 2}
+        0 shows nothing; 1 a bar on fits that take longer than half a second; 2 a line an epoch.
+    n_networks : int, default=1
+        Which train side by side, in threads.
+    """
+
+    def __init__(self, epochs: int, verbose: int, n_networks: int = 1) -> None:
+        self._epochs = epochs
+        self._verbose = verbose
+        self._n_networks = n_networks
+        self._n_open = n_networks
+        self._bar: Any = None
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """Open the bar, with the first network that trains."""
+        with self._lock:
+            if self._bar is None:
+                self._bar = tqdm(
+                    total=self._epochs * self._n_networks,
+                    unit="epoch",
+                    delay=0.5,
+                    disable=self._verbose != 1,
+                )
+
+    def advance(self, position: int, epoch: int, logs: Mapping[str, Any]) -> None:
+        """Show what an epoch of one network brought."""
+        shown = {name: f"{value:.4g}" for name, value in logs.items()}
+        with self._lock:
+            if self._verbose == 2:
+                of = "" if self._n_networks == 1 else f"network {position + 1}/{self._n_networks}, "
+                values = ", ".join(f"{name}={value}" for name, value in shown.items())
+                tqdm.write(f"{of}epoch {epoch + 1}/{self._epochs}: {values}")
+            self._bar.set_postfix(shown, refresh=False)
+            self._bar.update()
+
+    def end(self, n_left: int) -> None:
+        """Take the epochs that a network did not need off the total; the last closes the bar."""
+        with self._lock:
+            self._n_open -= 1
+            if self._bar is None:
+                return
+            if not self._bar.disable:
+                self._bar.total -= n_left
+                self._bar.refresh()
+            if not self._n_open:
+                self._bar.close()
+
+
 class Progress(keras.callbacks.Callback):
-    """Shows epochs done, time left and the last losses.
+    """Shows epochs done, time left and the last losses of one network.
 
     Parameters
     ----------
     epochs : int
         How many there will be at most.
-    verbose : {1, 2}
-        1 shows a bar on fits that take longer than half a second; 2 prints a line an epoch.
+    bar : ProgressBar
+        That of the fit.
+    position : int
+        Of the network in its ensemble, from 0.
     """
 
-    def __init__(self, epochs: int, verbose: int) -> None:
+    def __init__(self, epochs: int, bar: ProgressBar, position: int = 0) -> None:
         super().__init__()
-        self._epochs = epochs
-        self._verbose = verbose
-        self._bar: Any = None
+        self._n_left = epochs
+        self._bar = bar
+        self._position = position
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Open the bar."""
-        self._bar = tqdm(
-            total=self._epochs,
-            unit="epoch",
-            delay=0.5,
-            disable=self._verbose != 1,
-        )
+        self._bar.begin()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Show what an epoch brought."""
-        shown = {name: f"{value:.4g}" for name, value in (logs or {}).items()}
-        if self._verbose == 2:
-            values = ", ".join(f"{name}={value}" for name, value in shown.items())
-            tqdm.write(f"epoch {epoch + 1}/{self._epochs}: {values}")
-        self._bar.set_postfix(shown, refresh=False)
-        self._bar.update()
+        self._n_left -= 1
+        self._bar.advance(self._position, epoch, logs or {})
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Close the bar."""
-        self._bar.close()
+        """Close the bar, if this network is the last."""
+        self._bar.end(self._n_left)
+
+
+def end_after_error(callback_list: Any) -> None:
+    """End the callbacks of a training that an error or an interrupt has ended.
+
+    Bars and log files are closed. The first error is the one to show. At the end of a training
+    ``BackupAndRestore`` deletes the backup, which is needed now.
+    """
+    for callback in callback_list.callbacks:
+        if not isinstance(callback, keras.callbacks.BackupAndRestore):
+            with contextlib.suppress(Exception):
+                callback.on_train_end()
+    callback_list.callbacks = []
+    with contextlib.suppress(Exception):
+        callback_list.on_train_end()  # ends its threads
 
 
 def make_callbacks(callbacks: Any, routed: Mapping[str, Any]) -> list[Any]:
@@ -197,7 +368,8 @@ def make_callbacks(callbacks: Any, routed: Mapping[str, Any]) -> list[Any]:
     Parameters
     ----------
     callbacks : None, a callback class or instance, or a list or dict of them
-        Instances are copied, so that a fit leaves the user's own alone.
+        Instances are copied, so that a fit leaves the user's own alone; what they hold beside
+        plain data is shared.
     routed : mapping
         Constructor arguments: for all, or by position or key for one.
 
@@ -217,7 +389,7 @@ def make_callbacks(callbacks: Any, routed: Mapping[str, Any]) -> list[Any]:
         check_arguments(cls, arguments, parameter=parameter)
         if inspect.isclass(callback):
             return callback(**arguments)
-        copied = copy.deepcopy(callback)
+        copied = copy_of_callbacks(callback)
         if not arguments:
             return copied
         # Built anew, since a constructor may derive further attributes from its arguments.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,15 +11,19 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from nnkit._compat import forget_resumed_epoch, resumed_epoch
 from nnkit.exceptions import NonFiniteLossError
 from nnkit.training.callbacks import (
     LIKELY_CAUSES,
     FrozenLayersGuard,
     LossGuard,
     Progress,
+    ProgressBar,
     TimeLimit,
     Validation,
     early_stopping,
+    end_after_error,
+    guarded,
 )
 from nnkit.training.many.crowd import Crowd, current_crowd
 from nnkit.training.many.lockstep import SideBySide, in_lockstep
@@ -90,6 +93,10 @@ class TrainingPlan:
         The time of ``time.monotonic()`` after which no further epoch begins.
     n_members : int
         Networks of the ensemble that this one is a member of, at least 1.
+    position : int
+        Of this network in the ensemble, from 0.
+    bar : ProgressBar or None
+        Where all networks of the ensemble show their progress; None is one for this alone.
     """
 
     epochs: int
@@ -106,6 +113,8 @@ class TrainingPlan:
     first_epoch: int = 0
     ends_at: float | None = None
     n_members: int = 1
+    position: int = 0
+    bar: ProgressBar | None = None
 
     @property
     def last_epoch(self) -> int:
@@ -125,11 +134,17 @@ class TrainingRecord:
         The position in ``history`` of the epoch whose weights the model has.
     engine : {"graph", "xla", "keras"}
         What trained.
+    n_restored : int
+        Epochs that were not trained because a backup was restored.
+    interrupt : KeyboardInterrupt or None
+        What ended the training early. It is to be raised once the fit is put in order.
     """
 
     history: dict[str, list[float]] = field(default_factory=dict)
     best_epoch: int = 0
     engine: Path = "graph"
+    n_restored: int = 0
+    interrupt: KeyboardInterrupt | None = None
 
 
 class _Session:
@@ -155,6 +170,9 @@ class _Session:
         self._network = network
         self.state = network.state
         self.stop_training = False
+        if self.live is not None:
+            # Of an earlier fit of the same model.
+            forget_resumed_epoch(self.live)
 
     def get_weights(self) -> TrainingState:
         """Return what early stopping keeps as the best weights."""
@@ -187,8 +205,26 @@ class _Session:
     def advance(self, state: TrainingState) -> None:
         """Go on to a new state, which the live model shows."""
         self.state = state
-        if self.live is not None:
+        if self.live is None:
+            return
+        try:
             self._layout.assign(state, self.live)
+        except KeyboardInterrupt:
+            # Some variables are old: half an update is worse than a late interrupt.
+            self._layout.assign(state, self.live)
+            raise
+
+    def finalize(self) -> None:
+        """Take averaged weights, if the optimizer keeps them."""
+        self.take_up()
+        state = self._layout.finalized(self.state)
+        if state is not self.state:
+            self.advance(state)
+
+    def first_epoch(self, plan: TrainingPlan) -> int:
+        """Return the epoch at which the training begins: behind a backup that was restored."""
+        resumed = None if self.live is None else resumed_epoch(self.live)
+        return resumed or plan.first_epoch
 
     def hand_over(self) -> None:
         """Leave the weights with the network."""
@@ -216,12 +252,10 @@ def train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingR
         If the loss becomes NaN or infinite.
     ValueError
         If the engine that is asked for cannot carry the model, the data or a callback.
-
-    Warns
-    -----
-    UserWarning
-        If the training was interrupted from the keyboard: the network then has the weights of
-        the best epoch so far with ``stops_early``, else those of the last one.
+    KeyboardInterrupt
+        If the training was interrupted from the keyboard before it finished an epoch. Later, the
+        network has the weights of the best epoch so far with ``stops_early``, else those of
+        the last one, and the record holds the interrupt.
     """
     with on_device(network.device):
         network.follow_frozen_layers()
@@ -247,36 +281,33 @@ def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> Training
         steps=math.ceil(n_rows(data.X) / plan.batch_size),
         verbose=0,
     )
+    interrupt = None
     try:
         with _in_company(crowd, run, data, plan, path) as company:
             if run is None:
                 _run_keras(session.live, data, plan, callback_list)
             else:
-                _run_compiled(network, company, data, plan, callback_list, session)
-    except KeyboardInterrupt:
-        callback_list.on_train_end()
-        epochs_done = len(session.seen.history.epoch)
-        kept = "best weights so far" if plan.stops_early else "weights that it has reached"
-        warnings.warn(
-            f"The training was interrupted after {epochs_done} of {plan.epochs} epochs; "
-            f"the model keeps the {kept}.",
-            UserWarning,
-            stacklevel=4,
-        )
-    except Exception:
-        # Bars and log files are closed; the first error is the one to show.
-        with contextlib.suppress(Exception):
-            callback_list.on_train_end()
+                _run_compiled(company, data, plan, callback_list, session)
+    except KeyboardInterrupt as error:
+        if not session.seen.history.epoch:
+            end_after_error(callback_list)
+            raise
+        session.finalize()
+        # Early stopping puts the best weights back.
+        end_after_error(callback_list)
+        interrupt = error
+    except BaseException:
+        end_after_error(callback_list)
         raise
-    seen = session.seen.history
+    seen, first_epoch = session.seen.history, session.first_epoch(plan)
     session.hand_over()
     _check_weights(network, len(seen.epoch))
     history = {name: [float(v) for v in values] for name, values in seen.history.items()}
     last = max(0, len(seen.epoch) - 1)
     if stopping is None:
         stopping = next((c for c in plan.callbacks if _restores_best(c)), None)
-    best = last if stopping is None else stopping.best_epoch - plan.first_epoch
-    return TrainingRecord(history, int(best), path)
+    best = last if stopping is None else max(0, stopping.best_epoch - first_epoch)
+    return TrainingRecord(history, int(best), path, first_epoch - plan.first_epoch, interrupt)
 
 
 def _callbacks(
@@ -293,7 +324,7 @@ def _callbacks(
         validate = ValidationRun(network.architecture, data.validation, session.state)
         # Losses and scores come first, so that the user's callbacks can monitor them.
         callbacks.insert(0, Validation(lambda: validate(session.current), plan.score))
-    callbacks += plan.callbacks
+    callbacks += guarded(plan.callbacks, has_validation=data.validation is not None)
     if plan.stops_early:
         stopping = early_stopping(
             "val_loss" if plan.score is None else f"val_{plan.score[0]}",
@@ -305,7 +336,8 @@ def _callbacks(
     if plan.ends_at is not None:
         callbacks.append(TimeLimit(plan.ends_at))
     if plan.verbose:
-        callbacks.append(Progress(plan.epochs, plan.verbose))
+        bar = plan.bar or ProgressBar(plan.epochs, plan.verbose)
+        callbacks.append(Progress(plan.epochs, bar, plan.position))
     if session.live is not None and plan.callbacks:
         callbacks.append(FrozenLayersGuard(session.live, network.architecture.layout))
     if crowd is not None:
@@ -379,7 +411,6 @@ def _order(n_samples: int, plan: TrainingPlan, epoch: int) -> np.ndarray:
 
 
 def _run_compiled(
-    network: Network,
     run: TrainingRun,
     data: TrainingData,
     plan: TrainingPlan,
@@ -394,7 +425,7 @@ def _run_compiled(
     n_at_once = 1 if is_watched else run.epochs_per_call(plan.epochs)
     callback_list.on_train_begin()
     logs: dict[str, float] = {}
-    for first in range(plan.first_epoch, plan.last_epoch, n_at_once):
+    for first in range(session.first_epoch(plan), plan.last_epoch, n_at_once):
         epochs = range(first, min(first + n_at_once, plan.last_epoch))
         callback_list.on_epoch_begin(first)
         session.take_up()
@@ -407,8 +438,7 @@ def _run_compiled(
             callback_list.on_epoch_end(epoch, logs)
         if session.is_stopped:
             break
-    session.take_up()
-    session.advance(network.architecture.layout.finalized(session.state))
+    session.finalize()
     callback_list.on_train_end(logs)
 
 
@@ -448,7 +478,10 @@ def _run_keras(model: Any, data: TrainingData, plan: TrainingPlan, callback_list
     batches = _OrderedBatches(data, plan)
     # A dataset's own hooks are also called while Keras looks for the shapes.
     callback_list.callbacks.append(
-        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: batches.begin_epoch(epoch))
+        keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, _: batches.begin_epoch(epoch),
+            on_train_batch_begin=lambda batch, logs=None: Crowd.check(),  # noqa: ARG005
+        )
     )
     model.fit(
         batches,

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from nnkit._compat import optimizer_copy, output_of_layer
+from nnkit._forks import check_not_forked
 from nnkit.training.architecture import Architecture
 from nnkit.training.building import Recipe, as_inputs
 from nnkit.training.cache import begin_of
@@ -81,6 +82,7 @@ class Network:
         self._spare: Any = None
         self._live_optimizer: Any = None
         self._is_recompiled = False
+        self._is_detached = False
         self._values: list[np.ndarray] | None = None
         self._saved: dict[str, Any] | None = None
         self._begin(X_example)
@@ -119,7 +121,7 @@ class Network:
         """Take a live model as it is, if it was compiled anew: with layers frozen, perhaps."""
         with self._lock:
             live = self._live
-            if live is None or live.optimizer is self._live_optimizer:
+            if live is None or self._is_detached or live.optimizer is self._live_optimizer:
                 return
             self._architecture = Architecture.around(live, self.compiled, self._row)
             self._is_shared, self._is_recompiled = False, True
@@ -149,7 +151,7 @@ class Network:
         """The weights, and what goes with them, as programs take them."""
         architecture = self.architecture
         with self._lock, on_device(self.device):
-            if self._live is not None:
+            if self._is_live:
                 return architecture.layout.state_of_model(self._live)
             return self._state
 
@@ -157,8 +159,13 @@ class Network:
     def state(self, state: TrainingState) -> None:
         with self._lock, on_device(self.device):
             self._state, self._values = state, None
-            if self._live is not None:
+            if self._is_live:
                 self.architecture.layout.assign(state, self._live)
+
+    @property
+    def _is_live(self) -> bool:
+        """Whether the weights are those of the live model."""
+        return self._live is not None and not self._is_detached
 
     @property
     def model(self) -> Any:
@@ -167,6 +174,7 @@ class Network:
         From then on its variables are the network's weights: who changes them, changes what the
         network predicts.
         """
+        check_not_forked()
         architecture = self.architecture
         with self._lock, on_device(self.device):
             if self._live is None:
@@ -194,7 +202,7 @@ class Network:
         """The values of the model's variables, in their order."""
         architecture = self.architecture
         with self._lock:
-            if self._live is not None:
+            if self._is_live:
                 return values_of(self._live)
             # Nobody can change them: they are read once.
             if self._values is None:
@@ -324,9 +332,32 @@ class Network:
         """Return the weights as they are now, without the state of the optimizer."""
         architecture = self.architecture  # what a pickle holds is restored first
         with self._lock:
-            if self._live is None:
+            if not self._is_live:
                 return self._state
             return architecture.layout.state_of_model(self._live, with_optimizer=False)
+
+    def successor(self) -> Network:
+        """Return a network that trains further, while this one keeps predicting as it does now.
+
+        The successor has the live model, if there is one: a user who holds it sees it train.
+        """
+        architecture = self.architecture  # what a pickle holds is restored first
+        with self._lock, on_device(self.device):
+            following = object.__new__(type(self))
+            vars(following).update(vars(self))
+            following._lock = threading.RLock()
+            if self._is_live:
+                self._state = architecture.layout.state_of_model(self._live)
+                self._values = None
+                self._is_detached = True
+            return following
+
+    def take_back_live_model(self) -> None:
+        """Undo `successor`, whose training has failed: the live model has the weights of before."""
+        with self._lock:
+            if self._is_detached:
+                self._is_detached = False
+                self.state = self._state
 
     def __getstate__(self) -> dict[str, Any]:
         saved, recipe = self._saved, self.recipe
@@ -364,6 +395,7 @@ class Network:
         self._spare = None
         self._live_optimizer = None
         self._is_recompiled = False
+        self._is_detached = False
         self._values = None
 
 

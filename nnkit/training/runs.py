@@ -13,6 +13,7 @@ import tensorflow as tf
 from scipy import sparse
 
 from nnkit.training.architecture import Architecture
+from nnkit.training.many.crowd import Crowd
 from nnkit.training.paths import Path, is_padded
 from nnkit.training.program import (
     epoch_training,
@@ -195,6 +196,7 @@ class TrainingRun:
     ) -> tuple[TrainingState, np.ndarray]:
         losses = []
         for start in range(0, len(counts), self.steps_per_call):
+            Crowd.check()
             part = slice(start, start + self.steps_per_call)
             rows, positions = self._device_rows.at(batches[part])
             program = self._program("graph", rows, self._padded_size, None)
@@ -208,6 +210,7 @@ class TrainingRun:
         n_at_once = self._xla_steps
         losses = []
         for start in range(0, len(counts), n_at_once):
+            Crowd.check()
             part = slice(start, start + n_at_once)
             n_steps = len(counts[part])
 
@@ -269,6 +272,7 @@ class TrainingRun:
         # Pieces of whole batches.
         size = self.batch_size * self.steps_per_call
         for start in range(0, len(order), size):
+            Crowd.check()
             rows, positions = self._device_rows.at(order[start : start + size])
             program = self._epoch_program(rows)
             state, metrics, loss, results = program(

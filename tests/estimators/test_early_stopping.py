@@ -162,7 +162,7 @@ def test_an_interrupted_fit_is_usable(cancer):
     X, y = cancer
     clf = KerasClassifier("mlp", epochs=50, early_stopping=True, callbacks=InterruptThird)
 
-    with pytest.warns(UserWarning, match="interrupted after 2 of 50 epochs"):
+    with pytest.raises(KeyboardInterrupt, match="interrupted after 2 of 50 epochs"):
         clf.fit(X, y)
 
     assert clf.n_iter_ == 2

@@ -183,7 +183,7 @@ def test_an_interrupted_ensemble_keeps_what_it_has_reached(iris):
                     signal.pthread_kill(threading.main_thread().ident, press)
 
     clf = ensemble(epochs=100_000, callbacks=Interrupting, batch_size=-1)
-    with pytest.warns(UserWarning, match="interrupted"):
+    with pytest.raises(KeyboardInterrupt, match="interrupted"):
         clf.fit(X, y)
 
     assert 2 <= clf.n_iter_ < 100_000

@@ -206,7 +206,9 @@ class _ThreadsThatWait(ParallelBackendBase):
         return _ThreadsThatWait(self._crowd, nesting_level=level), self._crowd.max_members
 
 
-def run_together(functions: Sequence[Callable[[], Any]], *, are_at_once: bool = False) -> list[Any]:
+def run_together(
+    functions: Sequence[Callable[[], Any]], *, are_at_once: bool = False
+) -> tuple[list[Any], KeyboardInterrupt | None]:
     """Return the results of functions that train networks, run side by side.
 
     They are tasks of the crowd around, if this is inside `batched_training`, else of their own.
@@ -214,9 +216,16 @@ def run_together(functions: Sequence[Callable[[], Any]], *, are_at_once: bool = 
     Parameters
     ----------
     functions : sequence of callable
-        At least one.
+        At least one. Each returns a `TrainingRecord`.
     are_at_once : bool, default=False
         Whether none of them waits for a place: those that share a time limit begin together.
+
+    Returns
+    -------
+    records : list of TrainingRecord or None
+        None for a training that an interrupt ended before its first epoch.
+    interrupt : KeyboardInterrupt or None
+        What ended the trainings early, of this thread or of one of them.
 
     Raises
     ------
@@ -235,21 +244,41 @@ def run_together(functions: Sequence[Callable[[], Any]], *, are_at_once: bool = 
             return function()
 
     waiting = crowd.aside() if current_crowd() is crowd else contextlib.nullcontext()
+    futures: list[Future[Any]] = []
+    interrupt = None
     with waiting, ThreadPoolExecutor(len(functions), "nnkit") as executor:
-        futures = [executor.submit(run, function) for function in functions]
-        done: set[Future[Any]] = set()
-        pending = set(futures)
         try:
-            while pending and not any(future.exception() for future in done):
+            futures += [executor.submit(run, function) for function in functions]
+            while _are_training(futures):
                 # Python takes note of an interrupt between two waits, whichever thread it hits.
-                done, pending = wait(futures, _GLANCE, return_when=FIRST_EXCEPTION)
-        except KeyboardInterrupt:
-            # Each training keeps what it has reached, as one alone would.
-            tasks.stop(KeyboardInterrupt)
-            done, _ = wait(futures)
-        errors = [error for future in futures if future in done and (error := future.exception())]
-        if errors:
-            tasks.stop(CancelledError)
-            wait(futures)
-            raise errors[0]
-    return [future.result() for future in futures]
+                wait(futures, _GLANCE, return_when=FIRST_EXCEPTION)
+        except KeyboardInterrupt as error:
+            interrupt = error
+        interrupt = interrupt or _interrupt_of(futures)
+        # Each training keeps what it has reached, as one alone would.
+        tasks.stop(KeyboardInterrupt if interrupt is not None else CancelledError)
+        wait(futures)
+    errors = [raised for future in futures if (raised := future.exception())]
+    kinds = KeyboardInterrupt if interrupt is not None else ()
+    errors = [raised for raised in errors if not isinstance(raised, kinds)]
+    if errors:
+        raise next((e for e in errors if not isinstance(e, CancelledError)), errors[0])
+    return [None if future.exception() else future.result() for future in futures], interrupt
+
+
+def _are_training(futures: Sequence[Future[Any]]) -> bool:
+    """Return whether trainings are under way, and none has failed or was interrupted."""
+    is_over = [future.done() for future in futures]
+    failed = any(future.exception() for future, over in zip(futures, is_over, strict=True) if over)
+    return not all(is_over) and not failed and _interrupt_of(futures) is None
+
+
+def _interrupt_of(futures: Sequence[Future[Any]]) -> KeyboardInterrupt | None:
+    """Return the interrupt that has ended one of the trainings, if any."""
+    for future in futures:
+        if future.done():
+            error = future.exception()
+            found = error if error is not None else future.result().interrupt
+            if isinstance(found, KeyboardInterrupt):
+                return found
+    return None

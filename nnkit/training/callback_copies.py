@@ -1,0 +1,140 @@
+"""Callbacks for one network: copies of what the user gave, each with files of its own."""
+
+from __future__ import annotations
+
+import copy
+import types
+from collections import deque
+from pathlib import PurePath
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+__all__ = ["copy_of_callbacks", "with_own_paths"]
+
+# What holds plain data, beside dicts, lists, tuples and sets.
+_COPIED_WHOLE = (
+    np.ndarray,
+    bytearray,
+    types.SimpleNamespace,
+    keras.metrics.Metric,
+    keras.Variable,
+    tf.Variable,
+)
+
+# The attribute in which Keras' callbacks keep where they write.
+_PATHS = (
+    (keras.callbacks.ModelCheckpoint, "filepath"),
+    (keras.callbacks.CSVLogger, "filename"),
+    (keras.callbacks.BackupAndRestore, "backup_dir"),
+    (keras.callbacks.TensorBoard, "log_dir"),
+)
+
+_EXTENSIONS = (".weights.h5", ".keras", ".h5")
+
+
+def copy_of_callbacks(callbacks: Any) -> Any:
+    """Return a copy of a callback, or of a list or dict of them.
+
+    What a callback learns is its own: numbers, containers, arrays, metrics, variables and
+    callbacks inside it are copied. All other objects are shared, so that an Optuna trial, a queue, a
+    logger or an open file is the user's own. The model is left out. A callback class with
+    a ``__deepcopy__`` decides by itself.
+
+    Parameters
+    ----------
+    callbacks : callback, class, list or dict
+    """
+    return _copied(callbacks, {})
+
+
+def _copied(value: Any, memo: dict[int, Any]) -> Any:
+    if id(value) in memo:
+        return memo[id(value)]
+    if isinstance(value, keras.callbacks.Callback):
+        return _copied_callback(value, memo)
+    if isinstance(value, _COPIED_WHOLE):
+        return memo.setdefault(id(value), copy.deepcopy(value))
+    if isinstance(value, (dict, list, set, deque)):
+        return _copied_container(value, memo)
+    if isinstance(value, (tuple, frozenset)):
+        parts = [_copied(part, memo) for part in value]
+        if all(part is before for part, before in zip(parts, value, strict=True)):
+            return value
+        return value._make(parts) if hasattr(value, "_make") else type(value)(parts)
+    if isinstance(value, types.MethodType) and id(value.__self__) in memo:
+        # A method of the callback becomes one of its copy.
+        return types.MethodType(value.__func__, memo[id(value.__self__)])
+    return value
+
+
+def _copied_callback(callback: Any, memo: dict[int, Any]) -> Any:
+    if hasattr(callback, "__deepcopy__"):
+        return memo.setdefault(id(callback), copy.deepcopy(callback, memo))
+    copied = memo[id(callback)] = copy.copy(callback)
+    vars(copied)["_model"] = None
+    for name, value in vars(copied).items():
+        vars(copied)[name] = _copied(value, memo)
+    return copied
+
+
+def _copied_container(container: Any, memo: dict[int, Any]) -> Any:
+    # Emptied rather than made anew: a defaultdict keeps its default, a deque its length.
+    copied = memo[id(container)] = copy.copy(container)
+    parts = list(container.items()) if isinstance(container, dict) else list(container)
+    copied.clear()
+    if isinstance(container, dict):
+        for key, value in parts:
+            copied[key] = _copied(value, memo)
+    elif isinstance(container, set):
+        copied.update(parts)
+    else:
+        copied.extend(_copied(part, memo) for part in parts)
+    return copied
+
+
+def with_own_paths(callbacks: list[Any], position: int) -> list[Any]:
+    """Return the callbacks of a network of an ensemble, which write where no other one does.
+
+    The first network writes where the user says. The others add ``_member1``, ``_member2`` and so
+    on to the name, before its extension; TensorBoard's take a folder ``member1`` inside.
+
+    Parameters
+    ----------
+    callbacks : list of keras.callbacks.Callback
+        Copies, which are changed.
+    position : int
+        Of the network in the ensemble, from 0.
+    """
+    if not position:
+        return callbacks
+    for callback in callbacks:
+        for cls, attribute in _PATHS:
+            if isinstance(callback, cls):
+                given = getattr(callback, attribute)
+                own = _own_path(str(given), position, is_inside=attribute == "log_dir")
+                _replace_path(callback, str(given), own)
+                setattr(callback, attribute, own)
+    return callbacks
+
+
+def _own_path(path: str, position: int, *, is_inside: bool) -> str:
+    if is_inside:
+        return str(PurePath(path) / f"member{position}")
+    path = path.rstrip("/")
+    name = PurePath(path).name
+    # A name may be a template with a dot in it: "{epoch}-{val_loss:.2f}.keras".
+    suffix = next((end for end in _EXTENSIONS if name.endswith(end)), None)
+    if suffix is None:
+        suffix = PurePath(name).suffix if "{" not in name else ""
+    return f"{path.removesuffix(suffix)}_member{position}{suffix}"
+
+
+def _replace_path(callback: Any, given: str, own: str) -> None:
+    """Change the paths that a constructor has derived from the one it was given."""
+    given = given.rstrip("/")
+    for name, value in vars(callback).items():
+        if isinstance(value, str) and value.startswith(f"{given}/"):
+            vars(callback)[name] = own + value[len(given) :]

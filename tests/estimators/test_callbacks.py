@@ -1,0 +1,277 @@
+"""Callbacks of the user's: what is copied, what they write, what they monitor, and backups."""
+
+import logging
+import pickle
+import queue
+import threading
+from collections import defaultdict
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from networks import classifier_network
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
+
+from nnkit import KerasClassifier
+
+
+def small(model=classifier_network, **params):
+    return KerasClassifier(model, **{"epochs": 2, "batch_size": 50, "random_state": 0} | params)
+
+
+# What is copied
+
+
+class Trial:
+    """Stands for a trial of Optuna: what is reported to a copy of it is lost."""
+
+    def __init__(self):
+        self.reported = []
+
+    def report(self, value, step):
+        self.reported.append((step, value))
+
+
+class Reports(keras.callbacks.Callback):
+    """Reports to what it holds, and keeps notes of its own."""
+
+    def __init__(self, trial, mailbox=None):
+        super().__init__()
+        self.trial = trial
+        self.mailbox = mailbox
+        self.logger = logging.getLogger("nnkit.test")
+        self.lock = threading.Lock()
+        self.notes = []
+        self.by_name = defaultdict(list, nested={"a": [np.zeros(2)]})
+        self.hook = self.note
+
+    def note(self, epoch):
+        self.notes.append(epoch)
+        self.by_name["epochs"].append(epoch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.trial.report(logs["loss"], epoch)
+        if self.mailbox is not None:
+            self.mailbox.put(epoch)
+        self.hook(epoch)
+
+
+def test_callback_reports_to_the_object_that_the_user_holds(iris):
+    X, y = iris
+    trial, mailbox = Trial(), queue.Queue()
+    callback = Reports(trial, mailbox)
+
+    clf = small(callbacks=[callback]).fit(X, y)
+
+    assert [step for step, _ in trial.reported] == [0, 1]
+    assert mailbox.qsize() == 2
+    assert callback.notes == []
+    assert "epochs" not in callback.by_name
+    (copied,) = clf.callbacks_
+    assert copied.notes == copied.by_name["epochs"] == [0, 1]
+    assert copied.by_name["nested"]["a"][0] is not callback.by_name["nested"]["a"][0]
+    assert copied.lock is callback.lock
+    assert copied.logger is callback.logger
+
+
+def test_callback_reports_to_the_object_of_the_user_from_folds_and_networks(iris):
+    X, y = iris
+    trial = Trial()
+    clf = small(callbacks=Reports(trial), n_members=2)
+
+    cross_val_score(clf, X, y, cv=2)
+    assert len(trial.reported) == 2 * 2 * 2
+
+    routed = small(callbacks=Reports, callbacks__trial=trial)
+    cross_val_score(routed, X, y, cv=2)
+    assert len(trial.reported) == 2 * 2 * 2 + 2 * 2
+
+
+def test_clone_copies_the_state_of_a_callback_and_shares_what_it_reports_to():
+    callback = Reports(Trial())
+    clf = small(callbacks={"report": callback, "stop": keras.callbacks.EarlyStopping})
+
+    cloned = clone(clf)
+
+    assert cloned.callbacks["report"] is not callback
+    assert cloned.callbacks["report"].trial is callback.trial
+    assert cloned.callbacks["report"].notes is not callback.notes
+    assert cloned.callbacks["stop"] is keras.callbacks.EarlyStopping
+    assert cloned.get_params(deep=False).keys() == clf.get_params(deep=False).keys()
+
+
+def test_networks_do_not_share_the_state_of_early_stopping(iris):
+    X, y = iris
+    stopping = keras.callbacks.EarlyStopping("loss", patience=9, restore_best_weights=True)
+    clf = small(callbacks=stopping, n_members=3, epochs=3).fit(X, y)
+
+    first, second, third = (model.get_weights()[0] for model in clf.models_)
+
+    assert not np.allclose(first, second)
+    assert not np.allclose(second, third)
+    assert stopping.best_weights is None
+
+
+def test_fitted_estimator_pickles_without_what_cannot_be_pickled(iris):
+    X, y = iris
+    clf = small(callbacks=[Reports(Trial(), queue.Queue())]).fit(X, y)
+
+    with pytest.warns(UserWarning, match=r"callbacks: Reports\.\w+ \(\w+\) cannot be pickled"):
+        again = pickle.loads(pickle.dumps(clf))
+
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
+    assert again.callbacks[0].mailbox is None
+    assert clf.callbacks[0].mailbox is not None
+
+
+# Files
+
+
+def test_each_network_of_an_ensemble_writes_files_of_its_own(iris, tmp_path):
+    X, y = iris
+    callbacks = [
+        keras.callbacks.ModelCheckpoint(str(tmp_path / "net.weights.h5"), save_weights_only=True),
+        keras.callbacks.ModelCheckpoint(str(tmp_path / "e{epoch}-{loss:.0f}.keras")),
+        keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+        keras.callbacks.TensorBoard(str(tmp_path / "board")),
+        keras.callbacks.BackupAndRestore(str(tmp_path / "backup"), delete_checkpoint=False),
+    ]
+
+    small(callbacks=callbacks, n_members=3).fit(X, y)
+
+    names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+    for name in ("net.weights.h5", "log.csv", "backup/latest.weights.h5", "board/train"):
+        assert name in names
+    for k in (1, 2):
+        assert f"net_member{k}.weights.h5" in names
+        assert f"log_member{k}.csv" in names
+        assert f"backup_member{k}/latest.weights.h5" in names
+        assert f"board/member{k}/train" in names
+        assert [name for name in names if name.startswith("e2-") and f"_member{k}.keras" in name]
+    for log in tmp_path.glob("log*.csv"):
+        assert len(log.read_text().splitlines()) == 3
+
+
+# Backups
+
+
+class FailsAt(keras.callbacks.Callback):
+    """Fails once."""
+
+    def __init__(self, epoch, error):
+        super().__init__()
+        self.epoch, self.error = epoch, error
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch:
+            raise self.error
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("error", [RuntimeError("power cut"), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize("n_members", [1, 2])
+def test_a_backup_survives_an_error_and_the_next_fit_resumes_at_its_epoch(
+    iris, tmp_path, engine, error, n_members
+):
+    X, y = iris
+    folder = tmp_path / "backup"
+    backup = keras.callbacks.BackupAndRestore(str(folder))
+    params = {"epochs": 6, "engine": engine, "n_members": n_members}
+    whole = small(**params).fit(X, y)
+
+    with pytest.raises(type(error)):
+        small(callbacks=[backup, FailsAt(4, error)], **params).fit(X, y)
+    assert (folder / "latest.weights.h5").exists()
+
+    resumed = small(callbacks=backup, **params).fit(X, y)
+
+    assert not Path(folder).exists()
+    n_left = len(resumed.history_["loss"])
+    # An error in one network may end the other one an epoch earlier.
+    assert n_left == 2 if n_members == 1 else n_left >= 2
+    np.testing.assert_allclose(
+        resumed.history_["loss"], whole.history_["loss"][-n_left:], rtol=1e-5, atol=1e-6
+    )
+    if n_members == 1:
+        np.testing.assert_allclose(resumed.predict_proba(X), whole.predict_proba(X), atol=1e-5)
+
+
+# What is monitored
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        keras.callbacks.EarlyStopping(),
+        keras.callbacks.ReduceLROnPlateau(),
+        keras.callbacks.ModelCheckpoint("best.keras", save_best_only=True),
+    ],
+    ids=lambda callback: type(callback).__name__,
+)
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_fit_raises_on_monitored_validation_without_validation_rows(iris, callback, engine):
+    X, y = iris
+    name = type(callback).__name__
+
+    with pytest.raises(
+        ValueError,
+        match=f"^callbacks: {name} monitors 'val_loss', but the fit has no rows to validate on. "
+        "Set validation_split=0.2 or early_stopping=True",
+    ):
+        small(callbacks=callback, engine=engine).fit(X, y)
+
+
+def test_fit_raises_on_an_unknown_monitored_name_and_suggests_the_nearest(iris):
+    X, y = iris
+    clf = small(
+        callbacks=keras.callbacks.EarlyStopping("val_acuracy", mode="max"),
+        metrics="accuracy",
+        validation_split=0.3,
+    )
+
+    with pytest.raises(
+        ValueError,
+        match="monitors 'val_acuracy', which no epoch records. Did you mean 'val_accuracy'",
+    ):
+        clf.fit(X, y)
+    assert not clf.__sklearn_is_fitted__()
+
+
+class AddsAValue(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        logs["val_own"] = -float(epoch)
+
+
+def test_a_callback_may_monitor_what_another_one_has_added(iris):
+    X, y = iris
+    stopping = keras.callbacks.EarlyStopping("val_own", mode="max", patience=1)
+
+    clf = small(callbacks=[AddsAValue(), stopping], epochs=9).fit(X, y)
+
+    assert clf.n_iter_ == 2
+
+
+# Progress
+
+
+def test_progress_counts_the_epochs_of_all_networks(iris, capsys):
+    X, y = iris
+
+    small(n_members=2, verbose=2).fit(X, y)
+
+    begins = sorted(line.split(": loss=")[0] for line in capsys.readouterr().out.splitlines())
+    assert begins == [f"network {n}/2, epoch {e}/2" for n in (1, 2) for e in (1, 2)]
+
+
+def test_progress_bar_of_an_ensemble_ends_at_its_total(iris, capsys):
+    X, y = iris
+    clf = small(n_members=3, verbose=1, epochs=60, early_stopping=True, n_iter_no_change=2)
+    slow = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: threading.Event().wait(0.03))
+
+    clf.set_params(callbacks=slow, optimizer__learning_rate=0.3).fit(X, y)
+
+    n_epochs = sum(len(history["loss"]) for history in clf.histories_)
+    assert n_epochs < 180
+    assert f"{n_epochs}/{n_epochs} [" in capsys.readouterr().err
