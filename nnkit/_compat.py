@@ -6,6 +6,7 @@ import copy
 import inspect
 import re
 import threading
+import types
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -23,7 +24,6 @@ __all__ = [
     "decay_exclusions",
     "forget_resumed_epoch",
     "fresh_names",
-    "gradient_rules",
     "has_gradient_overwrites",
     "in_one_thread",
     "learning_rate_or_schedule",
@@ -324,43 +324,89 @@ def fresh_names() -> Iterator[None]:
         global_state.set_global_attribute("object_name_uids", before or defaultdict(int))
 
 
-_GRADIENT_RULES = threading.RLock()
+_REPLACED_RULES = threading.RLock()
 
 
-@contextmanager
-def gradient_rules() -> Iterator[None]:
-    """Keep the rules by which TensorFlow derives operations from being replaced.
+class _RulesOfThread(dict[str, Any]):
+    """TensorFlow's rules for gradients, which one thread replaces for itself alone.
 
-    Reason: shap's DeepExplainer replaces them for the whole process while it runs, and what
-    another thread traces in that time would keep the wrong ones (shap 0.51, TensorFlow 2.21).
+    The dict itself holds those of that thread; all others read and write the common ones.
     """
-    with _GRADIENT_RULES:
-        yield
+
+    def __init__(self, common: dict[str, Any]) -> None:
+        # The entries are dicts too, which shap changes in place.
+        super().__init__({name: dict(rule) for name, rule in common.items()})
+        self.common = common
+        self._owner = threading.get_ident()
+
+    @property
+    def _is_owner(self) -> bool:
+        return threading.get_ident() == self._owner
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) if self._is_owner else name in self.common
+
+    def __getitem__(self, name: str) -> Any:
+        return super().__getitem__(name) if self._is_owner else self.common[name]
+
+    def __setitem__(self, name: str, rule: Any) -> None:
+        if self._is_owner:
+            super().__setitem__(name, rule)
+        # What a module registers on its import is for all threads.
+        if not self._is_owner or not (name.startswith("shap_") or name == "TensorListReserve"):
+            self.common[name] = rule
+
+    def __delitem__(self, name: str) -> None:
+        if self._is_owner:
+            super().__delitem__(name)
+        else:
+            del self.common[name]
+
+
+def _module_with_own_recorder(module: Any) -> type[types.ModuleType]:
+    """Return a class for a module in which one thread replaces ``record_gradient`` for itself."""
+    owner, common = threading.get_ident(), module.record_gradient
+    own = [common]
+
+    class Module(types.ModuleType):
+        @property
+        def record_gradient(self) -> Any:
+            return own[0] if threading.get_ident() == owner else common
+
+        @record_gradient.setter
+        def record_gradient(self, function: Any) -> None:
+            own[0] = function
+
+    return Module
 
 
 @contextmanager
 def replaceable_gradient_rules() -> Iterator[None]:
-    """Let the rules by which TensorFlow derives operations be replaced, and put them back.
+    """Let this thread replace the rules by which TensorFlow derives operations, until the end.
+
+    One thread at a time does so. Others go on with the common rules meanwhile.
 
     Reason: shap's DeepExplainer replaces the function that records operations and entries of
-    the registry of rules, neither of which has a public way back, and after an error leaves the
-    former replaced, so that no new network can be trained (shap 0.51, TensorFlow 2.21).
+    the registry of rules, neither of which has a public way back, for the whole process: what
+    other threads derive meanwhile would fail or be wrong. After an error it leaves the former
+    replaced, so that no new network could be trained (shap 0.51, TensorFlow 2.21).
     """
     from tensorflow.python.eager import execute
     from tensorflow.python.framework import ops
 
-    with _GRADIENT_RULES:
-        registry = ops._gradient_registry._registry
-        record, rules = execute.record_gradient, {n: dict(rule) for n, rule in registry.items()}
+    with _REPLACED_RULES:
+        registry, module = ops._gradient_registry, type(execute)
+        common = registry._registry
+        if isinstance(common, _RulesOfThread):  # a call inside a call
+            yield
+            return
+        registry._registry = _RulesOfThread(common)
+        execute.__class__ = _module_with_own_recorder(execute)
         try:
             yield
         finally:
-            execute.record_gradient = record
-            # Others are those of modules that were imported in the meantime.
-            added = [name for name in registry if name.startswith("shap_")]
-            for name in {*added, *({"TensorListReserve"} & set(registry))} - set(rules):
-                del registry[name]
-            registry.update(rules)
+            execute.__class__ = module
+            registry._registry = common
 
 
 def in_one_thread() -> AbstractContextManager[Any]:

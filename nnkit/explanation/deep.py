@@ -77,9 +77,8 @@ def deep_values(
     rule subtracts the largest logit before, which changes from row to row, and so divides the
     same differences in a way that hardly agrees with any other method.
 
-    shap replaces TensorFlow's rules for gradients in the whole process while it runs. They are
-    put back at the end, and one call runs at a time, but what other threads derive
-    meanwhile, such as the training of a new network, fails or is wrong: train before or after.
+    shap replaces TensorFlow's rules for gradients while it runs. Here it does so for the thread
+    that explains; others may train and predict meanwhile. One call runs at a time.
 
     References
     ----------

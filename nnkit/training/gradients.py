@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nnkit._compat import compiled, gradient_rules, traced
+from nnkit._compat import compiled, traced
 from nnkit.training.architecture import Architecture
 from nnkit.training.network import Network
 from nnkit.training.placement import on_device
@@ -242,18 +242,16 @@ class PathGradients:
 
     def _traced(self, function: Any, *further: Any) -> Any:
         example = self._architecture.layout.state_of_model(self._architecture.model)
-        # Rules that another thread has replaced would be traced for good.
-        with gradient_rules():
-            return traced(
-                compiled(function),
-                like(example.weights),
-                like(example.others),
-                [tf.TensorSpec((None,), tf.float64)] * self._n_learnt,
-                self._rows,
-                self._rows,
-                tf.TensorSpec((None, None), tf.float64),
-                *further,
-            )
+        return traced(
+            compiled(function),
+            like(example.weights),
+            like(example.others),
+            [tf.TensorSpec((None,), tf.float64)] * self._n_learnt,
+            self._rows,
+            self._rows,
+            tf.TensorSpec((None, None), tf.float64),
+            *further,
+        )
 
 
 def _points(rows: Any, background: Any, fractions: Any) -> Any:

@@ -11,8 +11,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.datasets import load_iris
 
-from nnkit import KerasClassifier, KerasRegressor
+from nnkit import KerasClassifier, KerasRegressor, clear_programs, explain
 from nnkit._compat import replaceable_gradient_rules
 from nnkit.estimators.network_function import NetworkFunction
 from nnkit.explanation.deep import deep_values
@@ -369,3 +370,45 @@ def test_new_networks_train_and_derive_afterwards(fails):
     with tf.GradientTape() as tape:
         y = tf.reduce_sum(tf.nn.relu(x) * tf.exp(x))
     np.testing.assert_allclose(tape.gradient(y, x), np.exp([1.0, 2.0]) * [2.0, 3.0], rtol=1e-6)
+
+
+def test_fits_beside_deep_explanations_are_as_alone():
+    X, y = load_iris(return_X_y=True)
+    X = X - X.mean(axis=0)
+
+    def fitted(units, engine):
+        clf = KerasClassifier(
+            network(keras.layers.Dense(units, "relu")),
+            epochs=2,
+            batch_size=50,
+            random_state=0,
+            engine=engine,
+        )
+        return clf.fit(X, y)
+
+    clf = fitted(5, "auto")
+    expected = explain(clf, X[:4], X[:20], method="deep", progress=False).values
+    settings = [(units, engine) for units in range(6, 9) for engine in ("auto", "keras")]
+    found, errors = {}, []
+
+    def fit_beside():
+        for setting in settings:
+            try:
+                found[setting] = fitted(*setting).predict_proba(X)
+            except Exception as error:
+                errors.append(error)
+
+    thread = threading.Thread(target=fit_beside)
+    thread.start()
+    explained = []
+    while thread.is_alive():
+        explained.append(explain(clf, X[:4], X[:20], method="deep", progress=False).values)
+    thread.join()
+
+    assert errors == []
+    for values in explained:
+        np.testing.assert_allclose(values, expected, atol=1e-6)
+    for units, engine in settings:
+        clear_programs()
+        alone = fitted(units, engine).predict_proba(X)
+        np.testing.assert_allclose(found[units, engine], alone, atol=1e-5)
