@@ -28,6 +28,7 @@
 - ``runs``: a training's or a validation's rows on their way through a program.
 - ``many``: many fits at once, in threads or as one vectorised program.
 - ``callbacks``: validation, early stopping, the guard against NaN, and progress.
+- ``callback_copies``: the user's callbacks for each network, with files of their own.
 - ``engine``: the fit loop.
 - ``rows``: rows on the device, dense or sparse, and batches of them.
 - ``loss_axes``: the axes of the losses of a row, along which weights are expanded.
