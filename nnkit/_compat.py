@@ -26,6 +26,7 @@ __all__ = [
     "fresh_names",
     "has_gradient_overwrites",
     "in_one_thread",
+    "keras_mask",
     "learning_rate_or_schedule",
     "optimizer_copy",
     "output_layer",
@@ -34,7 +35,9 @@ __all__ = [
     "registered_objects",
     "release_kernels",
     "renew_identities",
+    "replace_metrics",
     "replaceable_gradient_rules",
+    "replaced_metrics",
     "resumed_epoch",
     "rows_of",
     "settings_of_thread",
@@ -43,6 +46,8 @@ __all__ = [
     "thread_settings",
     "traced",
     "value_scope",
+    "with_keras_mask",
+    "wrapped_function",
 ]
 
 
@@ -109,6 +114,55 @@ def forget_resumed_epoch(model: Any) -> None:
     Reason: as for `resumed_epoch`; Keras never sets the attribute back.
     """
     model._initial_epoch = None
+
+
+def replace_metrics(model: Any, metrics: Any, weighted_metrics: Any) -> None:
+    """Let a compiled model update other metrics than those it keeps for saving.
+
+    Reason: ``compile`` takes one object for both, and a model that is saved with metrics of
+    nnkit could not be loaded without it (Keras 3.15).
+    """
+    kept = model._compile_metrics
+    # Through the dict, so that the metrics are not tracked a second time.
+    vars(kept).update(_user_metrics=metrics, _user_weighted_metrics=weighted_metrics, built=False)
+
+
+def replaced_metrics(model: Any) -> list[Any]:
+    """Return the metrics that `replace_metrics` gave a model, also before Keras has used them.
+
+    Reason: Keras lists the metrics of a model only once they are built (3.15).
+    """
+    import keras
+
+    kept = getattr(model, "_compile_metrics", None)
+    if kept is None:
+        return []
+    return list(keras.tree.flatten([kept._user_metrics or [], kept._user_weighted_metrics or []]))
+
+
+def wrapped_function(metric: Any) -> Any | None:
+    """Return the function whose mean a metric is, or None.
+
+    Reason: the public configuration of a ``MeanMetricWrapper`` holds it serialised (Keras 3.15).
+    """
+    return getattr(metric, "_fn", None)
+
+
+def keras_mask(tensor: Any) -> Any | None:
+    """Return the mask of steps that an output carries, or None.
+
+    Reason: only the attribute ``_keras_mask`` of a tensor tells (Keras 3.15).
+    """
+    return getattr(tensor, "_keras_mask", None)
+
+
+def with_keras_mask(tensor: Any, mask: Any) -> Any:
+    """Return a tensor with the mask of another.
+
+    Reason: as for `keras_mask`.
+    """
+    tensor._keras_mask = mask
+    return tensor
 
 
 def compute_loss_in(model: Any, dtype: str) -> None:

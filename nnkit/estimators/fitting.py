@@ -430,7 +430,10 @@ class Fitting(CallbackSupportMixin, Building):
         if weight is not None and len(weight):
             weight = self._expanded_weight(rows, axes_of_losses(network, inputs, compared))
         return TrainingData(
-            inputs, compared, None if weight is None else weight.astype(network.target_dtype)
+            inputs,
+            compared,
+            None if weight is None else weight.astype(network.target_dtype),
+            units=self._target_units(),
         )
 
     def _expanded_weight(self, rows: Rows, axes: tuple[int, ...]) -> np.ndarray:

@@ -85,6 +85,10 @@ class KindOfTarget(KerasParameters):
     def _learn_units(self, training: Rows, settings: SimpleNamespace) -> None:
         """Learn the units of the target from the training rows."""
 
+    def _target_units(self) -> tuple[Any, ...] | None:
+        """Return scale, location and limits of a target that is learnt in other units."""
+        return None
+
     def _check_calibration(self, settings: SimpleNamespace, *, has_held_out: bool) -> None:
         """Raise if a calibration has no rows to learn from."""
 

@@ -174,7 +174,7 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     -----
     A ready-made builder learns the target in standard units (mean 0, standard deviation 1 on
     the training rows), and predictions are turned back; losses in ``history_`` are in these
-    units. A user's own builder gets the target as it is.
+    units, and metrics in those of the target. A user's own builder gets the target as it is.
 
     References
     ----------
@@ -311,11 +311,18 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     def _task_choices(self) -> list[list[Task]]:
         from nnkit.training import Task
 
-        choices = [[Task("regression", row_shape=self._target_shape)]]
+        is_scaled = isinstance(self.model, str)
+        choices = [[Task("regression", row_shape=self._target_shape, is_scaled=is_scaled)]]
         if len(self._target_shape) == 1 and self._target_shape[0] > 1:
             # A network with an output for each column.
-            choices.append([Task("regression")] * self._target_shape[0])
+            choices.append([Task("regression", is_scaled=is_scaled)] * self._target_shape[0])
         return choices
+
+    def _target_units(self) -> tuple[Any, ...] | None:
+        if not isinstance(self.model, str):
+            return None
+        low, high = self._units.limits or (-np.inf, np.inf)
+        return self._units.scale, self._units.location, low, high
 
     def _target_facts(self) -> dict[str, Any]:
         is_table = bool(self._target_shape) and self._target_shape[-1] > 1

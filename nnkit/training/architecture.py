@@ -22,6 +22,7 @@ from nnkit.training.fingerprint import (
     optimizer_settings,
 )
 from nnkit.training.library_code import has_own_code, is_keras_function, runs_library_code_only
+from nnkit.training.metrics import read_metrics
 from nnkit.training.state import Layout
 
 __all__ = ["Architecture"]
@@ -89,6 +90,7 @@ class Architecture:
     @classmethod
     def around(cls, model: Any, compiled: Compiled, row: Any) -> Architecture:
         """Return the architecture of a live model, for its network alone."""
+        read_metrics(model, compiled)
         alone = cls.__new__(cls)
         alone._begin(model, compiled, row)
         alone.structure = None

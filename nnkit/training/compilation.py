@@ -24,7 +24,6 @@ from nnkit.training.heads import (
     read_heads,
 )
 from nnkit.training.instantiation import (
-    class_of_name,
     entries_of,
     instantiate,
     is_function_of,
@@ -32,6 +31,8 @@ from nnkit.training.instantiation import (
 )
 from nnkit.training.keras_arguments import check_compile_arguments
 from nnkit.training.keras_names import hint_of_name
+from nnkit.training.metric_kinds import metric_of_name
+from nnkit.training.metrics import read_metrics
 
 __all__ = ["Compilation", "Compiled", "compile_model"]
 
@@ -121,14 +122,14 @@ def _make_loss(loss: Any, arguments: Mapping[str, Any], parameter: str) -> Any:
 
 
 def _find_metric(name: str) -> Any:
-    return class_of_name(keras.metrics, name)
+    return metric_of_name(name)
 
 
 def _make_metric(metric: Any, arguments: Mapping[str, Any], parameter: str) -> Any:
     # Keras picks the kind of a named accuracy or cross-entropy by the shapes.
     if isinstance(metric, str) and not arguments:
         try:
-            keras.metrics.get(metric)
+            metric_of_name(metric)
         except ValueError as error:
             if metric not in ("acc", "accuracy", "ce", "crossentropy"):
                 raise ValueError(
@@ -194,12 +195,15 @@ class Compiled:
         Whether the loss of each output takes codes of classes.
     structure : object
         The structure of the outputs, with a 0 for each.
+    names : list of str
+        The names of the outputs, in flat order.
     """
 
     tasks: list[Task]
     heads: list[Head]
     as_codes: list[bool]
     structure: Any
+    names: list[str] = field(default_factory=list)
 
     def targets(self, encoded: Sequence[np.ndarray], dtype: str) -> Any:
         """Return encoded targets, one array an output, as the losses compare them."""
@@ -275,13 +279,15 @@ def compile_model(
             **compilation.of("compile"),
             "optimizer": compilation.make_optimizer(optimizer),
             "loss": keras.tree.pack_sequence_as(outputs, [one for one, _ in chosen]),
-            "metrics": _thresholded(made_metrics, heads),
+            "metrics": made_metrics,
         }
     )
     if str(keras.tree.flatten(outputs)[0].dtype) == "float64":
         compute_loss_in(model, "float64")
     structure = keras.tree.map_structure(lambda _: 0, outputs)
-    return Compiled(tasks, heads, [as_codes for _, as_codes in chosen], structure)
+    compiled = Compiled(tasks, heads, [as_codes for _, as_codes in chosen], structure, names)
+    read_metrics(model, compiled)
+    return compiled
 
 
 def _check_compile_arguments(model: Any, routed: Mapping[str, Any]) -> None:
@@ -361,20 +367,6 @@ def _by_output(loss: Any, names: list[str]) -> list[Any]:
             )
         return list(loss)
     return [loss] * len(names)
-
-
-def _thresholded(metrics: Any, heads: Sequence[Head]) -> Any:
-    """Return the metrics with named accuracies of one logit compared at 0, not 0.5."""
-    if not isinstance(metrics, list) or len(heads) > 1:
-        return metrics
-    if heads[0].scale != "logits" or heads[0].is_one_of_many:
-        return metrics
-    return [
-        keras.metrics.BinaryAccuracy(threshold=0.0, name=metric)
-        if isinstance(metric, str) and metric in ("acc", "accuracy", "binary_accuracy")
-        else metric
-        for metric in metrics
-    ]
 
 
 def _check_same_kind(parameter: str, asked: Any, own: Any, default: Any, was_handed: bool) -> None:

@@ -27,6 +27,7 @@ from nnkit.training.callbacks import (
 )
 from nnkit.training.many.crowd import Crowd, current_crowd
 from nnkit.training.many.lockstep import SideBySide, in_lockstep
+from nnkit.training.metrics import assign_units
 from nnkit.training.network import Network
 from nnkit.training.paths import REASON_FOR_KERAS, Path, choose_path, is_heavy, suits_stack
 from nnkit.training.placement import on_device
@@ -47,15 +48,19 @@ class TrainingData:
     X : ndarray of shape (n_samples, ...), csr_array, or dict or list of ndarray
         In the dtypes of the model's inputs.
     y : ndarray of shape (n_samples, ...), or a structure of them like the model's outputs
-    sample_weight : ndarray of shape (n_samples,) or None
+    sample_weight : ndarray of shape (n_samples,) or of that of the losses, or None
     validation : TrainingData or None
         Rows to validate on.
+    units : tuple of array-like or None
+        Scale, location, smallest and largest value of the target, for metrics in its own units;
+        None if it is learnt as it is.
     """
 
     X: Any
     y: Any
     sample_weight: np.ndarray | None = None
     validation: TrainingData | None = None
+    units: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -285,6 +290,7 @@ def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> Training
     try:
         with _in_company(crowd, run, data, plan, path) as company:
             if run is None:
+                assign_units(session.live, data.units)
                 _run_keras(session.live, data, plan, callback_list)
             else:
                 _run_compiled(company, data, plan, callback_list, session)

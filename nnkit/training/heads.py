@@ -68,11 +68,14 @@ class Task:
     row_shape : tuple of int, default=()
         Shape of one row of the target: () for (n_samples,), (n_columns,) for a table,
         (n_steps,) for the classes of a sequence.
+    is_scaled : bool, default=False
+        Whether values are learnt in other units than those of the target.
     """
 
     kind: Literal["classification", "multilabel", "regression"]
     n_classes: int = 0
     row_shape: tuple[int, ...] = ()
+    is_scaled: bool = False
 
     @property
     def rank(self) -> int:

@@ -24,6 +24,7 @@ from nnkit.training.copies import NotCopyableError, copy_of
 from nnkit.training.dense_stack import DenseStack
 from nnkit.training.forward import Forward, HybridForward, Hybrids
 from nnkit.training.heads import Task
+from nnkit.training.metrics import read_metrics
 from nnkit.training.ownership import owned_copy
 from nnkit.training.placement import let_memory_grow, on_device
 from nnkit.training.state import TrainingState, values_of
@@ -195,7 +196,10 @@ class Network:
         again = Architecture(self.recipe, self.task_choices, self._row)
         if again.is_like(self._architecture):
             return again.model
-        return owned_copy(self._architecture.model)
+        copied = owned_copy(self._architecture.model)
+        # A copy by its configuration has the metrics as the user gave them.
+        read_metrics(copied, self.compiled)
+        return copied
 
     @property
     def values(self) -> list[np.ndarray]:

@@ -267,7 +267,7 @@ class TrainingRun:
     def _epoch(
         self, state: TrainingState, order: np.ndarray
     ) -> tuple[TrainingState, dict[str, float]]:
-        metrics, total = fresh_metrics(self.architecture), 0.0
+        metrics, total = fresh_metrics(self.architecture, self.data.units), 0.0
         results: dict[str, Any] = {}
         # Pieces of whole batches.
         size = self.batch_size * self.steps_per_call
@@ -322,6 +322,7 @@ class ValidationRun:
         self._rows = _DeviceRows(data)
         self._n_samples = n_rows(data.X)
         self._weight = data.sample_weight
+        self._units = data.units
         self._chunk_rows = chunk_rows or architecture.rows_per_chunk
         self._take = taker(data.X)
         self._key = ("validate", self._weight is not None, _key_of(data))
@@ -330,7 +331,7 @@ class ValidationRun:
 
     def __call__(self, state: TrainingState) -> tuple[dict[str, float], list[np.ndarray]]:
         """Return the loss and the metrics by name, and the list of outputs (n_samples, ...)."""
-        metrics = fresh_metrics(self._architecture)
+        metrics = fresh_metrics(self._architecture, self._units)
         losses, totals, chunks = [], [], []
         results: dict[str, Any] = {}
         for start in range(0, self._n_samples, self._chunk_rows):

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from nnkit._compat import value_scope
 from nnkit.training.architecture import Architecture
+from nnkit.training.metrics import units_by_variable
 from nnkit.training.rows import take_on_host
 from nnkit.training.state import TrainingState
 
@@ -213,9 +214,24 @@ def _prepared_metrics(model: Any, x: Any, y: Any) -> list[Any]:
     return [tf.constant(keras.ops.convert_to_numpy(variable.value)) for variable in variables]
 
 
-def fresh_metrics(architecture: Architecture) -> list[Any]:
-    """Return the values with which the metrics of a model begin an epoch, once prepared."""
-    return list(architecture.fact("metrics", list))
+def fresh_metrics(architecture: Architecture, units: Any = None) -> list[Any]:
+    """Return the values with which the metrics of a model begin an epoch, once prepared.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    units : sequence of array-like or None, default=None
+        The units of the target, which metrics of values are in; see `units_by_variable`.
+    """
+    fresh = list(architecture.fact("metrics", list))
+    if units is None or not fresh:
+        return fresh
+    model = architecture.model
+    values = {id(variable): value for variable, value in units_by_variable(model, units)}
+    return [
+        tf.constant(values[id(variable)]) if id(variable) in values else value
+        for variable, value in zip(metrics_variables(model), fresh, strict=True)
+    ]
 
 
 def metrics_variables(model: Any) -> list[Any]:

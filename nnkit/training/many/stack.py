@@ -74,7 +74,7 @@ class Stack:
         logs: list[list[dict[str, float]]] = [[] for _ in wishes]
         for orders in zip(*[orders for _, _, orders in wishes], strict=True):
             positions = (np.stack(orders) + first_rows).astype(np.int32)
-            state, totals, results = self._epoch(state, positions)
+            state, totals, results = self._epoch([w[0] for w in wishes], state, positions)
             for i in range(n_members):
                 found = {"loss": totals[i] / n_samples}
                 found |= {name: float(values[i]) for name, values in results.items()}
@@ -85,12 +85,13 @@ class Stack:
         ]
         return list(zip(states, logs, strict=True))
 
-    def _epoch(self, state: Any, positions: np.ndarray) -> tuple[Any, np.ndarray, dict[str, Any]]:
+    def _epoch(
+        self, runs: Sequence[TrainingRun], state: Any, positions: np.ndarray
+    ) -> tuple[Any, np.ndarray, dict[str, Any]]:
         run = self._runs[0]
         n_members, n_samples = positions.shape
-        metrics = [
-            tf.repeat(part[None], n_members, axis=0) for part in fresh_metrics(run.architecture)
-        ]
+        fresh = [fresh_metrics(run.architecture, of_member.data.units) for of_member in runs]
+        metrics = [tf.stack(parts) for parts in zip(*fresh, strict=True)]
         total = np.zeros(n_members)
         results: dict[str, Any] = {}
         # Pieces of whole batches.
