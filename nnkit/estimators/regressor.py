@@ -259,6 +259,15 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
 
     def _check_target(self, y: Any) -> np.ndarray:
         y_checked = np.asarray(y)
+        if y_checked.dtype.kind in "cMm":
+            # The cast to float64 would drop imaginary parts, and make numbers of NaT.
+            what = {"c": "complex numbers", "M": "dates", "m": "durations"}[y_checked.dtype.kind]
+            fix = {
+                "c": "Give real and imaginary parts as two columns.",
+                "M": "Give numbers, for example the days since a date: (y - start).dt.days.",
+                "m": "Give numbers, for example seconds: y.dt.total_seconds().",
+            }[y_checked.dtype.kind]
+            raise ValueError(f"y must be numbers for a regression. Got {what} instead. {fix}")
         try:
             y_numeric = y_checked.astype(np.float64)
         except (TypeError, ValueError) as error:
