@@ -28,6 +28,7 @@ _SORTABLE = {
     "timedelta64",
     "interval",
 }
+_TRUTH_VALUES = {"0": "False", "1": "True", "false": "False", "true": "True"}
 _WORDS = {
     "number": "numbers",
     "boolean": "truth values",
@@ -221,11 +222,12 @@ class LevelColumn:
         """Return codes (n_samples,), 0 where the value is missing or was not in ``fit``.
 
         Values are recognised by their text, whole numbers without decimals, so that "1", 1 and
-        1.0 are one level. A column of truth values takes 0 and 1 too.
+        1.0 are one level. A column of truth values takes 0 and 1 too,
+        and "true" and "false" in any case.
         """
         codes, _, keys = _distinct(column, self.label)
         if self.levels.dtype == bool:
-            keys = keys.map(lambda key: {"0": "False", "1": "True"}.get(key, key))
+            keys = keys.map(lambda key: _TRUTH_VALUES.get(key.lower(), key))
         known = self.keys.get_indexer(keys) + 1
         # Missing values have the code -1, which is the place of the 0 appended here.
         return np.append(known, 0)[codes]
@@ -331,6 +333,8 @@ def _dates(column: pd.Series, label: str) -> pd.Series:
         return column.dt.to_timestamp()
     if not pd.api.types.is_object_dtype(column.dtype):
         return column
+    if pd.api.types.infer_dtype(column, skipna=True) == "period":
+        column = column.map(lambda period: period.to_timestamp(), na_action="ignore")
     try:
         return pd.to_datetime(column)
     except ValueError:  # several time zones in one column

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ _KIND_OF_OBJECTS = {
     "floating": "number",
     "mixed-integer-float": "number",
     "decimal": "number",
+    "period": "date",
     "boolean": "boolean",
     "date": "date",
     "datetime": "date",
@@ -96,7 +99,7 @@ def column_at(X: Any, position: int, label: str) -> pd.Series:
     column = X.to_series(position)
     if column.dtype.is_nested():
         raise nested_cells(label, str(column.dtype))
-    if column.dtype.is_decimal():
+    if column.dtype.is_decimal() or "Int128" in str(column.dtype):
         column = column.cast(float)
     series = pd.Series(column.to_numpy())
     zone = getattr(column.dtype, "time_zone", None)
@@ -144,9 +147,20 @@ def kind_of(column: pd.Series, label: str) -> str:
     elif pd.api.types.is_object_dtype(dtype):
         found = pd.api.types.infer_dtype(column, skipna=True)
         kind = _KIND_OF_OBJECTS.get(found, "category")
+        if found.startswith("mixed") and _are_numbers(column):
+            kind = "number"
     if kind == "complex":
         raise ValueError(f"Complex data not supported: column {label}. Split it into two columns.")
     return kind
+
+
+def _are_numbers(column: pd.Series) -> bool:
+    """Return whether objects are numbers of several classes, such as Decimal, Fraction and int."""
+    classes = set(map(type, column.dropna().tolist()))
+    return all(
+        issubclass(cls, (Real, Decimal)) and not issubclass(cls, (bool, np.bool_))
+        for cls in classes
+    )
 
 
 def kind_of_feature(column: pd.Series, label: str, is_category: bool | None) -> str:
