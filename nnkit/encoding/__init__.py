@@ -4,13 +4,14 @@
 - ``targets``: targets of every kind to what the network learns, and back.
 - ``features``: which transformer stands before the network, and what comes out of it.
 - ``tabular``: a raw table of numbers, dates and categories to numbers, and back.
+- ``containers``: tables and columns of every library, as pandas and NumPy hold them.
 - ``kinds``, ``columns``, ``scaling``: what its columns are, how each is read, and to what scale.
 - ``rows``: the rows held out for validation, and the sample kept for explanations.
 - ``temperature``: probabilities made less, or more, extreme by one number.
 """
 
+from nnkit.encoding.containers import array_of_rows, as_table, check_unique_names
 from nnkit.encoding.features import columns_of, encode, encode_first, make_encoder
-from nnkit.encoding.kinds import array_of_rows, check_unique_names
 from nnkit.encoding.labels import ClassLabels, class_weights
 from nnkit.encoding.rows import (
     background_rows,
@@ -29,6 +30,7 @@ __all__ = [
     "ContinuousTarget",
     "TabularEncoder",
     "array_of_rows",
+    "as_table",
     "background_rows",
     "check_unique_names",
     "class_weights",

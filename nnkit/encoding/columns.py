@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnkit.encoding.kinds import kind_of, nested_cells
+from nnkit.encoding.containers import nested_cells
+from nnkit.encoding.kinds import kind_of
 
 __all__ = ["DateColumn", "LevelColumn", "NumberColumn", "nearest_rows", "one_hot_rows"]
 
@@ -329,16 +330,7 @@ def _dates(column: pd.Series, label: str) -> pd.Series:
     if kind != "date":
         _check_all_missing(column, label, then="date", now=kind)
         return pd.Series(np.full(len(column), np.datetime64("NaT"), dtype="datetime64[us]"))
-    if isinstance(column.dtype, pd.PeriodDtype):
-        return column.dt.to_timestamp()
-    if not pd.api.types.is_object_dtype(column.dtype):
-        return column
-    if pd.api.types.infer_dtype(column, skipna=True) == "period":
-        column = column.map(lambda period: period.to_timestamp(), na_action="ignore")
-    try:
-        return pd.to_datetime(column)
-    except ValueError:  # several time zones in one column
-        return pd.to_datetime(column, utc=True)
+    return column
 
 
 def _as_datetime64(dates: pd.Series) -> np.ndarray:

@@ -19,15 +19,15 @@ from nnkit.encoding.columns import (
     nearest_rows,
     one_hot_rows,
 )
-from nnkit.encoding.kinds import (
+from nnkit.encoding.containers import (
     array_of_rows,
-    category_mask,
+    as_table,
     check_unique_names,
     column_at,
     is_dataframe,
-    kind_of_feature,
     numeric_matrix,
 )
+from nnkit.encoding.kinds import category_mask, kind_of_feature
 from nnkit.encoding.scaling import Scaling
 
 __all__ = ["TabularEncoder"]
@@ -361,6 +361,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
     def _check_table(self, X: Any, *, reset: bool) -> Any:
         """Return a DataFrame as it is and everything else as an array with two axes."""
+        X = as_table(X)
         if not is_dataframe(X):
             X_array = array_of_rows(X) if isinstance(X, (list, tuple)) else X
             return validate_data(self, X_array, reset=reset, dtype=None, ensure_all_finite=False)
