@@ -80,9 +80,7 @@ class NumberColumn:
         ValueError
             If the column holds something else than in ``fit``.
         """
-        values = column
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            values = column.astype(column.cat.categories.dtype)
+        values = _without_categories(column)
         kind = kind_of(values, self.label)
         kind = "number" if kind == "boolean" else kind
         if kind != self.unit:
@@ -326,11 +324,21 @@ def _key(value: Any, label: str) -> str:
 
 def _dates(column: pd.Series, label: str) -> pd.Series:
     """Return a column as datetimes, with or without a time zone."""
+    column = _without_categories(column)
     kind = kind_of(column, label)
     if kind != "date":
         _check_all_missing(column, label, then="date", now=kind)
         return pd.Series(np.full(len(column), np.datetime64("NaT"), dtype="datetime64[us]"))
     return column
+
+
+def _without_categories(column: pd.Series) -> pd.Series:
+    """Return the values of a categorical, in the dtype of its levels if that can have gaps."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return column
+    # The code of a missing value is -1, which is no position.
+    values = pd.Series(column.cat.categories).reindex(column.cat.codes.to_numpy())
+    return values.set_axis(column.index)
 
 
 def _as_datetime64(dates: pd.Series) -> np.ndarray:
