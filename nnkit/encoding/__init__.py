@@ -6,6 +6,7 @@
 - ``tabular``: a raw table of numbers, dates and categories to numbers, and back.
 - ``containers``: tables and columns of every library, as pandas and NumPy hold them.
 - ``kinds``, ``columns``, ``scaling``: what its columns are, how each is read, and to what scale.
+- ``numbers_only``: tables for a network without an encoder.
 - ``rows``: the rows held out for validation, and the sample kept for explanations.
 - ``temperature``: probabilities made less, or more, extreme by one number.
 """
@@ -13,6 +14,7 @@
 from nnkit.encoding.containers import array_of_rows, as_table, check_unique_names
 from nnkit.encoding.features import columns_of, encode, encode_first, make_encoder
 from nnkit.encoding.labels import ClassLabels, class_weights
+from nnkit.encoding.numbers_only import as_numbers
 from nnkit.encoding.rows import (
     background_rows,
     fold_rows,
@@ -30,6 +32,7 @@ __all__ = [
     "ContinuousTarget",
     "TabularEncoder",
     "array_of_rows",
+    "as_numbers",
     "as_table",
     "background_rows",
     "check_unique_names",
