@@ -1,6 +1,7 @@
 """Raw columns and labels to numbers, and back: numpy, pandas and scikit-learn, no tensors.
 
 - ``labels``: class labels to codes and back, and the weights of classes.
+- ``target_values``: targets of every container as arrays of labels or of numbers.
 - ``targets``: targets of every kind to what the network learns, and back.
 - ``features``: which transformer stands before the network, and what comes out of it.
 - ``tabular``: a raw table of numbers, dates and categories to numbers, and back.
@@ -23,6 +24,7 @@ from nnkit.encoding.rows import (
     split_rows,
 )
 from nnkit.encoding.tabular import TabularEncoder
+from nnkit.encoding.target_values import comparable_codes, target_array
 from nnkit.encoding.targets import ClassTarget, ContinuousTarget
 from nnkit.encoding.temperature import fit_temperature, tempered
 
@@ -38,6 +40,7 @@ __all__ = [
     "check_unique_names",
     "class_weights",
     "columns_of",
+    "comparable_codes",
     "encode",
     "encode_first",
     "fit_temperature",
@@ -46,5 +49,6 @@ __all__ = [
     "make_encoder",
     "rows_at",
     "split_rows",
+    "target_array",
     "tempered",
 ]

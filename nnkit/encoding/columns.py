@@ -12,6 +12,7 @@ import pandas as pd
 
 from nnkit.encoding.containers import nested_cells
 from nnkit.encoding.kinds import kind_of
+from nnkit.encoding.unknown_values import warn_of_unknown_values
 
 __all__ = ["DateColumn", "LevelColumn", "NumberColumn", "nearest_rows", "one_hot_rows"]
 
@@ -55,8 +56,9 @@ class NumberColumn:
     ----------
     label : str
         How messages call the column.
-    unit : {"number", "duration"}
-        What its values are.
+    unit : {"number", "duration", "empty"}
+        What its values are; of an "empty" column all were missing in ``fit``, and whatever
+        comes later counts as missing.
     """
 
     label: str
@@ -80,6 +82,10 @@ class NumberColumn:
         ValueError
             If the column holds something else than in ``fit``.
         """
+        if self.unit == "empty":
+            if len(column) > 1:
+                warn_of_unknown_values(column, self.label, None)
+            return np.full((len(column), 1), np.nan)
         values = _without_categories(column)
         kind = kind_of(values, self.label)
         kind = "number" if kind == "boolean" else kind

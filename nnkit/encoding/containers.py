@@ -165,11 +165,12 @@ def plain_column(column: pd.Series, label: str) -> pd.Series:
         codes = column.cat.codes.to_numpy()
         known, places = np.unique(plain.to_numpy(), return_inverse=True)
         codes = np.append(places, -1)[codes]
-        return pd.Series(pd.Categorical.from_codes(codes, categories=known), index=column.index)
+        values = pd.Categorical.from_codes(codes, categories=pd.Index(known))
+        return pd.Series(values, index=column.index)
     if isinstance(dtype, pd.PeriodDtype):
         return column.dt.to_timestamp()
     if isinstance(dtype, pd.SparseDtype):
-        return column.sparse.to_dense()
+        return pd.Series(np.asarray(column.array), index=column.index)
     return column
 
 
