@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnkit.encoding.kinds import kind_of, nested_cells
+from nnkit.encoding.containers import nested_cells
+from nnkit.encoding.kinds import kind_of
+from nnkit.encoding.unknown_values import warn_of_unknown_values
 
 __all__ = ["DateColumn", "LevelColumn", "NumberColumn", "nearest_rows", "one_hot_rows"]
 
@@ -28,6 +30,7 @@ _SORTABLE = {
     "timedelta64",
     "interval",
 }
+_TRUTH_VALUES = {"0": "False", "1": "True", "false": "False", "true": "True"}
 _WORDS = {
     "number": "numbers",
     "boolean": "truth values",
@@ -53,8 +56,9 @@ class NumberColumn:
     ----------
     label : str
         How messages call the column.
-    unit : {"number", "duration"}
-        What its values are.
+    unit : {"number", "duration", "empty"}
+        What its values are; of an "empty" column all were missing in ``fit``, and whatever
+        comes later counts as missing.
     """
 
     label: str
@@ -78,9 +82,11 @@ class NumberColumn:
         ValueError
             If the column holds something else than in ``fit``.
         """
-        values = column
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            values = column.astype(column.cat.categories.dtype)
+        if self.unit == "empty":
+            if len(column) > 1:
+                warn_of_unknown_values(column, self.label, None)
+            return np.full((len(column), 1), np.nan)
+        values = _without_categories(column)
         kind = kind_of(values, self.label)
         kind = "number" if kind == "boolean" else kind
         if kind != self.unit:
@@ -221,11 +227,12 @@ class LevelColumn:
         """Return codes (n_samples,), 0 where the value is missing or was not in ``fit``.
 
         Values are recognised by their text, whole numbers without decimals, so that "1", 1 and
-        1.0 are one level. A column of truth values takes 0 and 1 too.
+        1.0 are one level. A column of truth values takes 0 and 1 too,
+        and "true" and "false" in any case.
         """
         codes, _, keys = _distinct(column, self.label)
         if self.levels.dtype == bool:
-            keys = keys.map(lambda key: {"0": "False", "1": "True"}.get(key, key))
+            keys = keys.map(lambda key: _TRUTH_VALUES.get(key.lower(), key))
         known = self.keys.get_indexer(keys) + 1
         # Missing values have the code -1, which is the place of the 0 appended here.
         return np.append(known, 0)[codes]
@@ -323,18 +330,21 @@ def _key(value: Any, label: str) -> str:
 
 def _dates(column: pd.Series, label: str) -> pd.Series:
     """Return a column as datetimes, with or without a time zone."""
+    column = _without_categories(column)
     kind = kind_of(column, label)
     if kind != "date":
         _check_all_missing(column, label, then="date", now=kind)
         return pd.Series(np.full(len(column), np.datetime64("NaT"), dtype="datetime64[us]"))
-    if isinstance(column.dtype, pd.PeriodDtype):
-        return column.dt.to_timestamp()
-    if not pd.api.types.is_object_dtype(column.dtype):
+    return column
+
+
+def _without_categories(column: pd.Series) -> pd.Series:
+    """Return the values of a categorical, in the dtype of its levels if that can have gaps."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
         return column
-    try:
-        return pd.to_datetime(column)
-    except ValueError:  # several time zones in one column
-        return pd.to_datetime(column, utc=True)
+    # The code of a missing value is -1, which is no position.
+    values = pd.Series(column.cat.categories).reindex(column.cat.codes.to_numpy())
+    return values.set_axis(column.index)
 
 
 def _as_datetime64(dates: pd.Series) -> np.ndarray:

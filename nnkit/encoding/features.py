@@ -120,7 +120,9 @@ def encode_first(encoder: Any | None, X: Any, y: Any) -> Any:
     with np.errstate(over="ignore", invalid="ignore"):
         if not hasattr(encoder, "fit_transform"):
             return encode(encoder.fit(X, y), X)
-        return _checked(encoder.fit_transform(X, y), encoder)
+        X_encoded = _checked(encoder.fit_transform(X, y), encoder)
+    _check_n_rows(X_encoded, X, encoder)
+    return X_encoded
 
 
 def encode(encoder: Any | None, X: Any) -> Any:
@@ -143,7 +145,23 @@ def encode(encoder: Any | None, X: Any) -> Any:
     ValueError
         If the transformer gives anything but finite numbers.
     """
-    return _checked(X if encoder is None else encoder.transform(X), encoder)
+    if encoder is None:
+        return _checked(X, None)
+    X_encoded = _checked(encoder.transform(X), encoder)
+    _check_n_rows(X_encoded, X, encoder)
+    return X_encoded
+
+
+def _check_n_rows(X_encoded: Any, X: Any, encoder: Any) -> None:
+    """Raise if a transformer gives another number of rows, as of texts for a DataFrame."""
+    if not hasattr(X, "shape") or not hasattr(X_encoded, "shape"):
+        return
+    if X_encoded.shape[0] != X.shape[0]:
+        raise ValueError(
+            f"encoder={encoder!r} gives {X_encoded.shape[0]} rows for the {X.shape[0]} rows of X. "
+            "One that takes texts or dicts takes a list or a Series of them: give the column as X, "
+            "such as X['text'], or name it in a ColumnTransformer."
+        )
 
 
 def in_range_of(dtype: str, values: Any, name: str) -> Any:

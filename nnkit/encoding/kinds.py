@@ -1,25 +1,14 @@
-"""Raw tables of every library, column by column, and what the values of a column are."""
+"""What the values of a column are."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-__all__ = [
-    "array_of_rows",
-    "category_mask",
-    "check_unique_names",
-    "column_at",
-    "is_dataframe",
-    "kind_of",
-    "kind_of_feature",
-    "nested_cells",
-    "numeric_matrix",
-]
+__all__ = ["category_mask", "kind_of", "kind_of_feature"]
 
 # What pandas.api.types.infer_dtype finds in columns of dtype object; the rest are categories.
 _KIND_OF_OBJECTS = {
@@ -47,83 +36,13 @@ _KIND_OF_DTYPES = {
 }
 
 
-def is_dataframe(X: Any) -> bool:
-    """Return whether a table is a DataFrame of pandas or polars."""
-    # A polars table cannot exist before polars is imported.
-    polars = sys.modules.get("polars")
-    return isinstance(X, pd.DataFrame) or (polars is not None and isinstance(X, polars.DataFrame))
-
-
-def check_unique_names(X: Any) -> None:
-    """Raise a ValueError that names a column of a table which it has twice."""
-    seen: set[Any] = set()
-    for name in getattr(X, "columns", ()):
-        if name in seen:
-            raise ValueError(
-                f"Column names must be unique. Got {name!r} more than once; rename one of them."
-            )
-        seen.add(name)
-
-
-def array_of_rows(rows: Any) -> np.ndarray:
-    """Return a list of rows as an array, whose numbers stay numbers beside text."""
-    array = np.asarray(rows)
-    return array if array.dtype.kind in "fiubc" else np.asarray(rows, dtype=object)
-
-
-def column_at(X: Any, position: int, label: str) -> pd.Series:
-    """Return one column of a table as a Series.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features), or DataFrame of pandas or polars
-        The table.
-    position : int
-        Which column.
-    label : str
-        How messages call the column.
-
-    Raises
-    ------
-    ValueError
-        If the cells of a polars column hold lists or structs.
-    """
-    if isinstance(X, pd.DataFrame):
-        return X.iloc[:, position]
-    if isinstance(X, np.ndarray):
-        values = X[:, position]
-        return pd.Series(values.astype(object) if values.dtype.kind in "STU" else values)
-    column = X.to_series(position)
-    if column.dtype.is_nested():
-        raise nested_cells(label, str(column.dtype))
-    if column.dtype.is_decimal():
-        column = column.cast(float)
-    series = pd.Series(column.to_numpy())
-    zone = getattr(column.dtype, "time_zone", None)
-    return series if zone is None else series.dt.tz_localize("UTC").dt.tz_convert(zone)
-
-
-def numeric_matrix(X: Any) -> np.ndarray | None:
-    """Return a table of plain numbers as a float64 array in one step, None for other tables."""
-    if isinstance(X, pd.DataFrame):
-        if not all(isinstance(dtype, np.dtype) and dtype.kind in "fiu" for dtype in X.dtypes):
-            return None
-    elif isinstance(X, np.ndarray):
-        if X.dtype.kind not in "fiub":
-            return None
-    elif not all(dtype.is_float() or dtype.is_integer() for dtype in X.dtypes):
-        return None
-    matrix = X if isinstance(X, np.ndarray) else X.to_numpy()
-    return matrix.astype(np.float64, copy=False)
-
-
 def kind_of(column: pd.Series, label: str) -> str:
     """Return what the values of a column are.
 
     Parameters
     ----------
     column : Series
-        The column.
+        As `plain_column` gives it.
     label : str
         How messages call it.
 
@@ -139,9 +58,7 @@ def kind_of(column: pd.Series, label: str) -> str:
     """
     dtype = column.dtype
     kind = _KIND_OF_DTYPES.get(dtype.kind, "category")
-    if isinstance(dtype, pd.PeriodDtype):
-        kind = "date"
-    elif pd.api.types.is_object_dtype(dtype):
+    if pd.api.types.is_object_dtype(dtype):
         found = pd.api.types.infer_dtype(column, skipna=True)
         kind = _KIND_OF_OBJECTS.get(found, "category")
     if kind == "complex":
@@ -228,12 +145,4 @@ def category_mask(
     raise ValueError(
         "categorical_features must be 'from_dtype', None, names of columns, positions from 0 to "
         f"{n_features - 1}, or a mask of length {n_features}. Got {categorical_features!r} instead."
-    )
-
-
-def nested_cells(label: str, cell: str) -> ValueError:
-    """Return the error for a column whose cells are lists or other containers."""
-    return ValueError(
-        f"The cells of column {label} must be single values. Got {cell} instead. "
-        "Spread it over columns of its own, or leave the column out."
     )

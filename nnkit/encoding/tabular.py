@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -19,21 +18,24 @@ from nnkit.encoding.columns import (
     nearest_rows,
     one_hot_rows,
 )
-from nnkit.encoding.kinds import (
+from nnkit.encoding.containers import (
     array_of_rows,
-    category_mask,
+    as_table,
     check_unique_names,
     column_at,
     is_dataframe,
-    kind_of_feature,
     numeric_matrix,
 )
+from nnkit.encoding.encoder_parameters import check_encoder_parameters
+from nnkit.encoding.kinds import category_mask, kind_of_feature
 from nnkit.encoding.scaling import Scaling
+from nnkit.encoding.unknown_values import (
+    has_distinct_values,
+    warn_of_distinct_values,
+    warn_of_unknown_values,
+)
 
 __all__ = ["TabularEncoder"]
-
-_SCALINGS = ("robust", "standard", "quantile", None)
-_DATES = ("parts", "number")
 
 
 class TabularEncoder(TransformerMixin, BaseEstimator):
@@ -199,7 +201,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             If a parameter is out of its range, a column name occurs twice, numbers are
             infinite, or cells are lists; if ``categorical_features`` leaves out a column of text.
         """
-        _check_parameters(self)
+        check_encoder_parameters(self)
         X_checked = self._check_table(X, reset=True)
         self._learn_columns(X_checked)
         numbers = self._read_numbers(X_checked)
@@ -236,7 +238,10 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         X_encoded[:, : self.n_numeric_] = self._scaling.encode(numbers)
         X_encoded[:, self.n_numeric_ : start] = np.isnan(numbers[:, self._indicated])
         for position, column in self._categories.items():
-            codes = column.read(column_at(X_checked, position, column.label))
+            values = column_at(X_checked, position, column.label)
+            codes = column.read(values)
+            if position in self._is_comparable and not codes.any() and len(codes) > 1:
+                warn_of_unknown_values(values, column.label, column.levels)
             table = self._tables.get(position)
             X_encoded[:, self._blocks[position]] = (
                 codes[:, np.newaxis] if table is None else table[codes]
@@ -361,6 +366,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
     def _check_table(self, X: Any, *, reset: bool) -> Any:
         """Return a DataFrame as it is and everything else as an array with two axes."""
+        X = as_table(X)
         if not is_dataframe(X):
             X_array = array_of_rows(X) if isinstance(X, (list, tuple)) else X
             return validate_data(self, X_array, reset=reset, dtype=None, ensure_all_finite=False)
@@ -392,7 +398,9 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
                 self._categories[position] = LevelColumn.of(column, label)
                 continue
             reader: NumberColumn | DateColumn
-            if kind == "date":
+            if column.isna().all():
+                reader = NumberColumn(label, "empty")
+            elif kind == "date":
                 reader = DateColumn.of(column, label, with_parts=self.dates == "parts")
             else:
                 reader = NumberColumn.of(column, label)
@@ -401,7 +409,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             self.n_numeric_ = stop
         self.feature_kinds_ = np.array(kinds, dtype=object)
         self._is_all_numbers = not self._categories and all(
-            isinstance(reader, NumberColumn) and reader.unit == "number"
+            isinstance(reader, NumberColumn) and reader.unit in ("number", "empty")
             for reader, _ in self._numeric.values()
         )
 
@@ -435,10 +443,20 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         """Learn the encoded values of each level, of which a code picks a row, and their place."""
         self._tables: dict[int, np.ndarray] = {}
         how = None if self.scaling == "quantile" else self.scaling
+        # Where values that are all unknown later are a fault: not where rare ones are dropped.
+        self._is_comparable: set[int] = set()
         for position, column in self._categories.items():
-            codes = column.read(column_at(X, position, column.label))
+            values = column_at(X, position, column.label)
+            codes = column.read(values)
+            kept = column
             if len(column.levels) > self.max_one_hot:
-                self._categories[position] = column.without_rare(codes, self.min_frequency)
+                kept = column.without_rare(codes, self.min_frequency)
+            if has_distinct_values(codes, len(column.levels)):
+                warn_of_distinct_values(values, column.label)
+            elif kept is column:
+                self._is_comparable.add(position)
+            if len(column.levels) > self.max_one_hot:
+                self._categories[position] = kept
             else:
                 table = one_hot_rows(len(column.levels))
                 scaling = Scaling.of(table[codes], how, self.clip)
@@ -458,31 +476,6 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             names[position]: column.levels.to_numpy()
             for position, column in self._categories.items()
         }
-
-
-def _check_parameters(encoder: TabularEncoder) -> None:
-    for name, least in (("max_one_hot", 0), ("min_frequency", 1)):
-        count = getattr(encoder, name)
-        if not isinstance(count, Integral) or isinstance(count, bool) or count < least:
-            raise ValueError(
-                f"{name} must be an integer of {least} or more. Got {count!r} instead."
-            )
-    if encoder.scaling not in _SCALINGS:
-        raise ValueError(
-            "scaling must be 'robust', 'standard', 'quantile' or None. "
-            f"Got {encoder.scaling!r} instead."
-        )
-    clip = encoder.clip
-    if clip is not None and (
-        not isinstance(clip, Real) or isinstance(clip, bool) or not 0 < clip < np.inf
-    ):
-        raise ValueError(f"clip must be a finite number above 0, or None. Got {clip!r} instead.")
-    if not isinstance(encoder.missing_indicator, (bool, np.bool_)):
-        raise ValueError(
-            f"missing_indicator must be True or False. Got {encoder.missing_indicator!r} instead."
-        )
-    if encoder.dates not in _DATES:
-        raise ValueError(f"dates must be 'parts' or 'number'. Got {encoder.dates!r} instead.")
 
 
 def _distinct_names(names: Sequence[str]) -> list[str]:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from nnkit.encoding import ClassTarget, class_weights
+from nnkit.encoding import ClassTarget, class_weights, comparable_codes, target_array
 from nnkit.estimators.kind_of_target import KindOfTarget
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ class Classification(KindOfTarget):
     _network: Network
 
     def _check_target(self, y: Any) -> np.ndarray:
-        y_checked = _dense_array(y)
+        y_checked = target_array(y, are_numbers=False)
         if pd.isna(y_checked).any():
             raise ValueError(
                 f"y contains NaN in row {int(np.nonzero(pd.isna(y_checked))[0][0])}. "
@@ -45,12 +44,12 @@ class Classification(KindOfTarget):
                     "Give labels of steps as an array (n_samples, n_steps)."
                 )
         else:
-            check_classification_targets(y_checked)
+            check_classification_targets(comparable_codes(y_checked))
         return y_checked
 
     def _learn_target(self, y: np.ndarray, classes: Any) -> None:
         self.temperature_ = 1.0
-        kind = "multilabel-indicator" if y.ndim > 2 else type_of_target(y, input_name="y")
+        kind = "multilabel-indicator" if y.ndim > 2 else _type_of(y)
         self._target = ClassTarget.of(y, kind, classes)
         self.classes_: Any
         self.n_classes_: Any
@@ -239,7 +238,8 @@ def _check_one_hot(indicator: np.ndarray) -> None:
         )
 
 
-def _dense_array(y: Any) -> np.ndarray:
-    if sparse.issparse(y):
-        return y.toarray()
-    return np.asarray(y)
+def _type_of(y: np.ndarray) -> str:
+    kind: str = type_of_target(comparable_codes(y), input_name="y")
+    # Codes of labels that are 0 and 1 by chance are no indicator.
+    is_indicator = kind == "multilabel-indicator" and y.dtype.kind in "OMm"
+    return "multiclass-multioutput" if is_indicator else kind

@@ -44,6 +44,7 @@ from nnkit.estimators.continuation import (
 )
 from nnkit.estimators.convergence import FitOutcome, warning_of_fit
 from nnkit.estimators.defaults import resolve
+from nnkit.estimators.inputs import check_is_table, check_same_length
 from nnkit.estimators.parts import Part, Rows, Share, parts_of
 from nnkit.estimators.routing import builder_hyperparameters, routed_to
 from nnkit.estimators.tables import check_table, n_samples_of, to_picklable, with_names
@@ -144,6 +145,7 @@ class Fitting(CallbackSupportMixin, Building):
         Without settings they are rows to validate on. Who ``learns`` takes columns, labels and
         weights of classes from them; a training that goes on has them.
         """
+        check_is_table(X)
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, "
@@ -154,11 +156,7 @@ class Fitting(CallbackSupportMixin, Building):
             raise ValueError(f"y has 0 columns (shape={y.shape}). Give it at least one.")
         y_checked = self._check_target(y)
         n_samples = n_samples_of(X_checked)
-        if len(y_checked) != n_samples:
-            raise ValueError(
-                f"y must have one value for each row of X. "
-                f"Got {len(y_checked)} values and {n_samples} rows instead."
-            )
+        check_same_length(X, n_samples, len(y_checked))
         weight = given = None
         if sample_weight is not None:
             given = checked_weights(sample_weight, y_checked.shape)

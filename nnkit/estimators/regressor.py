@@ -11,7 +11,7 @@ from sklearn.base import RegressorMixin
 from sklearn.callback import with_callbacks
 from sklearn.utils import assert_all_finite
 
-from nnkit.encoding import ContinuousTarget
+from nnkit.encoding import ContinuousTarget, target_array
 from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.parts import Rows
 
@@ -258,14 +258,7 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         return values[0] if len(values) == 1 else np.mean(values, axis=0)
 
     def _check_target(self, y: Any) -> np.ndarray:
-        y_checked = np.asarray(y)
-        try:
-            y_numeric = y_checked.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"y must be numbers for a regression. Got values of dtype {y_checked.dtype} "
-                "instead. Use KerasClassifier for labels."
-            ) from error
+        y_numeric = target_array(y, are_numbers=True)
         if y_numeric.ndim == 0:
             raise ValueError("y must have one value for each row. Got a single number instead.")
         assert_all_finite(y_numeric, input_name="y")

@@ -11,7 +11,14 @@ from scipy import sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from nnkit.encoding import array_of_rows, check_unique_names
+from nnkit.encoding import as_numbers, as_table, check_unique_names
+from nnkit.estimators.inputs import (
+    are_samples,
+    as_samples,
+    check_is_one_input,
+    check_is_table,
+    rows_of_list,
+)
 
 __all__ = ["check_table", "n_samples_of", "to_picklable", "with_names"]
 
@@ -33,7 +40,8 @@ def check_table(
     estimator : estimator
         It learns ``n_features_in_``, ``feature_names_in_`` and the inputs of a dict.
     X : array-like of shape (n_samples, ...), DataFrame, sparse matrix, or dict of these
-        A dict holds the inputs of a network by name.
+        A dict holds the inputs of a network by name. Before an encoder of the user's also one
+        thing for each row, such as a list of texts.
     reset : bool
         Whether to learn the columns, or to compare with those that were learnt.
     goes_to_encoder : bool
@@ -51,11 +59,13 @@ def check_table(
         If it holds no finite numbers, has other columns than in ``fit``, or the parts of a dict
         have different lengths; the message names the column or key.
     """
-    check_unique_names(X)
-    _check_not_empty(X)
+    check_is_table(X)
+    X_table = as_table(X)
+    check_unique_names(X_table)
+    _check_not_empty(X_table)
     # A sparse matrix by keys is a mapping too.
-    if isinstance(X, Mapping) and not sparse.issparse(X):
-        return _check_inputs(estimator, X, reset=reset)
+    if isinstance(X_table, Mapping) and not sparse.issparse(X_table):
+        return _check_inputs(estimator, X_table, reset=reset)
     if not reset and getattr(estimator, "_input_shapes", None) is not None:
         raise ValueError(
             f"X must be a dict with the inputs {list(estimator._input_shapes)}, as in fit. "
@@ -64,8 +74,8 @@ def check_table(
     if reset:
         estimator._input_shapes = None
     if goes_to_encoder:
-        return _check_for_encoder(estimator, X, reset=reset, is_raw=is_raw)
-    return _check_numbers(estimator, X, reset=reset)
+        return _check_for_encoder(estimator, X_table, reset=reset, is_raw=is_raw)
+    return _check_numbers(estimator, X_table, reset=reset)
 
 
 def _check_not_empty(X: Any) -> None:
@@ -92,24 +102,30 @@ def _check_not_empty(X: Any) -> None:
 def _check_for_encoder(estimator: Any, X: Any, *, reset: bool, is_raw: bool) -> Any:
     """Return a table for an encoder, which knows what it takes; only columns are compared."""
     if is_raw and not hasattr(X, "columns"):
-        as_array = X if hasattr(X, "shape") else array_of_rows(X)
-        return validate_data(estimator, as_array, reset=reset, dtype=None, ensure_all_finite=False)
+        check_is_one_input(X)
+        return validate_data(
+            estimator, rows_of_list(X), reset=reset, dtype=None, ensure_all_finite=False
+        )
+    if not is_raw and are_samples(X):
+        if reset:
+            vars(estimator).pop("feature_names_in_", None)
+            estimator.n_features_in_ = 1
+        return as_samples(X)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
-    return X if hasattr(X, "shape") else np.asarray(X)
+    return X if hasattr(X, "shape") else np.asarray(rows_of_list(X))
 
 
 def _check_numbers(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Return a table as finite numbers, sparse or not."""
+    X_numbers = as_numbers(X)
+    options: dict[str, Any] = {"accept_sparse": "csr", "allow_nd": True, "ensure_all_finite": False}
+    shape = getattr(X_numbers, "shape", ())
     with _bad_column_named(X):
-        X_checked = validate_data(
-            estimator,
-            X,
-            reset=reset,
-            dtype="numeric",
-            accept_sparse="csr",
-            allow_nd=True,
-            ensure_all_finite=False,
-        )
+        if not reset and len(shape) > 2 and _fits(shape[1:], estimator):
+            # The first axis of a row may be open, which is no number of columns then.
+            X_checked = check_array(X_numbers, dtype="numeric", estimator=estimator, **options)
+        else:
+            X_checked = validate_data(estimator, X_numbers, reset=reset, dtype="numeric", **options)
     if sparse.issparse(X_checked):
         X_checked = sparse.csr_array(X_checked)
         _check_finite_entries(X_checked)
@@ -118,7 +134,7 @@ def _check_numbers(estimator: Any, X: Any, *, reset: bool) -> Any:
         # A scaler would compute in half precision.
         X_checked = X_checked.astype(np.float32)
     _check_finite(X_checked, getattr(estimator, "feature_names_in_", None))
-    if not reset and X_checked.ndim > 2 and X_checked.shape[1:] != estimator._row_shape:
+    if not reset and X_checked.ndim > 2 and not _fits(X_checked.shape[1:], estimator):
         raise ValueError(
             f"X must have rows of shape {estimator._row_shape}, as in fit. "
             f"Got {X_checked.shape[1:]} instead."
@@ -126,6 +142,20 @@ def _check_numbers(estimator: Any, X: Any, *, reset: bool) -> Any:
     if reset:
         estimator._row_shape = X_checked.shape[1:]
     return X_checked
+
+
+def _fits(row_shape: tuple[int, ...], estimator: Any) -> bool:
+    """Return whether rows have the shape of those of fit, but for axes the network leaves open."""
+    if row_shape == estimator._row_shape:
+        return True
+    network = getattr(estimator, "_network", None)
+    if network is None or len(row_shape) != len(estimator._row_shape):
+        return False
+    inputs = getattr(network.architecture.model, "inputs", None) or []
+    return len(inputs) == 1 and all(
+        wanted is None or wanted == size
+        for wanted, size in zip(inputs[0].shape[1:], row_shape, strict=True)
+    )
 
 
 def _check_inputs(estimator: Any, X: Mapping[str, Any], *, reset: bool) -> dict[str, np.ndarray]:
@@ -145,7 +175,7 @@ def _check_inputs(estimator: Any, X: Mapping[str, Any], *, reset: bool) -> dict[
         names = getattr(X[name], "columns", None)
         with _bad_column_named(X[name]):
             part = check_array(
-                X[name],
+                as_numbers(as_table(X[name])),
                 dtype="numeric",
                 allow_nd=True,
                 ensure_2d=False,
@@ -191,6 +221,7 @@ def _bad_column_named(X: Any) -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError) as error:
+        rows_of_list(X)  # raises if the rows have unequal lengths
         better = _name_bad_column(X, error)
         if better is None:
             raise

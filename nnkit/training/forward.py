@@ -12,7 +12,7 @@ from nnkit._compat import compiled, traced, value_scope
 from nnkit.training.architecture import Architecture
 from nnkit.training.building import parts_inside
 from nnkit.training.rows import n_rows, take_on_host
-from nnkit.training.specifications import like, open_rows
+from nnkit.training.specifications import like, open_rows, open_rows_of
 from nnkit.training.state import TrainingState
 
 __all__ = ["Forward", "HybridForward", "Hybrids"]
@@ -72,7 +72,7 @@ class Forward:
         example = layout.state_of_model(architecture.model)
         # The number of rows stays open, so that one trace serves all tables.
         self._call = traced(
-            compiled(forward), like(example.weights), like(example.others), open_rows(row)
+            compiled(forward), like(example.weights), like(example.others), open_rows_of(model, row)
         )
 
     def __call__(

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-__all__ = ["like", "open_rows"]
+__all__ = ["like", "open_rows", "open_rows_of"]
 
 
 def open_rows(tensors: Any, dtype: Any = None) -> Any:
@@ -21,6 +21,32 @@ def open_rows(tensors: Any, dtype: Any = None) -> Any:
     """
     return keras.tree.map_structure(
         lambda part: tf.TensorSpec((None, *part.shape[1:]), dtype or part.dtype), tensors
+    )
+
+
+def open_rows_of(model: Any, tensors: Any) -> Any:
+    """Return the specification of rows for a model, open in the axes that its one input leaves open.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The axes are those of its ``input_shape``, such as (None, None, 2) for sequences.
+    tensors : structure of ndarray
+        Rows that it takes.
+    """
+    inputs = getattr(model, "inputs", None) or []
+    is_one = len(inputs) == 1 and not isinstance(tensors, (dict, list, tuple))
+    if not is_one or len(inputs[0].shape) != tensors.ndim:
+        return open_rows(tensors)
+    return tf.TensorSpec(
+        (
+            None,
+            *(
+                None if axis is None else size
+                for axis, size in zip(inputs[0].shape[1:], tensors.shape[1:], strict=True)
+            ),
+        ),
+        tensors.dtype,
     )
 
 

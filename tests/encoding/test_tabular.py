@@ -549,7 +549,8 @@ def test_announced_levels_that_never_occur_are_unseen():
     encoder = TabularEncoder(max_one_hot=1).fit(X)
 
     assert encoder.cardinalities_ == (3,)
-    assert encoder.transform(X.assign(c="never"))[:, 0].tolist() == [0.0, 0.0]
+    with pytest.warns(UserWarning, match="No value of column 'c' is known"):
+        assert encoder.transform(X.assign(c="never"))[:, 0].tolist() == [0.0, 0.0]
 
 
 def test_output_is_a_dataframe_on_request(trips):
@@ -855,6 +856,7 @@ def test_rows_are_encoded_one_by_one_as_together(X, encoder, data):
     np.testing.assert_array_equal(encoder.transform(X.iloc[some]), X_encoded[some])
 
 
+@pytest.mark.filterwarnings("ignore:No value of column")
 @few
 @given(tables(), tables(), encoders)
 def test_output_is_finite_float32_within_the_clip(X, later, encoder):

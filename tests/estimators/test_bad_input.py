@@ -79,7 +79,10 @@ def test_wrong_parameters_are_named(params, message):
     [
         ((with_value(FRAME, "bmi", 3, np.nan), Y), "NaN in the column 'bmi' .1 row.s., the firs"),
         ((with_value(FRAME, "dose", 0, np.inf), Y), "inf in the column 'dose'"),
-        ((FRAME.assign(sex="f"), Y), "The column 'sex' of X holds .* values, such as 'f', but the"),
+        (
+            (FRAME.assign(sex="f"), Y),
+            "The column 'sex' of X holds text or other levels, such as 'f', but the",
+        ),
         ((X, Y[:39]), "y must have one value for each row of X. Got 39 values and 40 rows"),
         ((X, np.zeros(40)), "y must have at least 2 classes. Got 1 class, 0.0, instead"),
         ((X, np.where(np.arange(40) < 1, np.nan, Y)), "y contains NaN in row 0"),

@@ -178,6 +178,7 @@ def test_it_is_explained(make, fitted):
     np.testing.assert_allclose(total, fitted[make].predict_proba(X.head(3))[:, 1], atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:No value of column")
 @either
 def test_it_goes_on_with_further_rows(make):
     clf = make(n_members=1).partial_fit(X[:60], Y[:60])
@@ -191,6 +192,7 @@ def test_it_goes_on_with_further_rows(make):
 # Values that come later
 
 
+@pytest.mark.filterwarnings("ignore:No value of column")
 @either
 @pytest.mark.parametrize(
     ("column", "value"), [("city", "Bern"), ("road", "road 99"), ("grade", "z")]
@@ -281,7 +283,8 @@ def test_a_column_that_is_always_missing_says_nothing(make):
 
     assert np.isfinite(found).all()
     filled = table.assign(empty=np.arange(90.0), nothing="x")
-    np.testing.assert_array_equal(clf.predict_proba(filled), found)
+    with pytest.warns(UserWarning, match="No value of column 'nothing' is known"):
+        np.testing.assert_array_equal(clf.predict_proba(filled), found)
 
 
 ALONE = {

@@ -1,0 +1,165 @@
+"""Targets of every container as arrays of labels or of numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from nnkit.encoding.columns import NumberColumn
+from nnkit.encoding.containers import as_table, column_at, is_dataframe, plain_column
+from nnkit.encoding.kinds import kind_of
+
+__all__ = ["comparable_codes", "target_array"]
+
+_NO_NUMBERS = {
+    "complex": ("complex numbers", "Give real and imaginary parts as two columns."),
+    "date": ("dates", "Give numbers, for example the days since a date: (y - start).dt.days."),
+    "duration": ("durations", "Give numbers, for example seconds: y.dt.total_seconds()."),
+    "category": ("text or other labels", "Use KerasClassifier for labels."),
+}
+
+
+def target_array(y: Any, *, are_numbers: bool) -> np.ndarray:
+    """Return a target as an array.
+
+    Parameters
+    ----------
+    y : array-like or sparse matrix with n_samples rows
+        Of NumPy, pandas, polars or Arrow, or a list.
+    are_numbers : bool
+        Whether it is to be float64, for a regression; else it holds labels.
+
+    Returns
+    -------
+    y_array : ndarray of shape (n_samples, ...)
+        Labels have a dtype of NumPy where there is one for all columns, and else are objects.
+
+    Raises
+    ------
+    ValueError
+        If values are missing, are no numbers for a regression, or are labels of text and
+        numbers in one column.
+    """
+    table = as_table(y)
+    if sparse.issparse(table):
+        return np.asarray(table.toarray())
+    if is_dataframe(table):
+        columns = [
+            _values(column_at(table, position, repr(name)), are_numbers, f"column {name!r} of y")
+            for position, name in enumerate(table.columns)
+        ]
+        return _side_by_side(columns, len(table))
+    column = _as_column(table)
+    if column is not None:
+        return _values(plain_column(column, "y"), are_numbers, "y")
+    array = _array_of(table)
+    is_plain = array.dtype.kind in ("biuf" if are_numbers else "biufSUT")
+    if is_plain or array.ndim not in (1, 2):
+        return array.astype(np.float64) if are_numbers else array
+    columns = [
+        _values(plain_column(pd.Series(part), "y"), are_numbers, "y")
+        for part in array.reshape(len(array), -1).T
+    ]
+    return columns[0] if array.ndim == 1 else _side_by_side(columns, len(array))
+
+
+def _as_column(y: Any) -> pd.Series | None:
+    """Return a target of one axis that belongs to a library other than NumPy as a Series."""
+    library = type(y).__module__.partition(".")[0]
+    if library == "polars" and hasattr(y, "to_frame"):
+        return column_at(y.to_frame(), 0, "y")
+    if library == "pyarrow" and hasattr(y, "type"):
+        return pd.Series(pd.array(y, dtype=pd.ArrowDtype(y.type)))
+    if isinstance(y, (pd.Series, pd.Index, pd.api.extensions.ExtensionArray)):
+        is_plain = isinstance(y.dtype, np.dtype) and y.dtype.kind in "biuf"
+        return None if is_plain else pd.Series(y)
+    return None
+
+
+def _array_of(y: Any) -> np.ndarray:
+    try:
+        array = np.asarray(y)
+    except ValueError as error:
+        raise ValueError(
+            "The rows of y must have the same shape. Got rows of unequal length. For rows with "
+            "any number of labels use sklearn.preprocessing.MultiLabelBinarizer."
+        ) from error
+    if array.dtype.kind in "SU" and not hasattr(y, "dtype"):
+        # NumPy makes text of numbers beside text.
+        return np.asarray(y, dtype=object)
+    return array
+
+
+def _side_by_side(columns: list[np.ndarray], n_samples: int) -> np.ndarray:
+    kinds = {"n" if column.dtype.kind in "biuf" else column.dtype.kind for column in columns}
+    table = np.empty((n_samples, len(columns)), dtype=object)
+    if len(kinds) == 1:
+        return np.column_stack(columns)
+    for position, column in enumerate(columns):
+        table[:, position] = column.tolist()
+    return table
+
+
+def _values(column: pd.Series, are_numbers: bool, where: str) -> np.ndarray:
+    kind = "complex" if column.dtype.kind == "c" else kind_of(column, where)
+    if not are_numbers or kind == "empty":
+        _check_present(column, where)
+        return _labels(column, kind)
+    if kind == "category" and isinstance(column.dtype, pd.CategoricalDtype):
+        levels = column.cat.categories
+        kind = kind_of(levels.to_series(), where)
+    if kind not in ("number", "boolean"):
+        what, fix = _NO_NUMBERS[kind]
+        beginning = "y must be numbers for a regression."
+        place = "" if where == "y" else f" in {where}"
+        raise ValueError(f"{beginning} Got {what}{place} instead. {fix}")
+    _check_present(column, where)
+    numbers: np.ndarray = NumberColumn(where, "number").read(column)[:, 0]
+    return numbers
+
+
+def _check_present(column: pd.Series, where: str) -> None:
+    is_missing = column.isna().to_numpy()
+    if is_missing.any():
+        raise ValueError(
+            f"{'Input y' if where == 'y' else where.capitalize()} contains NaN in row "
+            f"{int(np.flatnonzero(is_missing)[0])}. Leave out rows without a target."
+        )
+
+
+def _labels(column: pd.Series, kind: str) -> np.ndarray:
+    if kind == "boolean":
+        return column.to_numpy(dtype=bool)
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind != "O":
+        return column.to_numpy()
+    labels = np.asarray(column.tolist()) if kind == "number" else column.to_numpy(dtype=object)
+    classes = {_family(cls) for cls in set(map(type, labels.tolist()))}
+    if len(classes) > 1:
+        names = sorted({type(label).__name__ for label in labels.tolist()})
+        raise ValueError(
+            "The labels of y must be of one kind, so that they can be sorted. "
+            f"Got {names}. Make them all strings."
+        )
+    return labels
+
+
+def _family(cls: type) -> type:
+    """Return the class whose instances a label can be compared with."""
+    for family in (str, bytes, bool):
+        if issubclass(cls, family):
+            return family
+    return float if issubclass(cls, (int, float, np.number)) else cls
+
+
+def comparable_codes(y: np.ndarray) -> np.ndarray:
+    """Return labels as scikit-learn can tell their type: objects that are no text as codes."""
+    if y.dtype.kind not in "OMm" or y.ndim > 2:
+        return y
+    cells = y.ravel().tolist() if y.dtype.kind == "O" else [0]
+    if all(isinstance(cell, str) for cell in cells):
+        return y
+    columns = [pd.factorize(column)[0] for column in y.reshape(len(y), -1).T]
+    return np.column_stack(columns).reshape(y.shape)

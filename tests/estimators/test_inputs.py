@@ -1,0 +1,217 @@
+"""Inputs that are no table of numbers: taken where they can be, and refused by name else."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from networks import classifier_network
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler
+
+from nnkit import KerasClassifier
+
+Y = np.arange(24) % 2
+TEXTS = [f"{'good' if label else 'bad'} film {row % 5}" for row, label in enumerate(Y)]
+NUMBERS = np.column_stack([Y * 2.0 - 1, np.arange(24) / 24])
+
+
+def own(**params):
+    return KerasClassifier(classifier_network, **{"epochs": 2, "random_state": 0, **params})
+
+
+# Before a network without an encoder
+
+
+DAY = datetime.date(2020, 1, 1)
+REFUSED = {
+    "dates": pd.Series(pd.date_range("2020-01-01", periods=24)),
+    "dates of Arrow": pd.Series([DAY] * 24, dtype=pd.ArrowDtype(pa.date32())),
+    "dates of objects": pd.Series([DAY] * 24, dtype=object),
+    "durations": pd.Series(pd.to_timedelta(np.arange(24), unit="s")),
+    "text": pd.Series(TEXTS),
+    "text of a categorical": pd.Series(pd.Categorical(TEXTS)),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+@pytest.mark.parametrize("container", ["pandas", "polars", "arrow"])
+def test_fit_names_column_that_holds_no_numbers_and_the_fix(kind, container):
+    frame = pd.DataFrame({"size": NUMBERS[:, 1], "x": REFUSED[kind]})
+    if container != "pandas":
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        frame = pl.from_arrow(table) if container == "polars" else table
+    what = kind.split(" of ")[0]
+
+    with pytest.raises(ValueError, match=rf"column 'x' of X holds {what}.*TabularEncoder\(\)"):
+        own().fit(frame, Y)
+
+
+def test_fit_refuses_array_of_dates_without_an_encoder():
+    dates = np.array([["2020-01-01"]] * 24, dtype="datetime64[D]")
+
+    with pytest.raises(ValueError, match="X holds dates, but the network takes numbers"):
+        own().fit(dates, Y)
+
+
+def in_arrow(frame):
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+BOXES = {
+    "nullable": lambda frame: frame.convert_dtypes(),
+    "arrow columns": lambda frame: in_arrow(frame).to_pandas(types_mapper=pd.ArrowDtype),
+    "arrow decimals": lambda frame: frame.astype(pd.ArrowDtype(pa.decimal128(12, 9))),
+    "arrow table": in_arrow,
+    "polars": lambda frame: pl.from_arrow(in_arrow(frame)),
+    "polars lazy": lambda frame: pl.from_arrow(in_arrow(frame)).lazy(),
+}
+
+
+@pytest.mark.parametrize("box", BOXES)
+@pytest.mark.parametrize("model", [classifier_network, "mlp"])
+def test_numbers_are_learnt_alike_from_every_container(box, model):
+    frame = pd.DataFrame(NUMBERS.round(6), columns=["a", "b"])
+    clf = KerasClassifier(model, epochs=2, random_state=0)
+
+    found = clf.fit(BOXES[box](frame), Y).predict_proba(BOXES[box](frame))
+
+    assert clf.feature_names_in_.tolist() == ["a", "b"]
+    np.testing.assert_allclose(found, clf.predict_proba(frame), rtol=1e-5)
+    np.testing.assert_allclose(found, clf.fit(frame, Y).predict_proba(frame), rtol=1e-5)
+
+
+# Encoders of one thing for each row
+
+
+DICTS = [{"word": text.split()[0], "row": row} for row, text in enumerate(TEXTS)]
+SAMPLES = {
+    "list": TEXTS,
+    "array": np.array(TEXTS),
+    "object array": np.array(TEXTS, dtype=object),
+    "series": pd.Series(TEXTS),
+    "polars series": pl.Series(TEXTS),
+}
+
+
+@pytest.mark.parametrize("container", SAMPLES)
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        TfidfVectorizer(),
+        CountVectorizer(),
+        HashingVectorizer(n_features=16),
+        make_pipeline(CountVectorizer(), MaxAbsScaler()),
+    ],
+    ids=["tfidf", "count", "hashing", "pipeline"],
+)
+def test_encoder_of_texts_takes_them_from_every_container(encoder, container):
+    clf = own(encoder=encoder)
+
+    clf.fit(SAMPLES[container], Y)
+
+    outside = make_pipeline(encoder, own()).fit(TEXTS, Y).predict_proba(TEXTS)
+    np.testing.assert_array_equal(clf.predict_proba(SAMPLES[container]), outside)
+
+
+def test_encoder_of_dicts_takes_a_list_of_them():
+    clf = own(encoder=DictVectorizer()).fit(DICTS, Y)
+
+    assert clf.predict_proba(DICTS[:2]).shape == (2, 2)
+
+
+def test_encoder_of_texts_is_cross_validated_with_held_out_rows():
+    clf = own(encoder=TfidfVectorizer(), validation_split=0.25, early_stopping=True)
+
+    assert np.isfinite(cross_val_score(clf, TEXTS, Y, cv=2)).all()
+
+
+def test_encoder_of_texts_refuses_a_data_frame_by_the_number_of_rows():
+    with pytest.raises(ValueError, match="gives 1 rows for the 24 rows of X.*ColumnTransformer"):
+        own(encoder=TfidfVectorizer()).fit(pd.DataFrame({"text": TEXTS}), Y)
+
+
+# What is no table
+
+
+def batches():
+    yield NUMBERS, Y
+
+
+class Rows:
+    """An iterator that is no generator."""
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        raise StopIteration
+
+
+def of_tensorflow():
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices((NUMBERS, Y)).batch(8)
+
+
+def of_keras():
+    import keras
+
+    class Data(keras.utils.PyDataset):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, batch):
+            return NUMBERS, Y
+
+    return Data()
+
+
+@pytest.mark.parametrize("make", [batches, Rows, of_tensorflow, of_keras])
+@pytest.mark.parametrize("y", [None, Y], ids=["without y", "with y"])
+def test_fit_refuses_data_in_batches_in_one_sentence(make, y):
+    with pytest.raises(TypeError, match="X must be a table, an array or a dict of arrays.*Collect"):
+        own().fit(make(), y)
+
+
+@pytest.mark.parametrize("model", [classifier_network, "mlp"])
+def test_fit_refuses_rows_of_unequal_length_in_one_sentence(model):
+    rows = [[1.0, 2.0, 3.0][: 1 + row % 3] for row in range(24)]
+
+    with pytest.raises(ValueError, match="Got rows of 1 to 3 values. Pad sequences first"):
+        KerasClassifier(model, epochs=1).fit(rows, Y)
+
+
+@pytest.mark.parametrize("widths", [(2, 2), (2, 3)], ids=["equal", "unequal"])
+@pytest.mark.parametrize("model", [classifier_network, "mlp"])
+def test_fit_refuses_a_list_of_inputs_and_names_the_dict(widths, model):
+    inputs = [np.zeros((24, width)) for width in widths]
+
+    with pytest.raises(ValueError, match="a list of 2 arrays of 24 rows each. Give .* as a dict"):
+        KerasClassifier(model, epochs=1).fit(inputs, Y)
+
+
+@pytest.mark.parametrize("engine", ["auto", "keras"])
+def test_predict_takes_sequences_of_another_length_where_the_input_is_open(engine):
+    import keras
+
+    def build(meta):
+        inputs = keras.Input((None, 2))
+        hidden = keras.layers.GRU(3)(inputs)
+        return keras.Model(inputs, keras.layers.Dense(meta.n_output_units_)(hidden))
+
+    X = np.random.default_rng(0).normal(size=(24, 5, 2)).astype(np.float32)
+    clf = KerasClassifier(build, epochs=1, engine=engine, random_state=0).fit(X, Y)
+
+    longer = np.concatenate([X, X], axis=1)
+    found = clf.predict_proba(longer)
+
+    scores = clf.model_(longer).numpy().ravel()
+    np.testing.assert_allclose(found[:, 1], 1 / (1 + np.exp(-scores)), rtol=1e-4)
+    with pytest.raises(ValueError, match="X must have rows of shape"):
+        clf.predict(np.zeros((2, 5, 3)))

@@ -1,0 +1,124 @@
+"""Targets of every kind and container: taken, or refused in one sentence."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from nnkit import KerasClassifier, KerasRegressor
+
+
+def test_fit_names_unknown_ready_made_builder_before_looking_at_images():
+    images = np.zeros((4, 8, 8))
+
+    with pytest.raises(ValueError, match="model='cnn' is not a ready-made builder"):
+        KerasClassifier("cnn").fit(images, [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("y", "what"),
+    [
+        (np.array([1 + 2j, 3.0, 4.0]), "complex numbers"),
+        (np.array(["2020-01-01", "NaT", "2020-01-03"], dtype="datetime64[ns]"), "dates"),
+        (np.array([1, 2, "NaT"], dtype="timedelta64[s]"), "durations"),
+    ],
+)
+def test_regressor_refuses_target_that_is_no_number(y, what):
+    with pytest.raises(ValueError, match=f"must be numbers for a regression. Got {what}"):
+        KerasRegressor("mlp").fit(np.arange(3.0).reshape(-1, 1), y)
+
+
+X = np.column_stack([np.arange(12) % 2, np.arange(12) / 12.0])
+HALF = (np.arange(12) % 2).tolist()
+TRUE = [bool(value) for value in HALF]
+DATES = pd.to_datetime(["2020-01-01", "2021-01-01"] * 6)
+
+
+def objects(values):
+    return np.array(values, dtype=object)
+
+
+LABELS = {
+    "nullable integers": (pd.Series(HALF, dtype="Int64"), [0, 1]),
+    "nullable text": (pd.Series(["a", "b"] * 6, dtype="string"), ["a", "b"]),
+    "object truth values": (objects(TRUE), [False, True]),
+    "object integers": (objects(HALF), [0, 1]),
+    "object decimals": (objects([Decimal(value) for value in HALF]), [0, 1]),
+    "categorical": (pd.Series(pd.Categorical(["a", "b"] * 6, categories=list("bca"))), ["a", "b"]),
+    "arrow": (pa.array(["a", "b"] * 6), ["a", "b"]),
+    "arrow chunks": (pa.chunked_array([HALF]), [0, 1]),
+    "arrow series": (pd.Series(TRUE, dtype=pd.ArrowDtype(pa.bool_())), [False, True]),
+    "polars": (pl.Series(["a", "b"] * 6), ["a", "b"]),
+    "polars truth values": (pl.Series(TRUE), [False, True]),
+    "polars categorical": (pl.Series(["a", "b"] * 6, dtype=pl.Categorical), ["a", "b"]),
+    "dates": (DATES, DATES[:2].to_numpy().tolist()),
+    "zoned dates": (DATES.tz_localize("UTC"), DATES[:2].tz_localize("UTC").tolist()),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_classifier_takes_labels_of_any_kind_and_container(kind):
+    y, classes = LABELS[kind]
+
+    clf = KerasClassifier("mlp", epochs=1, random_state=0).fit(X, y)
+
+    assert clf.classes_.tolist() == classes
+    assert set(clf.predict(X).tolist()) <= set(classes)
+
+
+TABLES = {
+    "nullable": pd.DataFrame({"a": HALF, "b": [0, 1, 2] * 4}, dtype="Int64"),
+    "text and numbers": pd.DataFrame({"a": ["x", "y"] * 6, "b": [0, 1, 2] * 4}),
+    "polars": pl.DataFrame({"a": ["x", "y"] * 6, "b": [0, 1, 2] * 4}),
+    "arrow": pa.table({"a": ["x", "y"] * 6, "b": [0, 1, 2] * 4}),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_classifier_takes_a_table_of_labels_from_every_container(kind):
+    clf = KerasClassifier("mlp", epochs=1, random_state=0).fit(X, TABLES[kind])
+
+    first = [0, 1] if kind == "nullable" else ["x", "y"]
+    assert [classes.tolist() for classes in clf.classes_] == [first, [0, 1, 2]]
+    assert clf.predict(X).shape == (12, 2)
+    assert set(clf.predict(X)[:, 0].tolist()) <= set(first)
+
+
+@pytest.mark.parametrize("make", [list, objects, pd.Series, lambda y: pd.DataFrame({"y": y})])
+def test_classifier_refuses_labels_of_text_and_numbers_in_one_sentence(make):
+    with pytest.raises(ValueError, match="The labels of y must be of one kind.*all strings"):
+        KerasClassifier("mlp").fit(X, make(["a", 1] * 6))
+
+
+@pytest.mark.parametrize("cls", [KerasClassifier, KerasRegressor])
+@pytest.mark.parametrize("dtype", ["Int64", "Float64", "float", pd.ArrowDtype(pa.int64())])
+def test_fit_names_the_row_whose_target_is_missing(cls, dtype):
+    y = pd.Series([0, 1, None, *HALF[3:]], dtype=dtype)
+
+    with pytest.raises(ValueError, match="y contains NaN"):
+        cls("mlp").fit(X, y)
+
+
+VALUES = np.arange(12.0)
+NUMBERS = {
+    "nullable": pd.Series(VALUES, dtype="Float64"),
+    "arrow decimals": pd.Series(VALUES).astype(pd.ArrowDtype(pa.decimal128(5, 2))),
+    "arrow": pa.array(VALUES),
+    "decimals": objects([Decimal(value) for value in VALUES]),
+    "fractions": objects([Fraction(value) for value in VALUES]),
+    "polars": pl.Series(VALUES),
+    "polars frame": pl.DataFrame({"y": VALUES}),
+    "categorical": pd.Series(pd.Categorical(VALUES)),
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_regressor_takes_numbers_from_every_container(kind):
+    reg = KerasRegressor("mlp", epochs=1, random_state=0).fit(X, NUMBERS[kind])
+
+    expected = KerasRegressor("mlp", epochs=1, random_state=0).fit(X, VALUES).predict(X)
+    np.testing.assert_allclose(reg.predict(X).ravel(), expected, rtol=1e-5)
