@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ class ClassLabels:
 
 
 def class_weights(
-    class_weight: Mapping[Any, float] | str,
+    class_weight: Mapping[Any, float] | str | None,
     labels: ClassLabels,
     codes: np.ndarray,
     sample_weight: np.ndarray | None,
@@ -67,8 +68,8 @@ def class_weights(
 
     Parameters
     ----------
-    class_weight : mapping of label to weight or "balanced"
-        A label that is not named weighs 1.
+    class_weight : mapping of label to weight, "balanced" or None
+        A label that is not named weighs 1; with None all do.
     labels : ClassLabels
         The labels of the target.
     codes : ndarray of shape (n_samples,)
@@ -92,6 +93,8 @@ def class_weights(
     :math:`\sum_i w_i / (n_{classes} \sum_{i: y_i = c} w_i)`, as in scikit-learn.
     """
     weights = np.ones(len(labels.classes))
+    if class_weight is None:
+        return weights
     if isinstance(class_weight, str) and class_weight == "balanced":
         # A class whose rows all weigh nothing has no rows to weigh.
         present = np.unique(codes if sample_weight is None else codes[sample_weight > 0])
@@ -115,9 +118,10 @@ def class_weights(
                 f"class_weight names the label {label!r}, but y has the labels "
                 f"{list(known)}. Use the labels as they stand in y."
             )
-        if not np.isfinite(weight) or weight < 0:
+        is_number = isinstance(weight, (Real, np.bool_))
+        if not is_number or not np.isfinite(weight) or weight < 0:
             raise ValueError(
-                f"class_weight must be finite and at least 0. "
+                "class_weight must be finite numbers of at least 0. "
                 f"Got {shown(weight)} for the label {label!r} instead."
             )
         weights[known[label]] = weight

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, get_scorer_names
 
 from nnkit._messages import shown
+from nnkit._suggestions import did_you_mean
 from nnkit.builders import PRESETS, find_builder
 
 __all__ = [
@@ -124,7 +125,14 @@ def _check_scoring(scoring: Any) -> None:
             f"X, y), or None. Got {shown(scoring)} instead."
         )
     if is_name and scoring != "loss":
-        get_scorer(scoring)
+        try:
+            get_scorer(scoring)
+        except ValueError as error:
+            nearest = did_you_mean(scoring, get_scorer_names())
+            raise ValueError(
+                f"scoring must be 'loss' or the name of a scikit-learn scorer. "
+                f"Got {shown(scoring)} instead. {nearest}".strip()
+            ) from error
 
 
 def _check_preset(estimator: Any) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from nnkit.encoding import ClassTarget, class_weights, comparable_codes, target_array
+from nnkit.estimators.accuracy import accuracy
 from nnkit.estimators.kind_of_target import KindOfTarget
 
 if TYPE_CHECKING:
@@ -215,7 +216,16 @@ class Classification(KindOfTarget):
         return self._target.decode(found)
 
     def _score_arguments(self) -> dict[str, Any]:
-        return {"probabilities": self._probabilities, "classes": self.classes_}
+        return {
+            "probabilities": self._probabilities,
+            "classes": self.classes_,
+            "accuracy": self._accuracy,
+        }
+
+    def _accuracy(self, y: Any, predicted: np.ndarray, sample_weight: Any | None = None) -> float:
+        task = self._network.compiled.tasks[0]
+        is_of_steps = task.kind == "classification" and bool(task.row_shape)
+        return accuracy(y, predicted, sample_weight, is_of_steps=is_of_steps)
 
     @property
     def _is_one_of_many(self) -> bool:

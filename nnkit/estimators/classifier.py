@@ -314,6 +314,26 @@ class KerasClassifier(ClassifierMixin, Classification, KerasEstimator):
         self._partial_fit(X, y, classes, sample_weight, fit_arguments)
         return self
 
+    def score(self, X: Any, y: Any, sample_weight: Any | None = None) -> float:
+        """Return the accuracy of ``predict(X)``.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
+            The rows, with the columns of ``fit`` in their order.
+        y : array-like of shape (n_samples,) or (n_samples, ...)
+            Their labels. With several columns, all of a row must be right; a row of steps counts
+            with the fraction of its steps that are right.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        accuracy : float
+            In [0, 1].
+        """
+        return self._accuracy(y, self.predict(X), sample_weight)
+
     def predict_proba(self, X: Any, return_std: bool = False, **predict_arguments: Any) -> Any:
         """Return class probabilities.
 

@@ -8,7 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.metrics import check_scoring
+from sklearn.metrics import accuracy_score, check_scoring
+
+from nnkit._messages import shown
 
 __all__ = ["EpochTasks", "scorer_of_outputs", "scoring_name"]
 
@@ -55,14 +57,19 @@ class _ReplayClassifier(ClassifierMixin, _Replay):
         decide: Callable[[list[np.ndarray]], np.ndarray],
         probabilities: Callable[[list[np.ndarray]], Any],
         classes: Any,
+        accuracy: Callable[..., float],
     ) -> None:
         super().__init__(X, decide)
         self.probabilities = probabilities
+        self.accuracy = accuracy
         self.classes = classes
         self.classes_ = classes
 
     def predict_proba(self, X: Any) -> Any:
         return self.probabilities(self._outputs_of(X))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        return self.accuracy(y, self.predict(X), sample_weight)
 
 
 def scoring_name(scoring: Any) -> str:
@@ -78,6 +85,7 @@ def scorer_of_outputs(
     decide: Callable[[list[np.ndarray]], np.ndarray],
     probabilities: Callable[[list[np.ndarray]], Any] | None = None,
     classes: Any = None,
+    accuracy: Callable[..., float] = accuracy_score,
 ) -> Callable[[list[np.ndarray]], float]:
     """Return a function from the model's outputs on validation rows to a score.
 
@@ -93,6 +101,8 @@ def scorer_of_outputs(
         From outputs to class probabilities; None for a regression.
     classes : ndarray or None
         The labels; None for a regression.
+    accuracy : callable
+        From labels, predictions and weights to the score of classes for None.
 
     Returns
     -------
@@ -103,10 +113,29 @@ def scorer_of_outputs(
     if probabilities is None or classes is None:
         replay = _ReplayRegressor(X, decide)
     else:
-        replay = _ReplayClassifier(X, decide, probabilities, classes)
+        replay = _ReplayClassifier(X, decide, probabilities, classes, accuracy)
     scorer = check_scoring(replay, scoring=scoring)
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-    return lambda outputs: float(scorer(replay.fit(outputs), X, y, **weights))
+
+    def score(outputs: list[np.ndarray]) -> float:
+        try:
+            return float(scorer(replay.fit(outputs), X, y, **weights))
+        except ValueError as error:
+            raise ValueError(_cannot_score(scoring, error)) from error
+
+    return score
+
+
+def _cannot_score(scoring: Any, error: ValueError) -> str:
+    """Return what to do where a scorer of scikit-learn refuses the target."""
+    hint = (
+        "Give a scorer for such a target, scoring=None for the score of the estimator, or 'loss'."
+    )
+    if scoring == "roc_auc":
+        hint = "With more than two classes, use 'roc_auc_ovr' or 'roc_auc_ovo'."
+    elif scoring in ("precision", "recall", "f1", "jaccard"):
+        hint = f"With more than two classes, use '{scoring}_macro' or '{scoring}_weighted'."
+    return f"scoring={shown(scoring)} cannot score the rows held out: {error} {hint}"
 
 
 class EpochTasks(keras.callbacks.Callback):

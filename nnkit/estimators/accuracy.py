@@ -1,0 +1,54 @@
+"""The accuracy of labels: of one column, of several, or of the steps of sequences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import accuracy_score
+
+__all__ = ["accuracy"]
+
+
+def accuracy(
+    y_true: Any, y_pred: np.ndarray, sample_weight: Any | None = None, *, is_of_steps: bool = False
+) -> float:
+    """Return the fraction of rows whose labels are right.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,) or (n_samples, ...)
+    y_pred : ndarray of the same shape
+    sample_weight : array-like of shape (n_samples,), default=None
+    is_of_steps : bool, default=False
+        Whether a row counts with the fraction of its steps that are right. If not, all its labels
+        must be, as in scikit-learn.
+
+    Returns
+    -------
+    accuracy : float
+        In [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If ``y_true`` has another shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnkit.estimators.accuracy import accuracy
+    >>> y_true, y_pred = np.array([[0, 1], [2, 1]]), np.array([[0, 1], [0, 1]])
+    >>> accuracy(y_true, y_pred), accuracy(y_true, y_pred, is_of_steps=True)
+    (0.5, 0.75)
+    """
+    if y_pred.ndim == 1:
+        return float(accuracy_score(y_true, y_pred, sample_weight=sample_weight))
+    labels = np.asarray(y_true)
+    if labels.shape != y_pred.shape:
+        raise ValueError(
+            f"y must have the shape of the predictions, {y_pred.shape}. Got {labels.shape} instead."
+        )
+    is_right = (labels == y_pred).reshape(len(labels), -1)
+    by_row = is_right.mean(axis=1) if is_of_steps else is_right.all(axis=1)
+    return float(np.average(by_row, weights=sample_weight))
