@@ -28,7 +28,7 @@ def check_encoder_parameters(encoder: Any) -> None:
         )
     clip = encoder.clip
     if clip is not None and (
-        not isinstance(clip, Real) or isinstance(clip, bool) or not 0 < clip < np.inf
+        not isinstance(clip, Real) or isinstance(clip, bool) or not 0 < float(clip) < np.inf
     ):
         raise ValueError(f"clip must be a finite number above 0, or None. Got {clip!r} instead.")
     if not isinstance(encoder.missing_indicator, (bool, np.bool_)):
