@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, timedelta, tzinfo
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from nnkit.encoding.unknown_values import warn_of_unknown_values
 __all__ = ["DateColumn", "LevelColumn", "NumberColumn", "nearest_rows", "one_hot_rows"]
 
 _MICROSECONDS_PER_DAY = 86_400_000_000
+_FEW_ROWS = 16
 
 # What infer_dtype finds in levels that can be sorted as they are; others are sorted as text.
 _SORTABLE = {
@@ -230,12 +232,21 @@ class LevelColumn:
         1.0 are one level. A column of truth values takes 0 and 1 too,
         and "true" and "false" in any case.
         """
+        if len(column) <= _FEW_ROWS and self.levels.dtype != bool:
+            values = column.tolist()
+            if set(map(type, values)) == {str}:
+                # The distinct values of a few rows take longer to find than the rows to look up.
+                return np.array([self._codes.get(value, 0) for value in values], dtype=np.intp)
         codes, _, keys = _distinct(column, self.label)
         if self.levels.dtype == bool:
             keys = keys.map(lambda key: _TRUTH_VALUES.get(key.lower(), key))
         known = self.keys.get_indexer(keys) + 1
         # Missing values have the code -1, which is the place of the 0 appended here.
         return np.append(known, 0)[codes]
+
+    @cached_property
+    def _codes(self) -> dict[str, int]:
+        return {key: code for code, key in enumerate(self.keys.tolist(), start=1)}
 
     def without_rare(self, codes: np.ndarray, min_frequency: int) -> LevelColumn:
         """Return the reader of those levels that occur in so many of the rows."""
