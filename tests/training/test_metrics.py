@@ -10,7 +10,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.preprocessing import scale
 
 from nnkit import KerasClassifier, KerasRegressor
-from nnkit._compat import copy_of
+from nnkit.training.copies import copy_of
 from nnkit.training.metric_kinds import metric_of_name
 
 K = keras.metrics
