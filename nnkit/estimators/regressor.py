@@ -50,7 +50,8 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         not compile. An instance is copied for each fit; schedules of `nnkit.optimizers`
         without a number of steps get that of the fit.
     metrics : str, class, keras.metrics.Metric, callable, or list or dict of them, default=None
-        What ``history_`` records beside the loss.
+        What ``history_`` records beside the loss. Metrics are in the units of the
+        target.
     callbacks : keras.callbacks.Callback, class, or list or dict of them, default=None
         Called during training. Instances are copied for each fit; classes are instantiated
         with ``callbacks__*``. They see a live model at each epoch; those that want to be

@@ -16,6 +16,7 @@
 - ``cache``: the architectures that this process has compiled, by what they were made from.
 - ``initial_weights``: the initial weights of a network, drawn again without a build.
 - ``state``: the numbers that change in training, and how they lie in a model's variables.
+- ``metric_kinds``, ``metrics``: which metrics a target has, and what each of them compares.
 - ``step``: one step of training as a function of tensors, of one network or of many.
 - ``specifications``: what compiled functions take.
 - ``program``: training and validation as compiled functions of the state.

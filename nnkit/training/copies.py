@@ -8,6 +8,7 @@ copies made here are made attribute by attribute instead.
 from __future__ import annotations
 
 import copy
+import enum
 import functools
 import sys
 import threading
@@ -46,7 +47,7 @@ LIBRARIES = frozenset({"tensorflow", "numpy", "scipy", "sklearn", "pandas"}) | (
 
 _COMPILED = (tf.types.experimental.PolymorphicFunction, tf.types.experimental.ConcreteFunction)
 _SHARED = (
-    type(None), bool, int, float, complex, str, bytes, type, types.ModuleType,
+    type(None), bool, int, float, complex, str, bytes, enum.Enum, type, types.ModuleType,
     types.BuiltinFunctionType, np.generic, np.dtype, tf.Tensor, tf.DType, keras.DTypePolicy,
 )  # fmt: skip
 _RLOCK = type(threading.RLock())
