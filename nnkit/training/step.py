@@ -247,6 +247,7 @@ def metrics_variables(model: Any) -> list[Any]:
 def metrics_results(model: Any, variables: Sequence[Any], values: Sequence[Any]) -> dict[str, Any]:
     """Return the results of the metrics, by name; the loss is not the metrics' to say."""
     with keras.StatelessScope(list(zip(variables, values, strict=True))):
-        results = dict(model.get_metrics_result())
+        # A metric may return a variable, whose value is that of the scope.
+        results = keras.tree.map_structure(tf.convert_to_tensor, dict(model.get_metrics_result()))
     results.pop("loss", None)
     return results

@@ -339,6 +339,7 @@ def test_one_row_is_one_class():
             make().fit(X.head(1), Y[:1])
 
 
+@pytest.mark.filterwarnings("ignore:No value of column")  # that are missing in the first row
 def test_one_row_is_the_value_of_all():
     reg = KerasRegressor("mlp", epochs=2, random_state=0).fit(X.head(1), [7.0])
 
