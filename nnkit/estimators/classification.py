@@ -103,26 +103,29 @@ class Classification(KindOfTarget):
         return bool(settings.class_weight != self._class_weight_learnt)
 
     def _weights_of(self, encoded: np.ndarray) -> np.ndarray | None:
-        if self._class_weights is None:
+        by_label = self._weights_by_label(encoded)
+        if by_label is None:
             return None
-        table = encoded.reshape(len(encoded), -1).astype(int)
-        weights = [
-            by_class[codes] for by_class, codes in zip(self._class_weights, table.T, strict=True)
-        ]
-        weight = np.prod(weights, axis=0)
+        weight = by_label.prod(axis=1)
         # A step of no weight does not take the row away, whose other steps may weigh.
-        return weight if weight.all() else np.where(weight, weight, np.mean(weights, axis=0))
+        return weight if weight.all() else np.where(weight, weight, by_label.mean(axis=1))
 
     def _weights_of_steps(self, encoded: np.ndarray, axes: tuple[int, ...]) -> np.ndarray | None:
+        by_label = self._weights_by_label(encoded)
+        if by_label is None:
+            return None
+        # (n_samples, n_labels) -> (n_samples, *axes, labels of a step)
+        return by_label.reshape(len(encoded), *axes, -1).prod(axis=-1)
+
+    def _weights_by_label(self, encoded: np.ndarray) -> np.ndarray | None:
+        """Return the weight of the class of each label (n_samples, n_labels); None without any."""
         if self._class_weights is None:
             return None
         table = encoded.reshape(len(encoded), -1).astype(int)
         weights = [
             by_class[codes] for by_class, codes in zip(self._class_weights, table.T, strict=True)
         ]
-        # (n_labels, n_samples) -> (n_samples, *axes, labels of a step)
-        by_step = np.stack(weights, axis=1).reshape(len(encoded), *axes, -1)
-        return by_step.prod(axis=-1)
+        return np.stack(weights, axis=1)
 
     def _stratification(self, encoded: np.ndarray) -> tuple[Any, Any]:
         if self._target.is_indicator or len(self._target.columns) > 1:
