@@ -11,6 +11,7 @@ from scipy import sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from nnkit._messages import shown
 from nnkit.encoding import as_numbers, as_table, check_unique_names
 from nnkit.estimators.inputs import (
     are_samples,
@@ -126,6 +127,9 @@ def _check_numbers(estimator: Any, X: Any, *, reset: bool) -> Any:
             X_checked = check_array(X_numbers, dtype="numeric", estimator=estimator, **options)
         else:
             X_checked = validate_data(estimator, X_numbers, reset=reset, dtype="numeric", **options)
+        if X_checked.dtype == object:
+            # scikit-learn leaves objects that float() does not take, such as dates.
+            X_checked = X_checked.astype(np.float64)
     if sparse.issparse(X_checked):
         X_checked = sparse.csr_array(X_checked)
         _check_finite_entries(X_checked)
@@ -217,7 +221,7 @@ def to_picklable(X: Any) -> Any:
 
 @contextmanager
 def _bad_column_named(X: Any) -> Iterator[None]:
-    """Make an error about values name the column of a DataFrame that has them."""
+    """Make an error about values name the column that has them."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -228,26 +232,52 @@ def _bad_column_named(X: Any) -> Iterator[None]:
         raise better from error
 
 
-def _name_bad_column(X: Any, error: Exception) -> ValueError | None:
-    """Return an error that names the first column of a DataFrame that holds no numbers.
-
-    Returns None if ``X`` has no columns with names, or all of them hold numbers.
-    """
+def _name_bad_column(X: Any, error: Exception) -> Exception | None:
+    """Return an error that names the first column of a table that holds no numbers, or None."""
     if not hasattr(X, "columns"):
-        return None
+        return _name_bad_position(X, error)
     for position, name in enumerate(X.columns):
         column = X.iloc[:, position] if hasattr(X, "iloc") else X[name]
-        try:
-            np.asarray(column, dtype=np.float64)
-        except (TypeError, ValueError):
-            examples = [value for value in list(column)[:50] if isinstance(value, str)]
-            shown = f", such as {examples[0]!r}" if examples else ""
-            return ValueError(
-                f"The column {name!r} of X holds {column.dtype} values{shown}, but the network "
-                "takes numbers. Encode it before, for example with OneHotEncoder in a "
-                f"ColumnTransformer, or with encoder=. ({error})"
-            )
+        if not _are_numbers(column):
+            message = _no_numbers(f"column {name!r}", f"{column.dtype} values", column, error)
+            return ValueError(message)
     return None
+
+
+def _name_bad_position(X: Any, error: Exception) -> Exception | None:
+    """Return such an error for a table whose columns have no names, of the class of the error."""
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    try:
+        cells = np.asarray(X, dtype=object)
+    except ValueError:  # rows of unequal shapes
+        return None
+    if cells.ndim != 2:
+        return None
+    for position, column in enumerate(cells.T):
+        if not _are_numbers(column):
+            what = "values that are no numbers"
+            return kind(_no_numbers(f"column {position}", what, column, error))
+    if any(isinstance(value, (str, bytes)) for value in cells.flat):
+        return ValueError("X holds numbers as text. Convert them before: X.astype(float).")
+    return None
+
+
+def _are_numbers(column: Any) -> bool:
+    try:
+        np.asarray(column, dtype=np.float64)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _no_numbers(which: str, what: str, column: Any, error: Exception) -> str:
+    examples = [value for value in list(column)[:50] if isinstance(value, str)]
+    example = f", such as {shown(examples[0])}" if examples else ""
+    reason = str(error).splitlines()[0]  # scikit-learn shows the whole table behind it
+    return (
+        f"The {which} of X holds {what}{example}, but the network takes numbers. Encode it before, "
+        f"for example with OneHotEncoder in a ColumnTransformer, or with encoder=. ({reason})"
+    )
 
 
 def _check_finite_entries(X_checked: sparse.csr_array) -> None:

@@ -14,7 +14,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
-from nnkit import KerasClassifier
+from nnkit import KerasClassifier, KerasTransformer
 
 Y = np.arange(24) % 2
 TEXTS = [f"{'good' if label else 'bad'} film {row % 5}" for row, label in enumerate(Y)]
@@ -215,3 +215,27 @@ def test_predict_takes_sequences_of_another_length_where_the_input_is_open(engin
     np.testing.assert_allclose(found[:, 1], 1 / (1 + np.exp(-scores)), rtol=1e-4)
     with pytest.raises(ValueError, match="X must have rows of shape"):
         clf.predict(np.zeros((2, 5, 3)))
+
+
+@pytest.mark.parametrize("dtype", [object, str])
+def test_text_in_an_array_is_refused_with_the_position_of_its_column(dtype):
+    X = np.array([["1", "same"], ["2", "same"]] * 10, dtype=dtype)
+
+    with pytest.raises(ValueError, match="The column 1 of X holds .* such as 'same'"):
+        KerasTransformer(epochs=1).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("column", "error", "message"),
+    [
+        ([datetime.datetime(2020, 1, 1)], TypeError, "The column 1 of X holds values that are no"),
+        ([1 + 2j], ValueError, r"The column 1 of X .*\(Complex data not supported\)$"),
+        (["3"], ValueError, r"X holds numbers as text. Convert them before: X.astype\(float\)"),
+    ],
+    ids=["dates", "complex", "numbers as text"],
+)
+def test_columns_of_lists_that_hold_no_numbers_are_refused(column, error, message):
+    X = [[row if column != ["3"] else "1", *column] for row in range(12)]
+
+    with pytest.raises(error, match=message):
+        KerasTransformer(epochs=1).fit(X)
