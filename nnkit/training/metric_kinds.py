@@ -10,6 +10,7 @@ import keras
 from nnkit._compat import wrapped_function
 from nnkit.training.heads import Head, Task
 from nnkit.training.instantiation import class_of_name
+from nnkit.training.library_code import is_genuine, is_of_package
 
 __all__ = [
     "HINGES",
@@ -123,7 +124,8 @@ def kind_of(given: Any) -> str | None:
     if isinstance(given, str):
         name = given
     elif inspect.isroutine(given):
-        if not (getattr(given, "__module__", None) or "").startswith("keras."):
+        # A decorated function says that it is the one that it wraps.
+        if not (is_of_package(given, "keras") and is_genuine(given)):
             return None
         name = given.__name__
     elif type(given) is keras.metrics.MeanMetricWrapper:
