@@ -89,7 +89,9 @@ def _array_of(y: Any) -> np.ndarray:
         ) from error
     if array.dtype.kind in "SU" and not hasattr(y, "dtype"):
         # NumPy makes text of numbers beside text.
-        return np.asarray(y, dtype=object)
+        objects = np.asarray(y, dtype=object)
+        is_text = all(isinstance(label, (str, bytes)) for label in objects.flat)
+        return array if is_text else objects
     return array
 
 

@@ -291,8 +291,9 @@ class Fitting(CallbackSupportMixin, Building):
         self.best_epoch_, self.n_iter_, self.engine_ = 0, 0, "graph"
         interrupt = None
         if n_epochs:
-            callbacks[0] = [*callbacks[0], *self._epoch_tasks(n_epochs, rows)]
-            records, interrupt = self._trained(shares, settings, n_epochs, callbacks)
+            # Those of scikit-learn refer to the estimator, and are none of callbacks_.
+            heard = [[*callbacks[0], *self._epoch_tasks(n_epochs, rows)], *callbacks[1:]]
+            records, interrupt = self._trained(shares, settings, n_epochs, heard)
             kept = list(range(len(records)))
             if not goes_on:
                 # An interrupt leaves networks that have learnt nothing.
@@ -485,8 +486,9 @@ class Fitting(CallbackSupportMixin, Building):
             return []
         from nnkit.estimators.monitoring import EpochTasks
 
-        context = self._init_callback_context(max_subtasks=n_epochs)
-        return [EpochTasks(self, context, with_names(self, rows.X), rows.y)]
+        original = vars(self).get("_drafted_from", self)
+        context = original._init_callback_context(max_subtasks=n_epochs)
+        return [EpochTasks(original, self, context, with_names(self, rows.X), rows.y)]
 
     def _score_of_outputs(
         self, scoring: Any, validation: Rows

@@ -17,7 +17,7 @@ from nnkit.encoding import encode, make_encoder
 from nnkit.estimators.checks import check_predict_arguments
 from nnkit.estimators.fitting import Fitting
 from nnkit.estimators.parts import Seeds, Share
-from nnkit.estimators.pickling import dumps, loads
+from nnkit.estimators.pickling import dumps, loads, pickled_once
 from nnkit.estimators.routing import FIT_ARGUMENTS, PREDICT_ARGUMENTS, routed_to
 from nnkit.estimators.transaction import completed, draft_of, shared_copy
 
@@ -377,13 +377,14 @@ class KerasEstimator(Fitting):
         return shared_copy(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        if "callbacks_" in state:
-            state["callbacks_"] = [_without_model(callback) for callback in state["callbacks_"]]
-        if state.get("callbacks") is not None:
-            state["callbacks"] = _without_resources(state["callbacks"])
-        # cloudpickle takes builders that pickle does not: lambdas, closures, notebook functions.
-        return {"cloudpickled": dumps(state)}
+        with pickled_once(self):
+            state = dict(super().__getstate__())
+            if "callbacks_" in state:
+                state["callbacks_"] = [_without_model(callback) for callback in state["callbacks_"]]
+            if state.get("callbacks") is not None:
+                state["callbacks"] = _without_resources(state["callbacks"])
+            # cloudpickle takes builders that pickle does not: lambdas, closures, those of notebooks.
+            return {"cloudpickled": dumps(state)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(loads(state["cloudpickled"]))

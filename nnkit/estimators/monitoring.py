@@ -144,16 +144,19 @@ class EpochTasks(keras.callbacks.Callback):
     Parameters
     ----------
     estimator : estimator
-        Whose fit it is; by the first epoch it has all fitted attributes.
+        Whose fit it is.
+    draft : estimator
+        Its copy that is being fitted; by the first epoch it has all fitted attributes.
     context : sklearn.callback.CallbackContext
         Of the fit.
     X, y : array-like with n_samples rows
         The training rows.
     """
 
-    def __init__(self, estimator: Any, context: Any, X: Any, y: np.ndarray) -> None:
+    def __init__(self, estimator: Any, draft: Any, context: Any, X: Any, y: np.ndarray) -> None:
         super().__init__()
         self._estimator = estimator
+        self._draft = draft
         self._context = context
         self._data = {"X": X, "y": y}
         self._epoch_context: Any = None
@@ -186,11 +189,11 @@ class EpochTasks(keras.callbacks.Callback):
         )
 
     def _fitted_attributes(self) -> dict[str, Any]:
-        names = ("_network", "_target", "_units", "_input_shapes", "_row_shape")
+        before = vars(self._estimator)
         attributes = {
             name: value
-            for name, value in vars(self._estimator).items()
-            if name in names or (name.endswith("_") and not name.startswith("_"))
+            for name, value in vars(self._draft).items()
+            if name != "_drafted_from" and before.get(name, self) is not value
         }
         # Of an ensemble, this tells of the first member; the others are at other epochs.
-        return {**attributes, "_members": [self._estimator._network]}
+        return {**attributes, "_members": [self._draft._network]}

@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import pickle
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import cloudpickle
 
-__all__ = ["dumps", "loads"]
+__all__ = ["dumps", "loads", "pickled_once"]
 
 
 def dumps(state: dict[str, Any]) -> bytes:
@@ -48,3 +51,30 @@ def loads(pickled: bytes) -> dict[str, Any]:
 
         renewed(made)
     return state
+
+
+_under_way = threading.local()
+
+
+@contextmanager
+def pickled_once(estimator: Any) -> Iterator[None]:
+    """Refuse to pickle an estimator inside itself, which a callback that holds it would repeat.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose state is pickled in this context.
+
+    Raises
+    ------
+    pickle.PicklingError
+        If its state is being pickled already.
+    """
+    ids: set[int] = vars(_under_way).setdefault("ids", set())
+    if id(estimator) in ids:
+        raise pickle.PicklingError(f"A {type(estimator).__name__} is held by its own callback.")
+    ids.add(id(estimator))
+    try:
+        yield
+    finally:
+        ids.discard(id(estimator))

@@ -15,7 +15,6 @@ from nnkit._forks import check_not_forked
 
 __all__ = ["completed", "draft_of", "shared_copy"]
 
-_OF_CALLBACKS = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
 
 T = TypeVar("T")
 
@@ -36,6 +35,8 @@ def draft_of(estimator: Any) -> Iterator[Any]:
     """
     check_not_forked()
     draft = shared_copy(estimator)
+    # scikit-learn's callbacks know the estimator itself, before and after its fit.
+    draft._drafted_from = estimator
     before = dict(vars(draft))
     try:
         yield draft
@@ -46,10 +47,6 @@ def draft_of(estimator: Any) -> Iterator[Any]:
         }
         removed = before.keys() - vars(draft).keys()
     except BaseException:
-        # By these scikit-learn ends its callbacks, after the fit.
-        vars(estimator).update(
-            {name: vars(draft)[name] for name in _OF_CALLBACKS if name in vars(draft)}
-        )
         for member in before.get("_members", []):
             member.take_back_live_model()
         raise

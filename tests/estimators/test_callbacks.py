@@ -275,3 +275,31 @@ def test_progress_bar_of_an_ensemble_ends_at_its_total(iris, capsys):
     n_epochs = sum(len(history["loss"]) for history in clf.histories_)
     assert n_epochs < 180
     assert f"{n_epochs}/{n_epochs} [" in capsys.readouterr().err
+
+
+class HoldsItsEstimator(keras.callbacks.Callback):
+    def __init__(self, estimator=None):
+        super().__init__()
+        self.estimator = estimator
+
+
+def test_an_estimator_that_its_own_callback_holds_is_pickled_without_it(iris):
+    X, y = iris
+    callback = HoldsItsEstimator()
+    clf = KerasClassifier("mlp", epochs=1, callbacks=callback, random_state=0)
+    callback.estimator = clf
+    clf.fit(X, y)
+
+    with pytest.warns(UserWarning, match="HoldsItsEstimator.estimator .* cannot be pickled"):
+        copied = pickle.loads(pickle.dumps(clf))
+
+    np.testing.assert_array_equal(copied.predict(X), clf.predict(X))
+    assert copied.callbacks.estimator is None
+
+
+def test_callbacks_of_scikit_learn_are_none_of_callbacks_(iris):
+    from sklearn.callback import ProgressBar
+
+    clf = KerasClassifier("mlp", epochs=1, random_state=0).set_callbacks(ProgressBar())
+
+    assert clf.fit(*iris).callbacks_ == []
