@@ -46,7 +46,8 @@ def test_rows_are_flat_and_come_back_in_the_shape_of_inputs(two_sided):
     for name, part in X.items():
         np.testing.assert_array_equal(rows[name], part)
     np.testing.assert_array_equal(function(cells), clf.predict_proba(X))
-    assert function.estimator is clf
+    assert function.estimator.get_params() == clf.get_params()
+    assert function.estimator.model_ is clf.model_
 
 
 def test_hybrids_are_predicted_as_rows_of_their_cells(two_sided):
@@ -107,4 +108,5 @@ def test_a_network_is_a_snapshot_for_its_derivatives(iris):
 
     paths = Paths(cells[:1], cells, np.zeros((len(cells), 1)))
     np.testing.assert_allclose(derivatives[0].read(paths), before, atol=1e-6)
-    assert np.abs(function(cells) - before).max() > 1e-4
+    np.testing.assert_array_equal(function(cells), before)
+    assert np.abs(clf.predict_proba(X) - before).max() > 1e-4

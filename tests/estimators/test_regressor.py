@@ -98,7 +98,10 @@ def test_meta_says_continuous_for_integers_too(diabetes):
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (["a", "b"], "y must be numbers for a regression. Got values of dtype .* Use KerasClassi"),
+        (
+            ["a", "b"],
+            "y must be numbers for a regression. Got text or other labels .* KerasClassifier",
+        ),
         ([1.0, np.nan], "Input y contains NaN"),
     ],
 )
