@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -47,22 +50,22 @@ def target_array(y: Any, *, are_numbers: bool) -> np.ndarray:
     if sparse.issparse(table):
         return np.asarray(table.toarray())
     if is_dataframe(table):
-        columns = [
-            _values(column_at(table, position, repr(name)), are_numbers, f"column {name!r} of y")
-            for position, name in enumerate(table.columns)
-        ]
+        columns = []
+        for position, name in enumerate(table.columns):
+            plain = column_at(table, position, repr(name))
+            given = table.iloc[:, position] if isinstance(table, pd.DataFrame) else plain
+            columns.append(_values(given, plain, are_numbers, f"column {name!r} of y"))
         return _side_by_side(columns, len(table))
     column = _as_column(table)
     if column is not None:
-        return _values(plain_column(column, "y"), are_numbers, "y")
+        return _values(column, plain_column(column, "y"), are_numbers, "y")
     array = _array_of(table)
     is_plain = array.dtype.kind in ("biuf" if are_numbers else "biufSUT")
     if is_plain or array.ndim not in (1, 2):
         return array.astype(np.float64) if are_numbers else array
-    columns = [
-        _values(plain_column(pd.Series(part), "y"), are_numbers, "y")
-        for part in array.reshape(len(array), -1).T
-    ]
+    # The dtype is given, since pandas would make datetimes of objects.
+    parts = [pd.Series(part, dtype=array.dtype) for part in array.reshape(len(array), -1).T]
+    columns = [_values(part, plain_column(part, "y"), are_numbers, "y") for part in parts]
     return columns[0] if array.ndim == 1 else _side_by_side(columns, len(array))
 
 
@@ -105,11 +108,12 @@ def _side_by_side(columns: list[np.ndarray], n_samples: int) -> np.ndarray:
     return table
 
 
-def _values(column: pd.Series, are_numbers: bool, where: str) -> np.ndarray:
+def _values(given: pd.Series, column: pd.Series, are_numbers: bool, where: str) -> np.ndarray:
+    """Return a column of a target; ``column`` is the plain form of what was given."""
     kind = "complex" if column.dtype.kind == "c" else kind_of(column, where)
     if not are_numbers or kind == "empty":
         _check_present(column, where)
-        return _labels(column, kind)
+        return _labels(given, column, kind)
     if kind == "category" and isinstance(column.dtype, pd.CategoricalDtype):
         levels = column.cat.categories
         kind = kind_of(levels.to_series(), where)
@@ -132,28 +136,33 @@ def _check_present(column: pd.Series, where: str) -> None:
         )
 
 
-def _labels(column: pd.Series, kind: str) -> np.ndarray:
+def _labels(given: pd.Series, column: pd.Series, kind: str) -> np.ndarray:
+    """Return labels as NumPy reads what was given: a date in an object column stays a date."""
     if kind == "boolean":
         return column.to_numpy(dtype=bool)
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind != "O":
-        return column.to_numpy()
-    labels = np.asarray(column.tolist()) if kind == "number" else column.to_numpy(dtype=object)
-    classes = {_family(cls) for cls in set(map(type, labels.tolist()))}
+    if isinstance(given.dtype, np.dtype) and given.dtype.kind != "O":
+        return given.to_numpy()
+    labels = np.asarray(given)
+    if labels.dtype.kind != "O":
+        return labels
+    cells = labels.tolist()
+    classes = {_family(cls) for cls in set(map(type, cells))}
     if len(classes) > 1:
-        names = sorted({type(label).__name__ for label in labels.tolist()})
+        names = sorted({type(label).__name__ for label in cells})
         raise ValueError(
             "The labels of y must be of one kind, so that they can be sorted. "
             f"Got {names}. Make them all strings."
         )
-    return labels
+    are_plain = all(isinstance(cell, (int, float, np.number)) for cell in cells)
+    return np.asarray(cells) if kind == "number" and are_plain else labels
 
 
 def _family(cls: type) -> type:
     """Return the class whose instances a label can be compared with."""
-    for family in (str, bytes, bool):
+    for family in (str, bytes, bool, datetime.datetime):
         if issubclass(cls, family):
             return family
-    return float if issubclass(cls, (int, float, np.number)) else cls
+    return float if issubclass(cls, (Real, Decimal, np.number)) else cls
 
 
 def comparable_codes(y: np.ndarray) -> np.ndarray:

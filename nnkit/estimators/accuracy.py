@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import accuracy_score
+from sklearn.utils.validation import column_or_1d
+
+from nnkit.encoding import comparable_codes, target_array
 
 __all__ = ["accuracy"]
 
@@ -32,7 +35,7 @@ def accuracy(
     Raises
     ------
     ValueError
-        If ``y_true`` has another shape.
+        If ``y_true`` has another shape, or holds labels of another class.
 
     Examples
     --------
@@ -42,13 +45,18 @@ def accuracy(
     >>> accuracy(y_true, y_pred), accuracy(y_true, y_pred, is_of_steps=True)
     (0.5, 0.75)
     """
-    if y_pred.ndim == 1:
+    if y_pred.ndim == 1 and comparable_codes(y_pred) is y_pred:
         return float(accuracy_score(y_true, y_pred, sample_weight=sample_weight))
-    labels = np.asarray(y_true)
+    labels = target_array(y_true, are_numbers=False)
+    if y_pred.ndim == 1:
+        labels = column_or_1d(labels, warn=True)
     if labels.shape != y_pred.shape:
         raise ValueError(
             f"y must have the shape of the predictions, {y_pred.shape}. Got {labels.shape} instead."
         )
+    kinds = [type(cells.ravel().tolist()[0]).__name__ for cells in (labels, y_pred) if cells.size]
+    if y_pred.ndim == 1 and len(set(kinds)) > 1:
+        raise ValueError(f"y must hold labels of class {kinds[1]}. Got {kinds[0]} instead.")
     is_right = (labels == y_pred).reshape(len(labels), -1)
     by_row = is_right.mean(axis=1) if is_of_steps else is_right.all(axis=1)
     return float(np.average(by_row, weights=sample_weight))

@@ -1,5 +1,6 @@
 """Targets of every kind and container: taken, or refused in one sentence."""
 
+import datetime
 from decimal import Decimal
 from fractions import Fraction
 
@@ -68,6 +69,38 @@ def test_classifier_takes_labels_of_any_kind_and_container(kind):
 
     assert clf.classes_.tolist() == classes
     assert set(clf.predict(X).tolist()) <= set(classes)
+
+
+OBJECTS = {
+    "date": [datetime.date(2020, 1, 1), datetime.date(2021, 1, 1)],
+    "datetime": [datetime.datetime(2020, 1, 1), datetime.datetime(2021, 1, 1)],
+    "time": [datetime.time(1), datetime.time(2)],
+    "duration": [datetime.timedelta(1), datetime.timedelta(2)],
+    "period": [pd.Period("2020", "Y"), pd.Period("2021", "Y")],
+    "decimal": [Decimal("0.1"), Decimal("0.2")],
+    "fraction": [Fraction(1, 3), Fraction(2, 3)],
+}
+CONTAINERS = {
+    "list": list,
+    "array": objects,
+    "series": lambda y: pd.Series(y, dtype=object),
+    "categorical": lambda y: pd.Categorical(pd.Series(y, dtype=object)),
+    "frame": lambda y: pd.DataFrame({"y": pd.Series(y, dtype=object)}),
+}
+
+
+@pytest.mark.filterwarnings("ignore:A column-vector y was passed")
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_labels_come_back_as_the_objects_that_were_given(kind, container):
+    y = CONTAINERS[container](OBJECTS[kind] * 6)
+
+    clf = KerasClassifier("mlp", epochs=1, random_state=0).fit(X, y)
+
+    assert [type(label) for label in clf.classes_.tolist()] == [type(OBJECTS[kind][0])] * 2
+    assert clf.classes_.tolist() == OBJECTS[kind]
+    assert set(clf.predict(X).ravel().tolist()) <= set(OBJECTS[kind])
+    assert 0 <= clf.score(X, y) <= 1
 
 
 TABLES = {

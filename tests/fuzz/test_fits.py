@@ -66,10 +66,6 @@ def test_fit_takes_right_parameters(estimator):
             assert check_case(case_of(estimator, **{name: value})), f"{name}={value} is refused"
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="known: labels of datetime.date come back as datetime64",
-)
 @pytest.mark.slow
 @settings(
     max_examples=1200,
