@@ -41,7 +41,7 @@ def as_numbers(X: Any) -> Any:
         return X
     names = list(X.columns)
     columns = {
-        position: _numbers_of(column_at(X, position, repr(name)), f"The column {name!r} of X")
+        position: _numbers_of(column_at(X, position, repr(name)), name)
         for position, name in enumerate(names)
     }
     frame = pd.DataFrame(columns)
@@ -56,8 +56,9 @@ def _is_plain(X: Any) -> bool:
     return numeric_matrix(X[:1]) is not None
 
 
-def _numbers_of(column: pd.Series, where: str) -> np.ndarray:
-    kind = kind_of(column, where)
+def _numbers_of(column: pd.Series, name: Any) -> np.ndarray:
+    where = f"The column {name!r} of X"
+    kind = kind_of(column, repr(name))
     if kind in ("number", "boolean"):
         numbers: np.ndarray = NumberColumn(where, "number").read(column)[:, 0]
         return numbers

@@ -79,6 +79,10 @@ def check_table(
     return _check_numbers(estimator, X_table, reset=reset)
 
 
+_COMPLEX = "Complex data not supported"
+"""How scikit-learn begins to say so."""
+
+
 def _check_not_empty(X: Any) -> None:
     """Raise for None, and for lists and DataFrames without rows or columns.
 
@@ -104,9 +108,10 @@ def _check_for_encoder(estimator: Any, X: Any, *, reset: bool, is_raw: bool) -> 
     """Return a table for an encoder, which knows what it takes; only columns are compared."""
     if is_raw and not hasattr(X, "columns"):
         check_is_one_input(X)
-        return validate_data(
-            estimator, rows_of_list(X), reset=reset, dtype=None, ensure_all_finite=False
-        )
+        rows = rows_of_list(X)
+        if getattr(rows, "dtype", None) is not None and rows.dtype.kind == "c":
+            raise ValueError(f"{_COMPLEX}: column 0 of X. Split it into two columns.")
+        return validate_data(estimator, rows, reset=reset, dtype=None, ensure_all_finite=False)
     if not is_raw and are_samples(X):
         if reset:
             vars(estimator).pop("feature_names_in_", None)
@@ -263,6 +268,8 @@ def _name_bad_position(X: Any, error: Exception) -> Exception | None:
 
 
 def _are_numbers(column: Any) -> bool:
+    if getattr(column.dtype, "kind", "") == "c":
+        return False
     try:
         np.asarray(column, dtype=np.float64)
     except (TypeError, ValueError):
@@ -271,9 +278,11 @@ def _are_numbers(column: Any) -> bool:
 
 
 def _no_numbers(which: str, what: str, column: Any, error: Exception) -> str:
+    reason = str(error).splitlines()[0]  # scikit-learn shows the whole table behind it
+    if reason == _COMPLEX:
+        return f"{reason}: {which}. Split it into two columns."
     examples = [value for value in list(column)[:50] if isinstance(value, str)]
     example = f", such as {shown(examples[0])}" if examples else ""
-    reason = str(error).splitlines()[0]  # scikit-learn shows the whole table behind it
     return (
         f"The {which} of X holds {what}{example}, but the network takes numbers. Encode it before, "
         f"for example with OneHotEncoder in a ColumnTransformer, or with encoder=. ({reason})"

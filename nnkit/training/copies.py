@@ -235,7 +235,9 @@ class Copies:
         for cell, copied in zip(function.__closure__ or (), cells, strict=True):
             self._fill_cell(cell, copied)
         made.__defaults__ = self._copied(function.__defaults__)
-        made.__kwdefaults__ = self._copied(function.__kwdefaults__)
+        if function.__kwdefaults__ is not None:
+            keywords = function.__kwdefaults__.items()
+            made.__kwdefaults__ = {name: self._copied(part) for name, part in keywords}
         made.__qualname__, made.__doc__ = function.__qualname__, function.__doc__
         made.__module__ = function.__module__
         vars(made).update({name: self._copied(part) for name, part in vars(function).items()})
@@ -270,12 +272,15 @@ def _holds_the_same(function: types.FunctionType, made: types.FunctionType) -> b
     """Return whether a copied function closes over nothing but what the original does."""
 
     def parts(one: types.FunctionType) -> list[Any]:
-        cells = [cell for cell in one.__closure__ or () if _has_content(cell)]
+        cells = [
+            cell.cell_contents if _has_content(cell) else cell for cell in one.__closure__ or ()
+        ]
         defaults = [*(one.__defaults__ or ()), *(one.__kwdefaults__ or {}).values()]
-        return [*(cell.cell_contents for cell in cells), *defaults, *vars(one).values()]
+        return [*cells, *defaults, *vars(one).values()]
 
     return all(
-        part is other or other is made
+        # A cell without content stands for itself; a copy without it is still to be filled.
+        part is other or other is made or isinstance(part, types.CellType)
         for part, other in zip(parts(function), parts(made), strict=True)
     )
 

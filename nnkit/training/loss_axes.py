@@ -9,6 +9,7 @@ import keras
 from nnkit.training.network import Network
 from nnkit.training.placement import on_device
 from nnkit.training.rows import take_on_host
+from nnkit.training.user_functions import named_errors
 
 __all__ = ["axes_of_losses"]
 
@@ -39,10 +40,11 @@ def axes_of_losses(network: Network, X: Any, y: Any) -> tuple[int, ...]:
     losses = keras.tree.flatten(model.loss)
     found = set()
     pairs = zip(losses, keras.tree.flatten(targets), keras.tree.flatten(outputs), strict=True)
-    for loss, target, output in pairs:
-        shape = tuple(loss.call(keras.ops.convert_to_tensor(target), output).shape)
-        # A loss of one's own may reduce all rows to one number, which no weight can change.
-        found.add(shape[1:] if shape[:1] == (1,) else ())
+    with named_errors(network, X, y):
+        for loss, target, output in pairs:
+            shape = tuple(loss.call(keras.ops.convert_to_tensor(target), output).shape)
+            # A loss of one's own may reduce all rows to one number, which no weight can change.
+            found.add(shape[1:] if shape[:1] == (1,) else ())
     if len(found) > 1:
         raise ValueError(
             "sample_weight and class_weight need losses of the same axes, but the losses of the "

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from nnkit._compat import (
@@ -366,6 +367,7 @@ def _check_result(read: ReadMetric, described: str, head: Head, task: Task) -> N
     if len(shape) < head.rank:
         shape = (*shape, head.n_units)
     outputs = np.full(shape[: head.rank], 1.0 / max(2, head.n_units), np.float32)
+    before = dict(vars(read.metric))
     try:
         read.update_state(ops.convert_to_tensor(target), ops.convert_to_tensor(outputs))
         result = read.result()
@@ -376,12 +378,26 @@ def _check_result(read: ReadMetric, described: str, head: Head, task: Task) -> N
             return
         reason = str(error).strip().splitlines()[0]
         raise ValueError(f"{described} cannot be computed for this target: {reason}") from error
+    finally:
+        _check_attributes(before, read.metric, described)
     if isinstance(result, Mapping) or np.size(ops.convert_to_numpy(result)) != 1:
         what = "class" if task.kind == "classification" else "column"
         raise ValueError(
             f"{described} gives one value for each {what}, but history_ records one number. "
             + _one_number(read.metric)
         )
+
+
+def _check_attributes(before: Mapping[str, Any], metric: Any, described: str) -> None:
+    """Raise if a metric keeps what it saw where a compiled training cannot read it."""
+    for name, value in vars(metric).items():
+        is_new = value is not before.get(name)
+        if is_new and isinstance(value, (tf.Tensor, np.ndarray, np.generic, float)):
+            raise ValueError(
+                f"{described} keeps what it sees in the attribute {name!r}, which a compiled "
+                "training cannot read. Make a variable in __init__, with self.add_variable, and "
+                "assign to that."
+            )
 
 
 def _one_number(metric: Any) -> str:

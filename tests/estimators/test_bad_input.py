@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from networks import classifier_network, head
+from networks import classifier_network, head, linear_network
 from sklearn.exceptions import NotFittedError
 
-from nnkit import KerasClassifier, KerasRegressor
+from nnkit import KerasClassifier, KerasRegressor, KerasTransformer
 from nnkit.exceptions import NonFiniteLossError
 
 X = np.random.default_rng(0).normal(size=(40, 4))
@@ -222,3 +222,27 @@ def test_nothing_of_the_callers_is_changed():
     assert callback.model is None
     for name, value in params.items():
         assert getattr(clf, name) is value
+
+
+REAL = np.arange(12.0).reshape(6, 2)
+
+
+@pytest.mark.parametrize(
+    ("table", "label"),
+    [
+        (pd.DataFrame({"a": REAL[:, 0], "b": REAL[:, 1] * 1j}), "column 'b'"),
+        (REAL * 1j, "column 0"),
+        ((REAL * 1j).tolist(), "column 0"),
+        (pd.DataFrame({"a": REAL[:, 0], "b": (REAL[:, 1] * 1j).astype(object)}), "column 'b'"),
+    ],
+    ids=["pandas", "numpy", "list", "objects"],
+)
+@pytest.mark.parametrize(
+    "make",
+    [KerasTransformer, lambda: KerasRegressor("mlp"), lambda: KerasRegressor(linear_network)],
+    ids=["autoencoder", "mlp", "own"],
+)
+@pytest.mark.filterwarnings("error")
+def test_complex_columns_are_refused_by_name(make, table, label):
+    with pytest.raises(ValueError, match=f"^Complex data not supported: {label}.*Split it into"):
+        make().fit(table, np.arange(6.0))

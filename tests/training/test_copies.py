@@ -177,3 +177,42 @@ def test_layer_with_a_compiled_function_is_refused():
 
     with pytest.raises(NotCopyableError, match="compiled"):
         copy_of(layer)
+
+
+def test_a_function_with_keyword_defaults_closes_over_copies():
+    layer = keras.layers.Dense(1)
+
+    def function(x, *, held=0.5, also=(layer,)):
+        return layer, x, held, also
+
+    copied = copy_of([function])[0]
+
+    found, _, held, also = copied(1)
+    assert found is not layer
+    assert held == 0.5
+    assert also == (found,)
+
+
+def test_functions_that_call_each_other_are_copied():
+    layer = keras.layers.Dense(1)
+
+    def even(n):
+        return layer if n == 0 else odd(n - 1)
+
+    def odd(n):
+        return None if n == 0 else even(n - 1)
+
+    copied = copy_of([even])[0]
+
+    assert copied(2) is not layer
+    assert copied(2) is copied(4)
+    assert copied(1) is None
+
+
+def test_a_function_without_keras_objects_is_the_same():
+    scale = 2.0
+
+    def function(x, *, held=0.5):
+        return x * scale * held
+
+    assert copy_of([function])[0] is function
