@@ -43,7 +43,7 @@ lint: $(VENV)/installed
 	$(BIN)/python -m numpydoc.hooks.validate_docstrings nnkit/*/*.py nnkit/*/*/*.py
 
 # The wheel is what is tested: no path leads to the source tree.
-FIRST_SHARE := estimators builders layers
+FIRST_SHARE := estimators builders layers fuzz optimizers
 PYTEST := $(BIN)/pytest -c $(ROOT)/pyproject.toml --rootdir $(ROOT)
 test: lint
 	rm -rf build dist tests/.coverage*

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from nnkit._messages import shown
 from nnkit.encoding import ClassTarget, class_weights, comparable_codes, target_array
 from nnkit.estimators.accuracy import accuracy
 from nnkit.estimators.kind_of_target import KindOfTarget
@@ -88,6 +89,14 @@ class Classification(KindOfTarget):
         labels = columns * table.shape[1] if self._target.is_indicator else columns
         wanted = settings.class_weight
         per_column = wanted if isinstance(wanted, list) else [wanted] * len(labels)
+        if isinstance(wanted, list) and len(labels) == 1 and not self._target.is_indicator:
+            known = labels[0].classes.tolist()
+            by_label = dict(zip(known, wanted, strict=False))
+            fix = f" Name the labels: {by_label}." if len(known) == len(wanted) else ""
+            raise ValueError(
+                "class_weight must be 'balanced', a dict of label to weight, or None. "
+                f"Got {shown(wanted)} instead.{fix}"
+            )
         if len(per_column) != len(labels):
             raise ValueError(
                 f"class_weight must be one, or a list with one for each of the {len(labels)} "
@@ -167,6 +176,19 @@ class Classification(KindOfTarget):
     def _check_fits_network(self, encoded: np.ndarray) -> None:
         if self._gives_one_hot:
             _check_one_hot(encoded)
+
+    def _warn_of_target(self, encoded: np.ndarray) -> None:
+        from nnkit.training.heads import improper_losses
+
+        self._warn_of_one_hot(encoded)
+        for name in improper_losses(self._network.architecture.model):
+            warnings.warn(
+                f"loss={name} is least for other outputs than the probabilities of the classes, so "
+                "that predict_proba gives no probabilities; predict is not concerned. Use "
+                "loss=None for probabilities.",
+                UserWarning,
+                stacklevel=6,
+            )
 
     def _warn_of_one_hot(self, encoded: np.ndarray) -> None:
         """Warn if an indicator that is learnt label by label looks like one-hot rows."""

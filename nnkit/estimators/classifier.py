@@ -278,7 +278,7 @@ class KerasClassifier(ClassifierMixin, Classification, KerasEstimator):
     def partial_fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         classes: Any | None = None,
         sample_weight: Any | None = None,
         **fit_arguments: Any,

@@ -245,7 +245,9 @@ def _has_layer(model: Any, names: Sequence[str]) -> bool:
 
 def _cause_in_target(outcome: FitOutcome) -> str | None:
     """Return a sentence on values that are far from 0 and 1, if the target is such."""
-    if any(head.scale != "values" for head in outcome.network.compiled.heads):
+    heads = outcome.network.compiled.heads
+    # Standardised values are out of reach for an activation with limits.
+    if any(head.scale != "values" or head.limits != (-np.inf, np.inf) for head in heads):
         return None
     y, X = _flat(outcome.data.y)[0], outcome.data.X
     is_reconstruction = isinstance(X, np.ndarray) and X.shape == y.shape

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -48,6 +49,7 @@ from nnkit.estimators.inputs import check_is_table, check_same_length
 from nnkit.estimators.parts import Part, Rows, Share, parts_of
 from nnkit.estimators.routing import builder_hyperparameters, routed_to
 from nnkit.estimators.tables import check_table, n_samples_of, to_picklable, with_names
+from nnkit.estimators.validation_rows import warning_of_columns
 
 if TYPE_CHECKING:
     from nnkit.training import TrainingData, TrainingPlan, TrainingRecord
@@ -227,7 +229,7 @@ class Fitting(CallbackSupportMixin, Building):
             X_encoded = encode_first(self.encoder_, shared.X, shared.y)
             n_steps = self._n_steps(settings, parts, n_epochs, len(shared.y))
             self._build(X_encoded, shared, settings, n_steps)
-            self._warn_of_one_hot(shared.encoded)
+            self._warn_of_target(shared.encoded)
         self._built_with = self._of_network()
         self._check_calibration(settings, has_held_out=held_out is not None or len(parts) > 1)
         for member in self._members:
@@ -255,8 +257,7 @@ class Fitting(CallbackSupportMixin, Building):
             One for each network; a single one if they all share it.
         """
         if validation is not None:
-            rows, validated = rows.weighing(), self._check_rows(*validation, None).weighing()
-            self._compare_validation(rows, validated)
+            rows, validated = rows.weighing(), self._rows_to_validate(rows, *validation).weighing()
             return rows, rows, validated, [Part()]
         stratification = self._stratification(rows.encoded)
         rows, parts = parts_of(rows, settings, self._seeds.split, *stratification)
@@ -266,6 +267,21 @@ class Fitting(CallbackSupportMixin, Building):
         (part,) = parts
         held_out = None if part.validation is None else rows.at(part.validation)
         return rows, rows.at(part.training), held_out, parts
+
+    def _rows_to_validate(self, rows: Rows, X_val: Any, y_val: Any, weight_val: Any) -> Rows:
+        """Return rows to validate on, checked, and compared with those to train on."""
+        try:
+            validated = self._check_rows(X_val, y_val, weight_val, None)
+        except ValueError as error:
+            raise ValueError(f"X_val, y_val: {error}") from error
+        names = getattr(self, "feature_names_in_", None)
+        for message in (
+            warning_of_columns(rows.X, validated.X, names),
+            self._warning_of_validation(rows, validated),
+        ):
+            if message is not None:
+                warnings.warn(message, UserWarning, stacklevel=7)
+        return validated
 
     def _train_members(
         self,
@@ -343,6 +359,12 @@ class Fitting(CallbackSupportMixin, Building):
             n_numeric=columns_of(self.encoder_, self.X_shape_).get("n_numeric_"),
         )
         message = warning_of_fit(outcome)
+        ends_at = _end_of(settings)
+        if ends_at is not None and time.monotonic() >= ends_at and self.n_iter_ == 1 < n_planned:
+            message = (
+                f"time_limit={settings.time_limit:g} was up after the first of {n_planned} epochs, "
+                "so that the network has hardly learnt. Raise time_limit."
+            )
         if self._owner is not None:
             self._owner._fit_warning = message
         elif message is not None:

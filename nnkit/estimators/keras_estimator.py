@@ -97,7 +97,7 @@ class KerasEstimator(Fitting):
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: Any | None = None,
         *,
         X_val: Any | None = None,

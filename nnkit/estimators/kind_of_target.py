@@ -76,11 +76,12 @@ class KindOfTarget(KerasParameters):
     def _check_fits_network(self, encoded: np.ndarray) -> None:
         """Raise if the outputs of the network cannot give this target."""
 
-    def _warn_of_one_hot(self, encoded: np.ndarray) -> None:
-        """Warn if labels seem to be given as one-hot rows."""
+    def _warn_of_target(self, encoded: np.ndarray) -> None:
+        """Warn if the network and its loss are not for such a target."""
 
-    def _compare_validation(self, training: Rows, held_out: Rows) -> None:
-        """Warn if the target of rows to validate on seems to be in other units."""
+    def _warning_of_validation(self, training: Rows, held_out: Rows) -> str | None:  # noqa: ARG002
+        """Return what to warn of if the target to validate on seems to be in other units."""
+        return None
 
     def _learn_units(self, training: Rows, settings: SimpleNamespace) -> None:
         """Learn the units of the target from the training rows."""

@@ -14,6 +14,7 @@ from sklearn.utils import assert_all_finite
 from nnkit.encoding import ContinuousTarget, target_array
 from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.parts import Rows
+from nnkit.estimators.validation_rows import warning_of_target
 
 if TYPE_CHECKING:
     from nnkit.training import Task
@@ -194,7 +195,7 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
 
     @with_callbacks
     def partial_fit(
-        self, X: Any, y: Any, sample_weight: Any | None = None, **fit_arguments: Any
+        self, X: Any, y: Any = None, sample_weight: Any | None = None, **fit_arguments: Any
     ) -> KerasRegressor:
         """Train for one more epoch, on these rows.
 
@@ -276,24 +277,24 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
             )
         return y
 
-    def _compare_validation(self, training: Rows, held_out: Rows) -> None:
-        y, y_val = training.encoded, held_out.encoded
-        mean, deviation = np.mean(y, axis=0), np.std(y, axis=0)
-        scale = np.where(deviation > 0, deviation, np.inf)
-        # What a StandardScaler has made of y is easily told from what it has not.
-        is_standard = np.allclose(mean, 0, atol=1e-6) and np.allclose(deviation, 1, atol=1e-6)
-        limit = 3.0 if is_standard else 20.0
-        distance = np.abs(np.mean(y_val, axis=0) - mean) / scale
-        if np.max(distance) <= limit and np.max(np.std(y_val, axis=0) / scale) <= limit:
-            return
-        warnings.warn(
-            f"The target to validate on is far from y: it has the mean {np.mean(y_val):.4g} and "
-            f"the standard deviation {np.std(y_val):.4g}, y has {np.mean(y):.4g} and "
-            f"{np.std(y):.4g}. Give both in the same units. TransformedTargetRegressor transforms "
-            "y, but not y_val: let it hold rows out with validation_split.",
-            UserWarning,
-            stacklevel=6,
-        )
+    def _warning_of_validation(self, training: Rows, held_out: Rows) -> str | None:
+        return warning_of_target(training.encoded, held_out.encoded)
+
+    def _warn_of_target(self, encoded: np.ndarray) -> None:
+        """Warn if the last activation cannot give the values of the target."""
+        heads = self._network.compiled.heads
+        for head, values in zip(heads, self._network_targets(encoded, len(heads)), strict=True):
+            least, most = head.limits
+            low, high = float(np.min(values)), float(np.max(values))
+            if low < least or high > most:
+                bounds = f"from {least:g} up" if most == np.inf else f"from {least:g} to {most:g}"
+                warnings.warn(
+                    f"The model's last activation is {head.activation!r}, which gives values "
+                    f"{bounds}, but y goes from {low:.4g} to {high:.4g}. Use 'linear' in the last "
+                    "layer, or bring y into these bounds.",
+                    UserWarning,
+                    stacklevel=6,
+                )
 
     def _learn_units(self, training: Rows, settings: SimpleNamespace) -> None:
         self._units = ContinuousTarget()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import types
 from collections import deque
 from pathlib import PurePath
@@ -40,8 +41,9 @@ def copy_of_callbacks(callbacks: Any) -> Any:
 
     What a callback learns is its own: numbers, containers, arrays, metrics, variables and
     callbacks inside it are copied. All other objects are shared, so that an Optuna trial, a queue, a
-    logger or an open file is the user's own. The model is left out. A callback class with
-    a ``__deepcopy__`` decides by itself.
+    logger or an open file is the user's own; so is a list or a dict that the callback was given,
+    which is one in an attribute named as a constructor argument. The model is left out. A
+    callback class with a ``__deepcopy__`` decides by itself.
 
     Parameters
     ----------
@@ -75,9 +77,29 @@ def _copied_callback(callback: Any, memo: dict[int, Any]) -> Any:
         return memo.setdefault(id(callback), copy.deepcopy(callback, memo))
     copied = memo[id(callback)] = copy.copy(callback)
     vars(copied)["_model"] = None
+    given = _names_of_arguments(type(callback))
     for name, value in vars(copied).items():
+        if name.removeprefix("_") in given and _is_plain_container(value):
+            continue
         vars(copied)[name] = _copied(value, memo)
     return copied
+
+
+def _names_of_arguments(cls: type) -> set[str]:
+    """Return the names of the constructor arguments of a callback class of the user's own."""
+    if cls.__module__.startswith("keras."):
+        return set()
+    return set(inspect.signature(cls).parameters)
+
+
+def _is_plain_container(value: Any) -> bool:
+    """Return whether a value is a collection without callbacks and Keras objects in it."""
+    if isinstance(value, np.ndarray):
+        return True
+    if not isinstance(value, (dict, list, set, deque)):
+        return False
+    parts = value.values() if isinstance(value, dict) else value
+    return not any(isinstance(part, (keras.callbacks.Callback, *_COPIED_WHOLE)) for part in parts)
 
 
 def _copied_container(container: Any, memo: dict[int, Any]) -> Any:

@@ -22,6 +22,7 @@ __all__ = [
     "Task",
     "choose_loss",
     "find_loss",
+    "improper_losses",
     "output_structure",
     "read_heads",
 ]
@@ -35,6 +36,19 @@ _SCALE_OF_ACTIVATION: dict[str, Scale] = {
     "sparsemax": "probabilities",
     "linear": "logits",
 }
+
+
+_LIMITS_OF_ACTIVATION: dict[str, tuple[float, float]] = {
+    "relu": (0.0, np.inf),
+    "relu6": (0.0, 6.0),
+    "softplus": (0.0, np.inf),
+    "exponential": (0.0, np.inf),
+    "tanh": (-1.0, 1.0),
+    "hard_tanh": (-1.0, 1.0),
+    "softsign": (-1.0, 1.0),
+    "elu": (-1.0, np.inf),
+}
+"""The least and the largest value that an activation of Keras gives, with its own defaults."""
 
 
 class OutputShapeError(ValueError):
@@ -114,6 +128,11 @@ class Head:
     activation: str
     rank: int = 2
     is_multilabel: bool = False
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The least and the largest output."""
+        return _LIMITS_OF_ACTIVATION.get(self.activation, (-np.inf, np.inf))
 
     @property
     def is_one_of_many(self) -> bool:
@@ -406,6 +425,30 @@ _DISTANCES = frozenset(
         "Poisson",
     }
 )  # fmt: skip
+
+
+# Losses of probabilities that are least for other outputs than the shares of the classes.
+_IMPROPER = frozenset(
+    {
+        "CategoricalHinge", "Hinge", "LogCosh", "MeanAbsoluteError",
+        "MeanAbsolutePercentageError", "MeanSquaredLogarithmicError", "SquaredHinge",
+    }
+)  # fmt: skip
+
+
+def improper_losses(model: Any) -> list[str]:
+    """Return the names of a compiled model's losses that do not lead to class probabilities.
+
+    In expectation they are least for other outputs than the shares of the classes: the absolute
+    error for the most frequent class alone, a hinge for a margin.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A compiled classifier.
+    """
+    names = [type(loss).__name__ for loss in keras.tree.flatten(model.loss)]
+    return [name for name in names if name in _IMPROPER]
 
 
 def _check_agreement(loss: Any, head: Head, task: Task) -> None:

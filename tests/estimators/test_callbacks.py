@@ -4,7 +4,7 @@ import logging
 import pickle
 import queue
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
 from pathlib import Path
 
 import keras
@@ -87,6 +87,56 @@ def test_callback_reports_to_the_object_of_the_user_from_folds_and_networks(iris
     routed = small(callbacks=Reports, callbacks__trial=trial)
     cross_val_score(routed, X, y, cv=2)
     assert len(trial.reported) == 2 * 2 * 2 + 2 * 2
+
+
+class Notes(keras.callbacks.Callback):
+    """Notes epochs in a container that it was given, and in one of its own."""
+
+    def __init__(self, container, hidden=None):
+        super().__init__()
+        self.container = container
+        self._hidden = hidden
+        self.own = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        if isinstance(self.container, (dict, np.ndarray)):
+            self.container[epoch] = logs["loss"]
+        else:
+            self.container.append(logs["loss"])
+        self._hidden.append(epoch)
+        self.own.append(epoch)
+
+
+@pytest.mark.parametrize("make", [list, dict, deque, lambda: np.zeros(2)])
+def test_a_callback_fills_the_container_that_it_was_given_and_not_its_own(iris, make):
+    container, hidden = make(), []
+    notes = Notes(container, hidden)
+
+    clf = KerasClassifier("mlp", epochs=2, callbacks=notes, random_state=0).fit(*iris)
+
+    losses = list(container.values()) if isinstance(container, dict) else list(container)
+    assert losses == clf.history_["loss"]
+    assert hidden == [0, 1]
+    assert notes.own == []
+    assert clf.callbacks_[0].own == [0, 1]
+
+
+def test_callbacks_inside_a_callback_are_copied_though_they_were_given(iris):
+    class Both(keras.callbacks.Callback):
+        def __init__(self, callbacks):
+            super().__init__()
+            self.callbacks = callbacks
+
+        def on_epoch_end(self, epoch, logs=None):
+            for callback in self.callbacks:
+                callback.on_epoch_end(epoch, logs)
+
+    inner = Notes([], [])
+
+    clf = KerasClassifier("mlp", epochs=2, callbacks=Both([inner]), random_state=0).fit(*iris)
+
+    assert inner.own == []
+    assert clf.callbacks_[0].callbacks[0].own == [0, 1]
 
 
 def test_clone_copies_the_state_of_a_callback_and_shares_what_it_reports_to():

@@ -1,10 +1,12 @@
 """Targets and losses that train, and mean nothing."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
 
-from nnkit import KerasClassifier
+from nnkit import KerasClassifier, KerasRegressor
 
 PARAMS = {"epochs": 1, "random_state": 0}
 
@@ -65,3 +67,75 @@ def test_squared_error_of_probabilities_is_the_brier_score(iris, n_units, activa
     truth = (y[:, None] == clf.classes_).astype(float)
     expected = np.mean((proba - truth) ** 2)
     assert clf.history_["loss"][0] == pytest.approx(expected, rel=1e-3)
+
+
+def one_layer(activation, n_units=1):
+    def builder(meta):
+        return keras.Sequential([keras.Input((3,)), keras.layers.Dense(n_units, activation)])
+
+    return builder
+
+
+ROWS = np.random.default_rng(0).normal(size=(40, 3))
+
+
+@pytest.mark.parametrize(
+    ("activation", "y", "bounds"),
+    [
+        ("relu", ROWS[:, 0], "from 0 up"),
+        ("softplus", ROWS[:, 0], "from 0 up"),
+        ("tanh", ROWS[:, 0] * 10, "from -1 to 1"),
+        ("relu6", np.abs(ROWS[:, 0]) * 10, "from 0 to 6"),
+    ],
+)
+def test_a_last_activation_that_cannot_give_the_target_warns(activation, y, bounds):
+    reg = KerasRegressor(one_layer(activation), epochs=1, random_state=0)
+
+    with pytest.warns(UserWarning, match=f"activation is '{activation}', .* {bounds}, but y goes"):
+        reg.fit(ROWS, y)
+
+
+@pytest.mark.parametrize("activation", ["relu", "softplus", "tanh", None])
+def test_a_last_activation_that_gives_the_target_does_not_warn(activation):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*last activation")
+        KerasRegressor(one_layer(activation), epochs=1).fit(ROWS, np.abs(np.tanh(ROWS[:, 0])))
+
+
+@pytest.mark.parametrize(
+    ("loss", "activation", "n_units"),
+    [
+        ("mae", "softmax", 2),
+        ("msle", "sigmoid", 1),
+        ("log_cosh", "softmax", 2),
+        ("hinge", None, 1),
+        ("categorical_hinge", None, 2),
+    ],
+)
+@pytest.mark.parametrize("repeat", [1, 2])  # the second fit finds the network compiled
+def test_a_loss_that_does_not_lead_to_probabilities_warns(loss, activation, n_units, repeat):
+    clf = KerasClassifier(one_layer(activation, n_units), epochs=1, loss=loss, random_state=0)
+
+    for _ in range(repeat):
+        with pytest.warns(UserWarning, match="so that predict_proba gives no probabilities"):
+            clf.fit(ROWS, (ROWS[:, 0] > 0).astype(int))
+
+
+@pytest.mark.parametrize("loss", ["mse", "huber", "kl_divergence", "poisson", None])
+def test_a_proper_loss_does_not_warn(loss):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*predict_proba")
+        KerasClassifier(one_layer("softmax", 2), epochs=1, loss=loss).fit(
+            ROWS, (ROWS[:, 0] > 0).astype(int)
+        )
+
+
+def test_the_absolute_error_of_probabilities_is_least_for_the_most_frequent_class():
+    """Why it warns: with shares 0.7 and 0.3 the squared error is least there, the absolute at 1."""
+    shares = np.linspace(0, 1, 101)
+
+    def expected(loss):
+        return 0.7 * loss(1 - shares) + 0.3 * loss(shares)
+
+    assert shares[np.argmin(expected(np.square))] == pytest.approx(0.7)
+    assert shares[np.argmin(expected(np.abs))] == 1.0

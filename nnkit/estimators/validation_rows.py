@@ -1,0 +1,82 @@
+"""Whether rows to validate on seem to be in other units than the training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["warning_of_columns", "warning_of_target"]
+
+# In standard deviations of the training rows. What a StandardScaler has made is easily told from
+# what it has not; other numbers may have long tails.
+_FAR, _FAR_FROM_STANDARD = 20.0, 3.0
+
+
+def warning_of_target(y: np.ndarray, y_val: np.ndarray) -> str | None:
+    """Return what is to be said of a target to validate on that is far from that to train on.
+
+    Parameters
+    ----------
+    y, y_val : ndarray of shape (n_samples, ...)
+        Values.
+    """
+    if _far_column(y, y_val) is None:
+        return None
+    return (
+        f"The target to validate on is far from y: it has the mean {np.mean(y_val):.4g} and "
+        f"the standard deviation {np.std(y_val):.4g}, y has {np.mean(y):.4g} and "
+        f"{np.std(y):.4g}. Give both in the same units. TransformedTargetRegressor transforms "
+        "y, but not y_val: let it hold rows out with validation_split."
+    )
+
+
+def warning_of_columns(X: Any, X_val: Any, names: Sequence[Any] | None) -> str | None:
+    """Return what is to be said of a table to validate on that is far from that to train on.
+
+    Parameters
+    ----------
+    X, X_val : ndarray of shape (n_samples, n_features), or any other table
+        Only tables of numbers are compared.
+    names : sequence of str or None
+        Of the columns.
+    """
+    are_numbers = all(
+        isinstance(table, np.ndarray) and table.ndim == 2 and table.dtype.kind == "f"
+        for table in (X, X_val)
+    )
+    position = _far_column(X, X_val) if are_numbers else None
+    if position is None:
+        return None
+    name = position if names is None else names[position]
+    column, seen = X_val[:, position], X[:, position]
+    return (
+        f"The rows to validate on are far from X: the column {name!r} of X_val has the mean "
+        f"{np.nanmean(column):.4g} and the standard deviation {np.nanstd(column):.4g}, in X "
+        f"{np.nanmean(seen):.4g} and {np.nanstd(seen):.4g}. Give both in the same units. A pipeline "
+        "transforms X, but not X_val: transform X_val too, or hold rows out with validation_split."
+    )
+
+
+def _far_column(table: np.ndarray, other: np.ndarray) -> int | None:
+    """Return the position of the column that is farthest from another's, if it is far."""
+    seen, new = (part.reshape(len(part), -1).astype(np.float64) for part in (table, other))
+    is_known = np.isfinite(seen).any(axis=0) & np.isfinite(new).any(axis=0)
+    if not is_known.any():
+        return None
+    mean, deviation = _moments(seen[:, is_known])
+    scale = np.where(deviation > 0, deviation, np.inf)
+    is_standard = np.allclose(mean, 0, atol=1e-6) and np.allclose(
+        deviation[deviation > 0], 1, atol=1e-6
+    )
+    new_mean, new_deviation = _moments(new[:, is_known])
+    distance = np.maximum(np.abs(new_mean - mean), new_deviation) / scale
+    farthest = int(np.argmax(distance))
+    if distance[farthest] <= (_FAR_FROM_STANDARD if is_standard else _FAR):
+        return None
+    return int(np.flatnonzero(is_known)[farthest])
+
+
+def _moments(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.nanmean(table, axis=0), np.nanstd(table, axis=0)
