@@ -11,8 +11,8 @@ __all__ = ["Scaling"]
 
 # So many clips away from the median, the smooth clip is one in float32, and still below 1.
 _SATURATION = 1e3
-# Squares of larger numbers overflow; as values of a table they are all the same.
-_LARGEST = 1e150
+# Differences of larger numbers overflow; as values of a table they are all the same.
+_LARGEST = 1e300
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Scaling:
     clip : float or None
         Bound of the encoded values; None for no bound.
     quantiles : QuantileTransformer or None
-        Takes the place of ``center`` and ``factor`` where ``factor`` is not 0.
+        What the scaled values go through before they are clipped.
     """
 
     fill: np.ndarray
@@ -60,25 +60,27 @@ class Scaling:
         quantiles = None
         if how == "quantile" and (factor != 0).any():
             n_samples = len(numbers)
+            # scikit-learn takes values 1e-7 from the smallest one for the smallest.
+            scaled = (numbers.clip(-_LARGEST, _LARGEST) - center) * factor
             quantiles = QuantileTransformer(
                 n_quantiles=min(n_samples, max(10, min(n_samples // 30, 1000))),
                 output_distribution="normal",
                 subsample=None,
-            ).fit(np.where(factor == 0, 0.0, numbers.clip(-_LARGEST, _LARGEST)))
+            ).fit(np.where(factor == 0, 0.0, scaled))
         return cls(fill, center, factor, None if how is None else clip, quantiles)
 
     def encode(self, numbers: np.ndarray) -> np.ndarray:
         """Return finite encoded values (n_samples, k) in float64 that float32 can hold."""
         filled = np.where(np.isnan(numbers), self.fill, numbers)
         is_constant = self.factor == 0
-        if self.quantiles is not None:
-            filled[:, is_constant] = 0.0
-            scaled: np.ndarray = self.quantiles.transform(filled)
-        else:
-            with np.errstate(over="ignore", invalid="ignore"):
-                scaled = np.subtract(filled, self.center, out=filled)
-                scaled *= self.factor
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = np.subtract(filled, self.center, out=filled)
+            scaled *= self.factor
         if is_constant.any():
+            scaled[:, is_constant] = 0.0
+        if self.quantiles is not None:
+            largest = np.finfo(np.float64).max
+            scaled = self.quantiles.transform(np.clip(scaled, -largest, largest))
             scaled[:, is_constant] = 0.0
         if self.clip is None:
             largest = float(np.finfo(np.float32).max)
@@ -102,9 +104,8 @@ class Scaling:
             scaled /= np.sqrt(1.0 - np.square(scaled / self.clip))
         is_constant = self.factor == 0
         if self.quantiles is not None:
-            numbers: np.ndarray = self.quantiles.inverse_transform(scaled)
-        else:
-            numbers = scaled / np.where(is_constant, 1.0, self.factor) + self.center
+            scaled = self.quantiles.inverse_transform(scaled)
+        numbers = scaled / np.where(is_constant, 1.0, self.factor) + self.center
         return np.where(is_constant, self.center, numbers)
 
 
@@ -119,9 +120,11 @@ def _statistics(values: np.ndarray, how: str | None) -> tuple[float, float, floa
     if half_range == 0:
         return median, median, 0.0
     if how == "quantile":
-        return median, median, 1.0
+        return median, median, _inverse(half_range)
     if how == "standard":
-        mean, width = values.mean(), values.std()
+        # Squares and sums of very large numbers overflow, of very small ones they vanish.
+        largest = float(np.abs(values).max())
+        mean, width = (values / largest).mean() * largest, (values / largest).std() * largest
         # Below rounding of the mean, the deviation of a constant column is noise.
         is_noise = width <= 10 * np.finfo(np.float64).eps * abs(mean)
         return median, mean, 0.0 if is_noise else _inverse(width)

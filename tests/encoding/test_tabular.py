@@ -942,3 +942,15 @@ def test_a_column_whose_levels_are_all_rare_is_one_of_unseen_ones():
 
     assert encoder.cardinalities_ == (1,)
     assert encoder.transform(X).tolist() == [[0.0]] * 3
+
+
+@pytest.mark.parametrize("scaling", ["robust", "standard", "quantile"])
+@pytest.mark.parametrize("size", [1e-290, 1e-155, 1e-9, 1e30, 1e155, 1e299])
+def test_columns_of_any_size_are_encoded_alike(scaling, size):
+    """All but the units: also where squares overflow or vanish."""
+    X = np.random.default_rng(0).normal(size=(50, 2)).round(6)
+
+    found = TabularEncoder(scaling=scaling).fit(X * size).transform(X * size)
+
+    expected = TabularEncoder(scaling=scaling).fit(X).transform(X)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
