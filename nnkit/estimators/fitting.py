@@ -360,7 +360,8 @@ class Fitting(CallbackSupportMixin, Building):
         )
         message = warning_of_fit(outcome)
         ends_at = _end_of(settings)
-        if ends_at is not None and time.monotonic() >= ends_at and self.n_iter_ == 1 < n_planned:
+        is_first = self._n_epochs_trained == self.n_iter_ == 1 < n_planned
+        if is_first and ends_at is not None and time.monotonic() >= ends_at:
             message = (
                 f"time_limit={settings.time_limit:g} was up after the first of {n_planned} epochs, "
                 "so that the network has hardly learnt. Raise time_limit."

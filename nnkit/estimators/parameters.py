@@ -51,12 +51,21 @@ def _names_of_all_signatures(cls: Any) -> frozenset[str]:
     return frozenset(names - {"self", "routed"})
 
 
+def _is_prefixed(name: str) -> bool:
+    """Return whether an attribute can only be a parameter: ``clf.model__units = (8,)``."""
+    prefix, separator, rest = name.partition("__")
+    return bool(separator and rest) and prefix in PREFIXES and not name.endswith("_")
+
+
 class KerasParameters(BaseEstimator):
     """Base of the estimators that keeps their parameters, of whatever name.
 
     A parameter outside the signature, such as ``model__units``, is an attribute like the
-    others; what is learnt ends in an underscore.
+    others. It is told from attributes of the user's own by the way it came: through the constructor
+    or ``set_params``, or with one of the prefixes in its name.
     """
+
+    _names_taken: frozenset[str] = frozenset()
 
     @classmethod
     def _get_param_names(cls) -> list[str]:
@@ -72,11 +81,11 @@ class KerasParameters(BaseEstimator):
 
     def _routed(self) -> dict[str, Any]:
         """Return the parameters outside the signature."""
-        own = self._attribute_names()
+        own, taken = self._attribute_names(), self._names_taken
         return {
             name: value
             for name, value in vars(self).items()
-            if name not in own and not name.startswith("_") and not name.endswith("_")
+            if name in taken or (_is_prefixed(name) and name not in own)
         }
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -152,6 +161,8 @@ class KerasParameters(BaseEstimator):
             if reason is not None and name != "routed":
                 raise error_type(f"{type(self).__name__}: {reason}")
             setattr(self, name, value)
+        if routed:
+            self._names_taken = self._names_taken | (routed.keys() - self._attribute_names())
 
     def _reason_against(self, name: str) -> str | None:
         return unknown_name(name, self._get_param_names(), self.model, self.optimizer)

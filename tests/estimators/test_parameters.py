@@ -1,12 +1,15 @@
 """Every parameter changes something, and the documentation says what it is."""
 
+import copy
 import inspect
+import pickle
 import re
 
 import keras
 import numpy as np
 import pytest
 from numpydoc.docscrape import ClassDoc
+from sklearn.base import clone
 from sklearn.preprocessing import MinMaxScaler
 
 from nnkit import KerasClassifier, KerasRegressor
@@ -56,6 +59,7 @@ def predictions(cancer, params):
     return clf.predict_proba(X)
 
 
+@pytest.mark.filterwarnings("ignore:.*time_limit")
 @pytest.mark.parametrize("name", sorted(CHANGES))
 def test_every_parameter_changes_the_predictions(cancer, name):
     change, setting = CHANGES[name]
@@ -154,3 +158,37 @@ def test_fitted_attributes_are_documented(cls, cancer):
 
     learnt = {name for name in vars(fitted) if name.endswith("_")}
     assert learnt | {"model_", "models_"} == documented
+
+
+def test_an_attribute_of_the_users_is_no_parameter(iris):
+    clf = KerasClassifier("mlp", epochs=1, model__units=(4,), random_state=0)
+    clf.note = "for the report"
+
+    copied = clone(clf.fit(*iris))
+
+    assert "note" not in clf.get_params()
+    assert not hasattr(copied, "note")
+    assert copied.get_params() == clf.get_params()
+    assert clf.note == "for the report"
+    assert pickle.loads(pickle.dumps(clf)).note == "for the report"
+
+
+def test_an_attribute_with_a_prefix_is_a_parameter(iris):
+    clf = KerasClassifier("mlp", epochs=1, random_state=0)
+    clf.model__units = (3,)
+
+    assert clone(clf).get_params()["model__units"] == (3,)
+    assert clf.fit(*iris).model_.count_params() == 4 * 3 + 3 + 3 * 3 + 3
+
+
+def test_names_of_a_builder_stay_parameters_after_clone_and_pickle(iris):
+    def builder(meta, width=8):
+        return keras.Sequential(
+            [keras.Input((4,)), keras.layers.Dense(width), keras.layers.Dense(3)]
+        )
+
+    clf = KerasClassifier(builder, width=5)
+
+    assert clone(clone(clf)).get_params()["width"] == 5
+    assert clf.set_params(width=6).get_params()["width"] == 6
+    assert copy.deepcopy(clf).get_params()["width"] == 6

@@ -392,6 +392,7 @@ def test_a_label_for_each_row_cannot_be_held_out_by_a_fraction():
 # What was chosen
 
 
+@pytest.mark.filterwarnings("ignore:.*time_limit")
 @pytest.mark.parametrize(
     ("cls", "params"),
     [
