@@ -21,14 +21,15 @@ __all__ = [
     "builders",
     "clear_programs",
     "encoding",
+    "exceptions",
     "explain",
     "importance",
     "layers",
     "optimizers",
 ]
 
-_ROOMS = ("builders", "encoding", "layers", "optimizers")
-_HOMES = {
+_SUBPACKAGES = ("builders", "encoding", "exceptions", "layers", "optimizers")
+_MODULES = {
     "KerasClassifier": "nnkit.estimators",
     "KerasRegressor": "nnkit.estimators",
     "KerasTransformer": "nnkit.estimators",
@@ -39,7 +40,7 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
-    from nnkit import builders, encoding, layers, optimizers
+    from nnkit import builders, encoding, exceptions, layers, optimizers
     from nnkit.estimators import KerasClassifier, KerasRegressor, KerasTransformer
     from nnkit.explanation.explain import explain
     from nnkit.explanation.importance import importance
@@ -47,12 +48,12 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
+    if name in _SUBPACKAGES:
         return importlib.import_module(f"nnkit.{name}")
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'nnkit' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES, *_ROOMS])
+    return sorted([*__all__, "__version__"])

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -46,9 +46,24 @@ __all__ = [
     "thread_settings",
     "traced",
     "value_scope",
+    "with_callbacks",
     "with_keras_mask",
     "wrapped_function",
 ]
+
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def with_callbacks(method: _Method) -> _Method:
+    """Return a method of fitting that manages the callbacks of scikit-learn.
+
+    Reason: scikit-learn's decorator hides the types of the method from type checkers (1.9).
+    """
+    from sklearn.callback import with_callbacks as decorated
+
+    managed: _Method = decorated(method)
+    return managed
 
 
 def rows_of(X: Any, rows: np.ndarray) -> Any:

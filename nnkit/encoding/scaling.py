@@ -79,7 +79,7 @@ class Scaling:
         if is_constant.any():
             scaled[:, is_constant] = 0.0
         if self.quantiles is not None:
-            largest = np.finfo(np.float64).max
+            largest = float(np.finfo(np.float64).max)
             scaled = self.quantiles.transform(np.clip(scaled, -largest, largest))
             scaled[:, is_constant] = 0.0
         if self.clip is None:

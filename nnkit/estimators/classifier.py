@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.callback import with_callbacks
 
+from nnkit._compat import with_callbacks
 from nnkit.encoding import tempered
 from nnkit.estimators.calibration import temperature_of_held_out
 from nnkit.estimators.classification import Classification, one_or_all
@@ -282,7 +282,7 @@ class KerasClassifier(ClassifierMixin, Classification, KerasEstimator):
         classes: Any | None = None,
         sample_weight: Any | None = None,
         **fit_arguments: Any,
-    ) -> KerasClassifier:
+    ) -> Self:
         """Train for one more epoch, on these rows.
 
         The first call builds the network, unless it is fitted; later calls keep weights and

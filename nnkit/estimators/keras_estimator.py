@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import cloudpickle
 import numpy as np
-from sklearn.callback import with_callbacks
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from nnkit._compat import with_callbacks
 from nnkit._suggestions import did_you_mean
 from nnkit.encoding import encode, make_encoder
 from nnkit.estimators.checks import check_predict_arguments
@@ -105,7 +105,7 @@ class KerasEstimator(Fitting):
         sample_weight_val: Any | None = None,
         groups: Any | None = None,
         **fit_arguments: Any,
-    ) -> KerasEstimator:
+    ) -> Self:
         """Build the network and train it.
 
         Parameters
@@ -196,7 +196,7 @@ class KerasEstimator(Fitting):
         classes: Any | None,
         sample_weight: Any | None,
         fit_arguments: dict[str, Any],
-    ) -> KerasEstimator:
+    ) -> Self:
         """Train for one more epoch; see ``partial_fit`` of the estimators."""
         settings = self._settings(fit_arguments)
         if {"epochs", "initial_epoch"} & set(fit_arguments):
@@ -254,7 +254,7 @@ class KerasEstimator(Fitting):
         self.best_epoch_ = max(0, self.n_iter_ - 1)
         return interrupt
 
-    def initialize(self, X: Any, y: Any) -> KerasEstimator:
+    def initialize(self, X: Any, y: Any) -> Self:
         """Build the network without training it, so that a pretrained one predicts at once.
 
         Parameters

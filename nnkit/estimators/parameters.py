@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -105,7 +105,7 @@ class KerasParameters(BaseEstimator):
         params = {**super().get_params(deep=deep), **self._routed()}
         return {**builder_defaults(self.model), **params} if deep else params
 
-    def set_params(self, **params: Any) -> KerasParameters:
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, also routed ones that were never set before.
 
         Parameters

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.callback import with_callbacks
 from sklearn.utils import assert_all_finite
 
+from nnkit._compat import with_callbacks
 from nnkit.encoding import ContinuousTarget, target_array
 from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.parts import Rows
@@ -196,7 +196,7 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     @with_callbacks
     def partial_fit(
         self, X: Any, y: Any = None, sample_weight: Any | None = None, **fit_arguments: Any
-    ) -> KerasRegressor:
+    ) -> Self:
         """Train for one more epoch, on these rows.
 
         The first call builds the network, unless it is fitted; later calls keep weights and

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -220,9 +220,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         self.verbose = verbose
         self._take_routed(routed, error_type=TypeError)
 
-    def fit(
-        self, X: Any, y: Any | None = None, sample_weight: Any | None = None
-    ) -> KerasTransformer:
+    def fit(self, X: Any, y: Any | None = None, sample_weight: Any | None = None) -> Self:
         """Build the network and train it.
 
         Parameters
