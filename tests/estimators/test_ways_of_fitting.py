@@ -289,6 +289,7 @@ def test_a_splitter_that_yields_nothing_is_refused(iris):
         KerasClassifier("mlp", epochs=1, validation_split=empty).fit(*iris)
 
 
+@pytest.mark.filterwarnings("ignore:.*time_limit=1 was up")  # on a busy machine
 def test_a_time_limit_ends_the_training_and_keeps_the_best(cancer):
     clf = KerasClassifier("mlp", epochs=1, early_stopping=True, **PARAMS)
     clf.fit(*cancer)  # traces the program
