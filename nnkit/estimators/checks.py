@@ -31,7 +31,7 @@ def check_parameters(estimator: Any) -> None:
     _check_count("n_members", estimator.n_members, also="'auto' or ", or_auto=True)
     if not _is_one_of(estimator.batch_size, ("auto", -1, None)):
         _check_count("batch_size", estimator.batch_size, also="'auto', -1 for all rows, None or ")
-    _check_choice("engine", estimator.engine, ("auto", "compiled", "graph", "xla", "keras"))
+    _check_choice("engine", estimator.engine, ("auto", "graph", "xla", "keras"))
     _check_choice("verbose", estimator.verbose, (0, 1, 2, "auto", False, True))
     _check_preset(estimator)
     if hasattr(estimator, "calibration"):

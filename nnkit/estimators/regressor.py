@@ -104,10 +104,10 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     dtype_policy : str, keras.DTypePolicy or None, default=None
         Keras' default policy while the network is built, such as "mixed_bfloat16". None
         leaves the one that is set.
-    engine : {"auto", "compiled", "graph", "xla", "keras"}, default="auto"
+    engine : {"auto", "graph", "xla", "keras"}, default="auto"
         What trains. "graph" is a TensorFlow graph that loops over the batches; "xla" the same
         as machine code, for long fits of small networks; "keras" is ``keras.Model.fit``, which
-        is slower and carries everything. "compiled" is "graph" or "xla", and "auto" is that
+        is slower and carries everything. "auto" is one of the first two
         unless the model or a callback needs Keras' own. All agree up to rounding.
     time_limit : float or None, default=None
         Seconds from the beginning of ``fit`` after which no further epoch begins; with

@@ -89,7 +89,7 @@ class TrainingPlan:
     score : tuple of str and callable, or None
         Name and function of the outputs on the validation rows, greater is better; None
         monitors the loss.
-    engine : {"auto", "compiled", "graph", "xla", "keras"}
+    engine : {"auto", "graph", "xla", "keras"}
         What trains; see `nnkit.training.paths`.
     verbose : {0, 1, 2}
         Silent, a bar, or a line an epoch.
@@ -114,7 +114,7 @@ class TrainingPlan:
     n_iter_no_change: int = 10
     tol: float = 0.0
     score: tuple[str, Callable[[list[np.ndarray]], float]] | None = None
-    engine: Literal["auto", "compiled", "graph", "xla", "keras"] = "auto"
+    engine: Literal["auto", "graph", "xla", "keras"] = "auto"
     verbose: int = 0
     first_epoch: int = 0
     ends_at: float | None = None

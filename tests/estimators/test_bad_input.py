@@ -37,7 +37,7 @@ def with_value(frame, column, row, value):
         ({"shuffle": None}, "shuffle must be True or False"),
         (
             {"engine": "jax"},
-            r"engine must be one of \['auto', 'compiled', 'graph', 'xla', 'keras'\]. Got 'jax'",
+            r"engine must be one of \['auto', 'graph', 'xla', 'keras'\]. Got 'jax'",
         ),
         ({"verbose": 3}, "verbose must be one of"),
         ({"model": None}, "model=None gives no network"),

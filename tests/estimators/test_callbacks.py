@@ -219,7 +219,7 @@ class FailsAt(keras.callbacks.Callback):
             raise self.error
 
 
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 @pytest.mark.parametrize("error", [RuntimeError("power cut"), KeyboardInterrupt()], ids=repr)
 @pytest.mark.parametrize("n_members", [1, 2])
 def test_a_backup_survives_an_error_and_the_next_fit_resumes_at_its_epoch(
@@ -260,7 +260,7 @@ def test_a_backup_survives_an_error_and_the_next_fit_resumes_at_its_epoch(
     ],
     ids=lambda callback: type(callback).__name__,
 )
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 def test_fit_raises_on_monitored_validation_without_validation_rows(iris, callback, engine):
     X, y = iris
     name = type(callback).__name__

@@ -851,7 +851,7 @@ class StopAfter(Recorder):
         return self.calls.count("end") >= self.n_tasks
 
 
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 def test_callbacks_see_each_epoch(iris, engine):
     recorder = Recorder()
 
@@ -861,7 +861,7 @@ def test_callbacks_see_each_epoch(iris, engine):
     assert recorder.calls == ["setup", "begin", *epochs, "end", "teardown"]
 
 
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 def test_callbacks_stop_a_fit(iris, engine):
     clf = classifier(epochs=9, engine=engine).set_callbacks(StopAfter(2)).fit(*iris)
 
@@ -907,7 +907,7 @@ def test_a_progress_bar_of_a_search(iris, capsys):
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 def test_a_monitor_scores_each_epoch(iris, engine, early_stopping):
     X, y = iris
     monitor = ScoringMonitor(scoring=["accuracy", "neg_log_loss"])

@@ -70,7 +70,7 @@ def held_out_of_cancer():
     ],
     ids=["roc_auc", "neg_log_loss", "accuracy", "None", "scorer"],
 )
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 def test_any_scorer_is_recorded_as_scikit_learn_computes_it(
     cancer, held_out_of_cancer, scoring, name, recompute, engine
 ):

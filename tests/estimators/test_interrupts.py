@@ -38,7 +38,7 @@ def small(cls=KerasClassifier, model=classifier_network, **params):
     return cls(model, **{"epochs": 6, "batch_size": 50, "random_state": 0} | params)
 
 
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 def test_interrupted_fit_raises_and_keeps_the_epochs_so_far(iris, engine):
     X, y = iris
     clf = small(callbacks=interrupts(3), engine=engine)
@@ -66,7 +66,7 @@ def test_interrupted_fit_with_early_stopping_keeps_the_best_weights(iris):
     assert clf.score(X, y) > 0.6
 
 
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 def test_interrupt_before_the_first_epoch_leaves_nothing_fitted(iris, engine):
     X, y = iris
     clf = small(callbacks=interrupts(0), engine=engine)

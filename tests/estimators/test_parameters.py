@@ -95,12 +95,11 @@ def test_the_device_holds_the_weights(cancer):
 def test_the_engine_is_the_one_asked_for(cancer):
     found = {
         engine: KerasClassifier("mlp", epochs=1, engine=engine).fit(*cancer).engine_
-        for engine in ("auto", "compiled", "graph", "xla", "keras")
+        for engine in ("auto", "graph", "xla", "keras")
     }
 
     assert found == {
         "auto": "graph",
-        "compiled": "graph",
         "graph": "graph",
         "xla": "xla",
         "keras": "keras",

@@ -20,7 +20,7 @@ def fitted(iris, **params):
     ).fit(X, y)
 
 
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 def test_two_fits_agree_to_the_bit(iris, engine):
     """Initial weights, order of rows, dropout and split."""
     X, _ = iris
@@ -58,7 +58,7 @@ def test_a_random_state_is_a_stream_as_in_scikit_learn(iris):
     assert not np.array_equal(first, second)
 
 
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 @pytest.mark.parametrize("random_state", [0, None])
 def test_global_random_states_are_left_alone(iris, engine, random_state, global_random_states):
     before = global_random_states()

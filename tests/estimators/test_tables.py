@@ -128,7 +128,7 @@ def learnt_from(kind, engine):
 
 
 @pytest.mark.parametrize("kind", ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"])
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 def test_a_sparse_table_learns_what_a_dense_one_learns(kind, engine):
     from_sparse = learnt_from(kind, engine)
 

@@ -28,7 +28,7 @@ def assert_same_weights(first, second):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 def test_three_partial_fits_are_a_fit_of_three_epochs(iris, engine):
     """Weights, optimizer state and orders of rows go on."""
     X, y = iris
@@ -405,7 +405,7 @@ def test_a_strategy_of_two_devices_trains_with_keras(cancer):
     assert clf.engine_ == "keras"
     assert clf.score(X, y) > 0.9
     with strategy.scope(), pytest.raises(ValueError, match="cannot carry a tf.distribute strategy"):
-        clf.set_params(engine="compiled").fit(X, y)
+        clf.set_params(engine="graph").fit(X, y)
 
 
 def test_tensorboard_writes_a_log_that_tensorboard_reads(cancer, tmp_path):

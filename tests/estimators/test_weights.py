@@ -49,7 +49,7 @@ def test_the_equivalence_holds_with_balanced_class_weights(iris):
     np.testing.assert_allclose(weighted.predict_proba(X), by_rows.predict_proba(X), rtol=1e-7)
 
 
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 def test_tiny_weights_learn_as_well_as_ones(iris, engine):
     """AdaBoost passes weights of 1 / n."""
     X, y = iris

@@ -68,7 +68,7 @@ _COMMON = {
     "random_state": ["0", "None", "np.random.RandomState(0)", "2**32 - 1", "np.int64(3)"],
     "device": ["None", "'cpu'", "'/CPU:0'"],
     "dtype_policy": ["None", "'float32'", "'float64'"],
-    "engine": ["'auto'", "'graph'", "'compiled'"],
+    "engine": ["'auto'", "'graph'"],
     "time_limit": ["None", "100", "1e-9", "np.float32(50)"],
     "optimizer": ["'auto'", "'adam'", "keras.optimizers.SGD", "keras.optimizers.Adam(0.01)"],
     "metrics": ["None", "[]", "'mse'", "['mae']"],

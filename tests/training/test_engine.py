@@ -281,8 +281,8 @@ def test_what_the_program_cannot_carry_goes_to_keras(make, callbacks, reason):
 
     network = network_of(make)
     assert train(network, TrainingData(X, Y), TrainingPlan(**plan)).engine == "keras"
-    with pytest.raises(ValueError, match=f"engine='compiled' cannot carry .*{reason}"):
-        train(network, TrainingData(X, Y), TrainingPlan(**plan, engine="compiled"))
+    with pytest.raises(ValueError, match=f"engine='graph' cannot carry .*{reason}"):
+        train(network, TrainingData(X, Y), TrainingPlan(**plan, engine="graph"))
 
 
 def test_a_batch_callback_is_called_at_every_batch():
@@ -317,7 +317,7 @@ class Recorder(keras.callbacks.Callback):
         self.calls.append("end")
 
 
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 def test_callbacks_hear_of_epochs_with_their_validation(engine):
     recorder = Recorder()
     plan = TrainingPlan(epochs=2, batch_size=16, callbacks=[recorder], engine=engine)
@@ -336,7 +336,7 @@ def test_callbacks_hear_of_epochs_with_their_validation(engine):
     assert recorder.params["steps"] == 2
 
 
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 def test_stock_callbacks_act_on_the_live_model(engine):
     network = network_of(make_model, "sgd")
     halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
@@ -350,7 +350,7 @@ def test_stock_callbacks_act_on_the_live_model(engine):
     assert float(network.model.optimizer.learning_rate) == pytest.approx(0.01 / 8)
 
 
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 def test_the_best_weights_are_put_back(engine):
     """A learning rate that grows makes the validation loss rise again."""
     explode = keras.callbacks.LearningRateScheduler(lambda epoch, _: 0.1 if epoch < 2 else 20.0)
@@ -373,7 +373,7 @@ def test_the_best_weights_are_put_back(engine):
     assert loss == pytest.approx(min(losses), rel=1e-5)
 
 
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 def test_a_loss_that_is_nan_stops_with_its_epoch(engine):
     explode = keras.callbacks.LearningRateScheduler(lambda epoch, _: 0.01 if epoch < 2 else 1e30)
 
@@ -404,7 +404,7 @@ class Interrupt(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 def test_an_interrupt_keeps_the_best_weights_so_far(engine):
     network = network_of(make_model)
     plan = TrainingPlan(
@@ -436,7 +436,7 @@ class Closing(keras.callbacks.Callback):
         self.is_closed = True
 
 
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["graph", "keras"])
 def test_callbacks_are_closed_after_an_error(engine):
     closing = Closing()
     plan = TrainingPlan(epochs=2, batch_size=8, callbacks=[closing], engine=engine)
