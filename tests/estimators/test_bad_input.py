@@ -1,5 +1,7 @@
 """Bad input gets one clear sentence, and leaves nothing half-fitted."""
 
+import re
+
 import keras
 import numpy as np
 import pandas as pd
@@ -63,7 +65,7 @@ def with_value(frame, column, row, value):
         ({"warm_start": 1}, "warm_start must be True or False"),
         ({"dtype_policy": "float8"}, "dtype_policy must be a policy that Keras knows"),
     ],
-    ids=str,
+    ids=lambda value: re.sub(" at 0x[0-9a-f]+", "", str(value)),
 )
 def test_wrong_parameters_are_named(params, message):
     clf = KerasClassifier(**{"model": "mlp", "epochs": 1, **params})

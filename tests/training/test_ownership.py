@@ -178,7 +178,7 @@ def test_live_fit_leaves_what_the_builder_reaches_untouched(name):
         {"early_stopping": True, "callbacks": keras.callbacks.Callback()},
         {"n_members": 2, "callbacks": keras.callbacks.Callback()},
     ],
-    ids=str,
+    ids=["graph", "keras", "early stopping", "members"],
 )
 def test_users_weights_are_untouched_on_every_way_of_training(settings):
     before = values_of(body)
