@@ -13,7 +13,13 @@
 """
 
 from nnkit.encoding.containers import array_of_rows, as_table, check_unique_names
-from nnkit.encoding.features import columns_of, encode, encode_first, make_encoder
+from nnkit.encoding.features import (
+    columns_of,
+    encode,
+    encode_first,
+    make_encoder,
+    warn_of_columns_without_effect,
+)
 from nnkit.encoding.labels import ClassLabels, class_weights
 from nnkit.encoding.numbers_only import as_numbers
 from nnkit.encoding.rows import (
@@ -51,4 +57,5 @@ __all__ = [
     "split_rows",
     "target_array",
     "tempered",
+    "warn_of_columns_without_effect",
 ]

@@ -38,8 +38,13 @@ def is_dataframe(X: Any) -> bool:
 def as_table(X: Any) -> Any:
     """Return a table of Arrow as a pandas DataFrame, and a LazyFrame of polars collected.
 
+    Masked cells of a NumPy array become NaN.
+
     Everything else is returned as it is.
     """
+    if isinstance(X, np.ma.MaskedArray):
+        # What is masked is missing.
+        return np.where(np.ma.getmaskarray(X), np.nan, X.data) if np.ma.is_masked(X) else X.data
     library = type(X).__module__.partition(".")[0]
     if library == "polars" and type(X).__name__ == "LazyFrame":
         return X.collect()

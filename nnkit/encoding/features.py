@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,13 @@ from nnkit._messages import shown
 from nnkit._suggestions import nearest
 from nnkit.encoding.tabular import TabularEncoder
 
-__all__ = ["columns_of", "encode", "encode_first", "make_encoder"]
+__all__ = [
+    "columns_of",
+    "encode",
+    "encode_first",
+    "make_encoder",
+    "warn_of_columns_without_effect",
+]
 
 
 # The autoencoder gives back its columns, which codes of categories are not.
@@ -224,4 +231,25 @@ def _check_finite(values: np.ndarray, encoder: Any) -> None:
             f"encoder={shown(encoder)} gives NaN or infinite values. "
             "Impute missing values in it, for example with SimpleImputer; divide numbers above "
             "1e150, whose squares are infinite."
+        )
+
+
+def warn_of_columns_without_effect(encoder: Any, X: Any) -> None:
+    """Warn of columns that training goes on with, though the encoder has learnt nothing of them.
+
+    Parameters
+    ----------
+    encoder : transformer or None
+        Fitted on the rows of the first training.
+    X : table
+        Further rows.
+    """
+    if not isinstance(encoder, TabularEncoder):
+        return
+    for label in encoder._columns_without_effect(X):
+        warnings.warn(
+            f"Column {label} was constant in the first fit, and has other values now: they have no "
+            "effect. Begin the training with rows in which the column varies, or fit anew.",
+            UserWarning,
+            stacklevel=6,
         )

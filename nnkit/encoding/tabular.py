@@ -210,6 +210,23 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         self._learn_levels(X_checked)
         return self
 
+    def _columns_without_effect(self, X: Any) -> list[str]:
+        """Return the labels of columns that were constant in ``fit`` and have other values here."""
+        X_checked = self._check_table(X, reset=False)
+        numbers = self._read_numbers(X_checked)
+        found = []
+        for reader, block in self._numeric.values():
+            part, center = numbers[:, block], self._scaling.center[block]
+            is_constant = (self._scaling.factor[block] == 0).all()
+            if is_constant and (~np.isnan(part) & (part != center)).any():
+                found.append(reader.label)
+        for position, column in self._categories.items():
+            values = column_at(X_checked, position, column.label)
+            is_unknown = values.notna().to_numpy() & (column.read(values) == 0)
+            if len(column.levels) < 2 and is_unknown.any():
+                found.append(column.label)
+        return found
+
     def transform(self, X: Any) -> np.ndarray:
         """Return the table as numbers.
 

@@ -46,6 +46,9 @@ def target_array(y: Any, *, are_numbers: bool) -> np.ndarray:
         If values are missing, are no numbers for a regression, or are labels of text and
         numbers in one column.
     """
+    if np.ma.is_masked(y):
+        row = int(np.nonzero(np.ma.getmaskarray(y))[0][0])
+        raise ValueError(f"Input y contains NaN: row {row} is masked. Leave it out.")
     table = as_table(y)
     if sparse.issparse(table):
         return np.asarray(table.toarray())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,14 @@ class ContinuousTarget:
         limits = (y.min(axis=0), y.max(axis=0)) if is_clipped else None
         deviation = np.where(deviation <= noise, np.ldexp(1.0, -exponent), deviation)
         return cls(np.ldexp(mean, exponent), np.ldexp(deviation, exponent), limits)
+
+    def widened(self, y: np.ndarray) -> ContinuousTarget:
+        """Return the same units with limits that hold further values too."""
+        if self.limits is None:
+            return self
+        low, high = self.limits
+        limits = np.minimum(low, y.min(axis=0)), np.maximum(high, y.max(axis=0))
+        return replace(self, limits=limits)
 
     def encode(self, y: np.ndarray) -> np.ndarray:
         """Return the target in these units, float64 of the same shape."""

@@ -28,6 +28,7 @@ from nnkit.encoding import (
     encode_first,
     make_encoder,
     rows_at,
+    warn_of_columns_without_effect,
 )
 from nnkit.encoding.weights import product_of_weights
 from nnkit.estimators.building import Building
@@ -217,6 +218,8 @@ class Fitting(CallbackSupportMixin, Building):
 
         rows, shared, held_out, parts = self._divided(rows, settings, validation)
         if goes_on:
+            self._widen_units(shared)
+            warn_of_columns_without_effect(self.encoder_, shared.X)
             X_encoded = encode(self.encoder_, shared.X)
             # The networks of before predict in other threads, and are those after an error.
             self._members = [member.successor() for member in self._members]
@@ -261,6 +264,8 @@ class Fitting(CallbackSupportMixin, Building):
             return rows, rows, validated, [Part()]
         stratification = self._stratification(rows.encoded)
         rows, parts = parts_of(rows, settings, self._seeds.split, *stratification)
+        if not settings.shuffle:
+            parts = [part.in_order() for part in parts]
         if len(parts) > 1:
             # Networks that hold out a part each have all that is not theirs alone from all rows.
             return rows, rows, None, parts
@@ -443,12 +448,14 @@ class Fitting(CallbackSupportMixin, Building):
 
     def _training_data(self, rows: Rows, X_encoded: Any) -> TrainingData:
         from nnkit.training import TrainingData, axes_of_losses
+        from nnkit.training.user_functions import check_own_losses
 
         network = self._network
         self._check_fits_network(rows.encoded)
         targets = self._network_targets(rows.encoded, len(network.compiled.tasks))
         inputs, compared = network.inputs(X_encoded), network.targets(targets)
         weight = rows.sample_weight
+        check_own_losses(network, inputs, compared, is_weighted=weight is not None)
         if weight is not None and len(weight):
             weight = self._expanded_weight(rows, axes_of_losses(network, inputs, compared))
         return TrainingData(

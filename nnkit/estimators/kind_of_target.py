@@ -86,6 +86,9 @@ class KindOfTarget(KerasParameters):
     def _learn_units(self, training: Rows, settings: SimpleNamespace) -> None:
         """Learn the units of the target from the training rows."""
 
+    def _widen_units(self, training: Rows) -> None:
+        """Let the units of the target hold the values of further training rows."""
+
     def _target_units(self) -> tuple[Any, ...] | None:
         """Return scale, location and limits of a target that is learnt in other units."""
         return None

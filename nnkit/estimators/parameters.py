@@ -103,7 +103,14 @@ class KerasParameters(BaseEstimator):
             Values by name, routed parameters included.
         """
         params = {**super().get_params(deep=deep), **self._routed()}
-        return {**builder_defaults(self.model), **params} if deep else params
+        if not deep:
+            return params
+        defaults = {
+            name: value
+            for name, value in builder_defaults(self.model).items()
+            if name.removeprefix("model__") not in params
+        }
+        return {**defaults, **params}
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters, also routed ones that were never set before.
@@ -169,6 +176,11 @@ class KerasParameters(BaseEstimator):
 
     def _check_routed(self) -> None:
         for name in self._routed():
+            if f"model__{name}" in self._routed():
+                raise ValueError(
+                    f"{type(self).__name__}: {name} and model__{name} are one argument of the "
+                    "builder. Set one of them."
+                )
             reason = self._reason_against(name)
             if reason is not None:
                 raise ValueError(f"{type(self).__name__}: {reason}")

@@ -105,6 +105,12 @@ class Part:
         """Return how many rows there are to train on, of so many."""
         return n_samples if self.training is None else len(self.training)
 
+    def in_order(self) -> Part:
+        """Return the same rows in the order of the table."""
+        return Part(
+            *(None if at is None else np.sort(at) for at in (self.training, self.validation))
+        )
+
 
 @dataclass(frozen=True)
 class Share:

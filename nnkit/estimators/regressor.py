@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 
 __all__ = ["KerasRegressor"]
 
+_OWN_NETWORK = "Or give a network of your own, which gets y as it is."
+_LOSSES_IN_UNITS = {
+    "MeanSquaredLogarithmicError": "Leave loss=None, and set TransformedTargetRegressor("
+    f"regressor, func=np.log1p, inverse_func=np.expm1). {_OWN_NETWORK}",
+    "MeanAbsolutePercentageError": f"Use loss='mae' with sample_weight=1 / abs(y). {_OWN_NETWORK}",
+    "Poisson": "Give a network of your own that ends in 'exponential' or 'softplus'.",
+    "KLDivergence": _OWN_NETWORK.removeprefix("Or ").capitalize(),
+}
+"""The losses of Keras that are no losses in standard units, and what to do."""
+
 
 class KerasRegressor(RegressorMixin, KerasEstimator):
     """A Keras network as a scikit-learn regressor.
@@ -282,6 +292,7 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
 
     def _warn_of_target(self, encoded: np.ndarray) -> None:
         """Warn if the last activation cannot give the values of the target."""
+        self._check_loss_in_standard_units(encoded)
         heads = self._network.compiled.heads
         for head, values in zip(heads, self._network_targets(encoded, len(heads)), strict=True):
             least, most = head.limits
@@ -296,12 +307,45 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
                     stacklevel=6,
                 )
 
+    def _check_loss_in_standard_units(self, encoded: np.ndarray) -> None:
+        """Raise, or warn, if a ready-made network learns a target in units that its loss minds."""
+        if not isinstance(self.model, str):
+            return
+        from keras import tree
+
+        from nnkit.training.user_functions import depends_on_units
+
+        units = f"model={self.model!r} learns y in standard units (mean 0, standard deviation 1)"
+        losses = tree.flatten(self._network.architecture.model.loss)
+        for loss in losses:
+            name = type(loss).__name__
+            if name in _LOSSES_IN_UNITS:
+                raise ValueError(
+                    f"loss={name} compares values in their own units, but {units}. "
+                    f"{_LOSSES_IN_UNITS[name]}"
+                )
+            is_own = not type(loss).__module__.startswith("keras.")
+            if (
+                is_own
+                and len(losses) == 1
+                and depends_on_units(loss, encoded.reshape(len(encoded), -1))
+            ):
+                warnings.warn(
+                    f"loss={loss.name} is another one in other units, but {units}. Numbers inside "
+                    "it are in these units. Give a network of your own for a loss in those of y.",
+                    UserWarning,
+                    stacklevel=7,
+                )
+
     def _learn_units(self, training: Rows, settings: SimpleNamespace) -> None:
         self._units = ContinuousTarget()
         if isinstance(self.model, str):
             self._units = ContinuousTarget.standard(
                 training.y, training.sample_weight, is_clipped=settings.is_clipped
             )
+
+    def _widen_units(self, training: Rows) -> None:
+        self._units = self._units.widened(training.y)
 
     def _task_choices(self) -> list[list[Task]]:
         from nnkit.training import Task

@@ -35,7 +35,7 @@ from nnkit.training.rows import n_rows, take_on_host
 from nnkit.training.runs import TrainingRun, ValidationRun
 from nnkit.training.state import TrainingState
 from nnkit.training.step import ForeignStateError
-from nnkit.training.user_functions import named_errors
+from nnkit.training.user_functions import named_codes, named_errors
 
 __all__ = ["TrainingData", "TrainingPlan", "TrainingRecord", "train"]
 
@@ -267,7 +267,7 @@ def train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingR
         network.follow_frozen_layers()
         before = network.state
         try:
-            with named_errors(network, data.X, data.y):
+            with named_codes(), named_errors(network, data.X, data.y):
                 return _train(network, data, plan)
         except BaseException:
             network.state = before

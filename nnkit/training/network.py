@@ -28,6 +28,7 @@ from nnkit.training.metrics import read_metrics
 from nnkit.training.ownership import owned_copy
 from nnkit.training.placement import let_memory_grow, on_device
 from nnkit.training.state import TrainingState, values_of
+from nnkit.training.user_functions import named_codes
 
 __all__ = ["Network"]
 
@@ -273,7 +274,10 @@ class Network:
             forward = architecture.program(
                 "forward", lambda: Forward(architecture, architecture.model, architecture.row)
             )
-            return forward(self.weights(), X_encoded, chunk_rows, draws_afresh=self.draws_afresh)
+            with named_codes():
+                return forward(
+                    self.weights(), X_encoded, chunk_rows, draws_afresh=self.draws_afresh
+                )
 
     def hybrids(self, background: Any, is_from_row: Any) -> Hybrids:
         """Return hybrids on the device, to be made of any rows: see `HybridForward.prepare`."""

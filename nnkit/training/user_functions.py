@@ -1,19 +1,23 @@
-"""Losses and metrics of the user's own that fail when they are traced, named in a sentence."""
+"""Losses, metrics and codes of the user's own that a network cannot take, named in a sentence."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from nnkit._compat import replaced_metrics
-from nnkit.training.network import Network
 from nnkit.training.rows import take_on_host
 
-__all__ = ["named_errors"]
+if TYPE_CHECKING:
+    from nnkit.training.network import Network
+
+__all__ = ["check_own_losses", "depends_on_units", "named_codes", "named_errors"]
 
 # What TensorFlow raises where NumPy gets a symbolic tensor, or where None comes back.
 _ERRORS = (NotImplementedError, TypeError, ValueError, AttributeError)
@@ -46,6 +50,126 @@ def named_errors(network: Network, X: Any, y: Any) -> Iterator[None]:
         if message is None:
             raise
         raise ValueError(message) from error
+
+
+@contextmanager
+def named_codes() -> Iterator[None]:
+    """Raise errors of a lookup beyond its table as a ValueError that names the code."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        found = re.search(r"indices\[[\d,]*\] = (-?\d+) is not in \[0, (\d+)\)", str(error))
+        if found is None:
+            raise
+        code, size = int(found[1]), int(found[2])
+        raise ValueError(
+            f"X holds the code {code}, but a layer of the model, such as an Embedding with "
+            f"input_dim={size}, takes 0 to {size - 1}. Raise input_dim, or map other codes to one "
+            "of these."
+        ) from error
+
+
+def check_own_losses(network: Network, X: Any, y: Any, *, is_weighted: bool) -> None:
+    """Try the losses that are no class of Keras on a few rows.
+
+    Parameters
+    ----------
+    network : Network
+    X : ndarray, or dict or list of ndarray
+        Encoded rows in the dtypes of the model's inputs.
+    y : structure of ndarray
+        Their targets, as the losses compare them.
+    is_weighted : bool
+        Whether rows have weights.
+
+    Raises
+    ------
+    ValueError
+        If a loss cannot compare codes of classes with outputs, or gives one number for all rows,
+        which no weight can change.
+    """
+    model, compiled = network.architecture.model, network.compiled
+    losses = keras.tree.flatten(model.loss)
+    if all(_is_of_keras(loss) for loss in losses) or not len(keras.tree.flatten(y)[0]):
+        return
+    # As many rows as there are classes could be compared with one-hot rows by mistake.
+    n_rows = next(n for n in (3, 5, 7) if n not in [head.n_units for head in compiled.heads][:2])
+
+    def of_few(part: Any) -> Any:
+        return take_on_host(part, np.arange(n_rows) % part.shape[0])
+
+    x, targets = keras.tree.map_structure(of_few, (X, y))
+    try:
+        outputs = keras.tree.flatten(model(x, training=False))
+    except (*_ERRORS, tf.errors.OpError):
+        return  # the training has the words for it
+    pairs = zip(losses, keras.tree.flatten(targets), outputs, compiled.as_codes, strict=True)
+    for loss, target, output, as_codes in pairs:
+        if _is_of_keras(loss):
+            continue
+        try:
+            value = loss.call(keras.ops.convert_to_tensor(target, loss.dtype), output)
+        except (tf.errors.InvalidArgumentError, ValueError) as error:
+            if as_codes and _compares_shapes(str(error)):
+                raise ValueError(
+                    f"loss={_name(loss)} gets y as codes of classes, of shape {target.shape}, and "
+                    f"outputs of shape {tuple(output.shape)}, which it cannot compare. Make rows of "
+                    "them inside: keras.ops.one_hot(keras.ops.cast(y_true, 'int32'), "
+                    f"{output.shape[-1]})."
+                ) from error
+            continue  # the training has the words for it
+        if is_weighted and value is not None and tuple(getattr(value, "shape", (1,))) == ():
+            raise ValueError(
+                f"loss={_name(loss)} gives one number for all rows, so that sample_weight and "
+                "class_weight have no effect. Return one for each row, for example with "
+                "keras.ops.mean(..., axis=-1)."
+            )
+
+
+def _compares_shapes(text: str) -> bool:
+    text = text.lower()
+    return (
+        "incompatible shapes" in text or "broadcast" in text or "dimensions must be equal" in text
+    )
+
+
+def _is_of_keras(loss: Any) -> bool:
+    """Return whether a loss is Keras' own in all its parts."""
+    function = getattr(loss, "fn", None)
+    parts = [type(loss)] if function is None else [type(loss), function]
+    return all(str(getattr(part, "__module__", "")).startswith("keras.") for part in parts)
+
+
+def depends_on_units(loss: Any, y: np.ndarray) -> bool:
+    """Return whether a loss compares other values in standard units than in those of a target.
+
+    It does not if one is a multiple of the other, whatever the values.
+
+    Parameters
+    ----------
+    loss : keras.losses.Loss
+    y : ndarray of shape (n_samples, n_columns)
+        The target in its own units.
+    """
+    values = np.unique(y[:200], axis=0)[:: max(1, len(np.unique(y[:200], axis=0)) // 8)]
+    deviation = y.std(axis=0)
+    if len(values) < 3 or not (deviation > 0).all():
+        return False
+    standard = (values - y.mean(axis=0)) / deviation
+    ratios = []
+    for shift in (1, 2):
+        for row in range(len(values)):
+            pair = slice(row, row + 1)
+            found = [
+                float(np.mean(loss.call(tf.constant(part[pair], tf.float32),
+                                        tf.constant(np.roll(part, shift, axis=0)[pair], tf.float32))))
+                for part in (values, standard)
+            ]  # fmt: skip
+            if not np.isfinite(found).all():
+                return True
+            if abs(found[1]) > 1e-6:
+                ratios.append(found[0] / found[1])
+    return bool(ratios) and max(ratios) > 1.05 * min(ratios) + 1e-9
 
 
 def _fault(model: Any, X: Any, y: Any) -> str | None:
