@@ -140,7 +140,7 @@ def test_a_column_that_was_constant_in_the_first_rows_warns(way):
     reg = KerasRegressor("mlp", epochs=1, random_state=0, warm_start=way == "warm_start")
     first_rows(reg, table.head(50).assign(b=0.0, c="u"), Y.head(50), way)
 
-    with pytest.warns(UserWarning) as found:
+    with pytest.warns(UserWarning, match="was constant in the first fit") as found:
         first_rows(reg, table, Y, way)
 
     texts = " ".join(str(one.message) for one in found)
