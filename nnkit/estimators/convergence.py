@@ -29,6 +29,9 @@ _MIN_EPOCHS = 6
 # constant's after a hundred steps, and fewer are a trial.
 _WITHOUT_FALL, _IN_SPITE_OF_FALL, _MIN_STEPS = 1.25, 1.5, 100
 
+# A loss that rises to such a multiple is no trial.
+_EXPLODED = 10.0
+
 # A network that is this sure of the classes predicts well, whatever a constant does: of rows that
 # weigh nearly all in one class, a constant's loss is nearly 0.
 _SMALL_CROSSENTROPY = 0.05
@@ -273,9 +276,10 @@ def _cause_in_losses(outcome: FitOutcome, ratio: float) -> str | None:
     """
     losses = outcome.losses
     n_steps = len(losses) * math.ceil(len(_flat(outcome.data.y)[0]) / outcome.batch_size)
-    if n_steps < _MIN_STEPS or ratio < _WITHOUT_FALL:
-        return None
     first, last = losses[0], losses[-1]
+    has_exploded = ratio > _EXPLODED and last > 1.01 * first
+    if ratio < _WITHOUT_FALL or (n_steps < _MIN_STEPS and not has_exploded):
+        return None
     course = f"from {first:.4g} to {last:.4g} in {len(losses)} epochs"
     if last > 1.01 * first:
         return f"The loss rose, {course}. Lower optimizer__learning_rate."
