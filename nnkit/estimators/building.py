@@ -146,7 +146,7 @@ class Building(KindOfTarget):
             {prefix: routed_to(prefix, routed) for prefix in PREFIXES},
             n_steps if is_scheduled else None,
             wins=isinstance(self.model, str) and self.optimizer != "auto",
-            is_default=isinstance(self.optimizer, str) and self.optimizer == "auto",
+            is_asked=not (isinstance(self.optimizer, str) and self.optimizer == "auto"),
         )
         compilation.check()
         self._ends_by = None if compilation.n_steps is None else "optimizer"

@@ -235,7 +235,7 @@ def _recipe_key(
                 arguments,
                 [compilation.optimizer, compilation.loss, compilation.metrics, routed],
                 recipe.wants_compile_kwargs,
-                [compilation.n_steps, compilation.wins, compilation.is_default],
+                [compilation.n_steps, compilation.wins, compilation.is_asked],
                 policy if isinstance(policy, str) else policy.name,
                 [keras.config.floatx(), keras.config.epsilon()],
                 keras.config.image_data_format(),

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from nnkit._compat import compile_arguments, compute_loss_in, learning_rate_or_schedule
+from nnkit._compat import compile_arguments, compute_loss_in
 from nnkit._messages import shown
 from nnkit._suggestions import did_you_mean
 from nnkit.optimizers import with_n_steps
@@ -33,6 +33,7 @@ from nnkit.training.keras_arguments import check_compile_arguments
 from nnkit.training.keras_names import hint_of_name
 from nnkit.training.metric_kinds import metric_of_name
 from nnkit.training.metrics import read_metrics
+from nnkit.training.state import learning_rate_of
 
 __all__ = ["Compilation", "Compiled", "compile_model"]
 
@@ -52,8 +53,8 @@ class Compilation:
         Optimizer steps of the training, for schedules that do not say; None if unknown.
     wins : bool, default=False
         Whether the optimizer comes in the place of the one that the builder compiles with.
-    is_default : bool, default=False
-        Whether the optimizer is what the user left open, so that any other one may win.
+    is_asked : bool, default=False
+        Whether the user asked for the optimizer, also if it is the default one.
     """
 
     optimizer: Any = "adam"
@@ -62,7 +63,7 @@ class Compilation:
     routed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     n_steps: int | None = None
     wins: bool = False
-    is_default: bool = False
+    is_asked: bool = False
 
     def check(self) -> None:
         """Raise a ValueError if an argument is out of its range whatever the network is."""
@@ -107,9 +108,9 @@ def _make_optimizer(optimizer: Any, routed: Mapping[str, Any]) -> Any:
             "optimizer must be a name, a class or an instance of keras.optimizers.Optimizer. "
             f"Got {shown(optimizer)} instead."
         )
-    rate = learning_rate_or_schedule(made)
-    if not hasattr(rate, "get_config") and not callable(rate) and float(rate) < 0:
-        raise ValueError(f"The learning rate of optimizer must be at least 0. Got {float(rate):g}.")
+    rate = learning_rate_of(made)
+    if rate is not None and rate < 0:
+        raise ValueError(f"The learning rate of optimizer must be at least 0. Got {rate:g}.")
     return made
 
 
@@ -324,7 +325,7 @@ def _merged(
     if not own:
         return optimizer, loss, metrics
     if not compilation.wins:
-        default = optimizer if compilation.is_default else None
+        default = None if compilation.is_asked else "adam"
         _check_same_kind("optimizer", optimizer, own.get("optimizer"), default, was_handed)
         optimizer = own.get("optimizer") or optimizer
     _check_same_kind("loss", loss, own.get("loss"), None, was_handed)

@@ -251,7 +251,9 @@ def learning_rate_of(optimizer: Any) -> float | None:
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     if not isinstance(inner.learning_rate, keras.Variable):
         return None
-    return float(inner.learning_rate.value)
+    value = inner.learning_rate.value
+    # In the scope of a strategy a variable is one for each device.
+    return float(getattr(value, "values", [value])[0])
 
 
 def _numpy(tensor: Any) -> np.ndarray:

@@ -159,17 +159,21 @@ def depends_on_units(loss: Any, y: np.ndarray) -> bool:
     ratios = []
     for shift in (1, 2):
         for row in range(len(values)):
-            pair = slice(row, row + 1)
-            found = [
-                float(np.mean(loss.call(tf.constant(part[pair], tf.float32),
-                                        tf.constant(np.roll(part, shift, axis=0)[pair], tf.float32))))
-                for part in (values, standard)
-            ]  # fmt: skip
+            found = [_loss_of_pair(loss, table, row, shift) for table in (values, standard)]
+            if None in found:
+                return False
             if not np.isfinite(found).all():
                 return True
             if abs(found[1]) > 1e-6:
                 ratios.append(found[0] / found[1])
     return bool(ratios) and max(ratios) > 1.05 * min(ratios) + 1e-9
+
+
+def _loss_of_pair(loss: Any, table: np.ndarray, row: int, shift: int) -> Any:
+    """Return the loss of one row of a table against another one; None if the loss returns none."""
+    pair = [tf.constant(table[[at % len(table)]], tf.float32) for at in (row, row + shift)]
+    value = loss.call(*pair)
+    return None if value is None else float(np.mean(value))
 
 
 def _fault(model: Any, X: Any, y: Any) -> str | None:

@@ -343,7 +343,7 @@ def what_the_builder_compiled_wins():
         model.compile(loss="sparse_categorical_crossentropy", optimizer="sgd")
         return model
 
-    clf = new(compiled, optimizer="adam", metrics=["accuracy"]).fit(X, y)
+    clf = KerasClassifier(compiled, metrics=["accuracy"], epochs=2, verbose=0).fit(X, y)
     assert isinstance(clf.model_.optimizer, keras.optimizers.SGD)
 
 
