@@ -13,11 +13,16 @@ from zlib import crc32
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import settings
 from scikeras_scripts import runner
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.preprocessing import scale
 
 from nnkit.estimators import parts
+
+# The same examples in every run; `make fuzz` draws others.
+settings.register_profile("same examples", derandomize=True, database=None)
+settings.load_profile("same examples")
 
 # Test modules make optimizers as they are collected, which starts TensorFlow.
 _CPU = tf.config.list_physical_devices("CPU")[0]

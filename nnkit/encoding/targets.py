@@ -50,7 +50,9 @@ class ContinuousTarget:
         noise = 10 * np.finfo(np.float64).eps * np.maximum(np.abs(mean), 1e-300)
         limits = (y.min(axis=0), y.max(axis=0)) if is_clipped else None
         deviation = np.where(deviation <= noise, np.ldexp(1.0, -exponent), deviation)
-        return cls(np.ldexp(mean, exponent), np.ldexp(deviation, exponent), limits)
+        # Deviations below the smallest normal number would vanish.
+        scale = np.maximum(np.ldexp(deviation, exponent), np.finfo(np.float64).tiny)
+        return cls(np.ldexp(mean, exponent), scale, limits)
 
     def widened(self, y: np.ndarray) -> ContinuousTarget:
         """Return the same units with limits that hold further values too."""

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nnkit.encoding import ContinuousTarget
@@ -32,6 +32,7 @@ def test_a_constant_target_is_only_centred(value):
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=20))
+@example([0.0, 5e-324])
 def test_decoding_undoes_encoding(values):
     y = np.array(values)
     target = ContinuousTarget.standard(y, None)
