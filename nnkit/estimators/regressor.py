@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -328,7 +329,10 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
             if (
                 is_own
                 and len(losses) == 1
-                and depends_on_units(loss, encoded.reshape(len(encoded), -1))
+                and self._network.architecture.fact(
+                    "loss depends on units",
+                    partial(depends_on_units, loss, encoded.reshape(len(encoded), -1)),
+                )
             ):
                 warnings.warn(
                     f"loss={loss.name} is another one in other units, but {units}. Numbers inside "

@@ -88,9 +88,18 @@ def check_own_losses(network: Network, X: Any, y: Any, *, is_weighted: bool) -> 
         If a loss cannot compare codes of classes with outputs, or gives one number for all rows,
         which no weight can change.
     """
+    if len(keras.tree.flatten(y)[0]):
+        # Fits of one architecture try its losses once.
+        network.architecture.fact(
+            f"own losses tried {is_weighted}",
+            lambda: _try_losses(network, X, y, is_weighted=is_weighted),
+        )
+
+
+def _try_losses(network: Network, X: Any, y: Any, *, is_weighted: bool) -> None:
     model, compiled = network.architecture.model, network.compiled
     losses = keras.tree.flatten(model.loss)
-    if all(_is_of_keras(loss) for loss in losses) or not len(keras.tree.flatten(y)[0]):
+    if all(_is_of_keras(loss) for loss in losses):
         return
     # As many rows as there are classes could be compared with one-hot rows by mistake.
     n_rows = next(n for n in (3, 5, 7) if n not in [head.n_units for head in compiled.heads][:2])
