@@ -361,6 +361,11 @@ def _prepared(
     path = choose_path(architecture, data, plan)
     if path == "keras":
         return path, None
+    if path == "xla" and architecture.looks_up_codes:
+        # Machine code takes the nearest code for one beyond the table; TensorFlow refuses it.
+        network.outputs(data.X)
+        if data.validation is not None:
+            network.outputs(data.validation.X)
     batch_size = min(plan.batch_size, n_rows(data.X))
     run = TrainingRun(architecture, path, data, batch_size, network.state)
     try:

@@ -205,7 +205,8 @@ def test_masked_cells_are_missing():
         )
 
 
-def test_a_code_beyond_an_embedding_is_named():
+@pytest.mark.parametrize("engine", ["graph", "xla", "keras"])
+def test_a_code_beyond_an_embedding_is_named(engine):
     def embedding(meta):
         layers = keras.layers
         return keras.Sequential(
@@ -218,10 +219,10 @@ def test_a_code_beyond_an_embedding_is_named():
         )
 
     tokens = RNG.integers(0, 50, (40, 4))
-    reg = KerasRegressor(embedding, epochs=1, random_state=0)
+    reg = KerasRegressor(embedding, epochs=1, random_state=0, engine=engine)
     beyond = tokens.copy()
     beyond[3, 2] = 50
     with pytest.raises(ValueError, match="X holds the code 50, but .*input_dim=50, takes 0 to 49"):
-        KerasRegressor(embedding, epochs=1, random_state=0).fit(beyond, Y[:40])
+        KerasRegressor(embedding, epochs=1, random_state=0, engine=engine).fit(beyond, Y[:40])
     with pytest.raises(ValueError, match="X holds the code 50, but .*input_dim=50, takes 0 to 49"):
         reg.fit(tokens, Y[:40]).predict(beyond)
