@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import warnings
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +13,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from nnkit._compat import with_callbacks
+from nnkit._messages import shown
 from nnkit._suggestions import did_you_mean
 from nnkit.encoding import encode, make_encoder
 from nnkit.estimators.checks import check_predict_arguments
@@ -175,6 +177,7 @@ class KerasEstimator(Fitting):
             self._begin(settings)
         rows = self._check_rows(X, y, sample_weight, groups, settings, learns=not goes_on)
         self._resolve(settings, rows, goes_on=goes_on)
+        _warn_of_unused_scoring(settings)
         n_epochs = max(0, settings.epochs - settings.initial_epoch)
         shares, interrupt = self._fit_rows(
             rows,
@@ -407,6 +410,21 @@ def _joined(earlier: dict[str, list[float]], now: dict[str, list[float]]) -> dic
         ]
         for name in {**earlier, **now}
     }
+
+
+def _warn_of_unused_scoring(settings: SimpleNamespace) -> None:
+    """Warn if a score is asked for and no rows are held out to compute it on."""
+    is_loss = isinstance(settings.scoring, str) and settings.scoring == "loss"
+    split = settings.validation_split
+    holds_none_out = isinstance(split, numbers.Real) and split == 0
+    if is_loss or settings.scoring is None or settings.has_validation_rows or not holds_none_out:
+        return
+    warnings.warn(
+        f"scoring={shown(settings.scoring)} has no effect without rows to validate on. Set "
+        "validation_split=0.1 or early_stopping=True, or give X_val and y_val to fit.",
+        UserWarning,
+        stacklevel=5,
+    )
 
 
 def _validation_arguments(

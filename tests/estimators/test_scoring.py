@@ -93,3 +93,15 @@ def test_one_of_several_columns_may_have_no_class_weight(iris):
     )
 
     assert plain != weighted
+
+
+def test_a_score_without_rows_to_validate_on_warns(iris):
+    clf = KerasClassifier("mlp", scoring="accuracy", epochs=1)
+
+    with pytest.warns(UserWarning, match="scoring='accuracy' has no effect without rows to valid"):
+        clf.fit(*iris)
+    clf.set_params(validation_split=0.2).fit(*iris)
+    clf.set_params(validation_split=None, early_stopping=True).fit(*iris)
+    X, y = iris
+    clf.set_params(early_stopping=False).fit(X, y, X_val=X, y_val=y)
+    clf.partial_fit(X, y)
