@@ -24,10 +24,11 @@ def warning_of_target(y: np.ndarray, y_val: np.ndarray) -> str | None:
     """
     if _far_column(y, y_val) is None:
         return None
+    (mean, deviation), (new_mean, new_deviation) = map(_moments, (y.ravel(), y_val.ravel()))
     return (
-        f"The target to validate on is far from y: it has the mean {np.mean(y_val):.4g} and "
-        f"the standard deviation {np.std(y_val):.4g}, y has {np.mean(y):.4g} and "
-        f"{np.std(y):.4g}. Give both in the same units. TransformedTargetRegressor transforms "
+        f"The target to validate on is far from y: it has the mean {new_mean:.4g} and "
+        f"the standard deviation {new_deviation:.4g}, y has {mean:.4g} and "
+        f"{deviation:.4g}. Give both in the same units. TransformedTargetRegressor transforms "
         "y, but not y_val: let it hold rows out with validation_split."
     )
 
@@ -50,11 +51,13 @@ def warning_of_columns(X: Any, X_val: Any, names: Sequence[Any] | None) -> str |
     if position is None:
         return None
     name = position if names is None else names[position]
-    column, seen = X_val[:, position], X[:, position]
+    (mean, deviation), (new_mean, new_deviation) = (
+        _moments(table[:, position]) for table in (X, X_val)
+    )
     return (
         f"The rows to validate on are far from X: the column {name!r} of X_val has the mean "
-        f"{np.nanmean(column):.4g} and the standard deviation {np.nanstd(column):.4g}, in X "
-        f"{np.nanmean(seen):.4g} and {np.nanstd(seen):.4g}. Give both in the same units. A pipeline "
+        f"{new_mean:.4g} and the standard deviation {new_deviation:.4g}, in X "
+        f"{mean:.4g} and {deviation:.4g}. Give both in the same units. A pipeline "
         "transforms X, but not X_val: transform X_val too, or hold rows out with validation_split."
     )
 
@@ -79,4 +82,8 @@ def _far_column(table: np.ndarray, other: np.ndarray) -> int | None:
 
 
 def _moments(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return np.nanmean(table, axis=0), np.nanstd(table, axis=0)
+    """Return the means and standard deviations of columns, of whatever size their values are."""
+    size = np.nanmax(np.abs(table), axis=0)
+    # In units of the largest value no square overflows or vanishes.
+    size = np.where(size > 0, size, 1.0)
+    return np.nanmean(table / size, axis=0) * size, np.nanstd(table / size, axis=0) * size

@@ -57,6 +57,15 @@ def test_rows_in_the_same_units_do_not_warn(n_val, is_scaled):
         )
 
 
+@pytest.mark.parametrize("size", [1e-200, 1e155, 1e300])
+def test_rows_of_any_size_are_compared(size):
+    reg = KerasRegressor("mlp", epochs=1, random_state=0)
+
+    reg.fit(X / 100 * size, Y, X_val=X[:9] / 100 * size, y_val=Y[:9])
+    with pytest.warns(UserWarning, match="column . of X_val has the mean"):
+        reg.fit(X / 100 * size, Y, X_val=X[:9] / 100 * size + size * 60, y_val=Y[:9])
+
+
 @pytest.mark.parametrize("model", ["mlp", network], ids=["mlp", "own"])
 @pytest.mark.parametrize(
     ("arguments", "message"),
