@@ -212,18 +212,23 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
     def _columns_without_effect(self, X: Any) -> list[str]:
         """Return the labels of columns that were constant in ``fit`` and have other values here."""
+        constant = {
+            position: (reader, self._scaling.center[block])
+            for position, (reader, block) in self._numeric.items()
+            if (self._scaling.factor[block] == 0).all()
+        }
+        levels = {at: column for at, column in self._categories.items() if len(column.levels) < 2}
+        if not constant and not levels:
+            return []
         X_checked = self._check_table(X, reset=False)
-        numbers = self._read_numbers(X_checked)
         found = []
-        for reader, block in self._numeric.values():
-            part, center = numbers[:, block], self._scaling.center[block]
-            is_constant = (self._scaling.factor[block] == 0).all()
-            if is_constant and (~np.isnan(part) & (part != center)).any():
+        for position, (reader, center) in constant.items():
+            numbers = reader.read(column_at(X_checked, position, reader.label))
+            if (~np.isnan(numbers) & (numbers != center)).any():
                 found.append(reader.label)
-        for position, column in self._categories.items():
+        for position, column in levels.items():
             values = column_at(X_checked, position, column.label)
-            is_unknown = values.notna().to_numpy() & (column.read(values) == 0)
-            if len(column.levels) < 2 and is_unknown.any():
+            if (values.notna().to_numpy() & (column.read(values) == 0)).any():
                 found.append(column.label)
         return found
 

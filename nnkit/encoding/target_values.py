@@ -66,10 +66,10 @@ def target_array(y: Any, *, are_numbers: bool) -> np.ndarray:
     is_plain = array.dtype.kind in ("biuf" if are_numbers else "biufSUT")
     if is_plain or array.ndim not in (1, 2):
         return array.astype(np.float64) if are_numbers else array
-    # The dtype is given, since pandas would make datetimes of objects.
     if array.dtype.kind in "Mm" and not are_numbers:
         _check_present(pd.Series(array.ravel()), "y")
         return array
+    # The dtype is given, since pandas would make datetimes of objects.
     parts = [pd.Series(part, dtype=array.dtype) for part in array.reshape(len(array), -1).T]
     columns = [_values(part, plain_column(part, "y"), are_numbers, "y") for part in parts]
     return columns[0] if array.ndim == 1 else _side_by_side(columns, len(array))

@@ -177,7 +177,7 @@ class Classification(KindOfTarget):
         if self._gives_one_hot:
             _check_one_hot(encoded)
 
-    def _warn_of_target(self, encoded: np.ndarray) -> None:
+    def _check_loss_and_head(self, encoded: np.ndarray) -> None:
         from nnkit.training.heads import improper_losses
 
         self._warn_of_one_hot(encoded)

@@ -232,7 +232,7 @@ class Fitting(CallbackSupportMixin, Building):
             X_encoded = encode_first(self.encoder_, shared.X, shared.y)
             n_steps = self._n_steps(settings, parts, n_epochs, len(shared.y))
             self._build(X_encoded, shared, settings, n_steps)
-            self._warn_of_target(shared.encoded)
+            self._check_loss_and_head(shared.encoded)
         self._built_with = self._of_network()
         self._check_calibration(settings, has_held_out=held_out is not None or len(parts) > 1)
         for member in self._members:

@@ -117,7 +117,8 @@ class KerasEstimator(Fitting):
             unless ``encoder`` takes something else. A dict holds the inputs of a network by
             name. Sparse rows are made dense batch by batch.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The target: labels of any kind for a classifier, numbers for a regressor.
+            The target: labels of any kind for a classifier, numbers for a regressor. The default,
+            None, is refused.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, at least 0; None weighs all the same. Only their ratios
             matter: a batch has the loss Σwl/Σw. Rows of weight 0 are left out.

@@ -76,8 +76,8 @@ class KindOfTarget(KerasParameters):
     def _check_fits_network(self, encoded: np.ndarray) -> None:
         """Raise if the outputs of the network cannot give this target."""
 
-    def _warn_of_target(self, encoded: np.ndarray) -> None:
-        """Warn if the network and its loss are not for such a target."""
+    def _check_loss_and_head(self, encoded: np.ndarray) -> None:
+        """Raise or warn if the loss or the last layer of the network is not for this target."""
 
     def _warning_of_validation(self, training: Rows, held_out: Rows) -> str | None:  # noqa: ARG002
         """Return what to warn of if the target to validate on seems to be in other units."""

@@ -175,8 +175,9 @@ class KerasParameters(BaseEstimator):
         return unknown_name(name, self._get_param_names(), self.model, self.optimizer)
 
     def _check_routed(self) -> None:
-        for name in self._routed():
-            if f"model__{name}" in self._routed():
+        routed = self._routed()
+        for name in routed:
+            if f"model__{name}" in routed:
                 raise ValueError(
                     f"{type(self).__name__}: {name} and model__{name} are one argument of the "
                     "builder. Set one of them."

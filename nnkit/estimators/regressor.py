@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = ["KerasRegressor"]
 
-_OWN_NETWORK = "Or give a network of your own, which gets y as it is."
 _LOSSES_IN_UNITS = {
     "MeanSquaredLogarithmicError": "Leave loss=None, and set TransformedTargetRegressor("
-    f"regressor, func=np.log1p, inverse_func=np.expm1). {_OWN_NETWORK}",
-    "MeanAbsolutePercentageError": f"Use loss='mae' with sample_weight=1 / abs(y). {_OWN_NETWORK}",
+    "regressor, func=np.log1p, inverse_func=np.expm1). Or give a network of your own, which gets "
+    "y as it is.",
+    "MeanAbsolutePercentageError": "Use loss='mae' with sample_weight=1 / abs(y). Or give a "
+    "network of your own, which gets y as it is.",
     "Poisson": "Give a network of your own that ends in 'exponential' or 'softplus'.",
-    "KLDivergence": _OWN_NETWORK.removeprefix("Or ").capitalize(),
+    "KLDivergence": "Give a network of your own, which gets y as it is.",
 }
 """The losses of Keras that are no losses in standard units, and what to do."""
 
@@ -291,8 +292,7 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     def _warning_of_validation(self, training: Rows, held_out: Rows) -> str | None:
         return warning_of_target(training.encoded, held_out.encoded)
 
-    def _warn_of_target(self, encoded: np.ndarray) -> None:
-        """Warn if the last activation cannot give the values of the target."""
+    def _check_loss_and_head(self, encoded: np.ndarray) -> None:
         self._check_loss_in_standard_units(encoded)
         heads = self._network.compiled.heads
         for head, values in zip(heads, self._network_targets(encoded, len(heads)), strict=True):
@@ -314,7 +314,7 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
             return
         from keras import tree
 
-        from nnkit.training.user_functions import depends_on_units
+        from nnkit.training.user_functions import depends_on_units, is_own_loss
 
         units = f"model={self.model!r} learns y in standard units (mean 0, standard deviation 1)"
         losses = tree.flatten(self._network.architecture.model.loss)
@@ -325,9 +325,8 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
                     f"loss={name} compares values in their own units, but {units}. "
                     f"{_LOSSES_IN_UNITS[name]}"
                 )
-            is_own = not type(loss).__module__.startswith("keras.")
             if (
-                is_own
+                is_own_loss(loss)
                 and len(losses) == 1
                 and self._network.architecture.fact(
                     "loss depends on units",

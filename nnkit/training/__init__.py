@@ -32,7 +32,7 @@
 - ``callback_copies``: the user's callbacks for each network, with files of their own.
 - ``engine``: the fit loop.
 - ``rows``: rows on the device, dense or sparse, and batches of them.
-- ``user_functions``: losses and metrics of the user's own that cannot be traced.
+- ``user_functions``: losses and metrics of the user's own that a network cannot take, by name.
 - ``loss_axes``: the axes of the losses of a row, along which weights are expanded.
 - ``network``: a trained network that pickles, predicts, and can be trained further.
 """

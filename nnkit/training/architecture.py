@@ -150,7 +150,7 @@ class Architecture:
     @cached_property
     def looks_up_codes(self) -> bool:
         """Whether a layer picks rows of a table by codes that come from outside."""
-        return _has_embedding(self.model)
+        return any(isinstance(layer, keras.layers.Embedding) for layer in _leaves(self.model))
 
     @cached_property
     def target_dtype(self) -> str:
@@ -301,9 +301,3 @@ def _leaves(model: Any) -> list[Any]:
 
 def _sized(dtype: Any) -> str:
     return "float16" if str(dtype) == "bfloat16" else str(dtype)
-
-
-def _has_embedding(layer: Any) -> bool:
-    return isinstance(layer, keras.layers.Embedding) or any(
-        map(_has_embedding, getattr(layer, "layers", []))
-    )

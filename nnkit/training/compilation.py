@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from nnkit._compat import compile_arguments, compute_loss_in, learning_rate_or_schedule
+from nnkit._compat import compile_arguments, compute_loss_in
 from nnkit._messages import shown
 from nnkit._suggestions import did_you_mean
 from nnkit.optimizers import with_n_steps
@@ -108,9 +108,7 @@ def _make_optimizer(optimizer: Any, routed: Mapping[str, Any]) -> Any:
             "optimizer must be a name, a class or an instance of keras.optimizers.Optimizer. "
             f"Got {shown(optimizer)} instead."
         )
-    # A schedule may not know its steps yet.
-    is_fixed = isinstance(learning_rate_or_schedule(made), keras.Variable)
-    rate = learning_rate_of(made) if is_fixed else None
+    rate = learning_rate_of(made)
     if rate is not None and rate < 0:
         raise ValueError(f"The learning rate of optimizer must be at least 0. Got {rate:g}.")
     return made

@@ -362,7 +362,7 @@ def _prepared(
     if path == "keras":
         return path, None
     if path == "xla" and architecture.looks_up_codes:
-        # Machine code takes the nearest code for one beyond the table; TensorFlow refuses it.
+        # XLA takes the nearest code for one that is not in the table; TensorFlow refuses it.
         network.outputs(data.X)
         if data.validation is not None:
             network.outputs(data.validation.X)

@@ -446,6 +446,11 @@ def improper_losses(model: Any) -> list[str]:
     ----------
     model : keras.Model
         A compiled classifier.
+
+    Returns
+    -------
+    names : list of str
+        Of the classes of such losses, one for each output that has one.
     """
     names = [type(loss).__name__ for loss in keras.tree.flatten(model.loss)]
     return [name for name in names if name in _IMPROPER]

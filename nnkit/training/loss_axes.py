@@ -7,9 +7,7 @@ from typing import Any
 import keras
 
 from nnkit.training.network import Network
-from nnkit.training.placement import on_device
-from nnkit.training.rows import take_on_host
-from nnkit.training.user_functions import named_errors
+from nnkit.training.user_functions import named_errors, targets_and_outputs
 
 __all__ = ["axes_of_losses"]
 
@@ -32,16 +30,11 @@ def axes_of_losses(network: Network, X: Any, y: Any) -> tuple[int, ...]:
     """
     if all(head.rank <= 2 for head in network.compiled.heads):
         return ()
-    model = network.architecture.model
-    first = slice(0, 1)
-    x, targets = keras.tree.map_structure(lambda part: take_on_host(part, first), (X, y))
-    with on_device(network.device):
-        outputs = model(x, training=False)
-    losses = keras.tree.flatten(model.loss)
+    losses = keras.tree.flatten(network.architecture.model.loss)
+    pairs = targets_and_outputs(network, X, y, slice(0, 1))
     found = set()
-    pairs = zip(losses, keras.tree.flatten(targets), keras.tree.flatten(outputs), strict=True)
     with named_errors(network, X, y):
-        for loss, target, output in pairs:
+        for loss, (target, output) in zip(losses, pairs, strict=True):
             shape = tuple(loss.call(keras.ops.convert_to_tensor(target), output).shape)
             # A loss of one's own may reduce all rows to one number, which no weight can change.
             found.add(shape[1:] if shape[:1] == (1,) else ())

@@ -9,7 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nnkit._compat import decay_exclusions, has_gradient_overwrites, stateless_optimizer
+from nnkit._compat import (
+    decay_exclusions,
+    has_gradient_overwrites,
+    learning_rate_or_schedule,
+    stateless_optimizer,
+)
 
 __all__ = ["Layout", "TrainingState", "learning_rate_of", "values_of"]
 
@@ -248,10 +253,10 @@ def values_of(model: Any) -> list[np.ndarray]:
 
 def learning_rate_of(optimizer: Any) -> float | None:
     """Return the learning rate of an optimizer; None if a schedule gives it."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    if not isinstance(inner.learning_rate, keras.Variable):
+    rate = learning_rate_or_schedule(getattr(optimizer, "inner_optimizer", optimizer))
+    if not isinstance(rate, keras.Variable):
         return None
-    value = inner.learning_rate.value
+    value = rate.value
     # In the scope of a strategy a variable is one for each device.
     return float(getattr(value, "values", [value])[0])
 

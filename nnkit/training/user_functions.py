@@ -12,15 +12,53 @@ import numpy as np
 import tensorflow as tf
 
 from nnkit._compat import replaced_metrics
+from nnkit.training.library_code import is_keras_function, runs_library_code_only
+from nnkit.training.placement import on_device
 from nnkit.training.rows import take_on_host
 
 if TYPE_CHECKING:
     from nnkit.training.network import Network
 
-__all__ = ["check_own_losses", "depends_on_units", "named_codes", "named_errors"]
+__all__ = [
+    "check_own_losses",
+    "depends_on_units",
+    "is_own_loss",
+    "named_codes",
+    "named_errors",
+    "targets_and_outputs",
+]
 
 # What TensorFlow raises where NumPy gets a symbolic tensor, or where None comes back.
 _ERRORS = (NotImplementedError, TypeError, ValueError, AttributeError)
+
+
+def is_own_loss(loss: Any) -> bool:
+    """Return whether a loss has code of the user's, as a class or as a function."""
+    return not (runs_library_code_only(loss) and is_keras_function(getattr(loss, "fn", None)))
+
+
+def targets_and_outputs(network: Network, X: Any, y: Any, rows: Any) -> list[tuple[Any, Any]]:
+    """Return what the losses of a network compare for a few rows, one pair for each output.
+
+    Parameters
+    ----------
+    network : Network
+    X : ndarray, or dict or list of ndarray
+        Encoded rows in the dtypes of the model's inputs, at least one.
+    y : structure of ndarray
+        Their targets, as the losses compare them.
+    rows : slice or ndarray of int
+        Which rows.
+
+    Returns
+    -------
+    pairs : list of (ndarray, tensor)
+        Targets and outputs, each of shape (n_rows, ...).
+    """
+    x, targets = keras.tree.map_structure(lambda part: take_on_host(part, rows), (X, y))
+    with on_device(network.device):
+        outputs = network.architecture.model(x, training=False)
+    return list(zip(keras.tree.flatten(targets), keras.tree.flatten(outputs), strict=True))
 
 
 @contextmanager
@@ -46,7 +84,7 @@ def named_errors(network: Network, X: Any, y: Any) -> Iterator[None]:
     try:
         yield
     except _ERRORS as error:
-        message = _fault(network.architecture.model, X, y)
+        message = _fault(network, X, y)
         if message is None:
             raise
         raise ValueError(message) from error
@@ -97,24 +135,20 @@ def check_own_losses(network: Network, X: Any, y: Any, *, is_weighted: bool) -> 
 
 
 def _try_losses(network: Network, X: Any, y: Any, *, is_weighted: bool) -> None:
-    model, compiled = network.architecture.model, network.compiled
-    losses = keras.tree.flatten(model.loss)
-    if all(_is_of_keras(loss) for loss in losses):
+    compiled = network.compiled
+    losses = keras.tree.flatten(network.architecture.model.loss)
+    if not any(map(is_own_loss, losses)):
         return
-    # As many rows as there are classes could be compared with one-hot rows by mistake.
-    n_rows = next(n for n in (3, 5, 7) if n not in [head.n_units for head in compiled.heads][:2])
-
-    def of_few(part: Any) -> Any:
-        return take_on_host(part, np.arange(n_rows) % part.shape[0])
-
-    x, targets = keras.tree.map_structure(of_few, (X, y))
+    # Codes of as many rows as there are classes could be broadcast over the classes.
+    units = {head.n_units for head in compiled.heads}
+    n_rows = next((n for n in (3, 5, 7) if n not in units), 11)
+    rows = np.arange(n_rows) % len(keras.tree.flatten(y)[0])
     try:
-        outputs = keras.tree.flatten(model(x, training=False))
+        pairs = targets_and_outputs(network, X, y, rows)
     except (*_ERRORS, tf.errors.OpError):
         return  # the training has the words for it
-    pairs = zip(losses, keras.tree.flatten(targets), outputs, compiled.as_codes, strict=True)
-    for loss, target, output, as_codes in pairs:
-        if _is_of_keras(loss):
+    for loss, (target, output), as_codes in zip(losses, pairs, compiled.as_codes, strict=True):
+        if not is_own_loss(loss):
             continue
         try:
             value = loss.call(keras.ops.convert_to_tensor(target, loss.dtype), output)
@@ -142,13 +176,6 @@ def _compares_shapes(text: str) -> bool:
     )
 
 
-def _is_of_keras(loss: Any) -> bool:
-    """Return whether a loss is Keras' own in all its parts."""
-    function = getattr(loss, "fn", None)
-    parts = [type(loss)] if function is None else [type(loss), function]
-    return all(str(getattr(part, "__module__", "")).startswith("keras.") for part in parts)
-
-
 def depends_on_units(loss: Any, y: np.ndarray) -> bool:
     """Return whether a loss compares other values in standard units than in those of a target.
 
@@ -159,8 +186,14 @@ def depends_on_units(loss: Any, y: np.ndarray) -> bool:
     loss : keras.losses.Loss
     y : ndarray of shape (n_samples, n_columns)
         The target in its own units.
+
+    Returns
+    -------
+    depends : bool
+        Of some pairs of different rows; False if fewer than three rows differ.
     """
-    values = np.unique(y[:200], axis=0)[:: max(1, len(np.unique(y[:200], axis=0)) // 8)]
+    distinct = np.unique(y[:200], axis=0)
+    values = distinct[:: max(1, len(distinct) // 8)]
     deviation = y.std(axis=0)
     if len(values) < 3 or not (deviation > 0).all():
         return False
@@ -185,28 +218,25 @@ def _loss_of_pair(loss: Any, table: np.ndarray, row: int, shift: int) -> Any:
     return None if value is None else float(np.mean(value))
 
 
-def _fault(model: Any, X: Any, y: Any) -> str | None:
-    """Return what is wrong with a loss or a metric of a model, if that can be told."""
-    rows = slice(0, 2)
-    x, targets = keras.tree.map_structure(lambda part: take_on_host(part, rows), (X, y))
+def _fault(network: Network, X: Any, y: Any) -> str | None:
+    """Return what is wrong with a loss or a metric of a network, if that can be told."""
+    model = network.architecture.model
     try:
-        outputs = keras.tree.flatten(model(x, training=False))
+        pairs = targets_and_outputs(network, X, y, slice(0, 2))
     except _ERRORS:
         return None  # then the layers are what fails
-    targets = [tf.convert_to_tensor(target) for target in keras.tree.flatten(targets)]
-    losses = keras.tree.flatten(model.loss)
-    for loss, target, output in zip(losses, targets, outputs, strict=True):
-        found = _fault_of(loss.call, (target, output))
+    pairs = [(tf.convert_to_tensor(target), output) for target, output in pairs]
+    for loss, pair in zip(keras.tree.flatten(model.loss), pairs, strict=True):
+        found = _fault_of(loss.call, pair)
         if found is not None:
             return f"loss={_name(loss)} {_FAULTS[found]}"
     for metric in replaced_metrics(model):
-        pair = targets[metric.position], outputs[metric.position]
 
         def value(y_true: Any, y_pred: Any, metric: Any = metric) -> Any:
             metric.update_state(y_true, y_pred)
             return metric.metric.result()
 
-        found = _fault_of(value, pair)
+        found = _fault_of(value, pairs[metric.position])
         if found is not None:
             return f"The metric {_name(metric.metric)} {_FAULTS[found]}"
     return None
