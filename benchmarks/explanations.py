@@ -19,8 +19,8 @@ from benchmarks import explanations_cases as cases
 from benchmarks.explanations_candidates import (
     BY_KERAS,
     COMPILED,
+    ExplanationTask,
     Sizes,
-    Subject,
     candidates,
     relative,
 )
@@ -29,7 +29,9 @@ from benchmarks.figures import in_rounds, number
 PACKAGES = ("shap", "tensorflow", "keras", "scikit-learn", "numpy")
 N_SEEDS = 3
 
-QUICK = Sizes(n_rows=6, n_background=10, n_repeats=1, n_reference=4, n_some=2, n_few=2, n_least=1)
+QUICK = Sizes(
+    n_rows=6, background_size=10, n_repeats=1, n_reference=4, n_some=2, n_few=2, n_least=1
+)
 
 
 def main():
@@ -78,7 +80,7 @@ def processor():
 
 def measured(sizes):
     """Return the subject, its candidates after the measurement, the reference and its error."""
-    subject = Subject(sizes)
+    subject = ExplanationTask(sizes)
     found = candidates(subject, sizes)
     fast = [candidate for candidate in found if not candidate.is_slow]
     slow = [candidate for candidate in found if candidate.is_slow]
@@ -144,7 +146,7 @@ def thirty_columns(sizes):
     return f"""## Thirty columns
 
 The probability of label 1 by the network 30-64-64-1 (accuracy {number(subject.accuracy)}) on the
-breast cancer data, scaled: {sizes.n_rows} rows, {sizes.n_background} background rows.
+breast cancer data, scaled: {sizes.n_rows} rows, {sizes.background_size} background rows.
 
 {cases.table(columns, rows)}
 

@@ -25,7 +25,7 @@ class Sizes:
 
     Parameters
     ----------
-    n_rows, n_background : int
+    n_rows, background_size : int
         Explained rows and background rows.
     n_repeats : int
         Rounds in which the fast candidates are timed.
@@ -37,7 +37,7 @@ class Sizes:
     """
 
     n_rows: int = 200
-    n_background: int = 100
+    background_size: int = 100
     n_repeats: int = 5
     n_reference: int = 60
     n_some: int = 20
@@ -45,7 +45,7 @@ class Sizes:
     n_least: int = 2
 
 
-class Subject:
+class ExplanationTask:
     """A network, the rows to explain, and the background.
 
     Parameters
@@ -57,11 +57,11 @@ class Subject:
         X, y = breast_cancer()
         order = np.random.default_rng(0).permutation(len(X))
         test, train = order[: sizes.n_rows], order[sizes.n_rows :]
-        self.rows, self.background = X[test], X[train[: sizes.n_background]]
+        self.rows, self.background = X[test], X[train[: sizes.background_size]]
         self.classifier = nnkit.KerasClassifier(
             "mlp",
             model__units=(64, 64),
-            n_members=1,
+            n_estimators=1,
             encoder=None,
             calibration=None,
             epochs=50,
@@ -143,7 +143,7 @@ class Candidate:
     values : dict of int to ndarray
         By seed.
     floor_ratios : list of ndarray of shape (2,)
-        Seconds over those of the forward rows, as `Subject.floors` has them.
+        Seconds over those of the forward rows, as `ExplanationTask.floors` has them.
     floors : list of ndarray of shape (2,)
         Those.
     forward_rows, call_rows : float and int, or None

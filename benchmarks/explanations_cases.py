@@ -116,9 +116,9 @@ def ten_columns(sizes):
     """Return the section about all coalitions of ten columns."""
     X, y = load_diabetes(return_X_y=True)
     X = scale(X).astype(np.float32)
-    classifier = _mlp(encoder=None, calibration=None, n_members=1).fit(X, y > np.median(y))
+    classifier = _mlp(encoder=None, calibration=None, n_estimators=1).fit(X, y > np.median(y))
     order = np.random.default_rng(0).permutation(len(X))
-    background, rows = X[order[: sizes.n_background]], X[order[sizes.n_background :]]
+    background, rows = X[order[: sizes.background_size]], X[order[sizes.background_size :]]
 
     def own(n_rows):
         explained = rows[:n_rows]
@@ -185,14 +185,14 @@ def mixed_pipeline():
     numeric = make_pipeline(SimpleImputer(), StandardScaler())
     strings = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     columns = make_column_transformer((numeric, NUMBERS), (strings, STRINGS))
-    return make_pipeline(columns, _mlp(encoder=None, calibration=None, n_members=1))
+    return make_pipeline(columns, _mlp(encoder=None, calibration=None, n_estimators=1))
 
 
 def mixed_columns(sizes):
     """Return the section about a pipeline of numbers and strings."""
     X, y = mixed_rows(600)
     pipeline = mixed_pipeline().fit(X, y)
-    background, rows = X.iloc[: sizes.n_background], X.iloc[sizes.n_background :]
+    background, rows = X.iloc[: sizes.background_size], X.iloc[sizes.background_size :]
     dtypes = X.dtypes.to_dict()
 
     def probability(frame):
@@ -274,7 +274,7 @@ def other_inputs(sizes):
     images_classifier.fit(images, labels)
     texts, is_good = _reviews(600)
     texts_classifier = make_pipeline(TfidfVectorizer(), _mlp()).fit(texts, is_good)
-    at = sizes.n_background
+    at = sizes.background_size
 
     def interactions(n_rows):
         found = nnkit.explain(
@@ -287,7 +287,7 @@ def other_inputs(sizes):
             images_classifier,
             images[at : at + n_rows],
             images[:at],
-            players="patches",
+            feature_groups="patches",
             patch=(2, 2),
             progress=False,
         )

@@ -101,7 +101,7 @@ def section(is_quick):
     ensembles = ensemble_figures(table, is_quick)
     return f"""## Many fits
 
-Searches over learning rates (their number × 5 folds), bags, and architectures in one grid, one fit
+Searches over learning rates (their number × 5 folds), bags, and compiled models in one grid, one fit
 after the other and inside `batched_training`: with its own choice, and with `vectorize=True`.
 Programs are compiled already.
 
@@ -160,8 +160,8 @@ def ensemble_figures(table, is_quick):
     cases = [(dense, 20), (dense, 200), (dense_with_dropout, 20)]
     for name, (build, epochs) in zip(ENSEMBLES, cases, strict=True):
         for number in range(3 if is_quick else 8):
-            for column, n_members in (("one network", 1), ("8 members", 8)):
-                clf = of(build, epochs, n_members=n_members)
+            for column, n_estimators in (("one network", 1), ("8 members", 8)):
+                clf = of(build, epochs, n_estimators=n_estimators)
                 row = name if number > 1 else "warming up"
                 figures.time(row, column, function=lambda clf=clf: clf.fit(*table))
     return figures

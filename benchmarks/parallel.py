@@ -29,7 +29,7 @@ def section(is_quick):
     n_rates = 4 if is_quick else N_RATES
     figures = Figures()
     for name, way in WAYS.items():
-        nnkit.clear_programs()
+        nnkit.clear_compiled_cache()
         with way():
             for column in RUNS:
                 figures.time(

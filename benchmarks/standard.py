@@ -66,13 +66,13 @@ of batches of {BATCH_SIZE}. Here nnkit's default engine chose {fitted[NNKIT].eng
 
 How to read: seconds, and in brackets how many times as long as nnkit; below 1 is faster.
 
-- A *first* figure is taken after `nnkit.clear_programs()`, so that nnkit builds and compiles anew;
+- A *first* figure is taken after `nnkit.clear_compiled_cache()`, so that nnkit builds and compiles anew;
   each candidate has fitted once before, so that what a library loads once is not in it. A *later*
   figure follows in the same process. Only nnkit's own engines keep something between fits: for the
   others one cross-validation stands for both.
 - The grid is `GridSearchCV` of {N_RATES} learning rates × {N_FOLDS} folds in
   `Pipeline(StandardScaler, network)` with `refit=False` and `n_jobs=1`, also after
-  `nnkit.clear_programs()`. ≈ marks a grid of which a part of the learning rates was timed, times
+  `nnkit.clear_compiled_cache()`. ≈ marks a grid of which a part of the learning rates was timed, times
   {N_RATES} over their number.
 - Candidates that train by Keras' `fit` cross-validate and search in the first round only.
 - *raw Keras* is `compile`, `fit` and `predict`, in a class with just enough for scikit-learn to
@@ -157,7 +157,7 @@ def time_predictions(figures, name, estimator, X, all_n_rows):
 
 
 def _begin_anew():
-    nnkit.clear_programs()
+    nnkit.clear_compiled_cache()
     gc.collect()  # what the candidate before has left is not this one's to collect
 
 

@@ -51,7 +51,7 @@ pipeline.fit(X, y)  # compiles, so that both searches begin alike
 # With the context and without it
 # -------------------------------
 # The scores agree: to the last bit where threads share a program, as here, and to rounding
-# where machine code or a vectorised program takes over.
+# where XLA-compiled code or a vectorised program takes over.
 
 begin = time.perf_counter()
 alone = search.fit(X, y).cv_results_["mean_test_score"]
@@ -68,7 +68,7 @@ print(f"largest difference between their scores: {np.abs(alone - batched).max():
 # %%
 # Ensembles
 # ---------
-# ``n_members`` trains several networks side by side too, and averages them. Their spread says
+# ``n_estimators`` trains several networks side by side too, and averages them. Their spread says
 # where they disagree: mostly near even chances.
 
 best = grid["kerasclassifier__optimizer__learning_rate"][alone.argmax()]

@@ -47,7 +47,9 @@ print(f"accuracy on the test images: {classifier.score(X_test, y_test):.3f}")
 # patches speak for a digit, blue ones against it.
 
 chosen = [int(np.flatnonzero(y_test == digit)[0]) for digit in (3, 8, 9)]
-patches = explain(classifier, X_test[chosen], players="patches", patch=(2, 2), classes=[3, 5, 8, 9])
+patches = explain(
+    classifier, X_test[chosen], feature_groups="patches", patch=(2, 2), classes=[3, 5, 8, 9]
+)
 print(patches)
 
 true_labels = [f"a {y_test[i]}" for i in chosen]
@@ -62,7 +64,7 @@ shap.plots.image(patches, true_labels=true_labels, width=10, hspace=0.4, show=Fa
 # of the derivative at the image itself: where it would be easy to change the network's mind.
 
 methods = {
-    "Shapley values": {"method": "permutation", "players": "cells"},
+    "Shapley values": {"method": "permutation", "feature_groups": "cells"},
     "expected gradients": {"method": "gradient"},
     "integrated gradients": {"method": "integrated_gradients"},
     "saliency": {"method": "saliency"},
@@ -116,7 +118,9 @@ recurrent = KerasClassifier(build_recurrent, epochs=30, batch_size=32, random_st
 recurrent.set_params(optimizer__learning_rate=0.01).fit(X_train, y_train)
 print(f"accuracy on the test sequences: {recurrent.score(X_test, y_test):.3f}")
 
-timesteps = explain(recurrent, X_test[:40], players="timesteps", classes="bump", n_permutations=4)
+timesteps = explain(
+    recurrent, X_test[:40], feature_groups="timesteps", classes="bump", n_permutations=4
+)
 plt.figure()
 shap.plots.bar(timesteps, max_display=16, show=False)
 plt.gcf().set_size_inches(7, 5)
@@ -130,12 +134,12 @@ shap.plots.beeswarm(timesteps, max_display=8, plot_size=(8, 4), show=False)
 plt.tight_layout()
 
 # %%
-# The signals can be players, too.
+# The signals can be feature groups, too.
 
-from nnkit.explanation import importance
+from nnkit.explanation import feature_importance
 
-features = explain(recurrent, X_test[:40], players="features", classes="bump")
-print(importance(features).round(3).to_string())
+features = explain(recurrent, X_test[:40], feature_groups="features", classes="bump")
+print(feature_importance(features).round(3).to_string())
 
 # %%
 # One sequence, over its values.

@@ -41,16 +41,16 @@ print(explanation)
 # orders of the columns. ``n_permutations=4`` draws four of them for each background row instead of
 # one, for smaller standard errors.
 #
-# The bar plot shows the mean of the absolute values. ``importance`` has the numbers, with
+# The bar plot shows the mean of the absolute values. ``feature_importance`` has the numbers, with
 # standard errors.
 
-from nnkit import importance
+from nnkit.explanation import feature_importance
 
 plt.figure()
 shap.plots.bar(explanation, show=False)
 plt.gcf().set_size_inches(8, 5)
 plt.tight_layout()
-print(importance(explanation).head(5).round(4).to_string())
+print(feature_importance(explanation).head(5).round(4).to_string())
 
 # %%
 # The beeswarm has a dot for each row and column, here the ten columns that matter most. The
@@ -106,7 +106,7 @@ groups = {
     for measurement in measurements
 }
 grouped = explain(
-    classifier, X_test.head(60), classes="malignant", players=groups, max_background=50
+    classifier, X_test.head(60), classes="malignant", feature_groups=groups, max_background=50
 )
 print(f"method: {grouped.method}, largest standard error: {grouped.error_std.max():g}")
 plt.figure()
@@ -139,7 +139,7 @@ plt.tight_layout()
 # %%
 # All classes beside each other, from the table of importances:
 
-table = importance(explanation)
+table = feature_importance(explanation)
 sizes = table.xs("importance", axis=1, level=1)
 errors = table.xs("std_error", axis=1, level=1)
 axes = sizes.head(8)[::-1].plot.barh(

@@ -19,32 +19,30 @@ __all__ = [
     "KerasTransformer",
     "batched_training",
     "builders",
-    "clear_programs",
+    "clear_compiled_cache",
     "encoding",
     "exceptions",
     "explain",
-    "importance",
+    "explanation",
     "layers",
     "optimizers",
 ]
 
-_SUBPACKAGES = ("builders", "encoding", "exceptions", "layers", "optimizers")
+_SUBPACKAGES = ("builders", "encoding", "exceptions", "explanation", "layers", "optimizers")
 _MODULES = {
     "KerasClassifier": "nnkit.estimators",
     "KerasRegressor": "nnkit.estimators",
     "KerasTransformer": "nnkit.estimators",
     "batched_training": "nnkit.training",
-    "clear_programs": "nnkit.training",
+    "clear_compiled_cache": "nnkit.training",
     "explain": "nnkit.explanation",
-    "importance": "nnkit.explanation",
 }
 
 if TYPE_CHECKING:
-    from nnkit import builders, encoding, exceptions, layers, optimizers
+    from nnkit import builders, encoding, exceptions, explanation, layers, optimizers
     from nnkit.estimators import KerasClassifier, KerasRegressor, KerasTransformer
     from nnkit.explanation.explain import explain
-    from nnkit.explanation.importance import importance
-    from nnkit.training import batched_training, clear_programs
+    from nnkit.training import batched_training, clear_compiled_cache
 
 
 def __getattr__(name: str) -> Any:

@@ -52,7 +52,7 @@ def autoencoder(
     """
     import keras
 
-    from nnkit.layers.arguments import as_count
+    from nnkit.layers.argument_checks import as_count
 
     hidden = widths_of(units)
     check_activation(activation)

@@ -7,7 +7,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from nnkit._suggestions import nearest
-from nnkit.builders.columns import Columns, beside_each_other
+from nnkit.builders.encoded_inputs import Columns, beside_each_other
 from nnkit.builders.size import check_widths
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def mlp(
     """
     import keras
 
-    from nnkit.layers.arguments import as_count, as_fraction
+    from nnkit.layers.argument_checks import as_count, as_fraction
 
     widths = widths_of(units)
     check_widths(meta.X_shape_[1:], widths)
@@ -285,7 +285,7 @@ def widths_of(units: int | Sequence[int]) -> tuple[int, ...]:
     ValueError
         If a number is not at least 1.
     """
-    from nnkit.layers.arguments import as_count, as_counts
+    from nnkit.layers.argument_checks import as_count, as_counts
 
     if isinstance(units, Integral):
         return (as_count("units", units),)
@@ -325,7 +325,7 @@ def _check_normalization(normalization: Any) -> None:
 def _regularizer(l1: Any, l2: Any) -> Any:
     import keras
 
-    from nnkit.layers.arguments import as_number
+    from nnkit.layers.argument_checks import as_number
 
     penalties = [
         as_number(name, value, is_zero_allowed=True) for name, value in (("l1", l1), ("l2", l2))

@@ -40,7 +40,7 @@ _OF_ANY_BUILDER: dict[str, Any] = {
     "epochs": 100,
     "early_stopping": False,
     "n_iter_no_change": 10,
-    "n_members": 1,
+    "n_estimators": 1,
     "calibration": None,
 }
 
@@ -70,7 +70,7 @@ def training_settings(model: Any, preset: str, table: TableFacts) -> Mapping[str
     -------
     settings : mapping
         Values of ``optimizer``, ``epochs``, ``batch_size``, ``early_stopping``,
-        ``n_iter_no_change`` (None is all epochs), ``validation_split``, ``n_members`` and
+        ``n_iter_no_change`` (None is all epochs), ``validation_split``, ``n_estimators`` and
         ``calibration``, arguments of the builder as ``model__name``, and as ``is_clipped``
         whether predicted values stay in the range of the training target.
     """
@@ -104,12 +104,12 @@ def _of_preset(preset: str, table: TableFacts) -> dict[str, Any]:
     """Return the settings of an ensemble whose networks validate on another fold each."""
     widths = [_COLUMNS_PER_FEATURE * table.n_features, *_UNITS]
     per_row = sum(above * below for above, below in itertools.pairwise(widths))
-    n_members = _N_MEMBERS[preset]
+    n_estimators = _N_MEMBERS[preset]
     per_epoch = per_row * table.n_samples
     # On large tables fewer networks are trained for long enough.
-    while n_members > 1 and _BUDGETS[preset] < _MIN_EPOCHS * per_epoch * n_members:
-        n_members -= 1
-    epochs = int(_BUDGETS[preset] / (per_epoch * n_members))
+    while n_estimators > 1 and _BUDGETS[preset] < _MIN_EPOCHS * per_epoch * n_estimators:
+        n_estimators -= 1
+    epochs = int(_BUDGETS[preset] / (per_epoch * n_estimators))
     epochs = min(max(epochs, _MIN_EPOCHS), _MAX_EPOCHS[preset])
     # Folds of a single row choose the epoch by chance, and hold out rows that a network needs.
     has_folds = table.n_samples >= 2 * _N_FOLDS
@@ -122,7 +122,7 @@ def _of_preset(preset: str, table: TableFacts) -> dict[str, Any]:
         "early_stopping": has_folds,
         "n_iter_no_change": None,
         "validation_split": _N_FOLDS if has_folds else 0,
-        "n_members": n_members,
+        "n_estimators": n_estimators,
         "calibration": "temperature" if table.is_classification and has_folds else None,
         "is_clipped": True,
     }

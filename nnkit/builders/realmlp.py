@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from nnkit.builders.columns import Columns, beside_each_other
+from nnkit.builders.encoded_inputs import Columns, beside_each_other
 from nnkit.builders.mlp import check_activation, of_each_output, output_activation, widths_of
 from nnkit.builders.size import check_widths
 
@@ -141,7 +141,7 @@ def realmlp(
     import keras
 
     from nnkit import layers
-    from nnkit.layers.arguments import as_fraction
+    from nnkit.layers.argument_checks import as_fraction
 
     dropout_rate = as_fraction("dropout_rate", dropout_rate)
     beta_2 = as_fraction("beta_2", beta_2)
@@ -251,7 +251,7 @@ def realmlp_simplified(
     import keras
 
     from nnkit import layers
-    from nnkit.layers.arguments import as_fraction
+    from nnkit.layers.argument_checks import as_fraction
 
     beta_2 = as_fraction("beta_2", beta_2)
     widths = widths_of(units)

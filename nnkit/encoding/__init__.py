@@ -22,7 +22,7 @@ from nnkit.encoding.features import (
 )
 from nnkit.encoding.labels import ClassLabels, class_weights
 from nnkit.encoding.numbers_only import as_numbers
-from nnkit.encoding.rows import (
+from nnkit.encoding.splits import (
     background_rows,
     fold_rows,
     holdout_rows,
@@ -32,7 +32,7 @@ from nnkit.encoding.rows import (
 from nnkit.encoding.tabular import TabularEncoder
 from nnkit.encoding.target_values import comparable_codes, target_array
 from nnkit.encoding.targets import ClassTarget, ContinuousTarget
-from nnkit.encoding.temperature import fit_temperature, tempered
+from nnkit.encoding.temperature import fit_temperature, temperature_scaled
 
 __all__ = [
     "ClassLabels",
@@ -56,6 +56,6 @@ __all__ = [
     "rows_at",
     "split_rows",
     "target_array",
-    "tempered",
+    "temperature_scaled",
     "warn_of_columns_without_effect",
 ]

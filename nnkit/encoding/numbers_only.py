@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnkit.encoding.columns import NumberColumn
+from nnkit.encoding.column_codecs import NumberColumn
 from nnkit.encoding.containers import column_at, is_dataframe, numeric_matrix
 from nnkit.encoding.kinds import kind_of
 

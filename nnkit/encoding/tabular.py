@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from nnkit.encoding.columns import (
+from nnkit.encoding.column_codecs import (
     DateColumn,
     LevelColumn,
     NumberColumn,

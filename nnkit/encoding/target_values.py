@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from nnkit.encoding.columns import NumberColumn
+from nnkit.encoding.column_codecs import NumberColumn
 from nnkit.encoding.containers import as_table, column_at, is_dataframe, plain_column
 from nnkit.encoding.kinds import kind_of
 

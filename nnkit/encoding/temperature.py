@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-__all__ = ["fit_temperature", "tempered"]
+__all__ = ["fit_temperature", "temperature_scaled"]
 
 # A temperature of 1/8 makes odds of 2 to odds of 256; beyond lies overfitting of few rows.
 _LOG_RANGE = (-np.log(8.0), np.log(8.0))
@@ -18,7 +18,9 @@ _PRIOR_DEVIATION = 0.3
 _TINY = np.finfo(np.float64).tiny
 
 
-def tempered(proba: np.ndarray, temperature: float, *, is_one_of_many: bool = True) -> np.ndarray:
+def temperature_scaled(
+    proba: np.ndarray, temperature: float, *, is_one_of_many: bool = True
+) -> np.ndarray:
     r"""Return probabilities whose logits are divided by a temperature.
 
     Parameters
@@ -47,13 +49,13 @@ def tempered(proba: np.ndarray, temperature: float, *, is_one_of_many: bool = Tr
     Examples
     --------
     >>> import numpy as np
-    >>> from nnkit.encoding.temperature import tempered
-    >>> tempered(np.array([[0.9, 0.1]]), 2.0).round(2)
+    >>> from nnkit.encoding.temperature import temperature_scaled
+    >>> temperature_scaled(np.array([[0.9, 0.1]]), 2.0).round(2)
     array([[0.75, 0.25]])
     """
     if not is_one_of_many:
         both = np.stack([1.0 - proba, proba], axis=-1)
-        return tempered(both, temperature)[..., 1]
+        return temperature_scaled(both, temperature)[..., 1]
     log_proba = np.log(np.maximum(proba, _TINY, dtype=np.float64)) / temperature
     powers = np.exp(log_proba - log_proba.max(axis=-1, keepdims=True))  # p^(1/T), the largest 1
     return powers / powers.sum(axis=-1, keepdims=True)
@@ -80,7 +82,7 @@ def fit_temperature(
     sample_weights : sequence of ndarray of shape (n_rows,) or None
         For each part the weights of its rows.
     is_one_of_many : bool, default=True
-        As for `tempered`.
+        As for `temperature_scaled`.
     n_averaged : int or None, default=None
         Number of networks whose mean is predicted; None is as many as judge a part.
 
@@ -168,7 +170,10 @@ def _log_losses(
     weights = _weights_by_part(targets, sample_weights)
     for members, target, weight in zip(by_part, targets, weights, strict=True):
         mean = np.mean(
-            [tempered(part, temperature, is_one_of_many=is_one_of_many) for part in members],
+            [
+                temperature_scaled(part, temperature, is_one_of_many=is_one_of_many)
+                for part in members
+            ],
             axis=0,
         )
         losses = [

@@ -25,7 +25,7 @@ from nnkit.estimators.routing import (
 if TYPE_CHECKING:
     import keras
 
-    from nnkit.training import Network, Recipe
+    from nnkit.training import ModelSpec, Network
 
 __all__ = ["Building"]
 
@@ -33,14 +33,14 @@ __all__ = ["Building"]
 class Building(KindOfTarget):
     """Base of the estimators that builds the networks of a fit.
 
-    What ends the training is remembered as ``_ends_by``: a schedule of the "optimizer", the
+    What ends the training is remembered as ``_schedule_owner``: a schedule of the "optimizer", the
     number of steps that the "builder" was told, or nothing (None).
     """
 
     _network: Network
     _members: list[Network]
     _seeds: Seeds
-    _ends_by: str | None
+    _schedule_owner: str | None
     n_features_in_: int
     encoder_: Any
 
@@ -48,16 +48,16 @@ class Building(KindOfTarget):
         self, X_encoded: Any, training: Rows, settings: SimpleNamespace, n_steps: int | None
     ) -> None:
         from nnkit.training import Network
+        from nnkit.training.loop.batches import take_on_host
         from nnkit.training.placement import is_on_cpu
-        from nnkit.training.rows import take_on_host
 
         facts = self._facts(X_encoded, training)
         meta = Meta(**facts, **columns_of(self.encoder_, facts["X_shape_"]))
-        recipe = self._recipe(meta, X_encoded, training, settings, n_steps)
+        model_spec = self._model_spec(meta, X_encoded, training, settings, n_steps)
 
         def member(position: int) -> Network:
             return Network(
-                replace(recipe, seed=self._seeds.of_member(position).build),
+                replace(model_spec, seed=self._seeds.of_member(position).build),
                 self._task_choices(),
                 take_on_host(X_encoded, slice(0, 1)),
                 settings.device,
@@ -66,8 +66,10 @@ class Building(KindOfTarget):
 
         self._network = member(0)
         if is_on_cpu(settings.device):
-            check_size(self._network.architecture.n_trainable, "The network", settings.n_members)
-        others = [member(position) for position in range(1, settings.n_members)]
+            check_size(
+                self._network.compiled_model.n_trainable, "The network", settings.n_estimators
+            )
+        others = [member(position) for position in range(1, settings.n_estimators)]
         self._members = [self._network, *others]
         for name, fact in facts.items():
             if name not in ("feature_names_in_", "n_features_in_"):
@@ -81,7 +83,7 @@ class Building(KindOfTarget):
         Those that were built for a number of steps have a learning rate of 0 behind it; others
         are to be compiled with changed parameters.
         """
-        before, was_timed = self._members, self._ends_by == "builder"
+        before, was_timed = self._members, self._schedule_owner == "builder"
         self._build(X_encoded, training, settings, None)
         # As in Keras, another optimizer begins without moments.
         keeps_optimizer = bool(changed) and all(
@@ -121,15 +123,15 @@ class Building(KindOfTarget):
             **self._target_facts(),
         }
 
-    def _recipe(
+    def _model_spec(
         self,
         meta: Meta,
         X: Any,
         training: Rows,
         settings: SimpleNamespace,
         n_steps: int | None,
-    ) -> Recipe:
-        from nnkit.training import Compilation, Recipe
+    ) -> ModelSpec:
+        from nnkit.training import Compilation, ModelSpec
 
         routed = {**settings.of_builder, **self._routed()}
         is_scheduled = _is_scheduled(settings.optimizer, routed)
@@ -149,18 +151,18 @@ class Building(KindOfTarget):
             is_asked=not (isinstance(self.optimizer, str) and self.optimizer == "auto"),
         )
         compilation.check()
-        self._ends_by = None if compilation.n_steps is None else "optimizer"
+        self._schedule_owner = None if compilation.n_steps is None else "optimizer"
         seed, policy = self._seeds.build, settings.dtype_policy
         builder = resolve_builder(self.model)
         if builder is None:
-            return Recipe(_copy_of(self.model), {}, compilation, seed=seed, dtype_policy=policy)
+            return ModelSpec(_copy_of(self.model), {}, compilation, seed=seed, dtype_policy=policy)
         offered = self._offered(meta, X, training, settings, n_steps)
         arguments = builder_arguments(builder, builder_hyperparameters(routed), offered)
-        if self._ends_by is None and n_steps is not None and "n_steps" in arguments:
-            self._ends_by = "builder"
+        if self._schedule_owner is None and n_steps is not None and "n_steps" in arguments:
+            self._schedule_owner = "builder"
         wants_compile_kwargs = "compile_kwargs" in arguments
         arguments.pop("compile_kwargs", None)
-        return Recipe(
+        return ModelSpec(
             builder,
             arguments,
             compilation,
@@ -195,7 +197,7 @@ def _copy_of(model: Any) -> keras.Model:
     """Return a copy of its own, which goes into pickles: the user may train theirs further."""
     import keras
 
-    from nnkit.training.ownership import owned_copy
+    from nnkit.training.copying.ownership import owned_copy
 
     if not isinstance(model, keras.Model):
         raise ValueError(

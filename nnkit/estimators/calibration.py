@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnkit.encoding import fit_temperature
-from nnkit.estimators.parts import Share
+from nnkit.estimators.parts import MemberData
 
 if TYPE_CHECKING:
     from nnkit.training import Network
@@ -17,7 +17,7 @@ __all__ = ["temperature_of_held_out"]
 
 
 def temperature_of_held_out(
-    shares: Sequence[Share],
+    member_data: Sequence[MemberData],
     members: Sequence[Network],
     by_column: Callable[[list[np.ndarray]], list[np.ndarray]],
     *,
@@ -28,7 +28,7 @@ def temperature_of_held_out(
 
     Parameters
     ----------
-    shares : sequence of Share
+    member_data : sequence of MemberData
         What the networks trained and validated on; one for all, or in turn.
     members : sequence of Network
     by_column : callable
@@ -44,11 +44,11 @@ def temperature_of_held_out(
         None if no rows were held out.
     """
     predictions, targets, weights = [], [], []
-    for position, share in enumerate(shares):
+    for position, share in enumerate(member_data):
         if share.held_out is None or share.data.validation is None:
             return None
         X = share.data.validation.X
-        found = [by_column(member.outputs(X)) for member in members[position :: len(shares)]]
+        found = [by_column(member.outputs(X)) for member in members[position :: len(member_data)]]
         encoded = share.held_out.encoded
         for column, of_members in enumerate(zip(*found, strict=True)):
             if not is_indicator:

@@ -27,8 +27,8 @@ def check_parameters(estimator: Any) -> None:
     """Raise a ValueError for the first setting of a fit that is out of its range."""
     _check_count("epochs", estimator.epochs, also="'auto' or ", or_auto=True)
     _check_count("n_iter_no_change", estimator.n_iter_no_change, also="'auto' or ", or_auto=True)
-    _check_count("n_background", estimator.n_background, at_least=0)
-    _check_count("n_members", estimator.n_members, also="'auto' or ", or_auto=True)
+    _check_count("background_size", estimator.background_size, at_least=0)
+    _check_count("n_estimators", estimator.n_estimators, also="'auto' or ", or_auto=True)
     if not _is_one_of(estimator.batch_size, ("auto", -1, None)):
         _check_count("batch_size", estimator.batch_size, also="'auto', -1 for all rows, None or ")
     _check_choice("engine", estimator.engine, ("auto", "graph", "xla", "keras"))

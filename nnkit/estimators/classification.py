@@ -178,10 +178,10 @@ class Classification(KindOfTarget):
             _check_one_hot(encoded)
 
     def _check_loss_and_head(self, encoded: np.ndarray) -> None:
-        from nnkit.training.heads import improper_losses
+        from nnkit.training.specification.heads import improper_losses
 
         self._warn_of_one_hot(encoded)
-        for name in improper_losses(self._network.architecture.model):
+        for name in improper_losses(self._network.compiled_model.model):
             warnings.warn(
                 f"loss={name} is least for other outputs than the probabilities of the classes, so "
                 "that predict_proba gives no probabilities; predict is not concerned. Use "
@@ -192,7 +192,7 @@ class Classification(KindOfTarget):
 
     def _warn_of_one_hot(self, encoded: np.ndarray) -> None:
         """Warn if an indicator that is learnt label by label looks like one-hot rows."""
-        is_by_label = self._target.is_indicator and self._network.compiled.heads[0].is_multilabel
+        is_by_label = self._target.is_indicator and self._network.output_spec.heads[0].is_multilabel
         if not is_by_label or encoded.ndim != 2 or encoded.shape[1] < 2:
             return
         # A few rows may have one label each by chance.
@@ -208,18 +208,18 @@ class Classification(KindOfTarget):
     @property
     def _has_binary_steps(self) -> bool:
         """Whether an indicator holds the classes 0 and 1 of steps, as the outputs say."""
-        tasks = self._network.compiled.tasks
+        tasks = self._network.output_spec.tasks
         return self._target.is_indicator and tasks[0].kind == "classification"
 
     @property
     def _gives_one_hot(self) -> bool:
         """Whether a softmax chooses one label of an indicator for each row or step."""
-        is_one_of_many = self._network.compiled.heads[0].is_one_of_many
+        is_one_of_many = self._network.output_spec.heads[0].is_one_of_many
         return self._target.is_indicator and is_one_of_many and not self._has_binary_steps
 
     def _by_column(self, outputs: list[np.ndarray]) -> list[np.ndarray]:
         """Return class probabilities for each column of the target."""
-        heads = self._network.compiled.heads
+        heads = self._network.output_spec.heads
         found = [head.probabilities(output) for head, output in zip(heads, outputs, strict=True)]
         if self._has_binary_steps:
             return [found[0][..., 1]]
@@ -248,7 +248,7 @@ class Classification(KindOfTarget):
         }
 
     def _accuracy(self, y: Any, predicted: np.ndarray, sample_weight: Any | None = None) -> float:
-        task = self._network.compiled.tasks[0]
+        task = self._network.output_spec.tasks[0]
         is_of_steps = task.kind == "classification" and bool(task.row_shape)
         return accuracy(y, predicted, sample_weight, is_of_steps=is_of_steps)
 

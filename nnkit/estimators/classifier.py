@@ -10,11 +10,11 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 
 from nnkit._compat import with_callbacks
-from nnkit.encoding import tempered
+from nnkit.encoding import temperature_scaled
 from nnkit.estimators.calibration import temperature_of_held_out
 from nnkit.estimators.classification import Classification, one_or_all
 from nnkit.estimators.keras_estimator import KerasEstimator
-from nnkit.estimators.parts import Share
+from nnkit.estimators.parts import MemberData
 
 __all__ = ["KerasClassifier"]
 
@@ -110,16 +110,16 @@ class KerasClassifier(ClassifierMixin, Classification, KerasEstimator):
         leaves the one that is set.
     engine : {"auto", "graph", "xla", "keras"}, default="auto"
         What trains. "graph" is a TensorFlow graph that loops over the batches; "xla" the same
-        as machine code, for long fits of small networks; "keras" is ``keras.Model.fit``, which
+        as XLA-compiled code, for long fits of small networks; "keras" is ``keras.Model.fit``, which
         is slower and carries everything. "auto" is one of the first two
         unless the model or a callback needs Keras' own. All agree up to rounding.
     time_limit : float or None, default=None
         Seconds from the beginning of ``fit`` after which no further epoch begins; with
         ``early_stopping`` the best weights so far are kept. All networks train side by side
         until then, and each for one epoch at least. None sets no limit.
-    n_background : int, default=100
+    background_size : int, default=100
         Training rows kept as background for explanations, at least 0.
-    n_members : int or "auto", default="auto"
+    n_estimators : int or "auto", default="auto"
         Networks that are trained side by side with other initial weights and orders of rows, and
         whose probabilities are averaged, at least 1: a deep ensemble [1]_. "auto" is 1, and
         several for ``model="auto"``.
@@ -238,8 +238,8 @@ class KerasClassifier(ClassifierMixin, Classification, KerasEstimator):
         dtype_policy: Any = None,
         engine: str = "auto",
         time_limit: float | None = None,
-        n_background: int = 100,
-        n_members: int | str = "auto",
+        background_size: int = 100,
+        n_estimators: int | str = "auto",
         calibration: str | None = "auto",
         verbose: int = 0,
         **routed: Any,
@@ -266,8 +266,8 @@ class KerasClassifier(ClassifierMixin, Classification, KerasEstimator):
             dtype_policy=dtype_policy,
             engine=engine,
             time_limit=time_limit,
-            n_background=n_background,
-            n_members=n_members,
+            background_size=background_size,
+            n_estimators=n_estimators,
             verbose=verbose,
             **routed,
         )
@@ -343,7 +343,7 @@ class KerasClassifier(ClassifierMixin, Classification, KerasEstimator):
         X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
             The rows, with the columns of ``fit`` in their order.
         return_std : bool, default=False
-            Whether to return the spread of the members too; with ``n_members`` above 1.
+            Whether to return the spread of the members too; with ``n_estimators`` above 1.
         **predict_arguments : object
             ``batch_size``, the rows of one call of the network; chosen by memory if not given.
             ``verbose`` is taken for scripts that give it; there is no progress to show.
@@ -398,16 +398,16 @@ class KerasClassifier(ClassifierMixin, Classification, KerasEstimator):
         if self.temperature_ == 1.0:
             return found
         return [
-            tempered(proba, self.temperature_, is_one_of_many=self._is_one_of_many)
+            temperature_scaled(proba, self.temperature_, is_one_of_many=self._is_one_of_many)
             for proba in found
         ]
 
-    def _calibrate(self, settings: SimpleNamespace, shares: list[Share]) -> None:
+    def _calibrate(self, settings: SimpleNamespace, member_data: list[MemberData]) -> None:
         self.temperature_ = 1.0
         if settings.calibration is None:
             return
         found = temperature_of_held_out(
-            shares,
+            member_data,
             self._members,
             self._by_column,
             is_indicator=self._target.is_indicator,

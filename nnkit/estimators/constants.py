@@ -74,8 +74,8 @@ class _OfShares(Objective):
     """Categorical cross-entropy."""
 
     def loss_of_constant(self, y: np.ndarray, weight: np.ndarray | None) -> float:
-        shares = self._smoothed(y)
-        rates = np.average(shares, axis=0, weights=_of_entries(weight, y[..., 0]))
+        member_data = self._smoothed(y)
+        rates = np.average(member_data, axis=0, weights=_of_entries(weight, y[..., 0]))
         return _entropy(rates)
 
     def loss(self, y: np.ndarray, output: np.ndarray, weight: np.ndarray | None) -> float:
@@ -84,8 +84,8 @@ class _OfShares(Objective):
         return _mean(losses, _of_entries(weight, y[..., 0]))
 
     def _smoothed(self, y: np.ndarray) -> np.ndarray:
-        shares = y.reshape(-1, y.shape[-1]).astype(np.float64)
-        return shares * (1 - self.smoothing) + self.smoothing / y.shape[-1]
+        member_data = y.reshape(-1, y.shape[-1]).astype(np.float64)
+        return member_data * (1 - self.smoothing) + self.smoothing / y.shape[-1]
 
 
 class _OfEach(Objective):

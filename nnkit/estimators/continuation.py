@@ -18,7 +18,7 @@ _FIXED = {
     "encoder": "the columns are encoded as in the first fit",
     "random_state": "the initial weights and the orders of rows follow from that of the first fit",
     "dtype_policy": "the weights have their dtypes",
-    "n_background": "the background rows are those of the first fit",
+    "background_size": "the background rows are those of the first fit",
 }
 # Each fit goes by them anyway.
 _EACH_TIME = ("callbacks", "fit", "predict")

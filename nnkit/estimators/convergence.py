@@ -130,8 +130,8 @@ def warning_of_fit(outcome: FitOutcome) -> str | None:
 def _compared(outcome: FitOutcome) -> tuple[float, float, str] | None:
     """Return the loss of the network and of a constant, and its name; None if that is better."""
     network, data = outcome.network, outcome.data
-    # Fits of one architecture look at its losses once.
-    objectives = network.architecture.fact("objectives", lambda: _objectives_of(network))
+    # Fits of one compiled model look at its losses once.
+    objectives = network.compiled_model.fact("objectives", lambda: _objectives_of(network))
     # Weights of steps are another matter than those of rows.
     if objectives is None or getattr(data.sample_weight, "ndim", 1) > 1:
         return None
@@ -156,14 +156,14 @@ def _compared(outcome: FitOutcome) -> tuple[float, float, str] | None:
     )
     if not constant > 0 or not loss >= _NO_BETTER * constant:
         return None
-    is_of_classes = all(head.scale != "values" for head in network.compiled.heads)
+    is_of_classes = all(head.scale != "values" for head in network.output_spec.heads)
     if is_of_classes and loss < _SMALL_CROSSENTROPY:
         return None
     return float(loss), constant, " + ".join(objective.name for objective in objectives)
 
 
 def _objectives_of(network: Network) -> list[Objective] | None:
-    model, compiled = network.architecture.model, network.compiled
+    model, compiled = network.compiled_model.model, network.output_spec
     if compile_arguments(model).get("loss_weights") is not None:
         return None
     return objectives_of(model.loss, compiled.heads, compiled.as_codes)
@@ -197,7 +197,7 @@ def _rows_of(X: Any, rows: slice) -> Any:
 
 def _cause_in_columns(outcome: FitOutcome) -> str | None:
     """Return a sentence on columns whose numbers are too large or too small, if there are any."""
-    if _has_layer(outcome.network.architecture.model, _SCALING_LAYERS):
+    if _has_layer(outcome.network.compiled_model.model, _SCALING_LAYERS):
         return None
     X = outcome.data.X
     inputs = X.items() if isinstance(X, dict) else [(None, X)]
@@ -248,7 +248,7 @@ def _has_layer(model: Any, names: Sequence[str]) -> bool:
 
 def _cause_in_target(outcome: FitOutcome) -> str | None:
     """Return a sentence on values that are far from 0 and 1, if the target is such."""
-    heads = outcome.network.compiled.heads
+    heads = outcome.network.output_spec.heads
     # Standardised values are out of reach for an activation with limits.
     if any(head.scale != "values" or head.limits != (-np.inf, np.inf) for head in heads):
         return None

@@ -17,7 +17,7 @@ AUTOMATIC = (
     "batch_size",
     "early_stopping",
     "n_iter_no_change",
-    "n_members",
+    "n_estimators",
     "calibration",
 )
 """The parameters whose value "auto" means what suits the network and the table."""

@@ -47,7 +47,7 @@ from nnkit.estimators.continuation import (
 from nnkit.estimators.convergence import FitOutcome, warning_of_fit
 from nnkit.estimators.defaults import resolve
 from nnkit.estimators.inputs import check_is_table, check_same_length
-from nnkit.estimators.parts import Part, Rows, Share, parts_of
+from nnkit.estimators.parts import FoldIndices, MemberData, Rows, fold_indices_of
 from nnkit.estimators.routing import builder_hyperparameters, routed_to
 from nnkit.estimators.tables import check_table, n_samples_of, to_picklable, with_names
 from nnkit.estimators.validation_rows import warning_of_columns
@@ -92,34 +92,34 @@ class Fitting(CallbackSupportMixin, Building):
                 raise TypeError(f"{type(self).__name__}.{hook} is a hook of SciKeras. {fix}")
 
     def _resolve(
-        self, settings: SimpleNamespace, rows: Rows, *, goes_on: bool, is_one_epoch: bool = False
+        self, settings: SimpleNamespace, rows: Rows, *, resumes: bool, is_one_epoch: bool = False
     ) -> None:
         """Choose what the user left to nnkit; a training that goes on keeps what it had."""
         n_samples = len(rows.y)
         if rows.sample_weight is not None:
             n_samples = int(np.sum(rows.sample_weight > 0))
         table = TableFacts(n_samples, self.n_features_in_, is_classifier(self))
-        self._changed = changed_parameters(self._built_with, self._of_network()) if goes_on else []
-        if goes_on:
-            self._check_goes_on(settings)
+        self._changed = changed_parameters(self._built_with, self._of_network()) if resumes else []
+        if resumes:
+            self._check_resumes(settings)
         resolved = resolve(settings, table, builder_hyperparameters(self._routed()))
         # An epoch in between is no word on how later fits go on.
-        if not (goes_on and is_one_epoch):
+        if not (resumes and is_one_epoch):
             self.resolved_params_ = resolved
 
-    def _check_goes_on(self, settings: SimpleNamespace) -> None:
+    def _check_resumes(self, settings: SimpleNamespace) -> None:
         """Raise if a training cannot go on; it goes on with as many networks as there are."""
-        if settings.n_members == "auto":
-            settings.n_members = len(self._members)
-        if settings.n_members != len(self._members):
+        if settings.n_estimators == "auto":
+            settings.n_estimators = len(self._members)
+        if settings.n_estimators != len(self._members):
             raise ValueError(
-                f"n_members={settings.n_members}, but {len(self._members)} network(s) are to be "
-                "trained further. Set n_members back, or fit anew with warm_start=False. (An "
+                f"n_estimators={settings.n_estimators}, but {len(self._members)} network(s) are to be "
+                "trained further. Set n_estimators back, or fit anew with warm_start=False. (An "
                 "interrupted fit keeps the networks that have finished an epoch.)"
             )
         check_changes(self._changed)
         has_other_optimizer = any(name.startswith("optimizer") for name in self._changed)
-        if self._ends_by == "optimizer" and not has_other_optimizer:
+        if self._schedule_owner == "optimizer" and not has_other_optimizer:
             raise ValueError(
                 "The training cannot go on: its learning rate followed a schedule, which has come "
                 "to its end. Train by partial_fit from the beginning, or with warm_start=True "
@@ -202,14 +202,14 @@ class Fitting(CallbackSupportMixin, Building):
         *,
         n_epochs: int,
         validation: tuple[Any, Any, Any] | None,
-        goes_on: bool,
+        resumes: bool,
         keeps_optimizer: bool,
-    ) -> tuple[list[Share], KeyboardInterrupt | None]:
+    ) -> tuple[list[MemberData], KeyboardInterrupt | None]:
         """Encode, build unless training goes on, train, and remember.
 
         Returns
         -------
-        shares : list of Share
+        member_data : list of MemberData
             What the networks trained and validated on; one for all, or in turn.
         interrupt : KeyboardInterrupt or None
             What ended the training early; the estimator is fitted nevertheless.
@@ -217,14 +217,14 @@ class Fitting(CallbackSupportMixin, Building):
         from nnkit.training.placement import on_device
 
         rows, shared, held_out, parts = self._divided(rows, settings, validation)
-        if goes_on:
+        if resumes:
             self._widen_units(shared)
             warn_of_columns_without_effect(self.encoder_, shared.X)
             X_encoded = encode(self.encoder_, shared.X)
             # The networks of before predict in other threads, and are those after an error.
             self._members = [member.successor() for member in self._members]
             self._network = self._members[0]
-            if self._ends_by is not None or self._changed:
+            if self._schedule_owner is not None or self._changed:
                 self._build_again(X_encoded, shared, settings, self._changed)
         else:
             self._learn_units(shared, settings)
@@ -237,15 +237,15 @@ class Fitting(CallbackSupportMixin, Building):
         self._check_calibration(settings, has_held_out=held_out is not None or len(parts) > 1)
         for member in self._members:
             member.keeps_optimizer |= keeps_optimizer
-        if not goes_on:
+        if not resumes:
             self._keep_background(shared)
         with on_device(self._network.device):
-            shares = self._shares(shared, X_encoded, held_out, parts)
-            return self._train_members(rows, shares, settings, n_epochs, goes_on=goes_on)
+            member_data = self._shares(shared, X_encoded, held_out, parts)
+            return self._train_members(rows, member_data, settings, n_epochs, resumes=resumes)
 
     def _divided(
         self, rows: Rows, settings: SimpleNamespace, validation: tuple[Any, Any, Any] | None
-    ) -> tuple[Rows, Rows, Rows | None, list[Part]]:
+    ) -> tuple[Rows, Rows, Rows | None, list[FoldIndices]]:
         """Return what a fit does with its rows.
 
         Returns
@@ -256,14 +256,17 @@ class Fitting(CallbackSupportMixin, Building):
             Those that encoder and units are learnt from, which ``parts`` count.
         held_out : Rows or None
             Those that all networks validate on.
-        parts : list of Part
+        parts : list of FoldIndices
             One for each network; a single one if they all share it.
         """
         if validation is not None:
-            rows, validated = rows.weighing(), self._rows_to_validate(rows, *validation).weighing()
-            return rows, rows, validated, [Part()]
+            rows, validated = (
+                rows.with_nonzero_weight(),
+                self._rows_to_validate(rows, *validation).with_nonzero_weight(),
+            )
+            return rows, rows, validated, [FoldIndices()]
         stratification = self._stratification(rows.encoded)
-        rows, parts = parts_of(rows, settings, self._seeds.split, *stratification)
+        rows, parts = fold_indices_of(rows, settings, self._seeds.split, *stratification)
         if not settings.shuffle:
             parts = [part.in_order() for part in parts]
         if len(parts) > 1:
@@ -291,15 +294,15 @@ class Fitting(CallbackSupportMixin, Building):
     def _train_members(
         self,
         rows: Rows,
-        shares: list[Share],
+        member_data: list[MemberData],
         settings: SimpleNamespace,
         n_epochs: int,
         *,
-        goes_on: bool,
-    ) -> tuple[list[Share], KeyboardInterrupt | None]:
+        resumes: bool,
+    ) -> tuple[list[MemberData], KeyboardInterrupt | None]:
         """Train, if for any epochs, and remember what happened."""
-        from nnkit.training.callback_copies import with_own_paths
-        from nnkit.training.callbacks import make_callbacks
+        from nnkit.training.copying.callback_copies import with_own_paths
+        from nnkit.training.loop.callbacks import make_callbacks
 
         routed = {**self._routed(), "callbacks": settings.callbacks}
         arguments = routed_to("callbacks", routed) | routed_to("fit__callbacks", routed)
@@ -314,17 +317,17 @@ class Fitting(CallbackSupportMixin, Building):
         if n_epochs:
             # Those of scikit-learn refer to the estimator, and are none of callbacks_.
             heard = [[*callbacks[0], *self._epoch_tasks(n_epochs, rows)], *callbacks[1:]]
-            records, interrupt = self._trained(shares, settings, n_epochs, heard)
+            records, interrupt = self._trained(member_data, settings, n_epochs, heard)
             kept = list(range(len(records)))
-            if not goes_on:
+            if not resumes:
                 # An interrupt leaves networks that have learnt nothing.
                 kept = [i for i, record in enumerate(records) if record is not None]
                 self._members = [self._members[i] for i in kept]
                 self._network, self.callbacks_ = self._members[0], callbacks[kept[0]]
-            shares = shares if len(shares) == 1 else [shares[i] for i in kept]
+            member_data = member_data if len(member_data) == 1 else [member_data[i] for i in kept]
             self._remember([records[i] for i in kept], n_epochs, interrupt)
         self.history_ = self.histories_[0]
-        return shares, interrupt
+        return member_data, interrupt
 
     def _remember(
         self,
@@ -344,7 +347,7 @@ class Fitting(CallbackSupportMixin, Building):
                 f"{n_epochs} epochs. The estimator is fitted, with the weights that it had reached."
             )
 
-    def _warn_of_fit(self, settings: SimpleNamespace, shares: list[Share]) -> None:
+    def _warn_of_fit(self, settings: SimpleNamespace, member_data: list[MemberData]) -> None:
         """Warn if the first network has learnt no more than a constant prediction knows.
 
         The fit has succeeded by then, also where warnings are errors.
@@ -354,10 +357,10 @@ class Fitting(CallbackSupportMixin, Building):
         n_planned = settings.epochs - settings.initial_epoch
         outcome = FitOutcome(
             self._network,
-            shares[0].data,
+            member_data[0].data,
             self.history_.get("loss", []),
             self.best_epoch_,
-            _n_rows_of_batch(settings, shares[0].n_samples),
+            _n_rows_of_batch(settings, member_data[0].n_samples),
             is_stopped=bool(settings.early_stopping) and self.n_iter_ < n_planned,
             is_encoded=is_encoded,
             column_names=None if is_encoded else getattr(owner, "feature_names_in_", None),
@@ -379,34 +382,36 @@ class Fitting(CallbackSupportMixin, Building):
     def _keep_background(self, shared: Rows) -> None:
         """Keep some training rows for explanations."""
         self.background_ = None
-        if self.n_background and not sparse.issparse(shared.X):
-            sample = background_rows(len(shared.y), self.n_background, self._seeds.background)
+        if self.background_size and not sparse.issparse(shared.X):
+            sample = background_rows(len(shared.y), self.background_size, self._seeds.background)
             rows = with_names(self, rows_of(shared.X, sample))
             self.background_ = copy.deepcopy(to_picklable(rows))
 
     def _shares(
-        self, shared: Rows, X_encoded: Any, held_out: Rows | None, parts: list[Part]
-    ) -> list[Share]:
+        self, shared: Rows, X_encoded: Any, held_out: Rows | None, parts: list[FoldIndices]
+    ) -> list[MemberData]:
         """Return what each network trains and validates on, or the one share of all."""
         if len(parts) == 1:
             validation = None
             if held_out is not None:
                 validation = self._training_data(held_out, encode(self.encoder_, held_out.X))
             data = self._training_data(shared, X_encoded)
-            return [Share(replace(data, validation=validation), held_out, len(shared.y))]
-        shares = []
+            return [MemberData(replace(data, validation=validation), held_out, len(shared.y))]
+        member_data = []
         for part in parts:
             data, validation = (
                 self._training_data(shared.without_table().at(at), rows_at(X_encoded, at))
                 for at in (part.training, part.validation)
             )
             held_out, n_training = shared.at(part.validation), part.n_training(len(shared.y))
-            shares.append(Share(replace(data, validation=validation), held_out, n_training))
-        return shares
+            member_data.append(
+                MemberData(replace(data, validation=validation), held_out, n_training)
+            )
+        return member_data
 
     def _trained(
         self,
-        shares: list[Share],
+        member_data: list[MemberData],
         settings: SimpleNamespace,
         n_epochs: int,
         callbacks: list[list[Any]],
@@ -420,12 +425,12 @@ class Fitting(CallbackSupportMixin, Building):
         interrupt : KeyboardInterrupt or None
         """
         from nnkit.training import run_together, train
-        from nnkit.training.callbacks import ProgressBar
+        from nnkit.training.loop.callbacks import ProgressBar
 
         trainings, verbose = [], 1 if settings.verbose == "auto" else int(settings.verbose)
         bar = ProgressBar(n_epochs, verbose, len(self._members)) if verbose else None
         for position, member in enumerate(self._members):
-            share = shares[position % len(shares)]
+            share = member_data[position % len(member_data)]
             score = None
             if share.held_out is not None:
                 score = self._score_of_outputs(settings.scoring, share.held_out)
@@ -448,11 +453,11 @@ class Fitting(CallbackSupportMixin, Building):
 
     def _training_data(self, rows: Rows, X_encoded: Any) -> TrainingData:
         from nnkit.training import TrainingData, axes_of_losses
-        from nnkit.training.user_functions import check_own_losses
+        from nnkit.training.loop.user_functions import check_own_losses
 
         network = self._network
         self._check_fits_network(rows.encoded)
-        targets = self._network_targets(rows.encoded, len(network.compiled.tasks))
+        targets = self._network_targets(rows.encoded, len(network.output_spec.tasks))
         inputs, compared = network.inputs(X_encoded), network.targets(targets)
         weight = rows.sample_weight
         check_own_losses(network, inputs, compared, is_weighted=weight is not None)
@@ -481,7 +486,7 @@ class Fitting(CallbackSupportMixin, Building):
         return np.broadcast_to(product_of_weights(*factors), shape)
 
     def _n_steps(
-        self, settings: SimpleNamespace, parts: list[Part], n_epochs: int, n_samples: int
+        self, settings: SimpleNamespace, parts: list[FoldIndices], n_epochs: int, n_samples: int
     ) -> int | None:
         """Return the optimizer steps of the training; None if it may go on later."""
         if settings.warm_start or not n_epochs:
@@ -490,7 +495,7 @@ class Fitting(CallbackSupportMixin, Building):
         return n_epochs * math.ceil(max(sizes) / _n_rows_of_batch(settings, max(sizes)))
 
     def _plan(
-        self, settings: SimpleNamespace, n_epochs: int, share: Share, score: Any
+        self, settings: SimpleNamespace, n_epochs: int, share: MemberData, score: Any
     ) -> TrainingPlan:
         from nnkit.training import TrainingPlan
 
@@ -507,7 +512,7 @@ class Fitting(CallbackSupportMixin, Building):
             verbose=1 if settings.verbose == "auto" else int(settings.verbose),
             first_epoch=int(settings.initial_epoch) or self._n_epochs_trained,
             ends_at=_end_of(settings),
-            n_members=len(self._members),
+            n_estimators=len(self._members),
         )
 
     def _epoch_tasks(self, n_epochs: int, rows: Rows) -> list[Any]:

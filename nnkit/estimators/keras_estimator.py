@@ -18,7 +18,7 @@ from nnkit._suggestions import did_you_mean
 from nnkit.encoding import encode, make_encoder
 from nnkit.estimators.checks import check_predict_arguments
 from nnkit.estimators.fitting import Fitting
-from nnkit.estimators.parts import Seeds, Share
+from nnkit.estimators.parts import MemberData, Seeds
 from nnkit.estimators.pickling import dumps, loads, pickled_once
 from nnkit.estimators.routing import FIT_ARGUMENTS, PREDICT_ARGUMENTS, routed_to
 from nnkit.estimators.transaction import completed, draft_of, shared_copy
@@ -62,8 +62,8 @@ class KerasEstimator(Fitting):
         dtype_policy: Any = None,
         engine: str = "auto",
         time_limit: float | None = None,
-        n_background: int = 100,
-        n_members: int | str = "auto",
+        background_size: int = 100,
+        n_estimators: int | str = "auto",
         verbose: int = 0,
         **routed: Any,
     ) -> None:
@@ -88,8 +88,8 @@ class KerasEstimator(Fitting):
         self.dtype_policy = dtype_policy
         self.engine = engine
         self.time_limit = time_limit
-        self.n_background = n_background
-        self.n_members = n_members
+        self.background_size = background_size
+        self.n_estimators = n_estimators
         self.verbose = verbose
         self._take_routed(routed, error_type=TypeError)
 
@@ -156,10 +156,10 @@ class KerasEstimator(Fitting):
         validation = _validation_arguments(settings, X_val, y_val, sample_weight_val)
         settings.has_validation_rows = validation is not None
         with draft_of(self) as draft:
-            shares, interrupt = draft._fit(X, y, sample_weight, groups, settings, validation)
+            member_data, interrupt = draft._fit(X, y, sample_weight, groups, settings, validation)
         if interrupt is not None:
             raise interrupt
-        self._warn_of_fit(settings, shares)
+        self._warn_of_fit(settings, member_data)
         return self
 
     def _fit(
@@ -170,28 +170,28 @@ class KerasEstimator(Fitting):
         groups: Any | None,
         settings: SimpleNamespace,
         validation: tuple[Any, Any, Any] | None,
-    ) -> tuple[list[Share], KeyboardInterrupt | None]:
+    ) -> tuple[list[MemberData], KeyboardInterrupt | None]:
         """Fit, and return what was trained on, and the interrupt that ended it early, if any."""
         self._check(settings)
-        goes_on = settings.warm_start and self.__sklearn_is_fitted__()
-        if not goes_on:
+        resumes = settings.warm_start and self.__sklearn_is_fitted__()
+        if not resumes:
             self._begin(settings)
-        rows = self._check_rows(X, y, sample_weight, groups, settings, learns=not goes_on)
-        self._resolve(settings, rows, goes_on=goes_on)
+        rows = self._check_rows(X, y, sample_weight, groups, settings, learns=not resumes)
+        self._resolve(settings, rows, resumes=resumes)
         _warn_of_unused_scoring(settings)
         n_epochs = max(0, settings.epochs - settings.initial_epoch)
-        shares, interrupt = self._fit_rows(
+        member_data, interrupt = self._fit_rows(
             rows,
             settings,
             n_epochs=n_epochs,
             validation=validation,
-            goes_on=goes_on,
+            resumes=resumes,
             keeps_optimizer=bool(settings.warm_start),
         )
         if n_epochs:
-            _, later = completed(lambda: self._calibrate(settings, shares))
+            _, later = completed(lambda: self._calibrate(settings, member_data))
             interrupt = interrupt or later
-        return shares, interrupt
+        return member_data, interrupt
 
     def _partial_fit(
         self,
@@ -212,8 +212,8 @@ class KerasEstimator(Fitting):
         settings.has_validation_rows = settings.validation_data is not None
         # Nobody knows for how long a training goes on that is made of calls.
         settings.warm_start = True
-        if settings.n_members == "auto" and not self.__sklearn_is_fitted__():
-            settings.n_members = 1
+        if settings.n_estimators == "auto" and not self.__sklearn_is_fitted__():
+            settings.n_estimators = 1
         with draft_of(self) as draft:
             interrupt = draft._fit_one_epoch(X, y, classes, sample_weight, settings)
         if interrupt is not None:
@@ -230,23 +230,23 @@ class KerasEstimator(Fitting):
     ) -> KeyboardInterrupt | None:
         """Train for one more epoch, and return the interrupt that came at its end, if one did."""
         self._check(settings)
-        goes_on = self.__sklearn_is_fitted__()
-        if goes_on:
+        resumes = self.__sklearn_is_fitted__()
+        if resumes:
             self._check_announced(classes)
         else:
             self._begin(settings)
         rows = self._check_rows(
-            X, y, sample_weight, None, settings, learns=not goes_on, classes=classes
+            X, y, sample_weight, None, settings, learns=not resumes, classes=classes
         )
-        self._resolve(settings, rows, goes_on=goes_on, is_one_epoch=True)
-        earlier = self.histories_ if goes_on else None
+        self._resolve(settings, rows, resumes=resumes, is_one_epoch=True)
+        earlier = self.histories_ if resumes else None
         validation = _validation_arguments(settings, None, None, None)
         _, interrupt = self._fit_rows(
             rows,
             settings,
             n_epochs=1,
             validation=validation,
-            goes_on=goes_on,
+            resumes=resumes,
             keeps_optimizer=True,
         )
         if earlier is not None:
@@ -281,13 +281,13 @@ class KerasEstimator(Fitting):
         rows = self._check_rows(X, y, None, None, settings, learns=True)
         settings.early_stopping, settings.calibration = False, None
         settings.validation_split, settings.has_validation_rows = 0, False
-        self._resolve(settings, rows, goes_on=False)
+        self._resolve(settings, rows, resumes=False)
         self._fit_rows(
             rows,
             settings,
             n_epochs=0,
             validation=None,
-            goes_on=False,
+            resumes=False,
             keeps_optimizer=True,
         )
 
@@ -328,8 +328,8 @@ class KerasEstimator(Fitting):
         fitted = shared_copy(self)
         if return_std and len(fitted._members) == 1:
             raise ValueError(
-                "return_std=True needs several networks, whose spread it is, but n_members=1. "
-                "Fit with n_members=5, for example."
+                "return_std=True needs several networks, whose spread it is, but n_estimators=1. "
+                "Fit with n_estimators=5, for example."
             )
         return fitted
 

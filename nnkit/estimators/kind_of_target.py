@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnkit.estimators.parameters import KerasParameters
-from nnkit.estimators.parts import Rows, Share
+from nnkit.estimators.parts import MemberData, Rows
 
 if TYPE_CHECKING:
     from nnkit.training import Task
@@ -96,7 +96,7 @@ class KindOfTarget(KerasParameters):
     def _check_calibration(self, settings: SimpleNamespace, *, has_held_out: bool) -> None:
         """Raise if a calibration has no rows to learn from."""
 
-    def _calibrate(self, settings: SimpleNamespace, shares: list[Share]) -> None:
+    def _calibrate(self, settings: SimpleNamespace, member_data: list[MemberData]) -> None:
         """Learn from the rows held out how sure the networks may be."""
 
     def _stratification(self, encoded: np.ndarray) -> tuple[Any, Any]:  # noqa: ARG002

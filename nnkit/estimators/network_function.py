@@ -15,9 +15,9 @@ from nnkit.estimators.regressor import KerasRegressor
 from nnkit.estimators.transaction import shared_copy
 
 if TYPE_CHECKING:
-    from nnkit.training.first_linear import FirstLinear
-    from nnkit.training.gradients import Derivative
-    from nnkit.training.readout import Readout
+    from nnkit.training.prediction.first_linear import FirstLinear
+    from nnkit.training.prediction.gradients import Derivative
+    from nnkit.training.prediction.readout import Readout
 
 __all__ = ["NetworkFunction"]
 
@@ -42,7 +42,7 @@ class NetworkFunction:
         # Another thread may fit the estimator anew.
         self._estimator = shared_copy(estimator)
         self._is_raw = is_raw
-        self._row = self._estimator._network.architecture.row
+        self._row = self._estimator._network.compiled_model.row
         # Once: to read those of a live model takes as long as some thousand predictions.
         self._weights = [member.weights() for member in self._estimator._members]
 
@@ -52,14 +52,14 @@ class NetworkFunction:
         return self._estimator
 
     @property
-    def n_cells(self) -> int:
+    def n_encoded(self) -> int:
         """The cells of a row."""
         return sum(prod(shape) for shape in self._shapes)
 
     @property
     def n_units(self) -> int:
         """The units of the last layer, or of all last layers."""
-        return sum(head.n_units for head in self._estimator._network.compiled.heads)
+        return sum(head.n_units for head in self._estimator._network.output_spec.heads)
 
     @property
     def input_names(self) -> list[str]:
@@ -70,12 +70,12 @@ class NetworkFunction:
     def arithmetic(self) -> float:
         """The floating-point operations for one row, of all networks: 2 for each weight."""
         members = self._estimator._members
-        return len(members) * float(members[0].architecture.step_arithmetic) / 3
+        return len(members) * float(members[0].compiled_model.step_arithmetic) / 3
 
     @property
     def rows_per_call(self) -> int:
         """The rows that go through the network at once where memory is to stay bounded."""
-        return int(self._estimator._network.architecture.rows_per_chunk)
+        return int(self._estimator._network.compiled_model.rows_per_chunk)
 
     @property
     def _shapes(self) -> list[tuple[int, ...]]:
@@ -108,32 +108,35 @@ class NetworkFunction:
         rows = self.in_shape(cells)
         return self._read([member.outputs(rows) for member in self._estimator._members])
 
-    def hybrids(self, background: np.ndarray, is_from_row: np.ndarray) -> Any:
-        """Return hybrids on the device of the networks, to be made of any rows.
+    def masked_samples(self, background: np.ndarray, is_from_row: np.ndarray) -> Any:
+        """Return masked samples on the device of the networks, to be made of any rows.
 
         Parameters
         ----------
-        background : ndarray of shape (n_hybrids, n_cells)
-            What a hybrid takes where it does not take the row.
-        is_from_row : ndarray of bool, shape (n_hybrids, n_cells)
+        background : ndarray of shape (n_masked, n_cells)
+            What a masked sample takes where it does not take the row.
+        is_from_row : ndarray of bool, shape (n_masked, n_cells)
             Where it takes the row.
         """
         # Members live on one device and have inputs of one kind.
         network = self._estimator._network
-        return network.hybrids(self.in_shape(background), self.in_shape(is_from_row))
+        return network.masked_samples(self.in_shape(background), self.in_shape(is_from_row))
 
-    def of_hybrids(self, cells: np.ndarray, hybrids: Any) -> np.ndarray:
-        """Return the predictions (n_rows, n_hybrids, ...) for all hybrids of flat rows of cells."""
+    def of_masked_samples(self, cells: np.ndarray, masked_samples: Any) -> np.ndarray:
+        """Return the predictions (n_rows, n_masked, ...) for all masked samples of flat rows of cells."""
         rows = self.in_shape(cells)
         members = zip(self._estimator._members, self._weights, strict=True)
         predicted = self._read(
-            [member.outputs_of_hybrids(weights, rows, hybrids) for member, weights in members]
+            [
+                member.outputs_of_masked_samples(weights, rows, masked_samples)
+                for member, weights in members
+            ]
         )
         return predicted.reshape(len(cells), -1, *predicted.shape[1:])
 
     def first_linear(self) -> list[FirstLinear | None]:
         """Return the first linear layer of each network, None of one that has none."""
-        from nnkit.training.first_linear import FirstLinear
+        from nnkit.training.prediction.first_linear import FirstLinear
 
         return [FirstLinear.of(member) for member in self._estimator._members]
 
@@ -177,7 +180,7 @@ class NetworkFunction:
         ValueError
             If no gradient reaches the cells, or if a classifier has several targets.
         """
-        from nnkit.training.gradients import Derivative
+        from nnkit.training.prediction.gradients import Derivative
 
         readout, learnt = self._readout()
         members = self._estimator._members
@@ -198,7 +201,7 @@ class NetworkFunction:
 
     def _readout(self) -> tuple[Readout, list[np.ndarray]]:
         """Return what is read from outputs, and the learnt numbers for it."""
-        from nnkit.training.readout import Readout
+        from nnkit.training.prediction.readout import Readout
 
         estimator = self._estimator
         if self._is_raw:

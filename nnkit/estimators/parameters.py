@@ -234,7 +234,7 @@ class _Copied:
         self.value = value
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        from nnkit.training.copies import deep_copy_of
+        from nnkit.training.copying.copies import deep_copy_of
 
         return deep_copy_of(self.value)
 
@@ -243,7 +243,7 @@ class _CopiedCallbacks(_Copied):
     """Callbacks, or arguments of them, whose deep copy shares what is not plain data."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        from nnkit.training.callback_copies import copy_of_callbacks
+        from nnkit.training.copying.callback_copies import copy_of_callbacks
 
         return copy_of_callbacks(self.value)
 

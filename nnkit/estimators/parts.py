@@ -18,7 +18,7 @@ from nnkit.encoding import ClassLabels, fold_rows, holdout_rows, split_rows
 if TYPE_CHECKING:
     from nnkit.training import TrainingData
 
-__all__ = ["Part", "Rows", "Seeds", "Share", "parts_of"]
+__all__ = ["FoldIndices", "MemberData", "Rows", "Seeds", "fold_indices_of"]
 
 
 def unseeded() -> np.random.RandomState:
@@ -79,7 +79,7 @@ class Rows:
         """Return the rows without their table, where the encoded one is at hand."""
         return replace(self, X=None)
 
-    def weighing(self) -> Rows:
+    def with_nonzero_weight(self) -> Rows:
         """Return the rows that weigh anything."""
         if self.sample_weight is None or (self.sample_weight > 0).all():
             return self
@@ -87,7 +87,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Part:
+class FoldIndices:
     """What one network trains and validates on, as positions of rows.
 
     Attributes
@@ -105,15 +105,15 @@ class Part:
         """Return how many rows there are to train on, of so many."""
         return n_samples if self.training is None else len(self.training)
 
-    def in_order(self) -> Part:
+    def in_order(self) -> FoldIndices:
         """Return the same rows in the order of the table."""
-        return Part(
+        return FoldIndices(
             *(None if at is None else np.sort(at) for at in (self.training, self.validation))
         )
 
 
 @dataclass(frozen=True)
-class Share:
+class MemberData:
     """What one network, or all of them, train and validate on.
 
     Attributes
@@ -131,20 +131,20 @@ class Share:
     n_samples: int
 
 
-def parts_of(
+def fold_indices_of(
     rows: Rows,
     settings: SimpleNamespace,
     seed: int,
     codes: np.ndarray | None,
     labels: ClassLabels | None,
-) -> tuple[Rows, list[Part]]:
+) -> tuple[Rows, list[FoldIndices]]:
     """Return the rows that weigh anything, and the part of them that each network gets.
 
     Parameters
     ----------
     rows : Rows
     settings : SimpleNamespace
-        Of the fit: ``validation_split``, which is not None, and ``n_members``.
+        Of the fit: ``validation_split``, which is not None, and ``n_estimators``.
     seed : int
         Seeds the draw.
     codes : ndarray of shape (n_samples,) or None
@@ -155,26 +155,26 @@ def parts_of(
     Returns
     -------
     rows : Rows
-    parts : list of Part
+    parts : list of FoldIndices
         One for each network; a single one if they all share it.
     """
-    split, n_members = settings.validation_split, settings.n_members
+    split, n_estimators = settings.validation_split, settings.n_estimators
     if not isinstance(split, Real):
-        return _split_by(split, rows, n_members)
+        return _split_by(split, rows, n_estimators)
     weight = rows.sample_weight
     if codes is not None and weight is not None:
         codes = codes[weight > 0]
-    rows = rows.weighing()
+    rows = rows.with_nonzero_weight()
     if split == 0:
-        return rows, [Part()]
+        return rows, [FoldIndices()]
     n_samples = len(rows.y)
     if isinstance(split, Integral):
         # Further members get folds of another draw.
         folds: list[Any] = []
-        while len(folds) < n_members:
+        while len(folds) < n_estimators:
             drawn = fold_rows(n_samples, int(split), seed + len(folds), codes, rows.groups)
             folds += drawn
-        return rows, [Part(*fold) for fold in folds[:n_members]]
+        return rows, [FoldIndices(*fold) for fold in folds[:n_estimators]]
     if rows.groups is not None:
         if len(np.unique(rows.groups)) < 2:
             raise ValueError(
@@ -183,12 +183,12 @@ def parts_of(
             )
         shuffle = GroupShuffleSplit(1, test_size=float(split), random_state=seed)
         return _split_by(shuffle, rows, 1)
-    return rows, [Part(*holdout_rows(n_samples, float(split), seed, codes, labels))]
+    return rows, [FoldIndices(*holdout_rows(n_samples, float(split), seed, codes, labels))]
 
 
-def _split_by(splitter: Any, rows: Rows, n_members: int) -> tuple[Rows, list[Part]]:
+def _split_by(splitter: Any, rows: Rows, n_estimators: int) -> tuple[Rows, list[FoldIndices]]:
     # Its positions count all rows, also those that weigh nothing.
-    splits = split_rows(splitter, rows.X, rows.y, rows.groups, n_members)
+    splits = split_rows(splitter, rows.X, rows.y, rows.groups, n_estimators)
     if rows.sample_weight is not None:
         weighs = rows.sample_weight > 0
         # Where a row that weighs anything stands among those.
@@ -201,4 +201,4 @@ def _split_by(splitter: Any, rows: Rows, n_members: int) -> tuple[Rows, list[Par
             raise ValueError(
                 f"validation_split={shown(splitter)} yields a part whose rows all have weight zero."
             )
-    return rows.weighing(), [Part(*split) for split in splits]
+    return rows.with_nonzero_weight(), [FoldIndices(*split) for split in splits]

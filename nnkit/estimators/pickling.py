@@ -33,7 +33,7 @@ def dumps(state: dict[str, Any]) -> bytes:
         pickler.dump(state)
         pickler.dump([])
         return file.getvalue()
-    from nnkit.training.pickling import KerasPickler
+    from nnkit.training.copying.keras_pickling import KerasPickler
 
     pickler = KerasPickler(file)
     pickler.dump(state)
@@ -47,7 +47,7 @@ def loads(pickled: bytes) -> dict[str, Any]:
     state: dict[str, Any] = unpickler.load()
     made = unpickler.load()
     if made:
-        from nnkit.training.pickling import renewed
+        from nnkit.training.copying.keras_pickling import renewed
 
         renewed(made)
     return state

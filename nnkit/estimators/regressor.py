@@ -118,16 +118,16 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         leaves the one that is set.
     engine : {"auto", "graph", "xla", "keras"}, default="auto"
         What trains. "graph" is a TensorFlow graph that loops over the batches; "xla" the same
-        as machine code, for long fits of small networks; "keras" is ``keras.Model.fit``, which
+        as XLA-compiled code, for long fits of small networks; "keras" is ``keras.Model.fit``, which
         is slower and carries everything. "auto" is one of the first two
         unless the model or a callback needs Keras' own. All agree up to rounding.
     time_limit : float or None, default=None
         Seconds from the beginning of ``fit`` after which no further epoch begins; with
         ``early_stopping`` the best weights so far are kept. All networks train side by side
         until then, and each for one epoch at least. None sets no limit.
-    n_background : int, default=100
+    background_size : int, default=100
         Training rows kept as background for explanations, at least 0.
-    n_members : int or "auto", default="auto"
+    n_estimators : int or "auto", default="auto"
         Networks that are trained side by side with other initial weights and orders of rows, and
         whose values are averaged, at least 1: a deep ensemble [1]_. "auto" is 1, and several
         for ``model="auto"``.
@@ -246,7 +246,7 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
             The rows, with the columns of ``fit`` in their order.
         return_std : bool, default=False
-            Whether to return the spread of the members too; with ``n_members`` above 1.
+            Whether to return the spread of the members too; with ``n_estimators`` above 1.
         **predict_arguments : object
             ``batch_size``, the rows of one call of the network; chosen by memory if not given.
             ``verbose`` is taken for scripts that give it; there is no progress to show.
@@ -294,7 +294,7 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
 
     def _check_loss_and_head(self, encoded: np.ndarray) -> None:
         self._check_loss_in_standard_units(encoded)
-        heads = self._network.compiled.heads
+        heads = self._network.output_spec.heads
         for head, values in zip(heads, self._network_targets(encoded, len(heads)), strict=True):
             least, most = head.limits
             low, high = float(np.min(values)), float(np.max(values))
@@ -314,10 +314,10 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
             return
         from keras import tree
 
-        from nnkit.training.user_functions import depends_on_units, is_own_loss
+        from nnkit.training.loop.user_functions import depends_on_units, is_own_loss
 
         units = f"model={self.model!r} learns y in standard units (mean 0, standard deviation 1)"
-        losses = tree.flatten(self._network.architecture.model.loss)
+        losses = tree.flatten(self._network.compiled_model.model.loss)
         for loss in losses:
             name = type(loss).__name__
             if name in _LOSSES_IN_UNITS:
@@ -328,7 +328,7 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
             if (
                 is_own_loss(loss)
                 and len(losses) == 1
-                and self._network.architecture.fact(
+                and self._network.compiled_model.fact(
                     "loss depends on units",
                     partial(depends_on_units, loss, encoded.reshape(len(encoded), -1)),
                 )

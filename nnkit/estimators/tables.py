@@ -160,7 +160,7 @@ def _fits(row_shape: tuple[int, ...], estimator: Any) -> bool:
     network = getattr(estimator, "_network", None)
     if network is None or len(row_shape) != len(estimator._row_shape):
         return False
-    inputs = getattr(network.architecture.model, "inputs", None) or []
+    inputs = getattr(network.compiled_model.model, "inputs", None) or []
     return len(inputs) == 1 and all(
         wanted is None or wanted == size
         for wanted, size in zip(inputs[0].shape[1:], row_shape, strict=True)

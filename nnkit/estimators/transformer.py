@@ -111,7 +111,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         leaves the one that is set.
     engine : {"auto", "graph", "xla", "keras"}, default="auto"
         What trains. "graph" is a TensorFlow graph that loops over the batches; "xla" the same
-        as machine code, for long fits of small networks; "keras" is ``keras.Model.fit``, which
+        as XLA-compiled code, for long fits of small networks; "keras" is ``keras.Model.fit``, which
         is slower and carries everything. "auto" is one of the first two
         unless the model or a callback needs Keras' own. All agree up to rounding.
     time_limit : float or None, default=None
@@ -254,25 +254,25 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> KeyboardInterrupt | None:
         """Fit, and return the interrupt that ended the training early, if one did."""
         self._check_own_parameters()
-        goes_on = self.warm_start and self.__sklearn_is_fitted__()
-        X_checked = self._check_table(X, reset=not goes_on)
+        resumes = self.warm_start and self.__sklearn_is_fitted__()
+        X_checked = self._check_table(X, reset=not resumes)
         is_named = isinstance(self.model, str)
-        if not goes_on:
+        if not resumes:
             self.encoder_ = make_encoder(self.encoder, model="autoencoder" if is_named else None)
             if self.encoder_ is not None:
                 with np.errstate(over="ignore", invalid="ignore"):  # `encode` says so
                     self.encoder_.fit(X_checked, y)
         X_encoded = self._encoded(X_checked)
         task = self._task(X_encoded, y)
-        if goes_on and self._is_reconstruction and self.task == "auto":
+        if resumes and self._is_reconstruction and self.task == "auto":
             task = "reconstruction"
         own = parameters_of_network({"encoder": self.encoder}, {"task": task})
-        if goes_on:
+        if resumes:
             check_changes(changed_parameters(self._built_with, own))
         from nnkit.training import OutputShapeError
 
         try:
-            interrupt = self._fit_task(task, X_encoded, y, sample_weight, goes_on=goes_on)
+            interrupt = self._fit_task(task, X_encoded, y, sample_weight, resumes=resumes)
         except OutputShapeError as error:
             if self.task != "auto" or task == "reconstruction":
                 raise
@@ -281,7 +281,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
                     f"{error} KerasTransformer took y for a target, task={task!r}; to learn the "
                     "columns instead, set task='reconstruction'."
                 ) from error
-            interrupt = self._fit_task("reconstruction", X_encoded, y, sample_weight, goes_on=False)
+            interrupt = self._fit_task("reconstruction", X_encoded, y, sample_weight, resumes=False)
             own = parameters_of_network({"encoder": self.encoder}, {"task": "reconstruction"})
         self._built_with = own
         self.history_ = self.estimator_.history_
@@ -302,11 +302,11 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
             )
 
     def _fit_task(
-        self, task: str, X_encoded: np.ndarray, y: Any, sample_weight: Any, *, goes_on: bool
+        self, task: str, X_encoded: np.ndarray, y: Any, sample_weight: Any, *, resumes: bool
     ) -> KeyboardInterrupt | None:
         """Fit the estimator that learns a task; return the interrupt that ended it, if any."""
         estimator = self._make_estimator(task)
-        if goes_on:
+        if resumes:
             estimator = copy.copy(self.estimator_).set_params(**estimator.get_params(deep=False))
         self._is_reconstruction = task == "reconstruction"
         target = X_encoded if self._is_reconstruction else y
@@ -352,7 +352,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
             name: value for name, value in self.get_params(deep=False).items() if name not in own
         }
         cls = KerasClassifier if task == "classification" else KerasRegressor
-        return cls(self.model, encoder=None, n_background=0, n_members=1, **params)
+        return cls(self.model, encoder=None, background_size=0, n_estimators=1, **params)
 
     def _check_table(self, X: Any, *, reset: bool) -> Any:
         if sparse.issparse(X):
@@ -423,7 +423,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
             raise ValueError(f"encoder={shown(self.encoder_)} has no inverse_transform.")
         self._check_layer()
         network = self.estimator_._network
-        shape = network.architecture.model.get_layer(self.layer).output.shape
+        shape = network.compiled_model.model.get_layer(self.layer).output.shape
         X_checked = check_array(X, dtype=np.float32, input_name="X")
         if X_checked.shape[1] != self._n_features_out:
             raise ValueError(
@@ -451,7 +451,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         return outputs[0].reshape(len(outputs[0]), -1)
 
     def _check_layer(self) -> None:
-        names = [layer.name for layer in self.estimator_._network.architecture.model.layers]
+        names = [layer.name for layer in self.estimator_._network.compiled_model.model.layers]
         if self.layer not in names:
             raise ValueError(
                 f"layer={shown(self.layer)} is not a layer of the network, which has "

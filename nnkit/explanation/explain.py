@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from nnkit.explanation.arguments import Arguments, seed_of
-from nnkit.explanation.outputs import Output, choose_output
-from nnkit.explanation.permutation import MAX_ROUNDS
-from nnkit.explanation.progress import Progress
-from nnkit.explanation.steps import unwrapped
-from nnkit.explanation.subject import make_subject
-from nnkit.explanation.values import of_predicted, values_of_subject
-from nnkit.explanation.words import are_texts, explain_words, texts_like
+from nnkit.explanation.attribution.permutation import MAX_ROUNDS
+from nnkit.explanation.attribution.text import are_texts, explain_words, texts_like
+from nnkit.explanation.attribution.values import of_predicted, values_of_task
+from nnkit.explanation.explanation_task import make_explanation_task
+from nnkit.explanation.options import ExplainOptions, seed_of
+from nnkit.explanation.pipelines.outputs import Output, choose_output
+from nnkit.explanation.pipelines.steps import unwrapped
+from nnkit.explanation.results.progress import ExplanationProgress
 
 if TYPE_CHECKING:
-    from nnkit.explanation.result import Explanation
+    from nnkit.explanation.results.result import Explanation
 
 __all__ = ["explain"]
 
@@ -32,7 +32,7 @@ def explain(
     method: str = "auto",
     output: Any = "auto",
     classes: Any = None,
-    players: Any = "input",
+    feature_groups: Any = "input",
     patch: tuple[int, int] | None = None,
     n_permutations: int | str = "auto",
     tol: float | None = None,
@@ -47,7 +47,7 @@ def explain(
 
     Takes any fitted scikit-learn classifier, regressor or pipeline. Columns may hold anything
     that the estimator takes: numbers, strings, categories, dates, missing values. Where the last
-    step is one of nnkit's, and the steps before it act column by column, hybrids of rows are made
+    step is one of nnkit's, and the steps before it act column by column, masked samples of rows are made
     and predicted in its compiled programs, which takes milliseconds a row.
 
     Parameters
@@ -67,11 +67,11 @@ def explain(
     method : str, default="auto"
         One of
 
-        - "auto": "exact" for up to 10 players, as long as all coalitions of a row take a network
+        - "auto": "exact" for up to 10 feature groups, as long as all coalitions of a row take a network
           of nnkit's no more than 5e9 floating-point operations (which an ensemble of the default
-          passes at 8 players), else "permutation".
-        - "exact": Shapley values, by all coalitions of at most 16 players.
-        - "permutation": Shapley values, estimated from random orders of the players.
+          passes at 8 feature groups), else "permutation".
+        - "exact": Shapley values, by all coalitions of at most 16 feature groups.
+        - "permutation": Shapley values, estimated from random orders of the feature groups.
         - "gradient": expected gradients [5]_, which are not Shapley values; networks of nnkit's
           only, as are all below.
         - "integrated_gradients": integrated gradients [6]_ from the mean of the background rows.
@@ -91,7 +91,7 @@ def explain(
         class that the estimator predicts for it, so that there is one output; ``output`` of the
         result says so. ``list(estimator.classes_)`` asks for all. Several labels that a row may
         have at once, and the columns of a regression, are all explained, however many there are.
-    players : str, dict of str to list of columns, or ndarray of int, default="input"
+    feature_groups : str, dict of str to list of columns, or ndarray of int, default="input"
         Who gets a value of their own:
 
         - "input": each column of a table; each timestep of sequences (n, timesteps, features);
@@ -104,7 +104,7 @@ def explain(
           one of nnkit's estimators sees.
         - "timesteps", "features" of sequences, "patches" of images, "cells" of either.
         - an array of the shape of a row, or of an image's pixels: regions with the same number
-          are one player.
+          are one feature group.
     patch : tuple of two int, default=None
         Height and width of the patches. None gives at most 8 patches on a side.
     n_permutations : int or str, default="auto"
@@ -117,8 +117,8 @@ def explain(
         permutations, up to 64 rounds. Exact values, also those that "auto" chose, meet
         any ``tol``. None draws one round.
     interactions : bool, default=False
-        Whether to give Shapley interaction values of all pairs of players, by all coalitions of at
-        most 12 players. Each row of players sums to the Shapley value.
+        Whether to give Shapley interaction values of all pairs of feature groups, by all coalitions of at
+        most 12 feature groups. Each row of feature groups sums to the Shapley value.
     layer : str, default=None
         The layer of the network to whose outputs the gradient methods attribute, such as an
         embedding; None is the network's inputs.
@@ -135,14 +135,14 @@ def explain(
     Returns
     -------
     explanation : shap.Explanation
-        With a single output ``values`` of shape (n_samples, n_players) and ``base_values`` of
-        shape (n_samples,); with several, (n_samples, n_players, n_outputs) and
+        With a single output ``values`` of shape (n_samples, n_groups) and ``base_values`` of
+        shape (n_samples,); with several, (n_samples, n_groups, n_outputs) and
         (n_samples, n_outputs), and class labels as ``output_names``. Of patches, cells and regions
-        ``values`` has the shape of X, where the value of a player is shared out evenly among its
-        cells; of interactions there are two axes of players; of texts, an array for each text.
+        ``values`` has the shape of X, where the value of a feature group is shared out evenly among its
+        cells; of interactions there are two axes of feature groups; of texts, an array for each text.
         ``data`` holds the values of X (dates and groups as text; of timesteps and features their
         mean), ``error_std`` the standard error of each value (zeros for exact ones),
-        ``compute_time`` the seconds taken; ``method``, ``background``, ``n_background`` and
+        ``compute_time`` the seconds taken; ``method``, ``background``, ``background_size`` and
         ``output`` say how the values came about.
 
     Raises
@@ -163,17 +163,17 @@ def explain(
 
     Notes
     -----
-    The worth of a coalition S of players is the mean prediction where its columns come from the
+    The value of a coalition S of feature groups is the mean prediction where its columns come from the
     explained row x and the others from the rows b of the background,
     ``v(S) = mean_b f(x_S, b_rest)``, the marginal ("interventional") game. A Shapley value [1]_
-    is the mean of ``v(S + j) - v(S)`` over all orders in which players may join [2]_ [3]_.
+    is the mean of ``v(S + j) - v(S)`` over all orders in which feature groups may join [2]_ [3]_.
     The values of a row sum to ``f(x) - base`` with ``base = mean_b f(b)``, for both methods.
     Words of a text that are not in the coalition are left out of it.
 
     "permutation" gives each background row a random permutation of its own and walks from b to x
     along it and along its reverse [4]_; the means of the two walks' contributions are the pair
-    contributions. A pair is exact for a function with interactions of at most two players. With M
-    players and B background rows a round costs ``2 (M - 1) B n_permutations`` predictions for
+    contributions. A pair is exact for a function with interactions of at most two feature groups. With M
+    feature groups and B background rows a round costs ``2 (M - 1) B n_permutations`` predictions for
     each row. The permutations are the same for all rows, so that the result of a row does not
     depend on the rows explained with it, rounding apart.
 
@@ -185,11 +185,11 @@ def explain(
     background row. It says nothing of the choice of the background.
 
     Preprocessing T acts column by column if ``T(x_S, b_rest)`` mixes the columns of ``T(x)`` and
-    ``T(b)``. The fitted steps must say so, and hybrids of the rows at hand must agree; then all
-    coalitions have the same worth in transformed columns, and so the values are the same.
+    ``T(b)``. The fitted steps must say so, and masked samples of the rows at hand must agree; then all
+    coalitions have the same value in transformed columns, and so the values are the same.
     Otherwise whole rows of X are mixed, transformed and predicted, each column in its own dtype.
 
-    The interaction of two players is half the Shapley interaction index [8]_ for each of them;
+    The interaction of two feature groups is half the Shapley interaction index [8]_ for each of them;
     on the diagonal is what remains of the Shapley value.
 
     References
@@ -212,7 +212,7 @@ def explain(
     .. [7] K. Simonyan, A. Vedaldi, A. Zisserman (2014). Deep inside convolutional networks:
        visualising image classification models and saliency maps. ICLR workshop, section 3.
     .. [8] M. Grabisch, M. Roubens (1999). An axiomatic approach to the concept of interaction
-       among players in cooperative games. International Journal of Game Theory 28, 547-565.
+       among feature groups in cooperative games. International Journal of ValueFunction Theory 28, 547-565.
 
     Examples
     --------
@@ -230,9 +230,9 @@ def explain(
     >>> explain(classifier, X.iloc[:5], X, classes=2, output="logit").values.shape
     (5, 4)
     """
-    arguments = Arguments(
+    arguments = ExplainOptions(
         method,
-        players,
+        feature_groups,
         patch,
         n_permutations,
         tol,
@@ -244,46 +244,46 @@ def explain(
     )
     _check_estimator(estimator, progress)
     _check_shap()
-    from nnkit.explanation.assembly import explanation_of_rows
+    from nnkit.explanation.results.assembly import explanation_of_rows
 
     start = time.perf_counter()
     estimator = unwrapped(estimator)
     chosen = choose_output(estimator, output, classes)
     if are_texts(X):
-        _check_texts(players, background)
+        _check_texts(feature_groups, background)
         return _explain_texts(estimator, X, chosen, arguments, progress)
-    subject = make_subject(estimator, X, background, chosen, arguments)
-    if subject.background.is_sample_of_x:
-        _check_some_rows(subject.hybrids.n_samples)
+    task = make_explanation_task(estimator, X, background, chosen, arguments)
+    if task.background.is_sample_of_x:
+        _check_some_rows(task.masked_samples.n_samples)
         warnings.warn(
             "No background was given, so that a sample of X is used, and values are relative to "
             "the rows being explained. Pass background=X_train.",
             UserWarning,
             stacklevel=2,
         )
-    with Progress(subject.hybrids.n_samples, progress) as bar:
-        subject, of_rows = values_of_subject(subject, chosen, arguments, bar.advance)
-    _warn_of_missed([of_rows.n_missed], tol, subject.hybrids.n_samples)
-    return explanation_of_rows(subject, of_rows, chosen, time.perf_counter() - start)
+    with ExplanationProgress(task.masked_samples.n_samples, progress) as bar:
+        task, of_rows = values_of_task(task, chosen, arguments, bar.update)
+    _warn_of_missed([of_rows.n_missed], tol, task.masked_samples.n_samples)
+    return explanation_of_rows(task, of_rows, chosen, time.perf_counter() - start)
 
 
 def _explain_texts(
     estimator: Any,
     X: Any,
     output: Output,
-    arguments: Arguments,
+    arguments: ExplainOptions,
     progress: bool,
 ) -> Explanation:
     """Return the explanation of texts by their words."""
-    from nnkit.explanation.assembly import explanation_of_texts
+    from nnkit.explanation.results.assembly import explanation_of_texts
 
     start = time.perf_counter()
-    with Progress(len(X), progress) as bar:
+    with ExplanationProgress(len(X), progress) as bar:
         words, found = explain_words(
             lambda texts: output.predictions(estimator, texts_like(X, texts)),
             list(X),
             arguments,
-            bar.advance,
+            bar.update,
         )
     predicted = output.predicted_columns(estimator, X)
     if predicted is not None:
@@ -314,11 +314,11 @@ def _check_some_rows(n_rows: int) -> None:
         )
 
 
-def _check_texts(players: Any, background: Any) -> None:
+def _check_texts(feature_groups: Any, background: Any) -> None:
     """Raise if something is asked of texts that they do not have."""
-    if not isinstance(players, str) or players not in ("input", "words"):
+    if not isinstance(feature_groups, str) or feature_groups not in ("input", "words"):
         raise ValueError(
-            f"players of texts are their words: 'input' or 'words'. Got {players!r} instead."
+            f"feature_groups of texts are their words: 'input' or 'words'. Got {feature_groups!r} instead."
         )
     if background is not None:
         raise ValueError(

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 from nnkit.layers.activation import ParametricActivation
 from nnkit.layers.categories import CategoryBias, CategoryEmbeddings
-from nnkit.layers.columns import ColumnSlice
+from nnkit.layers.column_slice import ColumnSlice
 from nnkit.layers.dense import NTKDense
 from nnkit.layers.dropout import ScheduledDropout
 from nnkit.layers.periodic import PeriodicEmbedding
-from nnkit.layers.scaling import Scale
+from nnkit.layers.scale import Scale
 
 __all__ = [
     "CategoryBias",

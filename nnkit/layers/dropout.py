@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from nnkit.layers.arguments import as_count, as_fraction
+from nnkit.layers.argument_checks import as_count, as_fraction
 
 __all__ = ["ScheduledDropout"]
 

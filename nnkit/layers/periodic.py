@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from nnkit.layers.arguments import as_count, as_number
+from nnkit.layers.argument_checks import as_count, as_number
 
 __all__ = ["PeriodicEmbedding"]
 

@@ -1,4 +1,4 @@
-"""A trained network: its weights, with the architecture that they belong to."""
+"""A trained network: its weights, with the compiled model that they belong to."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ import tensorflow as tf
 
 from nnkit._compat import optimizer_copy, output_of_layer
 from nnkit._forks import check_not_forked
-from nnkit.training.architecture import Architecture
-from nnkit.training.building import Recipe, as_inputs
-from nnkit.training.cache import begin_of
-from nnkit.training.compilation import Compiled
-from nnkit.training.copies import NotCopyableError, copy_of
-from nnkit.training.dense_stack import DenseStack
-from nnkit.training.forward import Forward, HybridForward, Hybrids
-from nnkit.training.heads import Task
-from nnkit.training.metrics import read_metrics
-from nnkit.training.ownership import owned_copy
+from nnkit.training.caching.cache import initial_model_of
+from nnkit.training.compiled_model import CompiledModel
+from nnkit.training.copying.copies import NotCopyableError, copy_of
+from nnkit.training.copying.ownership import owned_copy
+from nnkit.training.loop.state import TrainingState, values_of
+from nnkit.training.loop.user_functions import named_codes
 from nnkit.training.placement import let_memory_grow, on_device
-from nnkit.training.state import TrainingState, values_of
-from nnkit.training.user_functions import named_codes
+from nnkit.training.prediction.dense_stack import DenseStack
+from nnkit.training.prediction.forward import Forward, MaskedForward, MaskedSamples
+from nnkit.training.specification.compilation import OutputSpec
+from nnkit.training.specification.heads import Task
+from nnkit.training.specification.metrics import read_metrics
+from nnkit.training.specification.model_spec import ModelSpec, as_inputs
 
 __all__ = ["Network"]
 
@@ -36,14 +36,14 @@ __all__ = ["Network"]
 class Network:
     """The weights of a network, its heads, and a live ``keras.Model`` once somebody asks for it.
 
-    The compiled programs belong to the architecture, which networks share. A network pickles as
-    the recipe of the model and its weights, without data or device. Where the recipe needs the
+    The compiled programs belong to the compiled model, which networks share. A network pickles as
+    the model specification of the model and its weights, without data or device. Where the model specification needs the
     training data (a builder that takes ``X`` or ``y``), it pickles the configuration of the model
     instead.
 
     Parameters
     ----------
-    recipe : Recipe
+    model_spec : ModelSpec
         How the model is built.
     task_choices : sequence of sequences of Task
         What each output may be to learn; the number of outputs decides which it is.
@@ -58,15 +58,15 @@ class Network:
 
     Attributes
     ----------
-    compiled : Compiled
+    compiled : OutputSpec
         What each output is to learn, and what it means.
     """
 
-    compiled: Compiled
+    compiled: OutputSpec
 
     def __init__(
         self,
-        recipe: Recipe,
+        model_spec: ModelSpec,
         task_choices: Sequence[Sequence[Task]],
         X_example: Any,
         device: str | None,
@@ -74,7 +74,7 @@ class Network:
         keeps_optimizer: bool = False,
         draws_afresh: bool = False,
     ) -> None:
-        self.recipe = recipe
+        self.model_spec = model_spec
         self.task_choices = [list(choice) for choice in task_choices]
         self.device = device
         self.keeps_optimizer = keeps_optimizer
@@ -92,28 +92,28 @@ class Network:
     def _begin(self, X_example: Any) -> None:
         let_memory_grow()
         with on_device(self.device):
-            begin = begin_of(self.recipe, self.task_choices, X_example, self.device)
-            self._architecture = begin.architecture
+            begin = initial_model_of(self.model_spec, self.task_choices, X_example, self.device)
+            self._compiled_model = begin.compiled_model
             self._is_shared = begin.is_shared
             self._spare = begin.model
-            layout = begin.architecture.layout
+            layout = begin.compiled_model.layout
             self._state = layout.state_of_values(begin.values, begin.learning_rate)
-        self.compiled = begin.architecture.compiled
-        self._row = begin.architecture.row
+        self.output_spec = begin.compiled_model.output_spec
+        self._row = begin.compiled_model.row
 
     @property
-    def architecture(self) -> Architecture:
+    def compiled_model(self) -> CompiledModel:
         """What the network shares with others of its kind."""
         self._restore()
         self._follow_live_model()
-        return self._architecture
+        return self._compiled_model
 
     def follow_frozen_layers(self) -> None:
         """Compile a live model anew if layers were frozen, or made trainable, since it was."""
-        architecture = self.architecture
+        compiled_model = self.compiled_model
         with self._lock:
             live = self._live
-            if live is None or architecture.layout.has_trainable(live):
+            if live is None or compiled_model.layout.has_trainable(live):
                 return
             # Its optimizer has moments for other weights.
             live.optimizer = optimizer_copy(live.optimizer, {})
@@ -125,7 +125,7 @@ class Network:
             live = self._live
             if live is None or self._is_detached or live.optimizer is self._live_optimizer:
                 return
-            self._architecture = Architecture.around(live, self.compiled, self._row)
+            self._compiled_model = CompiledModel.around(live, self.output_spec, self._row)
             self._is_shared, self._is_recompiled = False, True
             self._live_optimizer = live.optimizer
 
@@ -134,10 +134,10 @@ class Network:
         with self._lock:
             if self._saved is None:
                 return
-            saved, compiled = self._saved, self.compiled
+            saved, compiled = self._saved, self.output_spec
             self._begin(self._row)
-            self.compiled = compiled
-            layout = self._architecture.layout
+            self.output_spec = compiled
+            layout = self._compiled_model.layout
             with on_device(self.device):
                 state = layout.state_of_values(saved["values"])
                 optimizer = saved.get("optimizer")
@@ -151,10 +151,10 @@ class Network:
     @property
     def state(self) -> TrainingState:
         """The weights, and what goes with them, as programs take them."""
-        architecture = self.architecture
+        compiled_model = self.compiled_model
         with self._lock, on_device(self.device):
             if self._is_live:
-                return architecture.layout.state_of_model(self._live)
+                return compiled_model.layout.state_of_model(self._live)
             return self._state
 
     @state.setter
@@ -162,7 +162,7 @@ class Network:
         with self._lock, on_device(self.device):
             self._state, self._values = state, None
             if self._is_live:
-                self.architecture.layout.assign(state, self._live)
+                self.compiled_model.layout.assign(state, self._live)
 
     @property
     def _is_live(self) -> bool:
@@ -177,41 +177,41 @@ class Network:
         network predicts.
         """
         check_not_forked()
-        architecture = self.architecture
+        compiled_model = self.compiled_model
         with self._lock, on_device(self.device):
             if self._live is None:
                 live = self._own_model()
-                architecture.layout.assign(self._state, live)
+                compiled_model.layout.assign(self._state, live)
                 self._live, self._spare = live, None
                 self._live_optimizer = live.optimizer
             return self._live
 
     def _own_model(self) -> Any:
-        """Return a model like the architecture's, for this network alone."""
+        """Return a model like the compiled model's, for this network alone."""
         if not self._is_shared:
             # The builder may keep what it has returned, and return it again.
             try:
-                return copy_of(self._architecture.model if self._spare is None else self._spare)
+                return copy_of(self._compiled_model.model if self._spare is None else self._spare)
             except NotCopyableError:
                 pass
-        again = Architecture(self.recipe, self.task_choices, self._row)
-        if again.is_like(self._architecture):
+        again = CompiledModel(self.model_spec, self.task_choices, self._row)
+        if again.is_like(self._compiled_model):
             return again.model
-        copied = owned_copy(self._architecture.model)
+        copied = owned_copy(self._compiled_model.model)
         # A copy by its configuration has the metrics as the user gave them.
-        read_metrics(copied, self.compiled)
+        read_metrics(copied, self.output_spec)
         return copied
 
     @property
     def values(self) -> list[np.ndarray]:
         """The values of the model's variables, in their order."""
-        architecture = self.architecture
+        compiled_model = self.compiled_model
         with self._lock:
             if self._is_live:
                 return values_of(self._live)
             # Nobody can change them: they are read once.
             if self._values is None:
-                self._values = architecture.layout.values(self._state)
+                self._values = compiled_model.layout.values(self._state)
             return self._values
 
     def take_values_of(
@@ -232,7 +232,7 @@ class Network:
         left : list of str
             The paths of variables of the other network that have no counterpart in this one.
         """
-        theirs, ours = other.architecture.model.variables, self.architecture.model.variables
+        theirs, ours = other.compiled_model.model.variables, self.compiled_model.model.variables
         known = dict(zip(_names_of(theirs), other.values, strict=True))
         values, unlike = [], []
         for name, own in zip(_names_of(ours), self.values, strict=True):
@@ -242,7 +242,7 @@ class Network:
                 taken = own
             values.append(taken)
         with on_device(self.device):
-            state = self.architecture.layout.state_of_values(values)
+            state = self.compiled_model.layout.state_of_values(values)
             optimizer, before = self.state.optimizer, other.state.optimizer
             if keeps_optimizer and [p.shape for p in optimizer] == [p.shape for p in before]:
                 optimizer = before
@@ -251,59 +251,59 @@ class Network:
 
     def inputs(self, X_encoded: Any) -> Any:
         """Return encoded rows in the dtypes of the model's inputs."""
-        return as_inputs(self.architecture.model, X_encoded)
+        return as_inputs(self.compiled_model.model, X_encoded)
 
     def targets(self, encoded: Sequence[np.ndarray]) -> Any:
         """Return encoded targets, one array an output, as the losses compare them."""
-        return self.compiled.targets(encoded, self.target_dtype)
+        return self.output_spec.targets(encoded, self.target_dtype)
 
     @property
     def target_dtype(self) -> str:
         """The dtype in which targets are compared with the outputs."""
-        return self.architecture.target_dtype
+        return self.compiled_model.target_dtype
 
     def outputs(self, X_encoded: Any, chunk_rows: int | None = None) -> list[np.ndarray]:
         """Return one array (n_samples, ...) for each output of the model."""
-        architecture = self.architecture
-        stack = architecture.fact("dense stack", lambda: _dense_stack(architecture))
+        compiled_model = self.compiled_model
+        stack = compiled_model.fact("dense stack", lambda: _dense_stack(compiled_model))
         if stack is not None and isinstance(X_encoded, np.ndarray) and len(X_encoded):
-            X = X_encoded.astype(architecture.row.dtype, copy=False)
+            X = X_encoded.astype(compiled_model.row.dtype, copy=False)
             if stack.is_faster(len(X)):
                 return [stack(self.values, X)]
         with on_device(self.device):
-            forward = architecture.program(
-                "forward", lambda: Forward(architecture, architecture.model, architecture.row)
+            forward = compiled_model.program(
+                "forward", lambda: Forward(compiled_model, compiled_model.model, compiled_model.row)
             )
             with named_codes():
                 return forward(
                     self.weights(), X_encoded, chunk_rows, draws_afresh=self.draws_afresh
                 )
 
-    def hybrids(self, background: Any, is_from_row: Any) -> Hybrids:
-        """Return hybrids on the device, to be made of any rows: see `HybridForward.prepare`."""
+    def masked_samples(self, background: Any, is_from_row: Any) -> MaskedSamples:
+        """Return masked samples on the device, to be made of any rows: see `MaskedForward.prepare`."""
         with on_device(self.device):
-            return self._hybrid_forward.prepare(background, is_from_row)
+            return self._masked_forward.prepare(background, is_from_row)
 
-    def outputs_of_hybrids(
-        self, weights: TrainingState, X: Any, hybrids: Hybrids
+    def outputs_of_masked_samples(
+        self, weights: TrainingState, X: Any, masked_samples: MaskedSamples
     ) -> list[np.ndarray]:
-        """Return one array (n_rows * n_hybrids, ...) for each output of the model.
+        """Return one array (n_rows * n_masked, ...) for each output of the model.
 
         Parameters
         ----------
         weights : TrainingState
             As `weights` gives them, once for many calls.
         X : ndarray of shape (n_rows, ...), or dict or list of them
-            Encoded rows, each of which makes all hybrids.
-        hybrids : Hybrids
+            Encoded rows, each of which makes all masked samples.
+        masked_samples : MaskedSamples
         """
         with on_device(self.device):
-            return self._hybrid_forward(weights, X, hybrids)
+            return self._masked_forward(weights, X, masked_samples)
 
     @property
-    def _hybrid_forward(self) -> HybridForward:
-        architecture = self.architecture
-        return architecture.program("hybrids", lambda: HybridForward(architecture))
+    def _masked_forward(self) -> MaskedForward:
+        compiled_model = self.compiled_model
+        return compiled_model.program("masked samples", lambda: MaskedForward(compiled_model))
 
     def outputs_between(self, begin: str | None, end: str | None, X: Any) -> tuple[np.ndarray, ...]:
         """Return what a part of the network makes of rows.
@@ -322,40 +322,40 @@ class Network:
         ValueError
             If the end does not follow from the begin alone.
         """
-        architecture = self.architecture
+        compiled_model = self.compiled_model
 
         def make() -> Forward:
-            model = architecture.model
+            model = compiled_model.model
             inputs = model.inputs if begin is None else output_of_layer(model, begin)
             outputs = model.outputs if end is None else output_of_layer(model, end)
             part = keras.Model(inputs, outputs)
             example = [np.zeros((1, *t.shape[1:]), str(t.dtype)) for t in part.inputs]
-            return Forward(architecture, part, example[0] if len(example) == 1 else example)
+            return Forward(compiled_model, part, example[0] if len(example) == 1 else example)
 
         with on_device(self.device):
-            forward = architecture.program(("part", begin, end), make)
+            forward = compiled_model.program(("part", begin, end), make)
             return tuple(forward(self.weights(), X, draws_afresh=self.draws_afresh))
 
     def weights(self) -> TrainingState:
         """Return the weights as they are now, without the state of the optimizer."""
-        architecture = self.architecture  # what a pickle holds is restored first
+        compiled_model = self.compiled_model  # what a pickle holds is restored first
         with self._lock:
             if not self._is_live:
                 return self._state
-            return architecture.layout.state_of_model(self._live, with_optimizer=False)
+            return compiled_model.layout.state_of_model(self._live, with_optimizer=False)
 
     def successor(self) -> Network:
         """Return a network that trains further, while this one keeps predicting as it does now.
 
         The successor has the live model, if there is one: a user who holds it sees it train.
         """
-        architecture = self.architecture  # what a pickle holds is restored first
+        compiled_model = self.compiled_model  # what a pickle holds is restored first
         with self._lock, on_device(self.device):
             following = object.__new__(type(self))
             vars(following).update(vars(self))
             following._lock = threading.RLock()
             if self._is_live:
-                self._state = architecture.layout.state_of_model(self._live)
+                self._state = compiled_model.layout.state_of_model(self._live)
                 self._values = None
                 self._is_detached = True
             return following
@@ -368,27 +368,25 @@ class Network:
                 self.state = self._state
 
     def __getstate__(self) -> dict[str, Any]:
-        saved, recipe = self._saved, self.recipe
+        saved, model_spec = self._saved, self.model_spec
         if saved is None:
             saved = {"values": self.values}
-            # The optimizer of a model that was compiled anew is not that of the recipe.
+            # The optimizer of a model that was compiled anew is not that of the model specification.
             if self.keeps_optimizer and not self._is_recompiled:
                 saved["optimizer"] = [keras.ops.convert_to_numpy(p) for p in self.state.optimizer]
-            if not recipe.is_rebuildable:
-                builder = functools.partial(
-                    _from_architecture, _architecture_of(self._architecture.model)
-                )
-                recipe = replace(
-                    recipe,
+            if not model_spec.is_rebuildable:
+                builder = functools.partial(_from_config, _config_of(self._compiled_model.model))
+                model_spec = replace(
+                    model_spec,
                     builder=builder,
                     arguments={},
                     wants_compile_kwargs=False,
                     is_rebuildable=True,
                 )
         return {
-            "recipe": recipe,
+            "model specification": model_spec,
             "task_choices": self.task_choices,
-            "compiled": self.compiled,
+            "compiled": self.output_spec,
             "keeps_optimizer": self.keeps_optimizer,
             "draws_afresh": self.draws_afresh,
             "_row": self._row,
@@ -417,20 +415,20 @@ def _names_of(variables: Sequence[Any]) -> list[tuple[str, int]]:
     return names
 
 
-def _dense_stack(architecture: Architecture) -> DenseStack | None:
-    return DenseStack(architecture) if DenseStack.carries(architecture) else None
+def _dense_stack(compiled_model: CompiledModel) -> DenseStack | None:
+    return DenseStack(compiled_model) if DenseStack.carries(compiled_model) else None
 
 
-def _architecture_of(model: Any) -> bytes:
+def _config_of(model: Any) -> bytes:
     """Return the configuration of a model, with the classes of its layers, as bytes."""
     config = keras.saving.serialize_keras_object(model)
-    # It is compiled anew, by the recipe.
+    # It is compiled anew, by the model specification.
     config.pop("compile_config", None)
     return cloudpickle.dumps((config, _classes_of(model)))
 
 
-def _from_architecture(architecture: bytes) -> Any:
-    config, classes = cloudpickle.loads(architecture)
+def _from_config(compiled_model: bytes) -> Any:
+    config, classes = cloudpickle.loads(compiled_model)
     return keras.saving.deserialize_keras_object(config, custom_objects=classes, safe_mode=False)
 
 

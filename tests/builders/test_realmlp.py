@@ -1,4 +1,4 @@
-"""RealMLP-TD and its simplified form, against the recipe worked in NumPy."""
+"""RealMLP-TD and its simplified form, against the model specification worked in NumPy."""
 
 import inspect
 import random
@@ -66,7 +66,7 @@ def looked_up(table, codes, cardinalities):
 
 
 def worked_by_hand(model, X, activation, n_numeric=3, cardinalities=()):
-    """The recipe in NumPy: values of each linear layer before its bias, and scores."""
+    """The model specification in NumPy: values of each linear layer before its bias, and scores."""
     weights = named_weights(model)
     n_dense = X.shape[1] - len(cardinalities)
     dense, codes = X[:, :n_dense], X[:, n_dense:]

@@ -24,7 +24,7 @@ def test_an_ensemble_that_is_too_large_is_refused_before_it_is_made(iris):
     message = "The network has 4.7e\\+03 weights, and there are 10000000 of them. To train it takes"
 
     with pytest.raises(ValueError, match=message):
-        KerasClassifier("mlp", n_members=10 * MILLION, epochs=1).fit(*iris)
+        KerasClassifier("mlp", n_estimators=10 * MILLION, epochs=1).fit(*iris)
 
 
 def test_an_own_network_that_finds_no_memory_says_so(iris):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, log_softmax, softmax
 
-from nnkit.encoding import fit_temperature, tempered
+from nnkit.encoding import fit_temperature, temperature_scaled
 
 
 def truths_and_logits(n_rows=20_000, n_classes=3, seed=0):
@@ -51,14 +51,14 @@ def best_of_grid(logits, codes):
     ],
 )
 def test_probabilities_at_a_temperature_worked_by_hand(proba, temperature, expected):
-    found = tempered(np.array([proba]), temperature)
+    found = temperature_scaled(np.array([proba]), temperature)
 
     np.testing.assert_allclose(found, [expected], rtol=1e-12)
 
 
 def test_a_label_of_its_own_worked_by_hand():
     """Odds of 4 become odds of 2, and 1 : 16 becomes 1 : 4."""
-    found = tempered(np.array([[0.8, 1 / 17]]), 2.0, is_one_of_many=False)
+    found = temperature_scaled(np.array([[0.8, 1 / 17]]), 2.0, is_one_of_many=False)
 
     np.testing.assert_allclose(found, [[2 / 3, 1 / 5]], rtol=1e-12)
 
@@ -66,7 +66,7 @@ def test_a_label_of_its_own_worked_by_hand():
 def test_it_is_the_softmax_of_logits_divided_by_the_temperature():
     _, logits = truths_and_logits(50)
 
-    found = tempered(softmax(logits, axis=1), 1.7)
+    found = temperature_scaled(softmax(logits, axis=1), 1.7)
 
     np.testing.assert_allclose(found, softmax(logits / 1.7, axis=1), rtol=1e-10)
 
@@ -74,7 +74,7 @@ def test_it_is_the_softmax_of_logits_divided_by_the_temperature():
 def test_of_labels_it_is_the_sigmoid_of_logits_divided_by_the_temperature():
     _, logits = truths_and_logits(50)
 
-    found = tempered(expit(logits), 0.6, is_one_of_many=False)
+    found = temperature_scaled(expit(logits), 0.6, is_one_of_many=False)
 
     np.testing.assert_allclose(found, expit(logits / 0.6), rtol=1e-10)
 
@@ -83,7 +83,7 @@ def test_of_labels_it_is_the_sigmoid_of_logits_divided_by_the_temperature():
 def test_one_is_no_temperature(is_one_of_many):
     proba = np.array([[0.2, 0.5, 0.3], [0.0, 1.0, 0.0]])
 
-    found = tempered(proba, 1.0, is_one_of_many=is_one_of_many)
+    found = temperature_scaled(proba, 1.0, is_one_of_many=is_one_of_many)
 
     np.testing.assert_allclose(found, proba, rtol=1e-12, atol=1e-300)
 
@@ -92,9 +92,9 @@ def test_temperatures_multiply():
     _, logits = truths_and_logits(50)
     proba = softmax(logits, axis=1)
 
-    twice = tempered(tempered(proba, 2.0), 1.5)
+    twice = temperature_scaled(temperature_scaled(proba, 2.0), 1.5)
 
-    np.testing.assert_allclose(twice, tempered(proba, 3.0), rtol=1e-10)
+    np.testing.assert_allclose(twice, temperature_scaled(proba, 3.0), rtol=1e-10)
 
 
 @pytest.mark.parametrize("temperature", [1 / 8, 0.5, 2.0, 8.0])
@@ -102,7 +102,7 @@ def test_the_order_of_classes_stays_and_rows_sum_to_one(temperature):
     _, logits = truths_and_logits(200, n_classes=5)
     proba = softmax(logits, axis=1)
 
-    found = tempered(proba, temperature)
+    found = temperature_scaled(proba, temperature)
 
     np.testing.assert_array_equal(found.argsort(axis=1), proba.argsort(axis=1))
     np.testing.assert_allclose(found.sum(axis=1), 1.0, rtol=1e-12)
@@ -115,7 +115,7 @@ def test_heat_moves_towards_even_probabilities(temperature, is_nearer_to_even):
     _, logits = truths_and_logits(200)
     proba = softmax(logits, axis=1)
 
-    found = tempered(proba, temperature)
+    found = temperature_scaled(proba, temperature)
 
     assert ((found.max(axis=1) < proba.max(axis=1)) == is_nearer_to_even).all()
 
@@ -125,8 +125,8 @@ def test_heat_moves_towards_even_probabilities(temperature, is_nearer_to_even):
 def test_certain_probabilities_stay_finite(temperature, dtype):
     proba = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]], dtype=dtype)
 
-    found = tempered(proba, temperature)
-    of_labels = tempered(proba, temperature, is_one_of_many=False)
+    found = temperature_scaled(proba, temperature)
+    of_labels = temperature_scaled(proba, temperature, is_one_of_many=False)
 
     np.testing.assert_allclose(found, proba, atol=1e-30)
     np.testing.assert_allclose(of_labels, proba, atol=1e-30)
@@ -137,16 +137,16 @@ def test_steps_of_a_sequence_are_rows_of_their_own():
     _, logits = truths_and_logits(60)
     proba = softmax(logits, axis=1)
 
-    found = tempered(proba.reshape(20, 3, 3), 2.0)
+    found = temperature_scaled(proba.reshape(20, 3, 3), 2.0)
 
-    np.testing.assert_array_equal(found.reshape(60, 3), tempered(proba, 2.0))
+    np.testing.assert_array_equal(found.reshape(60, 3), temperature_scaled(proba, 2.0))
 
 
 def test_probabilities_of_the_caller_are_not_changed():
     proba = np.array([[0.9, 0.1], [1.0, 0.0]])
 
-    tempered(proba, 3.0)
-    tempered(proba, 3.0, is_one_of_many=False)
+    temperature_scaled(proba, 3.0)
+    temperature_scaled(proba, 3.0, is_one_of_many=False)
 
     assert proba.tolist() == [[0.9, 0.1], [1.0, 0.0]]
 
@@ -359,7 +359,7 @@ def test_certain_probabilities_give_a_finite_temperature(is_right):
     found = fit_temperature([[proba]], [codes], [None])
 
     assert 1 <= found <= 8
-    assert np.isfinite(tempered(proba, found)).all()
+    assert np.isfinite(temperature_scaled(proba, found)).all()
 
 
 @pytest.mark.parametrize("certainty", [0.9, 0.999, 1 - 1e-9])

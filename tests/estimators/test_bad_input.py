@@ -31,7 +31,7 @@ def with_value(frame, column, row, value):
         ({"batch_size": 0}, "batch_size must be 'auto', -1 for all rows, None or an integer of at"),
         ({"batch_size": "full"}, "batch_size must be"),
         ({"n_iter_no_change": 0}, "n_iter_no_change must be 'auto' or an integer of at least 1"),
-        ({"n_background": -1}, "n_background must be an integer of at least 0"),
+        ({"background_size": -1}, "background_size must be an integer of at least 0"),
         ({"tol": -1.0}, "tol must be a finite number, at least 0"),
         ({"validation_split": 1.0}, r"validation_split must be a fraction of the rows in .0, 1"),
         ({"early_stopping": True, "validation_split": 0}, "needs rows to validate on"),

@@ -79,7 +79,7 @@ def test_callback_reports_to_the_object_that_the_user_holds(iris):
 def test_callback_reports_to_the_object_of_the_user_from_folds_and_networks(iris):
     X, y = iris
     trial = Trial()
-    clf = small(callbacks=Reports(trial), n_members=2)
+    clf = small(callbacks=Reports(trial), n_estimators=2)
 
     cross_val_score(clf, X, y, cv=2)
     assert len(trial.reported) == 2 * 2 * 2
@@ -155,7 +155,7 @@ def test_clone_copies_the_state_of_a_callback_and_shares_what_it_reports_to():
 def test_networks_do_not_share_the_state_of_early_stopping(iris):
     X, y = iris
     stopping = keras.callbacks.EarlyStopping("loss", patience=9, restore_best_weights=True)
-    clf = small(callbacks=stopping, n_members=3, epochs=3).fit(X, y)
+    clf = small(callbacks=stopping, n_estimators=3, epochs=3).fit(X, y)
 
     first, second, third = (model.get_weights()[0] for model in clf.models_)
 
@@ -189,7 +189,7 @@ def test_each_network_of_an_ensemble_writes_files_of_its_own(iris, tmp_path):
         keras.callbacks.BackupAndRestore(str(tmp_path / "backup"), delete_checkpoint=False),
     ]
 
-    small(callbacks=callbacks, n_members=3).fit(X, y)
+    small(callbacks=callbacks, n_estimators=3).fit(X, y)
 
     names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
     for name in ("net.weights.h5", "log.csv", "backup/latest.weights.h5", "board/train"):
@@ -221,14 +221,14 @@ class FailsAt(keras.callbacks.Callback):
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
 @pytest.mark.parametrize("error", [RuntimeError("power cut"), KeyboardInterrupt()], ids=repr)
-@pytest.mark.parametrize("n_members", [1, 2])
+@pytest.mark.parametrize("n_estimators", [1, 2])
 def test_a_backup_survives_an_error_and_the_next_fit_resumes_at_its_epoch(
-    iris, tmp_path, engine, error, n_members
+    iris, tmp_path, engine, error, n_estimators
 ):
     X, y = iris
     folder = tmp_path / "backup"
     backup = keras.callbacks.BackupAndRestore(str(folder))
-    params = {"epochs": 6, "engine": engine, "n_members": n_members}
+    params = {"epochs": 6, "engine": engine, "n_estimators": n_estimators}
     whole = small(**params).fit(X, y)
 
     with pytest.raises(type(error)):
@@ -240,11 +240,11 @@ def test_a_backup_survives_an_error_and_the_next_fit_resumes_at_its_epoch(
     assert not Path(folder).exists()
     n_left = len(resumed.history_["loss"])
     # An error in one network may end the other one an epoch earlier.
-    assert n_left == 2 if n_members == 1 else n_left >= 2
+    assert n_left == 2 if n_estimators == 1 else n_left >= 2
     np.testing.assert_allclose(
         resumed.history_["loss"], whole.history_["loss"][-n_left:], rtol=1e-5, atol=1e-6
     )
-    if n_members == 1:
+    if n_estimators == 1:
         np.testing.assert_allclose(resumed.predict_proba(X), whole.predict_proba(X), atol=1e-5)
 
 
@@ -309,7 +309,7 @@ def test_a_callback_may_monitor_what_another_one_has_added(iris):
 def test_progress_counts_the_epochs_of_all_networks(iris, capsys):
     X, y = iris
 
-    small(n_members=2, verbose=2).fit(X, y)
+    small(n_estimators=2, verbose=2).fit(X, y)
 
     begins = sorted(line.split(": loss=")[0] for line in capsys.readouterr().out.splitlines())
     assert begins == [f"network {n}/2, epoch {e}/2" for n in (1, 2) for e in (1, 2)]
@@ -317,7 +317,7 @@ def test_progress_counts_the_epochs_of_all_networks(iris, capsys):
 
 def test_progress_bar_of_an_ensemble_ends_at_its_total(iris, capsys):
     X, y = iris
-    clf = small(n_members=3, verbose=1, epochs=60, early_stopping=True, n_iter_no_change=2)
+    clf = small(n_estimators=3, verbose=1, epochs=60, early_stopping=True, n_iter_no_change=2)
     slow = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: threading.Event().wait(0.03))
 
     clf.set_params(callbacks=slow, optimizer__learning_rate=0.3).fit(X, y)

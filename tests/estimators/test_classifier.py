@@ -290,7 +290,7 @@ def test_a_loss_in_a_list_takes_arguments_by_position(iris):
     )
 
     assert clf.fit(X, y).model_.compute_loss is not None
-    assert clf._network.compiled.heads[0].scale == "logits"
+    assert clf._network.output_spec.heads[0].scale == "logits"
 
 
 def test_sequences_of_one_hot_steps(iris):

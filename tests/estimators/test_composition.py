@@ -178,7 +178,7 @@ def test_a_pipeline_is_explained_in_the_columns_of_its_table(patients):
 
 def test_an_estimator_brings_its_own_background(tumours):
     X, y = tumours
-    clf = classifier(n_background=20).fit(X, y)
+    clf = classifier(background_size=20).fit(X, y)
 
     explanation = explain(clf, X.head(2))
 

@@ -38,7 +38,7 @@ def kernel_of_base(classifier):
 # In the signature: how each is heard when a training goes on.
 EFFECTS = {
     "anew": ("device", "loss", "metrics", "model", "optimizer", "preset"),
-    "refused": ("dtype_policy", "encoder", "n_background", "n_members", "random_state"),
+    "refused": ("dtype_policy", "encoder", "background_size", "n_estimators", "random_state"),
     "each fit": (
         "batch_size", "calibration", "callbacks", "class_weight", "early_stopping", "engine",
         "epochs", "n_iter_no_change", "scoring", "shuffle", "time_limit", "tol",
@@ -95,9 +95,9 @@ def test_verbose_has_its_effect_on_the_next_fit(capsys):
 
 def test_changed_number_of_members_is_refused():
     classifier = fitted()
-    classifier.set_params(n_members=2)
+    classifier.set_params(n_estimators=2)
 
-    with pytest.raises(ValueError, match="n_members=2, but 1 network"):
+    with pytest.raises(ValueError, match="n_estimators=2, but 1 network"):
         classifier.fit(X, Y)
 
 
@@ -118,7 +118,7 @@ def test_changed_device_is_where_the_network_goes_on():
     [
         ("dtype_policy", "float64"),
         ("encoder", StandardScaler()),
-        ("n_background", 3),
+        ("background_size", 3),
         ("random_state", 1),
     ],
 )
@@ -294,7 +294,7 @@ def test_changes_reach_all_members_of_an_ensemble():
             ]
         ),
         model__trainable=False,
-        n_members=2,
+        n_estimators=2,
         epochs=1,
         warm_start=True,
         random_state=0,

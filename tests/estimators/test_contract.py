@@ -17,7 +17,7 @@ REASON = (
     "test_weights.py shows the equivalence for a float64 network trained on all rows at once."
 )
 IS_FULL = os.environ.get("NNKIT_CONTRACT") == "full"
-SMALL = {} if IS_FULL else {"n_members": 1, "epochs": 12}
+SMALL = {} if IS_FULL else {"n_estimators": 1, "epochs": 12}
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": REASON,
     "check_sample_weight_equivalence_on_sparse_data": REASON,

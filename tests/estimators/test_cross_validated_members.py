@@ -16,14 +16,14 @@ from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, StratifiedK
 from sklearn.preprocessing import FunctionTransformer
 
 from nnkit import KerasClassifier, KerasRegressor
-from nnkit.encoding import ClassLabels, fold_rows, holdout_rows, tempered
-from nnkit.estimators.parts import Rows, parts_of
+from nnkit.encoding import ClassLabels, fold_rows, holdout_rows, temperature_scaled
+from nnkit.estimators.parts import Rows, fold_indices_of
 from nnkit.optimizers import Cosine
 
 CROSSED = {
     "model": "mlp",
     "model__units": (8,),
-    "n_members": 3,
+    "n_estimators": 3,
     "validation_split": 3,
     "early_stopping": True,
     "epochs": 6,
@@ -31,7 +31,7 @@ CROSSED = {
     "optimizer__learning_rate": 0.02,
     "random_state": 0,
 }
-AUTO = {"model__units": (8,), "epochs": 3, "n_members": 2, "random_state": 0}
+AUTO = {"model__units": (8,), "epochs": 3, "n_estimators": 2, "random_state": 0}
 GROUPS = np.arange(150) // 5
 
 
@@ -99,17 +99,17 @@ def assert_same_members(first, second):
             lambda seed, y: list(KFold(3, shuffle=True, random_state=1).split(y)),
         ),
         (
-            {"n_members": 5},
+            {"n_estimators": 5},
             lambda seed, y: [
                 *fold_rows(150, 3, seed, codes_of(y)),
                 *fold_rows(150, 3, seed + 3, codes_of(y))[:2],
             ],
         ),
         (
-            {"n_members": 5, "validation_split": KFold(3)},
+            {"n_estimators": 5, "validation_split": KFold(3)},
             lambda seed, y: [*KFold(3).split(y), *list(KFold(3).split(y))[:2]],
         ),
-        ({"n_members": 2}, lambda seed, y: fold_rows(150, 3, seed, codes_of(y))[:2]),
+        ({"n_estimators": 2}, lambda seed, y: fold_rows(150, 3, seed, codes_of(y))[:2]),
     ],
     ids=["folds", "splitter", "more than folds", "more than splits", "fewer than folds"],
 )
@@ -171,7 +171,7 @@ def test_a_member_does_not_train_on_the_rows_it_validates_on(iris):
 def test_the_first_member_is_the_network_alone_on_the_first_fold(iris):
     X, y = iris
 
-    clf, alone = crossed(encoder=None).fit(X, y), crossed(encoder=None, n_members=1).fit(X, y)
+    clf, alone = crossed(encoder=None).fit(X, y), crossed(encoder=None, n_estimators=1).fit(X, y)
 
     np.testing.assert_allclose(by_member(clf, X)[0], by_member(alone, X)[0], rtol=1e-3)
     np.testing.assert_allclose(clf.history_["val_loss"], alone.history_["val_loss"], rtol=1e-3)
@@ -186,13 +186,13 @@ def test_members_of_one_fit_differ(iris):
     assert np.abs(second - third).max() > 1e-2
 
 
-def parts(split, n_members, **rows):
+def parts(split, n_estimators, **rows):
     """The parts of ten rows, of which every second one is of the class 1."""
-    settings = SimpleNamespace(validation_split=split, n_members=n_members)
+    settings = SimpleNamespace(validation_split=split, n_estimators=n_estimators)
     y = np.arange(10) % 2
     given = Rows(np.zeros((10, 1)), y, y[:, np.newaxis], **{"sample_weight": None, **rows})
     labels = ClassLabels(np.array([0, 1]))
-    return parts_of(given, settings, 0, y, labels)
+    return fold_indices_of(given, settings, 0, y, labels)
 
 
 def test_folds_of_members_are_a_partition_and_then_another_one():
@@ -272,7 +272,7 @@ def test_probabilities_are_the_mean_of_tempered_members(iris):
 
     y_proba, y_std = clf.predict_proba(X, return_std=True)
 
-    members = [tempered(outputs, clf.temperature_) for outputs in by_member(clf, X)]
+    members = [temperature_scaled(outputs, clf.temperature_) for outputs in by_member(clf, X)]
     assert abs(clf.temperature_ - 1) > 0.05
     np.testing.assert_allclose(y_proba, np.mean(members, axis=0), rtol=1e-4)
     np.testing.assert_allclose(y_std, np.std(members, axis=0), rtol=1e-3, atol=1e-5)
@@ -313,10 +313,10 @@ def test_the_temperature_is_the_most_probable_of_all_folds(iris):
     assert 1 / 8 < expected < 8
 
 
-@pytest.mark.parametrize("n_members", [1, 3])
-def test_members_that_share_their_rows_are_calibrated_as_one(iris, n_members):
+@pytest.mark.parametrize("n_estimators", [1, 3])
+def test_members_that_share_their_rows_are_calibrated_as_one(iris, n_estimators):
     X, y = iris
-    clf = crossed(calibration="temperature", epochs=10, n_members=n_members)
+    clf = crossed(calibration="temperature", epochs=10, n_estimators=n_estimators)
 
     clf.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
 
@@ -377,7 +377,7 @@ def test_calibration_does_not_cost_on_small_tables(name, preset):
 
 def test_the_held_out_log_loss_becomes_no_larger():
     X, y = noisy_rows(90, seed=0)
-    clf = overfitted(n_members=1, calibration="temperature").fit(X, y)
+    clf = overfitted(n_estimators=1, calibration="temperature").fit(X, y)
 
     (_, held) = fold_rows(90, 3, clf._seeds.split, codes_of(y))[0]
     second = by_member(clf, X)[0][held, 0]
@@ -450,7 +450,7 @@ def test_several_labels_a_row_are_calibrated_each():
 def test_several_columns_of_classes_have_one_temperature():
     X, y_first = noisy_rows(90, seed=0)
     y = np.column_stack([y_first, np.array(["a", "b", "c"])[np.arange(90) % 3]])
-    clf = overfitted(model="realmlp", n_members=2, calibration="temperature").fit(X, y)
+    clf = overfitted(model="realmlp", n_estimators=2, calibration="temperature").fit(X, y)
 
     first, second = clf.predict_proba(X)
 
@@ -462,7 +462,9 @@ def test_several_columns_of_classes_have_one_temperature():
             np.hstack([1 - output, output]) if output.shape[1] == 1 else output
             for output in outputs
         ]
-        expected = np.mean([tempered(part, clf.temperature_) for part in probabilities], axis=0)
+        expected = np.mean(
+            [temperature_scaled(part, clf.temperature_) for part in probabilities], axis=0
+        )
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
         np.testing.assert_array_equal(
             clf.predict(X)[:, column], clf.classes_[column][found.argmax(axis=1)]
@@ -504,7 +506,7 @@ def test_a_calibrated_ensemble_pickles(iris):
 @pytest.mark.parametrize("model", ["mlp", "auto"])
 def test_one_random_state_gives_one_ensemble_to_the_bit(iris, model):
     X, y = iris
-    params = {"model": model, "calibration": "temperature", "epochs": 3, "n_members": 2}
+    params = {"model": model, "calibration": "temperature", "epochs": 3, "n_estimators": 2}
 
     first, second, other = (
         crossed(**{**params, "random_state": seed}).fit(X, y) for seed in (0, 0, 1)
@@ -530,7 +532,7 @@ def test_further_training_by_calls_keeps_the_temperature(iris):
 @pytest.mark.parametrize("further", ["partial_fit", "fit"])
 def test_the_default_network_learns_on_where_its_schedule_has_ended(iris, further, is_pickled):
     X, y = iris
-    clf = KerasClassifier(epochs=4, n_members=2, model__units=(8,), random_state=0).fit(X, y)
+    clf = KerasClassifier(epochs=4, n_estimators=2, model__units=(8,), random_state=0).fit(X, y)
     clf.set_params(warm_start=True, epochs=8)
     losses = [clf.history_["loss"][-1]]
     before = clf.predict_proba(X)
@@ -608,12 +610,12 @@ def test_fits_of_other_lengths_share_their_network_without_a_schedule(iris):
 
 def test_a_training_goes_on_with_as_many_members(iris):
     X, y = iris
-    clf = KerasClassifier("mlp", epochs=1, n_members=2, warm_start=True).fit(X, y)
+    clf = KerasClassifier("mlp", epochs=1, n_estimators=2, warm_start=True).fit(X, y)
 
-    with pytest.raises(ValueError, match="n_members=3, but 2 network"):
-        clf.set_params(n_members=3).fit(X, y)
+    with pytest.raises(ValueError, match="n_estimators=3, but 2 network"):
+        clf.set_params(n_estimators=3).fit(X, y)
 
-    assert len(clf.set_params(n_members="auto").fit(X, y).models_) == 2
+    assert len(clf.set_params(n_estimators="auto").fit(X, y).models_) == 2
 
 
 def test_what_was_set_for_one_fit_is_forgotten_in_the_next(iris):
@@ -647,7 +649,7 @@ def test_metrics_of_two_classes_work_with_the_default_network(cancer):
     X, y = cancer
     metrics = ["AUC", "Precision", "binary_accuracy"]
 
-    clf = KerasClassifier(n_members=1, epochs=1, model__units=(4,), metrics=metrics).fit(X, y)
+    clf = KerasClassifier(n_estimators=1, epochs=1, model__units=(4,), metrics=metrics).fit(X, y)
 
     names = [name.lower() for name in clf.history_]
     assert all(any(name.startswith(metric.lower()) for name in names) for metric in metrics)
@@ -710,9 +712,9 @@ def test_one_random_state_gives_one_regressor_to_the_bit(diabetes):
     [("auto", True), ("realmlp", True), ("realmlp_simplified", False), ("mlp", False)],
 )
 def test_values_stay_in_the_range_of_the_training_rows(diabetes, model, is_clipped):
-    """Of the models whose recipe says so."""
+    """Of the models whose model specification says so."""
     X, y = diabetes
-    reg = KerasRegressor(model, **{**AUTO, "epochs": 1, "n_members": 1}).fit(X, y)
+    reg = KerasRegressor(model, **{**AUTO, "epochs": 1, "n_estimators": 1}).fit(X, y)
     bias = reg.model_.trainable_variables[-1]
     if model == "auto":
         bias = reg.model_.get_layer("scores_0").bias
@@ -732,7 +734,7 @@ def test_values_stay_in_the_range_of_the_training_rows(diabetes, model, is_clipp
 def test_each_column_of_values_stays_in_its_range(diabetes):
     X, y = diabetes
     y_two = np.column_stack([y, -2 * y])
-    reg = KerasRegressor(**{**AUTO, "epochs": 1, "n_members": 1}).fit(X, y_two)
+    reg = KerasRegressor(**{**AUTO, "epochs": 1, "n_estimators": 1}).fit(X, y_two)
 
     reg.model_.get_layer("scores_0").bias.assign([50.0, -50.0])
 
@@ -762,7 +764,7 @@ def test_auto_learns_by_calls(learning):
     assert len(losses) == 12
     assert np.mean(losses[-3:]) < 0.8 * losses[0]
     assert len(estimator.models_) == 1
-    assert estimator.resolved_params_["n_members"] == 1
+    assert estimator.resolved_params_["n_estimators"] == 1
 
 
 def test_auto_goes_on_where_it_was(learning):
@@ -800,7 +802,7 @@ def test_a_call_in_between_changes_nothing_of_what_was_chosen(iris):
     clf.partial_fit(X, y)
     clf.fit(X, y)
 
-    assert len(clf.models_) == chosen["n_members"]
+    assert len(clf.models_) == chosen["n_estimators"]
     assert clf.resolved_params_ == chosen
     assert "val_loss" in clf.history_
     assert clf.temperature_ != 1
@@ -830,7 +832,7 @@ def test_given_validation_rows_come_before_folds(learning):
 def test_shuffled_splits_may_leave_rows_out(iris):
     X, y = iris
     splitter = ShuffleSplit(2, train_size=30, test_size=20, random_state=0)
-    clf = crossed(validation_split=splitter, n_members=2).fit(X, y)
+    clf = crossed(validation_split=splitter, n_estimators=2).fit(X, y)
 
     splits = list(splitter.split(X))
 

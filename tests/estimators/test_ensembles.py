@@ -17,7 +17,7 @@ from nnkit.exceptions import NonFiniteLossError
 
 def ensemble(**params):
     return KerasClassifier(
-        **{"model": "mlp", "n_members": 3, "epochs": 2, "random_state": 0, **params}
+        **{"model": "mlp", "n_estimators": 3, "epochs": 2, "random_state": 0, **params}
     )
 
 
@@ -37,7 +37,7 @@ def test_probabilities_are_the_mean_of_the_members(iris):
 
 def test_values_are_the_mean_of_the_members(diabetes):
     X, y = diabetes
-    reg = KerasRegressor("mlp", n_members=3, epochs=2, random_state=0).fit(X, y)
+    reg = KerasRegressor("mlp", n_estimators=3, epochs=2, random_state=0).fit(X, y)
 
     y_pred, y_std = reg.predict(X, return_std=True)
 
@@ -51,7 +51,7 @@ def test_values_are_the_mean_of_the_members(diabetes):
 
 def test_members_differ_and_the_first_is_the_network_alone(iris):
     X, y = iris
-    clf, alone = ensemble().fit(X, y), ensemble(n_members=1).fit(X, y)
+    clf, alone = ensemble().fit(X, y), ensemble(n_estimators=1).fit(X, y)
 
     kernels = [model.get_weights()[0] for model in clf.models_]
 
@@ -76,7 +76,7 @@ def test_an_ensemble_has_a_better_log_loss_than_its_members(cancer):
 
     X, y = cancer
     X_train, y_train, X_test, y_test = X[::2], y[::2], X[1::2], y[1::2]
-    clf = ensemble(n_members=5, epochs=30).fit(X_train, y_train)
+    clf = ensemble(n_estimators=5, epochs=30).fit(X_train, y_train)
 
     rows = clf.encoder_.transform(X_test)
     each = [log_loss(y_test, member.predict(rows, verbose=0)) for member in clf.models_]
@@ -92,7 +92,7 @@ def test_an_ensemble_pickles_and_clones(iris):
 
     np.testing.assert_array_equal(restored.predict_proba(X), clf.predict_proba(X))
     assert len(restored.models_) == 3
-    assert clone(clf).n_members == 3
+    assert clone(clf).n_estimators == 3
 
 
 def test_all_members_go_on(iris):
@@ -110,7 +110,7 @@ def test_all_members_go_on(iris):
 def test_each_member_stops_by_itself(cancer):
     X, y = cancer
     clf = ensemble(
-        n_members=6, epochs=60, early_stopping=True, n_iter_no_change=1, batch_size=16
+        n_estimators=6, epochs=60, early_stopping=True, n_iter_no_change=1, batch_size=16
     ).fit(X, y)
 
     lengths = [len(history["val_loss"]) for history in clf.histories_]
@@ -136,7 +136,7 @@ def test_each_member_has_callbacks_of_its_own(iris):
 
 def test_several_labels_a_row_are_averaged():
     X, y = make_multilabel_classification(n_samples=80, n_labels=2, random_state=0)
-    clf = ensemble(n_members=2).fit(X, y)
+    clf = ensemble(n_estimators=2).fit(X, y)
 
     y_proba, y_std = clf.predict_proba(X, return_std=True)
 
@@ -145,16 +145,16 @@ def test_several_labels_a_row_are_averaged():
 
 
 def test_one_network_has_no_spread(iris, diabetes):
-    with pytest.raises(ValueError, match="return_std=True needs several networks.*n_members=1"):
-        ensemble(n_members=1).fit(*iris).predict_proba(iris[0], return_std=True)
+    with pytest.raises(ValueError, match="return_std=True needs several networks.*n_estimators=1"):
+        ensemble(n_estimators=1).fit(*iris).predict_proba(iris[0], return_std=True)
     with pytest.raises(ValueError, match="return_std=True needs several networks"):
         KerasRegressor("mlp", epochs=1).fit(*diabetes).predict(diabetes[0], return_std=True)
 
 
-@pytest.mark.parametrize("n_members", [0, -1, 2.5, True, "3"])
-def test_a_wrong_number_of_members_is_refused(iris, n_members):
-    with pytest.raises(ValueError, match="n_members must be 'auto' or an integer of at least 1"):
-        ensemble(n_members=n_members).fit(*iris)
+@pytest.mark.parametrize("n_estimators", [0, -1, 2.5, True, "3"])
+def test_a_wrong_number_of_members_is_refused(iris, n_estimators):
+    with pytest.raises(ValueError, match="n_estimators must be 'auto' or an integer of at least 1"):
+        ensemble(n_estimators=n_estimators).fit(*iris)
 
 
 def test_an_ensemble_that_fails_leaves_nothing_half_trained(iris):
@@ -192,7 +192,7 @@ def test_an_interrupted_ensemble_keeps_what_it_has_reached(iris):
 
 def test_ensembles_inside_a_batch_give_the_same(iris):
     X, y = iris
-    clf = ensemble(n_members=2, scoring="loss")
+    clf = ensemble(n_estimators=2, scoring="loss")
 
     alone = cross_val_score(clf, X, y, cv=2, scoring="neg_log_loss")
     with batched_training():

@@ -121,7 +121,7 @@ def test_interrupted_warm_start_keeps_what_it_has_added(iris):
 def test_interrupted_ensemble_keeps_the_networks_that_have_learnt(iris, engine, epoch):
     X, y = iris
     clf = KerasClassifier(
-        classifier_network, n_members=5, epochs=50_000, batch_size=-1, random_state=0,
+        classifier_network, n_estimators=5, epochs=50_000, batch_size=-1, random_state=0,
         callbacks=interrupts(epoch), engine=engine, validation_split=5, calibration="temperature",
     )  # fmt: skip
 
@@ -136,7 +136,7 @@ def test_interrupted_ensemble_keeps_the_networks_that_have_learnt(iris, engine, 
 
 def test_interrupted_ensemble_that_goes_on_keeps_all_networks(iris):
     X, y = iris
-    clf = small(n_members=3, warm_start=True, epochs=2).fit(X, y)
+    clf = small(n_estimators=3, warm_start=True, epochs=2).fit(X, y)
 
     clf.set_params(epochs=50_000, batch_size=-1, callbacks=interrupts(5))
     with pytest.raises(KeyboardInterrupt):
@@ -156,7 +156,7 @@ def test_one_interrupt_ends_a_cross_validation_and_a_search(iris):
     with pytest.raises(KeyboardInterrupt):
         search.fit(X, y)
 
-    ensemble = small(n_members=3, callbacks=interrupts(3), epochs=50_000)
+    ensemble = small(n_estimators=3, callbacks=interrupts(3), epochs=50_000)
     with batched_training(), pytest.raises(KeyboardInterrupt):
         cross_val_score(ensemble, X, y, cv=2)
 
@@ -200,7 +200,7 @@ def predictions_beside(fit, predict, n_least=30):
 
 def test_threads_that_predict_beside_a_refit_see_the_old_or_the_new_network(iris):
     X, y = iris
-    clf = small(n_members=2, epochs=30, encoder="auto", model="mlp").fit(X, y)
+    clf = small(n_estimators=2, epochs=30, encoder="auto", model="mlp").fit(X, y)
     states = [clf.predict_proba(X)]
 
     def refit():
@@ -221,7 +221,7 @@ def test_threads_that_predict_beside_further_training_see_no_step_in_between(
     diabetes, has_live_model
 ):
     X, y = diabetes
-    reg = small(KerasRegressor, "mlp", n_members=2, warm_start=True, epochs=20).fit(X, y)
+    reg = small(KerasRegressor, "mlp", n_estimators=2, warm_start=True, epochs=20).fit(X, y)
     if has_live_model:
         models = reg.models_
         reg.set_params(callbacks=keras.callbacks.Callback())

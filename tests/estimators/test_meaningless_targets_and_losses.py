@@ -132,10 +132,10 @@ def test_a_proper_loss_does_not_warn(loss):
 
 def test_the_absolute_error_of_probabilities_is_least_for_the_most_frequent_class():
     """Why it warns: with shares 0.7 and 0.3 the squared error is least there, the absolute at 1."""
-    shares = np.linspace(0, 1, 101)
+    member_data = np.linspace(0, 1, 101)
 
     def expected(loss):
-        return 0.7 * loss(1 - shares) + 0.3 * loss(shares)
+        return 0.7 * loss(1 - member_data) + 0.3 * loss(member_data)
 
-    assert shares[np.argmin(expected(np.square))] == pytest.approx(0.7)
-    assert shares[np.argmin(expected(np.abs))] == 1.0
+    assert member_data[np.argmin(expected(np.square))] == pytest.approx(0.7)
+    assert member_data[np.argmin(expected(np.abs))] == 1.0

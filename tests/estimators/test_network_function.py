@@ -8,7 +8,7 @@ import pytest
 
 from nnkit import KerasClassifier, KerasRegressor
 from nnkit.estimators.network_function import NetworkFunction
-from nnkit.training.gradients import Paths
+from nnkit.training.prediction.gradients import Paths
 
 
 def two_inputs(meta):
@@ -56,16 +56,18 @@ def test_hybrids_are_predicted_as_rows_of_their_cells(two_sided):
     cells = function.encode(X)
     is_from_row = np.random.default_rng(1).random((5, 7)) < 0.5
 
-    found = function.of_hybrids(cells[:2], function.hybrids(cells[10:15], is_from_row))
+    found = function.of_masked_samples(
+        cells[:2], function.masked_samples(cells[10:15], is_from_row)
+    )
 
     wanted = [function(np.where(is_from_row, row, cells[10:15])) for row in cells[:2]]
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
-@pytest.mark.parametrize("n_members", [1, 2])
-def test_derivatives_read_what_the_function_returns(iris, diabetes, n_members):
+@pytest.mark.parametrize("n_estimators", [1, 2])
+def test_derivatives_read_what_the_function_returns(iris, diabetes, n_estimators):
     X, y = iris
-    options = {"epochs": 2, "n_members": n_members, "random_state": 0}
+    options = {"epochs": 2, "n_estimators": n_estimators, "random_state": 0}
     clf = KerasClassifier("mlp", **options).fit(X, y)
     clf.temperature_ = 0.6
     X_patients, y_patients = diabetes

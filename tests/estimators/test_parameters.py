@@ -40,7 +40,7 @@ CHANGES = {
         {"epochs": 30, "early_stopping": True, "n_iter_no_change": 2},
     ),
     "time_limit": ({"time_limit": 1e-6}, {"epochs": 20}),
-    "n_members": ({"n_members": 2}, {}),
+    "n_estimators": ({"n_estimators": 2}, {}),
     "preset": (
         {"preset": "fast"},
         {"model": "auto", "epochs": 1, "model__units": (4,), "time_limit": 60},
@@ -50,7 +50,7 @@ CHANGES = {
     "routed": ({"optimizer__learning_rate": 0.1}, {}),
 }
 # What changes something else than the predictions is shown by the tests below.
-SHOWN_ELSEWHERE = {"warm_start", "metrics", "device", "engine", "n_background", "verbose"}
+SHOWN_ELSEWHERE = {"warm_start", "metrics", "device", "engine", "background_size", "verbose"}
 
 
 def predictions(cancer, params):
@@ -109,12 +109,12 @@ def test_the_engine_is_the_one_asked_for(cancer):
 def test_the_background_has_the_size_asked_for(iris_frame):
     X, y = iris_frame
 
-    kept = KerasClassifier("mlp", epochs=1, n_background=7, random_state=0).fit(X, y).background_
+    kept = KerasClassifier("mlp", epochs=1, background_size=7, random_state=0).fit(X, y).background_
 
     assert kept.shape == (7, 4)
     assert kept.columns.tolist() == X.columns.tolist()
     assert (kept.to_numpy()[:, None] == X.to_numpy()[None]).all(axis=2).any(axis=1).all()
-    assert KerasClassifier("mlp", epochs=1, n_background=0).fit(X, y).background_ is None
+    assert KerasClassifier("mlp", epochs=1, background_size=0).fit(X, y).background_ is None
 
 
 def test_verbose_shows_a_line_an_epoch_or_a_bar_on_long_fits(cancer, capsys):
@@ -151,7 +151,7 @@ def test_fitted_attributes_are_documented(cls, cancer):
         documented |= {name.strip() for name in entry.name.split(",")}
     import pandas as pd
 
-    fitted = cls(epochs=1, n_members=1, model__units=(4,)).fit(
+    fitted = cls(epochs=1, n_estimators=1, model__units=(4,)).fit(
         pd.DataFrame(X).rename(columns=str), y
     )
 

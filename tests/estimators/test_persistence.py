@@ -106,8 +106,8 @@ def test_a_pipeline_goes_through_joblib_into_another_process(iris_frame, tmp_pat
 def test_a_pickle_holds_neither_the_training_data_nor_optimizer_state():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(5000, 10)), rng.normal(size=5000)
-    small = KerasRegressor("mlp", epochs=1, n_background=0).fit(X, y)
-    with_background = KerasRegressor("mlp", epochs=1, n_background=100).fit(X, y)
+    small = KerasRegressor("mlp", epochs=1, background_size=0).fit(X, y)
+    with_background = KerasRegressor("mlp", epochs=1, background_size=100).fit(X, y)
 
     n_weights = small.model_.count_params()
 

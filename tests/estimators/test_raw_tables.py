@@ -51,7 +51,7 @@ def mlp(**params):
 
 def auto(**params):
     return KerasClassifier(
-        **{"model__units": (8,), "n_members": 2, "epochs": 2, "random_state": 0, **params}
+        **{"model__units": (8,), "n_estimators": 2, "epochs": 2, "random_state": 0, **params}
     )
 
 
@@ -102,7 +102,7 @@ def last_hidden_units(clf):
 def test_units_are_searched(make):
     grid = {"model__units": [(2,), (8,)]}
 
-    clf = make(n_members=1, early_stopping=False)
+    clf = make(n_estimators=1, early_stopping=False)
     search = GridSearchCV(clf, grid, cv=2, scoring="neg_log_loss").fit(X, Y)
 
     first, second = search.cv_results_["mean_test_score"]
@@ -181,7 +181,7 @@ def test_it_is_explained(make, fitted):
 @pytest.mark.filterwarnings("ignore:No value of column")
 @either
 def test_it_goes_on_with_further_rows(make):
-    clf = make(n_members=1).partial_fit(X[:60], Y[:60])
+    clf = make(n_estimators=1).partial_fit(X[:60], Y[:60])
 
     clf.partial_fit(X[60:].assign(city="Bern"), Y[60:])
 
@@ -217,7 +217,7 @@ def test_a_number_that_was_never_missing_before_is_the_median(make, fitted):
 @either
 def test_text_that_comes_as_numbers_later_is_known(make):
     table = X.assign(house=np.array(["1", "2", "3"])[np.arange(N_ROWS) % 3])
-    clf = make(n_members=1).fit(table, Y)
+    clf = make(n_estimators=1).fit(table, Y)
 
     found = clf.predict_proba(table.assign(house=np.arange(N_ROWS) % 3 + 1))
 
@@ -277,7 +277,7 @@ def test_cells_that_are_lists_are_named(make):
 @either
 def test_a_column_that_is_always_missing_says_nothing(make):
     table = X.assign(empty=np.nan, nothing=None)
-    clf = make(n_members=1).fit(table, Y)
+    clf = make(n_estimators=1).fit(table, Y)
 
     found = clf.predict_proba(table)
 
@@ -308,7 +308,7 @@ ALONE = {
 def test_a_table_of_any_kind_of_column_alone_is_learnt(make, kind):
     table = ALONE[kind]
 
-    found = make(epochs=1, n_members=1).fit(table, Y).predict_proba(table)
+    found = make(epochs=1, n_estimators=1).fit(table, Y).predict_proba(table)
 
     assert found.shape == (N_ROWS, 2)
     np.testing.assert_allclose(found.sum(axis=1), 1.0, rtol=1e-6)
@@ -324,7 +324,7 @@ def test_ten_thousand_levels_are_learnt(make):
             "rating": rng.normal(size=2000),
         }
     )
-    clf = make(n_members=1).fit(table, np.where(table["rating"] > 0, "up", "down"))
+    clf = make(n_estimators=1).fit(table, np.where(table["rating"] > 0, "up", "down"))
 
     found = clf.predict_proba(table.head(50).assign(user="nobody"))
 
@@ -354,7 +354,7 @@ def test_of_one_row_none_can_be_held_out():
 
 
 @pytest.mark.parametrize(
-    "params", [{"model": "mlp"}, {"model__units": (8,), "n_members": 2}], ids=["mlp", "auto"]
+    "params", [{"model": "mlp"}, {"model__units": (8,), "n_estimators": 2}], ids=["mlp", "auto"]
 )
 def test_a_value_for_each_row_is_learnt(params):
     y = 1000 + np.arange(N_ROWS) / 3
@@ -369,7 +369,7 @@ def test_a_value_for_each_row_is_learnt(params):
 @either
 def test_a_label_for_each_row_is_learnt_with_a_warning(make):
     y = np.array([f"row {position:02}" for position in range(N_ROWS)])
-    clf = make(epochs=1, n_members=1)
+    clf = make(epochs=1, n_estimators=1)
 
     with pytest.warns(UserWarning, match="unique classes is greater than 50%"):
         clf.fit(X, y)
@@ -398,7 +398,7 @@ def test_a_label_for_each_row_cannot_be_held_out_by_a_fraction():
     [
         (KerasClassifier, {"preset": "fast", "time_limit": 1e-6}),
         (KerasClassifier, {"epochs": 1}),
-        (KerasRegressor, {"preset": "best", "n_members": 1, "time_limit": 1e-6}),
+        (KerasRegressor, {"preset": "best", "n_estimators": 1, "time_limit": 1e-6}),
     ],
     ids=["fast", "default", "best"],
 )
@@ -421,7 +421,7 @@ def test_what_was_chosen_is_what_suits_the_table(cls, params):
         resolved
     )
     assert ("calibration" in resolved) == (cls is KerasClassifier)
-    assert len(estimator.models_) == estimator.resolved_params_["n_members"]
+    assert len(estimator.models_) == estimator.resolved_params_["n_estimators"]
 
 
 OWN = {
@@ -429,7 +429,7 @@ OWN = {
     "batch_size": 17,
     "early_stopping": False,
     "n_iter_no_change": 4,
-    "n_members": 2,
+    "n_estimators": 2,
     "calibration": "temperature",
     "optimizer": "sgd",
     "validation_split": 0.25,
@@ -455,19 +455,19 @@ def test_what_the_user_says_wins():
 
 
 def test_the_users_arguments_of_the_builder_are_what_the_fit_went_by():
-    clf = auto(**OWN_OF_BUILDER, n_members=1).fit(X, Y)
+    clf = auto(**OWN_OF_BUILDER, n_estimators=1).fit(X, Y)
 
     assert {name: clf.resolved_params_[name] for name in OWN_OF_BUILDER} == OWN_OF_BUILDER
 
 
 def test_an_argument_of_the_builder_wins_without_its_prefix_too():
-    clf = KerasClassifier(units=(6,), n_members=1, epochs=1, random_state=0).fit(X, Y)
+    clf = KerasClassifier(units=(6,), n_estimators=1, epochs=1, random_state=0).fit(X, Y)
 
     assert last_hidden_units(clf) == 6
 
 
 def test_what_a_fit_was_told_wins_over_what_suits():
-    clf = KerasClassifier(model__units=(8,), n_members=1, random_state=0)
+    clf = KerasClassifier(model__units=(8,), n_estimators=1, random_state=0)
 
     clf.fit(X, Y, epochs=2, batch_size=30, validation_split=0.3)
 

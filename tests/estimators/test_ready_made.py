@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from nnkit import KerasClassifier, KerasRegressor
-from nnkit.training.paths import is_padded
+from nnkit.training.loop.backends import is_padded
 
 RNG = np.random.default_rng(0)
 TABLE = pd.DataFrame(

@@ -60,7 +60,7 @@ def test_it_goes_on_after_pickling(iris, dropout_rate):
 
 def test_programs_are_traced_once_for_many_fits(iris, monkeypatch):
     """Clones, folds, other seeds and learning rates, further training."""
-    from nnkit.training import program
+    from nnkit.training.loop import program
 
     traces = []
     traced = program.traced
@@ -68,7 +68,7 @@ def test_programs_are_traced_once_for_many_fits(iris, monkeypatch):
         program, "traced", lambda *args, **keys: traces.append(args) or traced(*args, **keys)
     )
     X, y = iris
-    nnkit.clear_programs()
+    nnkit.clear_compiled_cache()
 
     for seed, n_rows, rate in [(0, 150, 0.1), (1, 149, 0.01), (None, 120, 0.001)]:
         clf = KerasClassifier(
@@ -302,8 +302,8 @@ def test_a_time_limit_ends_the_training_and_keeps_the_best(cancer):
 
 
 def test_time_limit_is_one_clock_for_all_members(cancer):
-    clf = KerasClassifier("mlp", epochs=100_000, time_limit=1.0, n_members=5, **PARAMS)
-    KerasClassifier("mlp", epochs=1, n_members=5, **PARAMS).fit(*cancer)  # traces the program
+    clf = KerasClassifier("mlp", epochs=100_000, time_limit=1.0, n_estimators=5, **PARAMS)
+    KerasClassifier("mlp", epochs=1, n_estimators=5, **PARAMS).fit(*cancer)  # traces the program
 
     begin = time.monotonic()
     clf.fit(*cancer)

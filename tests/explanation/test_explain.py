@@ -92,22 +92,22 @@ def passengers():
 
 
 def values_over_all_orders(function, x, background):
-    """Return Shapley values of one row by their definition, with hybrids made cell by cell."""
+    """Return Shapley values of one row by their definition, with masked samples made cell by cell."""
     columns = list(background.columns)
-    worth = {}
+    coalition_value = {}
     for coalition in chain.from_iterable(
         combinations(columns, size) for size in range(len(columns) + 1)
     ):
-        hybrids = background.reset_index(drop=True)
+        masked_samples = background.reset_index(drop=True)
         for column in coalition:
             same = pd.concat([x[[column]]] * len(background), ignore_index=True)
-            hybrids[column] = same[column]
-        worth[frozenset(coalition)] = function(hybrids).mean()
+            masked_samples[column] = same[column]
+        coalition_value[frozenset(coalition)] = function(masked_samples).mean()
     gains = {column: [] for column in columns}
     for order in permutations(columns):
         for position, column in enumerate(order):
             before = frozenset(order[:position])
-            gains[column].append(worth[before | {column}] - worth[before])
+            gains[column].append(coalition_value[before | {column}] - coalition_value[before])
     return [np.mean(gains[column]) for column in columns]
 
 
@@ -134,7 +134,7 @@ def test_groups_of_columns_of_all_kinds(passengers):
     X, pipeline = passengers
     groups = {"ticket": ["class", "port"]}
 
-    explanation = explain(pipeline, X.iloc[:3], X.iloc[40:60], players=groups)
+    explanation = explain(pipeline, X.iloc[:3], X.iloc[40:60], feature_groups=groups)
 
     assert explanation.feature_names == ["ticket", "age", "day", "deck"]
     assert explanation.data[1, 0] == f"class={X['class'].iloc[1]}, port={X['port'].iloc[1]}"
@@ -222,8 +222,8 @@ def test_no_call_has_more_than_batch_rows(method, batch_rows):
     explanation = explain(regressor, X, X[:3], method=method, batch_rows=batch_rows, **pairs)
 
     assert max(regressor.n_called_) <= batch_rows
-    n_hybrids = (2**4 - 2) * 3 if method == "exact" else 2 * 3 * 3
-    assert sum(regressor.n_called_) == 5 + 3 + 5 * n_hybrids
+    n_masked = (2**4 - 2) * 3 if method == "exact" else 2 * 3 * 3
+    assert sum(regressor.n_called_) == 5 + 3 + 5 * n_masked
     total = explanation.values.sum(axis=1) + explanation.base_values
     np.testing.assert_allclose(total, regressor.predict(X))
 
@@ -234,7 +234,7 @@ def test_many_rows_share_a_call():
 
     explain(regressor, X, X[:3], method="permutation", n_permutations=1)
 
-    # The explained rows, the background, all hybrids.
+    # The explained rows, the background, all masked samples.
     assert regressor.n_called_ == [50, 3, 50 * 2 * 3 * 3]
 
 
@@ -268,7 +268,7 @@ def test_inputs_stay_as_they_are(passengers):
     rows, background = X.iloc[:5].copy(), X.iloc[40:].copy()
     groups = {"ticket": ["class", "port"]}
 
-    explain(pipeline, rows, background, players=groups, max_background=10)
+    explain(pipeline, rows, background, feature_groups=groups, max_background=10)
 
     pd.testing.assert_frame_equal(rows, X.iloc[:5])
     pd.testing.assert_frame_equal(background, X.iloc[40:])
@@ -291,7 +291,7 @@ def test_the_result_does_not_share_memory_with_x():
         {"output": "raw"},
         {"output": np.asarray},
         {"classes": 0},
-        {"players": {"both": ["alcohol", "hue"]}},
+        {"feature_groups": {"both": ["alcohol", "hue"]}},
         {"n_permutations": 2},
         {"tol": 0.1},
         {"max_background": 20},
@@ -384,7 +384,7 @@ def test_a_kept_background_with_other_columns_is_refused(diabetes):
         ({"method": "kernel"}, "'saliency', 'deep'. Got 'kernel' instead"),
         ({"output": "margin"}, "output must be one of"),
         ({"classes": 1}, "classes must be None for a regressor"),
-        ({"players": "columns"}, "players must be 'input', 'transformed' or a dict"),
+        ({"feature_groups": "columns"}, "feature_groups must be 'input', 'transformed' or a dict"),
         ({"n_permutations": 0}, "n_permutations must be 'auto' or a positive integer. Got 0 ins"),
         (
             {"n_permutations": 1.5},
@@ -413,7 +413,7 @@ def test_bad_parameters_are_refused(diabetes, parameters, message):
 def test_exact_refuses_many_players(cancer):
     X, classifier = cancer
 
-    with pytest.raises(ValueError, match=r"method='exact' takes at most 16 players.*Got 30"):
+    with pytest.raises(ValueError, match=r"method='exact' takes at most 16 feature groups.*Got 30"):
         explain(classifier, X.iloc[:2], X, method="exact")
 
 
@@ -529,4 +529,4 @@ def test_plots_of_groups(passengers):
     X, pipeline = passengers
     groups = {"ticket": ["class", "port"]}
 
-    plot_all(explain(pipeline, X.iloc[:20], X.iloc[40:50], players=groups), "ticket")
+    plot_all(explain(pipeline, X.iloc[:20], X.iloc[40:50], feature_groups=groups), "ticket")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nnkit import KerasRegressor, explain
-from nnkit.explanation import progress as progress_module
+from nnkit.explanation.results import progress as progress_module
 
 
 @pytest.fixture(scope="module")

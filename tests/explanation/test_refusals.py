@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings(
     r"ignore:The set_(bad|over|under) function:PendingDeprecationWarning"
 )
 
-SMALL = {"model": "mlp", "model__units": (8,), "epochs": 2, "n_members": 1, "random_state": 0}
+SMALL = {"model": "mlp", "model__units": (8,), "epochs": 2, "n_estimators": 1, "random_state": 0}
 WIDE = 17
 
 
@@ -73,7 +73,7 @@ def on_array():
 
 @pytest.fixture(scope="module")
 def with_one_unit():
-    return KerasClassifier(one_unit, epochs=1, n_members=1, random_state=0).fit(FRAME, LABELS)
+    return KerasClassifier(one_unit, epochs=1, n_estimators=1, random_state=0).fit(FRAME, LABELS)
 
 
 @pytest.fixture(scope="module")
@@ -266,7 +266,7 @@ def test_tables_of_polars_are_explained(classifier):
     )
 
 
-# Players and methods
+# FeatureGroups and methods
 
 
 def test_too_many_players(wide):
@@ -274,45 +274,70 @@ def test_too_many_players(wide):
     pairs = refused(wide, MANY[:2], MANY, interactions=True)
 
     assert exact == (
-        "method='exact' takes at most 16 players, since it goes through 2**n_players coalitions. "
-        "Got 17 players. Use method='permutation', or group columns with players=."
+        "method='exact' takes at most 16 feature groups, since it goes through 2**n_groups coalitions. "
+        "Got 17 feature groups. Use method='permutation', or group columns with feature_groups=."
     )
     assert pairs == (
-        "interactions=True takes at most 12 players, since it goes through 2**n_players "
-        "coalitions. Got 17 players. Group columns with players=."
+        "interactions=True takes at most 12 feature groups, since it goes through 2**n_groups "
+        "coalitions. Got 17 feature groups. Group columns with feature_groups=."
     )
     groups = {"rest": list(range(11, WIDE))}
-    assert explain(wide, MANY[:1], MANY[:2], interactions=True, players=groups).shape == (1, 12, 12)
+    assert explain(wide, MANY[:1], MANY[:2], interactions=True, feature_groups=groups).shape == (
+        1,
+        12,
+        12,
+    )
     groups = {"two": [0, 1]}
-    assert explain(wide, MANY[:1], MANY[:1], method="exact", players=groups).shape == (1, 16)
+    assert explain(wide, MANY[:1], MANY[:1], method="exact", feature_groups=groups).shape == (1, 16)
 
 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
         (
-            {"players": {"g": ["a", "weight"]}},
-            "players names the column 'weight' in the group 'g', but X has no such column.",
+            {"feature_groups": {"g": ["a", "weight"]}},
+            "feature_groups names the column 'weight' in the group 'g', but X has no such column.",
         ),
-        ({"players": {"g": []}}, "players has no columns in the group 'g'. Name some."),
         (
-            {"players": {"g": ["a"], "h": ["b", "a"]}},
-            "players names the column 'a' twice. A column belongs to one group.",
+            {"feature_groups": {"g": []}},
+            "feature_groups has no columns in the group 'g'. Name some.",
         ),
-        ({"players": {"b": ["a"]}}, "players would give the name 'b' to two players. Rename the "),
-        ({"players": {}}, "players must be 'input', 'transformed' or a dict of group names"),
         (
-            {"players": ["a", "b"]},
-            "players must be 'input', 'transformed' or a dict of group names",
+            {"feature_groups": {"g": ["a"], "h": ["b", "a"]}},
+            "feature_groups names the column 'a' twice. A column belongs to one group.",
         ),
-        ({"players": None}, "players must be 'input', 'transformed' or a dict of group names"),
-        ({"players": "columns"}, "players must be 'input', 'transformed' or a dict of group names"),
-        ({"players": "cells"}, "players='cells' needs an array of more than two axes."),
-        ({"players": np.arange(4)}, "players=a map of regions needs an array of more than two axe"),
-        ({"patch": (2, 2)}, "patch has no effect without players='patches'. Give both."),
         (
-            {"patch": (2, 2), "players": np.arange(4)},
-            "patch has no effect without players='patches'. Give both.",
+            {"feature_groups": {"b": ["a"]}},
+            "feature_groups would give the name 'b' to two feature groups. Rename the ",
+        ),
+        (
+            {"feature_groups": {}},
+            "feature_groups must be 'input', 'transformed' or a dict of group names",
+        ),
+        (
+            {"feature_groups": ["a", "b"]},
+            "feature_groups must be 'input', 'transformed' or a dict of group names",
+        ),
+        (
+            {"feature_groups": None},
+            "feature_groups must be 'input', 'transformed' or a dict of group names",
+        ),
+        (
+            {"feature_groups": "columns"},
+            "feature_groups must be 'input', 'transformed' or a dict of group names",
+        ),
+        (
+            {"feature_groups": "cells"},
+            "feature_groups='cells' needs an array of more than two axes.",
+        ),
+        (
+            {"feature_groups": np.arange(4)},
+            "feature_groups=a map of regions needs an array of more than two axe",
+        ),
+        ({"patch": (2, 2)}, "patch has no effect without feature_groups='patches'. Give both."),
+        (
+            {"patch": (2, 2), "feature_groups": np.arange(4)},
+            "patch has no effect without feature_groups='patches'. Give both.",
         ),
         (
             {"layer": "dense", "method": "permutation"},
@@ -488,8 +513,11 @@ def test_derivatives_need_columns_of_their_own():
 
     said = refused(mixed, ROWS, FRAME, method="gradient")
 
-    assert "but the preprocessing mixes columns of X. Use players='transformed', or " in said
-    assert explain(mixed, ROWS, FRAME, method="gradient", players="transformed").shape == (3, 3)
+    assert "but the preprocessing mixes columns of X. Use feature_groups='transformed', or " in said
+    assert explain(mixed, ROWS, FRAME, method="gradient", feature_groups="transformed").shape == (
+        3,
+        3,
+    )
 
 
 def test_derivatives_are_not_of_own_functions(classifier):
@@ -516,8 +544,8 @@ def test_a_layer_that_the_network_does_not_have(classifier, layer):
             "background has no part in the words of texts, which are left out. Leave it out, too.",
         ),
         (
-            {"players": "patches"},
-            "players of texts are their words: 'input' or 'words'. Got 'patches' instead.",
+            {"feature_groups": "patches"},
+            "feature_groups of texts are their words: 'input' or 'words'. Got 'patches' instead.",
         ),
         (
             {"interactions": True},
@@ -530,7 +558,7 @@ def test_a_layer_that_the_network_does_not_have(classifier, layer):
             "Use method='permutation' or 'exact'.",
         ),
     ],
-    ids=["background", "players", "pairs", "derivatives"],
+    ids=["background", "feature_groups", "pairs", "derivatives"],
 )
 def test_what_texts_do_not_have(classifier, options, expected):
     assert refused(classifier, ["a text"], **options) == expected

@@ -76,8 +76,8 @@ _COMMON = {
     "verbose": ["0", "False"],
 }  # fmt: skip
 _OF_PREDICTORS = {
-    "n_background": ["0", "1", "1000", "np.int32(3)"],
-    "n_members": ["1", "2", "np.int64(2)"],
+    "background_size": ["0", "1", "1000", "np.int32(3)"],
+    "n_estimators": ["1", "2", "np.int64(2)"],
     "preset": ["'default'"],
 }
 
@@ -152,8 +152,8 @@ _TAKEN = {
     "metrics": ["None", "()", "[]", "{}", "{None: None}"],
     "callbacks": ["None", "()", "[]", "{}", "{None: None}"],
     "verbose": ["True", "0", "1"],
-    "n_background": ["0", "1", "3", "10**30", "2**32"],
-    "n_members": ["1", "3", *_FOR_EVER],
+    "background_size": ["0", "1", "3", "10**30", "2**32"],
+    "n_estimators": ["1", "3", *_FOR_EVER],
     "preset": [],
     "loss": ["None", "{}"],
     "class_weight": ["None", "{}"],

@@ -6,7 +6,7 @@ import numpy as np
 from fuzz.networks_with_values import FORMS, NAMED, SLOTS, Network
 from hypothesis import strategies as st
 
-from nnkit import clear_programs
+from nnkit import clear_compiled_cache
 
 __all__ = ["assert_told_apart", "pairs"]
 
@@ -22,10 +22,10 @@ def found_by(network, engine):
 
 def assert_told_apart(network, twin):
     """Raise if a fit after its twin's differs from Keras' own in a process without programs."""
-    clear_programs()
+    clear_compiled_cache()
     found_by(twin, "graph")
     after_twin = found_by(network, "graph")
-    clear_programs()
+    clear_compiled_cache()
     alone = found_by(network, "keras")
 
     for ours, theirs in zip(after_twin, alone, strict=True):

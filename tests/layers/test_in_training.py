@@ -65,7 +65,7 @@ def test_the_steps_of_scheduled_dropout_are_counted(table, engine):
 
 
 def test_an_ensemble_of_such_networks_is_reproducible(table):
-    first, second = (fitted(table, n_members=3, model__dropped=0.2) for _ in range(2))
+    first, second = (fitted(table, n_estimators=3, model__dropped=0.2) for _ in range(2))
 
     predictions = first.predict(table[0])
 

@@ -11,8 +11,8 @@ from sklearn.preprocessing import scale
 import nnkit
 from nnkit._compat import optimizer_copy, stateless_optimizer
 from nnkit.optimizers import Cosine, CosLog, FlatCosine, GroupedAdam
-from nnkit.training.fingerprint import fingerprint
-from nnkit.training.state import Layout
+from nnkit.training.caching.fingerprint import fingerprint
+from nnkit.training.loop.state import StateLayout
 
 RNG = np.random.default_rng(0)
 GRADIENTS = [RNG.normal(size=(5, 3, 2)), RNG.normal(size=(5, 2))]
@@ -244,7 +244,7 @@ def test_weights_are_not_laid_out_as_one_vector():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     model.compile(GroupedAdam(learning_rate_factors={"bias": 0.1}), "mse")
 
-    assert not Layout(model).is_flat
+    assert not StateLayout(model).is_flat
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from nnkit.training.building import Recipe
-from nnkit.training.compilation import Compilation
-from nnkit.training.heads import Task
 from nnkit.training.network import Network
+from nnkit.training.specification.compilation import Compilation
+from nnkit.training.specification.heads import Task
+from nnkit.training.specification.model_spec import ModelSpec
 
 X = np.random.default_rng(0).normal(size=(70, 4)).astype(np.float32)
 
@@ -17,8 +17,8 @@ def build(units=3):
 
 
 def network_of(build, seed=3, units=3):
-    recipe = Recipe(build, {}, Compilation(), seed=seed)
-    return Network(recipe, [[Task("regression", row_shape=(units,))]], X[:1], None)
+    model_spec = ModelSpec(build, {}, Compilation(), seed=seed)
+    return Network(model_spec, [[Task("regression", row_shape=(units,))]], X[:1], None)
 
 
 def test_the_forward_pass_agrees_with_keras_whatever_the_chunks():
@@ -46,7 +46,7 @@ def test_a_network_predicts_by_its_live_model():
 
 def test_live_models_of_one_architecture_have_their_own_weights():
     first, second = network_of(build, seed=1), network_of(build, seed=2)
-    assert first.architecture is second.architecture
+    assert first.compiled_model is second.compiled_model
 
     first.model.set_weights([np.zeros_like(part) for part in first.model.get_weights()])
 
@@ -57,7 +57,8 @@ def test_live_models_of_one_architecture_have_their_own_weights():
 
 def test_the_seed_of_a_recipe_decides_the_weights():
     first, again, other = (
-        Recipe(build, {}, Compilation(), seed=seed).build(X).get_weights()[0] for seed in (1, 1, 2)
+        ModelSpec(build, {}, Compilation(), seed=seed).build(X).get_weights()[0]
+        for seed in (1, 1, 2)
     )
 
     np.testing.assert_array_equal(first, again)
@@ -67,14 +68,14 @@ def test_the_seed_of_a_recipe_decides_the_weights():
 def test_a_model_is_copied_with_its_weights():
     model = build()
 
-    copied = Recipe(model, {}, Compilation()).build(X)
+    copied = ModelSpec(model, {}, Compilation()).build(X)
 
     assert copied is not model
     np.testing.assert_array_equal(copied.get_weights()[0], model.get_weights()[0])
 
 
 def test_a_model_without_an_input_layer_is_built_on_the_rows():
-    model = Recipe(lambda: keras.Sequential([keras.layers.Dense(2)]), {}, Compilation()).build(X)
+    model = ModelSpec(lambda: keras.Sequential([keras.layers.Dense(2)]), {}, Compilation()).build(X)
 
     assert model.built
     assert model.count_params() == 4 * 2 + 2
@@ -83,10 +84,14 @@ def test_a_model_without_an_input_layer_is_built_on_the_rows():
 @pytest.mark.parametrize("recipe_of", ["function", "model", "data"])
 def test_a_pickled_network_predicts_the_same(recipe_of):
     if recipe_of == "data":
-        recipe = Recipe(lambda X: build(), {"X": X}, Compilation(), seed=3, is_rebuildable=False)
+        model_spec = ModelSpec(
+            lambda X: build(), {"X": X}, Compilation(), seed=3, is_rebuildable=False
+        )
     else:
-        recipe = Recipe(build if recipe_of == "function" else build(), {}, Compilation(), seed=3)
-    network = Network(recipe, [[Task("regression", row_shape=(3,))]], X[:1], None)
+        model_spec = ModelSpec(
+            build if recipe_of == "function" else build(), {}, Compilation(), seed=3
+        )
+    network = Network(model_spec, [[Task("regression", row_shape=(3,))]], X[:1], None)
     import cloudpickle
 
     for _ in range(2):
@@ -107,14 +112,14 @@ def test_a_pickled_network_predicts_the_same(recipe_of):
 )
 def test_a_builder_that_returns_no_model_is_refused(built, error, message):
     with pytest.raises(error, match=message):
-        Recipe(lambda: built, {}, Compilation()).build(X)
+        ModelSpec(lambda: built, {}, Compilation()).build(X)
 
 
 def test_a_model_for_other_rows_is_refused():
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1)])
 
     with pytest.raises(ValueError, match=r"takes rows of shape \(5,\), but the encoded rows of X"):
-        Recipe(model, {}, Compilation()).build(X)
+        ModelSpec(model, {}, Compilation()).build(X)
 
 
 def test_a_model_of_several_inputs_is_refused():
@@ -122,11 +127,11 @@ def test_a_model_of_several_inputs_is_refused():
     model = keras.Model(inputs, keras.layers.Add()(inputs))
 
     with pytest.raises(ValueError, match="has 2 inputs, but X is one table"):
-        Recipe(model, {}, Compilation()).build(X)
+        ModelSpec(model, {}, Compilation()).build(X)
 
 
 def test_a_live_model_that_is_frozen_and_compiled_anew_trains_as_it_is():
-    from nnkit.training.engine import TrainingData, TrainingPlan, train
+    from nnkit.training.loop.engine import TrainingData, TrainingPlan, train
 
     def stack():
         return keras.Sequential([keras.Input((4,)), keras.layers.Dense(5), keras.layers.Dense(3)])

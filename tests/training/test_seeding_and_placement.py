@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnkit.training.placement import let_memory_grow, on_device
-from nnkit.training.seeding import seeded_build
+from nnkit.training.specification.model_spec import seeded_build
 
 
 def build():

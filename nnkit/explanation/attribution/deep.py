@@ -1,0 +1,384 @@
+"""Deep SHAP by shap's DeepExplainer, inside a guard."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nnkit._compat import output_layer, replaceable_gradient_rules
+from nnkit.estimators.keras_estimator import KerasEstimator
+from nnkit.estimators.network_function import NetworkFunction
+from nnkit.explanation.attribution.gradient import GradientResult, reader_of
+
+__all__ = ["deep_values"]
+
+# Of the spread of outputs: networks that it can do leave 1e-5, "silu" leaves 0.4.
+_TOLERANCE = 1e-3
+
+
+def deep_values(
+    function: NetworkFunction,
+    cells: np.ndarray,
+    background: np.ndarray,
+    *,
+    output: str = "proba",
+    columns: list[int] | None = None,
+    batch_rows: int = 32_768,
+    on_rows: Callable[[int], None] | None = None,
+) -> GradientResult:
+    r"""Return attributions of predictions to encoded cells by shap's DeepExplainer.
+
+    Parameters
+    ----------
+    function : NetworkFunction
+        Of a fitted estimator with networks that are functional or sequential models.
+    cells : ndarray of shape (n_samples, n_encoded)
+        The rows to explain, encoded.
+    background : ndarray of shape (background_size, n_encoded)
+        Rows that stand for "not knowing" a cell, encoded.
+    output : {"proba", "predict", "raw"}, default="proba"
+        As for `nnkit.explanation.attribution.gradient.gradient_values`; probabilities only where they are
+        not calibrated.
+    columns : list of int or None, default=None
+        The outputs that are explained, in this order; None is all.
+    batch_rows : int, default=32768
+        The largest number of rows in one call of the network, at least 2.
+    on_rows : callable or None, default=None
+        Called with the number of rows that were finished since the last call.
+
+    Returns
+    -------
+    result : GradientResult
+        With errors of 0, since nothing is drawn.
+
+    Raises
+    ------
+    ImportError
+        If shap is not installed.
+    ValueError
+        If the output or the network is not one that DeepExplainer can do, or the values do
+        not sum to the outputs.
+
+    Notes
+    -----
+    For each row x and background row b, differences of outputs are passed back through the
+    network; a non-linear function s of one number hands on
+    :math:`(s(x) - s(b)) / (x - b)` times what it gets, in place of a derivative (the rescale rule
+    of DeepLIFT [1]_). The mean over the background is Deep SHAP [2]_. Values sum to f(x) -
+    mean_b f(b). They are not Shapley values, from which they may be far on convolutional networks.
+
+    A softmax that the network ends in is taken apart into exponentials and their sum. shap's own
+    rule subtracts the largest logit before, which changes from row to row, and so divides the
+    same differences in a way that hardly agrees with any other method.
+
+    shap replaces TensorFlow's rules for gradients while it runs. Here it does so for the thread
+    that explains; others may train and predict meanwhile. One call runs at a time.
+
+    References
+    ----------
+    .. [1] A. Shrikumar, P. Greenside, A. Kundaje (2017). Learning important features through
+       propagating activation differences. ICML, section 3.5.1.
+    .. [2] S. M. Lundberg, S.-I. Lee (2017). A unified approach to interpreting model
+       predictions. Advances in Neural Information Processing Systems 30, section 4.2.
+    """
+    _check_output(function.estimator, output)
+    reader = reader_of(function, output)
+    f_X, f_background = (
+        reader(rows).reshape(len(rows), -1).astype(np.float64) for rows in (cells, background)
+    )
+    _check_limits(function.estimator, output, np.concatenate([f_X, f_background]))
+    chosen = list(range(f_X.shape[1])) if columns is None else list(columns)
+    units = _units_of(function.estimator, output, chosen)
+    models = [_composite(model, function.estimator, output, units) for model in _models(function)]
+    values = _attributions(models, reader, (cells, background), batch_rows, on_rows)
+    values *= units.factors
+    result = GradientResult(
+        values, np.zeros_like(values), f_background.mean(axis=0)[chosen], f_X[:, chosen]
+    )
+    _check_sums(result, np.concatenate([f_X, f_background])[:, chosen])
+    return result
+
+
+# What is explained
+
+
+@dataclass(frozen=True)
+class _Units:
+    """The units of a network that explained outputs are made of: each is one, times a factor."""
+
+    positions: list[int]
+    factors: np.ndarray
+
+
+def _units_of(estimator: KerasEstimator, output: str, columns: list[int]) -> _Units:
+    positions, factors = list(columns), np.ones(len(columns))
+    if output == "predict":
+        scale: Any = vars(estimator)["_units"].scale
+        factors = np.broadcast_to(np.ravel(scale), max(np.size(scale), 1 + max(columns)))[columns]
+    if output == "proba":
+        head = estimator._network.output_spec.heads[0]
+        if head.n_units == 1 and not head.is_multilabel:
+            # The unit is the second class, and 1 minus it the first.
+            positions, factors = [0] * len(columns), np.where(np.asarray(columns) == 1, 1.0, -1.0)
+        elif getattr(estimator, "_has_binary_steps", False):
+            positions = [2 * column + 1 for column in columns]
+    return _Units(positions, factors)
+
+
+def _check_output(estimator: KerasEstimator, output: str) -> None:
+    if output == "logit":
+        raise ValueError(
+            "method='deep' does not explain output='logit'. Use output='raw' with a network that "
+            "ends in logits, or method='gradient'."
+        )
+    if output != "proba":
+        return
+    if isinstance(getattr(estimator, "classes_", None), list):
+        raise ValueError(
+            "method='deep' explains the probabilities of one target, but the classifier has "
+            "several. Use output='raw'."
+        )
+    if getattr(estimator, "temperature_", 1.0) != 1.0:
+        raise ValueError(
+            "method='deep' does not explain calibrated probabilities. Use output='raw', "
+            "method='gradient', or fit with calibration=None."
+        )
+
+
+def _check_limits(estimator: KerasEstimator, output: str, outputs: np.ndarray) -> None:
+    limits = vars(estimator)["_units"].limits if output == "predict" else None
+    if limits is None:
+        return
+    is_at_limit = np.isin(outputs, np.ravel(limits)).any(axis=1)
+    if is_at_limit.any():
+        raise ValueError(
+            f"{int(is_at_limit.sum())} row(s), background included, are predicted at a limit of "
+            "the training target, where values are clipped, which method='deep' does not "
+            "explain. Use method='permutation', or output='raw'."
+        )
+
+
+def _models(function: NetworkFunction) -> list[Any]:
+    """Return the members' live models, after a check that they tell their graph."""
+    function.derivatives()  # refuses what no gradient reaches
+    models: list[Any] = function.estimator.models_
+    for model in models:
+        if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
+            raise ValueError(
+                "method='deep' needs a functional or sequential network, but this is a "
+                f"{type(model).__name__}. Use method='permutation' or method='gradient'."
+            )
+    return models
+
+
+def _composite(model: Any, estimator: KerasEstimator, output: str, units: _Units) -> Any:
+    """Return a model with the explained units as its one output (n_rows, n_units)."""
+    import keras
+
+    begins = [_before_softmax(part) for part in model.outputs]
+    inputs = [keras.Input(tensor.shape[1:], dtype=tensor.dtype) for tensor, _ in begins]
+    outputs = [finish(part) for (_, finish), part in zip(begins, inputs, strict=True)]
+    if output == "proba":
+        outputs = [_probabilities(estimator._network.output_spec.heads[0], outputs[0])]
+    flat = [part if len(part.shape) == 2 else keras.layers.Flatten()(part) for part in outputs]
+    joined = flat[0] if len(flat) == 1 else keras.layers.Concatenate()(flat)
+    if units.positions != list(range(joined.shape[1])):
+        columns = [joined[:, position : position + 1] for position in units.positions]
+        joined = columns[0] if len(columns) == 1 else keras.layers.Concatenate()(columns)
+    if len(begins) == 1 and joined is inputs[0]:
+        return keras.Model(model.inputs, model.outputs)
+    # A model of its own, whose names do not meet those of the network. It is the last layer, whose
+    # output shap takes for that of the whole.
+    tail = keras.Model(inputs, joined, name="nnkit_explained")
+    return keras.Model(model.inputs, tail([tensor for tensor, _ in begins]))
+
+
+def _probabilities(head: Any, outputs: Any) -> Any:
+    """Return what ``Head.probabilities`` does, but for the first class of one unit."""
+    import keras
+
+    if head.is_multilabel or head.n_units == 1:
+        return keras.ops.sigmoid(outputs) if head.scale == "logits" else outputs
+    if head.scale == "logits":
+        return _softmax(outputs)
+    if head.activation == "softmax":
+        return outputs
+    return outputs / keras.ops.sum(outputs, axis=-1, keepdims=True)
+
+
+def _softmax(logits: Any) -> Any:
+    """Return a softmax of which shap takes each operation by its own rule."""
+    import keras
+
+    powers = keras.ops.exp(logits)
+    return powers / keras.ops.sum(powers, axis=-1, keepdims=True)
+
+
+def _before_softmax(output: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Return the tensor before the softmax that an output ends in, and what makes it from that."""
+    import keras
+
+    layer: Any = output_layer(output)
+    is_softmax = getattr(layer, "activation", None) is keras.activations.softmax
+    if isinstance(layer, keras.layers.Softmax) and layer.axis == -1:
+        return layer.input, _softmax
+    if is_softmax and isinstance(layer, keras.layers.Activation):
+        return layer.input, _softmax
+    if is_softmax and type(layer) is keras.layers.Dense:
+        return layer.input, lambda hidden: _softmax(_linear_like(layer)(hidden))
+    return output, lambda same: same
+
+
+def _linear_like(layer: Any) -> Any:
+    """Return a dense layer with the weights of another and no activation."""
+    import keras
+
+    # Other initializers would draw from a global random state.
+    linear = keras.layers.Dense(
+        layer.units,
+        use_bias=layer.use_bias,
+        kernel_initializer="zeros",
+        dtype=layer.dtype_policy,
+    )
+    linear.build(layer.input.shape)
+    linear.set_weights(layer.get_weights())
+    return linear
+
+
+# shap's part
+
+
+def _attributions(
+    models: list[Any],
+    reader: NetworkFunction,
+    rows: tuple[np.ndarray, np.ndarray],
+    batch_rows: int,
+    on_rows: Callable[[int], None] | None,
+) -> np.ndarray:
+    """Return values (n_rows, n_encoded, n_units), the mean over models and background rows."""
+    cells, background = rows
+    background_size, n_units = len(background), models[0].outputs[0].shape[1]
+    size = min(background_size, max(1, min(batch_rows, reader.rows_per_call) // 2))  # with its row
+    values = np.zeros((*cells.shape, n_units))
+    with _quiet_shap() as shap:
+        explainers = []
+        for model in models:
+            for start in range(0, background_size, size):
+                part = background[start : start + size]
+                with _translated(model):
+                    explainer = shap.DeepExplainer(model, _inputs(model, reader, part))
+                explainers.append((model, explainer, len(part) / background_size / len(models)))
+        for row in range(len(cells)):
+            one = slice(row, row + 1)
+            for model, explainer, share in explainers:
+                with _translated(model):
+                    found = explainer.shap_values(
+                        _inputs(model, reader, cells[one]), check_additivity=False
+                    )
+                values[one] += share * _flat(found, model, reader, n_units)
+            if on_rows is not None:
+                on_rows(1)
+    return values
+
+
+@contextmanager
+def _quiet_shap() -> Iterator[Any]:
+    """Give shap with its warnings off, alone in the process, and undo what it leaves behind."""
+    with replaceable_gradient_rules(), warnings.catch_warnings():
+        # On import, of TensorFlow's version, of inputs as lists: none is for the user.
+        warnings.simplefilter("ignore")
+        try:
+            import shap
+        except ImportError as error:
+            raise ImportError(
+                "method='deep' needs shap. Install it with `pip install \"nnkit[shap]\"`."
+            ) from error
+        yield shap
+
+
+@contextmanager
+def _translated(model: Any) -> Iterator[None]:
+    """Turn shap's errors about a model into one sentence."""
+    try:
+        yield
+    except Exception as error:  # LookupError, StagingError, AssertionError, ValueError, …
+        missing = re.search(r"no entry for: shap_(\w+)", str(error))
+        if missing is None:
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            reason = lines[-1].split(" for '{{node")[0] if lines else type(error).__name__
+            message = f"shap's DeepExplainer fails on this network ({reason})"
+        else:
+            where = _layer_with(model, missing[1])
+            message = f"shap's DeepExplainer has no rule for {missing[1]}{where}"
+        raise ValueError(f"{message}. Use method='permutation'.") from error
+
+
+def _layer_with(model: Any, operation: str) -> str:
+    """Return the words for the layer that runs an operation, if its name tells."""
+    import tensorflow as tf
+
+    from nnkit.training.prediction.reach import leaves_of
+
+    rows = [tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in model.inputs]
+    try:
+        graph = tf.function(
+            lambda *inputs: model(list(inputs), training=False), autograph=False
+        ).get_concrete_function(*rows)
+    except Exception:  # a message is no place for a second error
+        return ""
+    kinds = {layer.name: type(layer).__name__ for layer in leaves_of(model)}
+    for node in graph.graph.get_operations():
+        if node.type == operation:
+            # functional_1/block/dense_1/Gelu/Erfc: TensorFlow counts scopes up behind the name.
+            for scope in reversed(node.name.split("/")):
+                for name in (scope, re.sub(r"_\d+$", "", scope)):
+                    if name in kinds:
+                        return f", which layer {name!r} ({kinds[name]}) needs"
+    return ""
+
+
+def _inputs(model: Any, reader: NetworkFunction, cells: np.ndarray) -> Any:
+    """Return cells as the inputs of a model, in its order."""
+    rows = reader.in_shape(cells)
+    if isinstance(rows, dict):
+        rows = [rows[tensor.name] for tensor in model.inputs]
+    parts = list(rows) if isinstance(rows, (list, tuple)) else [rows]
+    typed = [
+        part.astype(str(tensor.dtype), copy=False)
+        for part, tensor in zip(parts, model.inputs, strict=True)
+    ]
+    return typed[0] if len(typed) == 1 else typed
+
+
+def _flat(found: Any, model: Any, reader: NetworkFunction, n_units: int) -> np.ndarray:
+    """Return values (1, n_encoded, n_units) of one row, from those of each input."""
+    parts = found if isinstance(found, list) else [found]
+    flat = [np.reshape(part, (1, -1, n_units)) for part in parts]
+    names = [tensor.name for tensor in model.inputs]
+    if reader.input_names:
+        flat = [flat[names.index(name)] for name in reader.input_names]
+    return np.concatenate(flat, axis=1)
+
+
+def _check_sums(result: GradientResult, outputs: np.ndarray) -> None:
+    if not np.isfinite(result.values).all():
+        raise ValueError(
+            "The values of method='deep' are NaN or infinite. Use method='permutation'."
+        )
+    spread = outputs.max(axis=0) - outputs.min(axis=0)
+    allowed = _TOLERANCE * spread + 1e-5 * np.abs(outputs).max(axis=0)
+    residual = np.abs(result.residual).max(axis=0)
+    if (residual > allowed).any():
+        column = int(np.argmax(residual - allowed))
+        raise ValueError(
+            f"The values of method='deep' miss the predictions by {residual[column]:.3g}, where "
+            f"predictions spread over {spread[column]:.3g}. A layer's rule in shap's DeepExplainer "
+            "is wrong, as that of the activation 'silu' (or 'swish') is. "
+            "Use method='permutation'."
+        )

@@ -1,0 +1,172 @@
+"""Shapley values of the words of texts, each of which is a game of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nnkit.explanation.attribution.methods import Estimate, choose_method, estimate
+from nnkit.explanation.attribution.value_function import ValueFunction
+from nnkit.explanation.options import ExplainOptions
+
+__all__ = ["are_texts", "explain_words", "texts_like", "words_of"]
+
+# A word with the space behind it, so that the words of a text are the text.
+_WORD = re.compile(r"\s*\S+\s*")
+
+
+def are_texts(X: Any) -> bool:
+    """Return whether X is a list, array or Series of texts.
+
+    Parameters
+    ----------
+    X : object
+        What the user wants explained.
+
+    Raises
+    ------
+    ValueError
+        If some are texts and others are not.
+    """
+    # A table is not asked for its axes: one of polars makes an array of itself for that.
+    is_flat = isinstance(X, (list, tuple)) or (not hasattr(X, "columns") and np.ndim(X) == 1)
+    if isinstance(X, dict) or not is_flat or not len(X):
+        return False
+    texts = list(X)
+    are_strings = [isinstance(text, str) for text in texts]
+    at = are_strings.index(False) if False in are_strings else 0
+    if any(are_strings) and not are_strings[at] and pd.isna(texts[at]):
+        raise ValueError(
+            f"X holds texts, but {texts[at]!r} in row {at}. Put a text there, such as ''."
+        )
+    return all(are_strings)
+
+
+def texts_like(X: Any, texts: list[str]) -> Any:
+    """Return texts as a list, an array or a Series, whichever X is.
+
+    Parameters
+    ----------
+    X : list, tuple, ndarray or Series
+        What the user wants explained.
+    texts : list of str
+    """
+    if isinstance(X, pd.Series):
+        return pd.Series(texts, dtype=X.dtype, name=X.name)
+    return np.array(texts, dtype=object) if isinstance(X, np.ndarray) else texts
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text, each with the space behind it.
+
+    Parameters
+    ----------
+    text : str
+        Words are what spaces part.
+
+    Examples
+    --------
+    >>> from nnkit.explanation.attribution.text import words_of
+    >>> words_of("not good, sorry")
+    ['not ', 'good, ', 'sorry']
+    """
+    return _WORD.findall(text)
+
+
+class MaskedTexts:
+    """Texts with some of the words of one text, in their order: see ``masked_samples.MaskedRows``.
+
+    Parameters
+    ----------
+    output : callable
+        Takes a list of n texts and returns an ndarray of shape (n, n_outputs).
+    words : list of str
+        The words of the explained text.
+    """
+
+    n_samples = background_size = 1
+    rows_per_call, arithmetic = 2**31, 0.0
+
+    def __init__(self, output: Callable[[list[str]], np.ndarray], words: list[str]) -> None:
+        self.n_groups = len(words)
+        self._output, self._words = output, words
+
+    def of_rows(self, at: slice) -> np.ndarray:
+        """Return the outputs of the text, see ``MaskedRows.of_rows``."""
+        return self._output(["".join(self._words)][at])
+
+    def of_background(self, at: slice) -> np.ndarray:
+        """Return the outputs of no words, see ``MaskedRows.of_background``."""
+        return self._output([""][at])
+
+    def along(self, *_: Any) -> None:
+        """Return None: each text is made and predicted."""
+
+    def prepare(self, background_rows: np.ndarray, masks: np.ndarray) -> Any:  # noqa: ARG002
+        """Return texts with some of the words, see ``MaskedRows.prepare``."""
+        return [
+            "".join(word for word, is_in in zip(self._words, mask, strict=True) if is_in)
+            for mask in masks
+        ]
+
+    def __call__(self, rows: np.ndarray, prepared: Any) -> np.ndarray:
+        """Return the outputs of masked samples, see ``MaskedRows.__call__``."""
+        return self._output(prepared).reshape(len(rows), len(prepared), -1)
+
+
+def explain_words(
+    output: Callable[[list[str]], np.ndarray],
+    texts: list[str],
+    arguments: ExplainOptions,
+    on_rows: Callable[[float], None],
+) -> tuple[list[list[str]], list[Estimate]]:
+    """Return the words of texts and their values.
+
+    Parameters
+    ----------
+    output : callable
+        Takes a list of n texts and returns an ndarray of shape (n, n_outputs).
+    texts : list of str
+        The texts to explain.
+    arguments : ExplainOptions
+        What was asked for.
+    on_rows : callable
+        Is told how many texts are done.
+
+    Returns
+    -------
+    words : list of list of str
+        Of each text.
+    estimates : list of Estimate
+        Of each text, for a single row; of one without words there are no values.
+
+    Raises
+    ------
+    ValueError
+        If there are more words than "exact" allows, or an argument has no part in words.
+    """
+    if arguments.interactions or arguments.is_gradient:
+        asked = "interactions=True" if arguments.interactions else f"method={arguments.method!r}"
+        raise ValueError(
+            f"{asked} is not for the words of texts, whose number differs. "
+            "Use method='permutation' or 'exact'."
+        )
+    words = [words_of(text) for text in texts]
+    estimates = []
+    for of_text in words:
+        method = choose_method(arguments, len(of_text), are_words=True)
+        masked_samples = MaskedTexts(output, of_text)
+        if of_text:
+            estimates.append(
+                estimate(ValueFunction(masked_samples, arguments.batch_rows), method, arguments)
+            )
+        else:
+            base = masked_samples.of_background(slice(None))[0]
+            nothing = np.empty((1, 0, len(base)))
+            estimates.append(Estimate(nothing, nothing, base, method))
+        on_rows(1)
+    return words, estimates

@@ -1,0 +1,332 @@
+"""What is explained: an estimator's rows, taken apart into feature groups, with their background."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from nnkit.explanation.masking.background import Background, choose_background
+from nnkit.explanation.masking.feature_groups import (
+    FeatureGroups,
+    choose_feature_groups,
+    displayed_data,
+)
+from nnkit.explanation.masking.input_layout import InputLayout, flat_table
+from nnkit.explanation.masking.masked_samples import MaskedRows, MaskedTable
+from nnkit.explanation.masking.regions import REGIONS, label_map_groups, region_groups
+from nnkit.explanation.options import ExplainOptions
+from nnkit.explanation.pipelines.outputs import Output
+from nnkit.explanation.pipelines.preprocessing import EncodedRows, FittedPreprocessing, encoded_rows
+from nnkit.explanation.pipelines.steps import steps_of
+
+__all__ = ["ExplanationTask", "check_columns", "make_explanation_task"]
+
+# Rows whose predictions are made both ways before the fast one is trusted.
+_N_COMPARED = 8
+
+
+@dataclass(frozen=True)
+class ExplanationTask:
+    """Rows, feature groups and background of one call of :func:`nnkit.explain`.
+
+    Parameters
+    ----------
+    feature_groups : FeatureGroups
+        Who shares the output.
+    data : ndarray or None
+        What is displayed of them.
+    background : Background
+        The background rows, and where they come from.
+    masked_samples : MaskedRows
+        The rows and what is predicted for their masked samples.
+    encoded : EncodedRows or None
+        The rows as the network sees them, if the preprocessing is column-wise.
+    of_column : ndarray of int
+        The feature group that each column belongs to, of the encoded rows if there are any, else of X.
+    playing : ndarray of int
+        The feature groups with columns, whose masked samples there are; the others, whose columns the
+        transformers drop, get 0.
+    is_of_network : bool
+        Whether the last step is one of nnkit's.
+    predicted : ndarray of int, shape (n_samples,), or None, default=None
+        The output that is explained of each row; None if they are those of all rows.
+    """
+
+    feature_groups: FeatureGroups
+    data: np.ndarray | None
+    background: Background
+    masked_samples: MaskedRows
+    encoded: EncodedRows | None
+    of_column: np.ndarray
+    playing: np.ndarray
+    is_of_network: bool
+    predicted: np.ndarray | None = None
+
+
+def make_explanation_task(
+    estimator: Any, X: Any, background: Any, output: Output, arguments: ExplainOptions
+) -> ExplanationTask:
+    """Return what is explained.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    X, background : DataFrame, array or dict
+        As in :func:`nnkit.explain`.
+    output : Output
+        What is explained.
+    arguments : ExplainOptions
+        What else was asked for.
+
+    Raises
+    ------
+    ValueError
+        If X or the background is not what the estimator takes, or there are no such feature groups.
+    """
+    has_cells = _is_transformed(arguments.feature_groups)
+    final, rows, names = estimator, X, None
+    if has_cells and steps_of(estimator)[0]:
+        has_cells = False
+        final, rows, background, names = _behind_transformers(estimator, X, background)
+    table, layout = flat_table(rows, "X")
+    check_columns(final, table)
+    task = _put_together(
+        final, table, layout, background, output, arguments, names, has_cells=has_cells
+    )
+    predicted = output.predicted_columns(final, layout.restored(table.copy()))
+    return replace(task, predicted=predicted)
+
+
+def _put_together(
+    final: Any,
+    table: Any,
+    layout: InputLayout,
+    background: Any,
+    output: Output,
+    arguments: ExplainOptions,
+    names: list[str] | None,
+    *,
+    has_cells: bool,
+) -> ExplanationTask:
+    """Return what is explained, of an estimator that takes the rows of a flat table."""
+    preprocessing = FittedPreprocessing.of(final, is_raw=output.predicts == "network")
+    given = partial(
+        choose_background,
+        final,
+        table,
+        layout,
+        background,
+        arguments.max_background,
+        arguments.seed,
+    )
+    is_own = callable(output.predicts)
+    chosen, encoded = given(may_be_kept=not is_own), None
+    if not is_own:
+        encoded = encoded_rows(
+            preprocessing, table, layout, chosen, arguments.seed, has_cells=has_cells
+        )
+    predictions = partial(output.predictions, final)
+    if has_cells and encoded is not None and preprocessing.all_transformers:
+        # The columns that the network sees.
+        feature_groups = FeatureGroups(
+            _names_of_encoded(preprocessing), np.arange(len(encoded.sources))
+        )
+        task = _of_encoded(
+            output, feature_groups, encoded, feature_groups.of_column, chosen, encoded.X
+        )
+        if _predicts_the_same(task.masked_samples, predictions, table, layout):
+            return task
+        encoded = None
+    feature_groups = _feature_groups(arguments, table, layout)
+    if names is not None and len(names) == len(feature_groups):
+        feature_groups = replace(feature_groups, names=names)
+    data = displayed_data(table, feature_groups, layout.column_names(table))
+    if encoded is not None:
+        of_column = feature_groups.of_column[encoded.sources]
+        task = _of_encoded(output, feature_groups, encoded, of_column, chosen, data)
+        if _predicts_the_same(task.masked_samples, predictions, table, layout):
+            return task
+    chosen = chosen if chosen.raw is not None else given(may_be_kept=False)
+    is_of_network = preprocessing.function is not None
+    return _of_whole_rows(predictions, table, layout, feature_groups, chosen, data, is_of_network)
+
+
+def _behind_transformers(
+    estimator: Any, X: Any, background: Any
+) -> tuple[Any, Any, Any, list[str] | None]:
+    """Return the last step of an estimator, with rows as it takes them and their names."""
+    preprocessing = FittedPreprocessing.of(estimator)
+    background_rows = None if background is None else preprocessing.transformed(background)
+    names = _names_out(preprocessing.transformers, X)
+    return preprocessing.final, preprocessing.transformed(X), background_rows, names
+
+
+def _predicts_the_same(
+    masked_samples: MaskedRows,
+    predictions: Callable[[Any], np.ndarray],
+    X: Any,
+    layout: InputLayout,
+) -> bool:
+    """Return whether encoded rows are predicted as the estimator predicts the first rows of X."""
+    first = slice(0, _N_COMPARED)
+    found = masked_samples.of_rows(first)
+    expected = predictions(layout.restored(X[first].copy()))
+    return found.shape == expected.shape and np.allclose(
+        found, expected, rtol=1e-3, atol=1e-4, equal_nan=True
+    )
+
+
+def _of_whole_rows(
+    predictions: Callable[[Any], np.ndarray],
+    X: Any,
+    layout: InputLayout,
+    feature_groups: FeatureGroups,
+    background: Background,
+    data: np.ndarray,
+    is_of_network: bool,
+) -> ExplanationTask:
+    masked_samples = MaskedTable(
+        lambda rows: predictions(layout.restored(rows)),
+        X,
+        background.raw,
+        feature_groups.of_column,
+        len(feature_groups),
+    )
+    everybody = np.arange(len(feature_groups))
+    return ExplanationTask(
+        feature_groups,
+        data,
+        background,
+        masked_samples,
+        None,
+        feature_groups.of_column,
+        everybody,
+        is_of_network,
+    )
+
+
+def _of_encoded(
+    output: Output,
+    feature_groups: FeatureGroups,
+    encoded: EncodedRows,
+    of_column: np.ndarray,
+    background: Background,
+    data: np.ndarray,
+) -> ExplanationTask:
+    playing, numbers = np.unique(of_column, return_inverse=True)
+    masked_samples = encoded.preprocessing.masked_samples(
+        output, encoded.X, encoded.background, numbers, len(playing)
+    )
+    is_of_network = encoded.preprocessing.function is not None
+    return ExplanationTask(
+        feature_groups, data, background, masked_samples, encoded, of_column, playing, is_of_network
+    )
+
+
+def _feature_groups(arguments: ExplainOptions, table: Any, layout: InputLayout) -> FeatureGroups:
+    """Return the feature groups that were asked for."""
+    feature_groups = arguments.feature_groups
+    is_name = isinstance(feature_groups, str)
+    if layout.kind == "array":
+        if is_name and feature_groups in ("input", "transformed", *REGIONS):
+            region = "input" if feature_groups == "transformed" else feature_groups
+            if region == "input" and arguments.is_gradient:
+                region = "cells"
+            return region_groups(region, arguments.patch, layout)
+        if isinstance(feature_groups, np.ndarray):
+            return label_map_groups(feature_groups, layout)
+        raise ValueError(
+            "feature_groups of an array of more than two axes must be 'input', "
+            f"{', '.join(map(repr, REGIONS))} or a map of regions. Got {feature_groups!r} instead."
+        )
+    has_patch = arguments.patch is not None
+    if (
+        (is_name and feature_groups in REGIONS)
+        or isinstance(feature_groups, np.ndarray)
+        or has_patch
+    ):
+        shown = (
+            "a map of regions"
+            if not is_name
+            else "'patches'"
+            if has_patch
+            else repr(feature_groups)
+        )
+        raise ValueError(
+            f"feature_groups={shown} needs an array of more than two axes. X is {layout.description}; "
+            "use 'input', or a dict of groups."
+        )
+    return choose_feature_groups(
+        "input" if _is_transformed(feature_groups) else feature_groups, table, layout
+    )
+
+
+def _is_transformed(feature_groups: Any) -> bool:
+    return isinstance(feature_groups, str) and feature_groups == "transformed"
+
+
+def check_columns(estimator: Any, X: Any) -> None:
+    """Raise if a data frame does not have the columns that an estimator was fitted with.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    X : DataFrame or ndarray
+        The flat table to explain.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing; or unknown, or in another order, and the estimator minds.
+    """
+    try:
+        fitted = getattr(estimator, "feature_names_in_", None)
+    except (AttributeError, NotImplementedError):
+        return  # a pipeline asks its first step
+    if fitted is None or not hasattr(X, "columns"):
+        return
+    known, columns = list(fitted), list(X.columns)
+    if columns == known:
+        return
+    given = set(columns)
+    missing = [name for name in known if name not in given]
+    if missing:
+        raise ValueError(
+            f"X lacks the column(s) {missing} that the estimator was fitted with. Give X as in fit."
+        )
+    try:
+        estimator.predict(X[:1])
+    except ValueError as error:
+        fitted_names = set(known)
+        extra = [name for name in columns if name not in fitted_names]
+        what = "the columns of fit in another order"
+        if extra:
+            what = f"the column(s) {extra}, which the estimator does not know"
+        raise ValueError(f"X has {what}. Use X[list(estimator.feature_names_in_)].") from error
+
+
+def _names_out(transformers: list[Any], X: Any) -> list[str] | None:
+    """Return the names of the columns that come out of transformers."""
+    names = [str(name) for name in X.columns] if hasattr(X, "columns") else None
+    try:
+        for step in transformers:
+            names = [str(name) for name in step.get_feature_names_out(names)]
+    except (AttributeError, TypeError, ValueError):
+        return None  # a step without names
+    return names
+
+
+def _names_of_encoded(preprocessing: FittedPreprocessing) -> list[str]:
+    """Return the names of the columns that a network sees."""
+    n_encoded = 0 if preprocessing.function is None else preprocessing.function.n_encoded
+    try:
+        names = [str(name) for name in preprocessing.final.encoder_.get_feature_names_out()]
+    except (AttributeError, ValueError):
+        names = []
+    return names if len(names) == n_encoded else [f"x{j}" for j in range(n_encoded)]

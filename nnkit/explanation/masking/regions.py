@@ -1,0 +1,108 @@
+"""FeatureGroups of images, sequences and several inputs: patches, timesteps, features and cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnkit.explanation.masking.feature_groups import FeatureGroups
+from nnkit.explanation.masking.input_layout import InputLayout
+
+__all__ = ["REGIONS", "label_map_groups", "region_groups"]
+
+REGIONS = ("cells", "timesteps", "features", "patches")
+
+# An image has this many patches on a side, unless their size is given.
+_PATCHES_PER_SIDE = 8
+
+
+def region_groups(region: str, patch: Any, layout: InputLayout) -> FeatureGroups:
+    """Return the feature groups of an array of more than two axes.
+
+    Parameters
+    ----------
+    region : {"input", "cells", "timesteps", "features", "patches"}
+        As in :func:`nnkit.explain`.
+    patch : tuple of two int, or None
+        Height and width of a patch; None gives at most 8 patches on a side.
+    layout : InputLayout
+        Of the array.
+
+    Raises
+    ------
+    ValueError
+        If the array has no such feature groups, or the size of a patch is none.
+    """
+    row_shape = layout.row_shape
+    n_axes = len(row_shape)
+    if region == "input":
+        region = "timesteps" if n_axes == 2 else "patches" if n_axes == 3 else "cells"
+    if patch is not None and region != "patches":
+        raise ValueError(
+            "patch needs images of shape (n_samples, height, width, channels). "
+            f"Got rows of shape {row_shape} instead."
+        )
+    if region == "cells":
+        return label_map_groups(np.arange(layout.parts[0].n_encoded).reshape(row_shape), layout)
+    if region == "patches":
+        if n_axes != 3:
+            raise ValueError(
+                "feature_groups='patches' needs images of shape (n_samples, height, width, channels). "
+                f"Got rows of shape {row_shape} instead."
+            )
+        return label_map_groups(_patches(row_shape[:2], patch), layout)
+    if n_axes != 2:
+        raise ValueError(
+            f"feature_groups={region!r} needs sequences of shape (n_samples, timesteps, features). "
+            f"Got rows of shape {row_shape} instead."
+        )
+    axis, letter = (0, "t") if region == "timesteps" else (1, "f")
+    names = [f"{letter}{i}" for i in range(row_shape[axis])]
+    of_encoded = np.indices(row_shape)[axis]
+    return FeatureGroups(names, of_encoded.ravel(), is_averaged=True)
+
+
+def label_map_groups(labels: Any, layout: InputLayout) -> FeatureGroups:
+    """Return one feature group for each label of a map.
+
+    Parameters
+    ----------
+    labels : array-like of int
+        The label of each cell of a row; or of each pixel, with all its channels.
+    layout : InputLayout
+        Of the array.
+
+    Raises
+    ------
+    ValueError
+        If the map is not of integers, or of another shape than a row.
+    """
+    labels, row_shape = np.asarray(labels), layout.row_shape
+    if labels.dtype.kind not in "iu" or labels.shape not in (row_shape, row_shape[:-1]):
+        raise ValueError(
+            f"feature_groups, as a map of regions, must be an array of integers of shape {row_shape} or "
+            f"{row_shape[:-1]}, like a row of X. Got shape {labels.shape} of dtype {labels.dtype} "
+            "instead."
+        )
+    known, numbers = np.unique(labels, return_inverse=True)
+    numbers = numbers.reshape(labels.shape)
+    if labels.shape != row_shape:
+        numbers = np.broadcast_to(numbers[..., np.newaxis], row_shape)
+    names = [f"region {label}" for label in known.tolist()]
+    return FeatureGroups(names, np.ascontiguousarray(numbers).ravel(), row_shape=row_shape)
+
+
+def _patches(shape: tuple[int, ...], patch: Any) -> np.ndarray:
+    """Return a map of patches, numbered row by row; the last ones may be smaller."""
+    if patch is None:
+        patch = tuple(-(-side // _PATCHES_PER_SIDE) for side in shape)
+    is_pair = isinstance(patch, (tuple, list)) and len(patch) == 2
+    if not is_pair or not all(isinstance(side, int | np.integer) and side > 0 for side in patch):
+        raise ValueError(
+            f"patch must be a pair of positive integers, height and width. Got {patch!r} instead."
+        )
+    row, column = np.indices(shape)
+    n_across = -(-shape[1] // patch[1])
+    labels: np.ndarray = row // patch[0] * n_across + column // patch[1]
+    return labels

@@ -1,0 +1,381 @@
+"""Which function of the estimator is explained, and the names of its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier, is_regressor
+
+from nnkit.estimators.keras_estimator import KerasEstimator
+from nnkit.estimators.network_function import NetworkFunction
+from nnkit.explanation.pipelines.steps import last_step, steps_of, through
+
+__all__ = [
+    "MAX_CLASSES",
+    "PROBA_MARGIN",
+    "Output",
+    "choose_output",
+    "log_odds",
+    "n_rows_of",
+]
+
+OUTPUTS = ("auto", "proba", "logit", "raw")
+
+# Of more classes only the predicted one is explained, unless classes are named.
+MAX_CLASSES = 10
+
+# Probabilities of 0 and 1 have log-odds of about ±15.9 instead of ±inf.
+PROBA_MARGIN = float(np.finfo(np.float32).eps)
+
+_MEANINGS = {
+    "predict_proba": "probability",
+    "decision_function": "decision function",
+    "predict": "predicted value",
+    "network": "network output",
+}
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is explained: predictions of an estimator, and what is read from them.
+
+    Parameters
+    ----------
+    predicts : {"predict_proba", "decision_function", "predict", "network"} or callable
+        The method of the estimator that gives the predictions, the outputs of its network as
+        they come, or a user's own function of the table.
+    labels : ndarray of shape (n_columns,) or None, default=None
+        The class label of each column of the predictions; None for a regressor or the user's own
+        function.
+    columns : list of int or None, default=None
+        The columns that are explained; None means all.
+    is_logit : bool, default=False
+        Whether log-odds of the predictions are explained.
+    is_of_predicted : bool, default=False
+        Whether only the column of the class that is predicted for a row is explained.
+    """
+
+    predicts: str | Callable[[Any], Any]
+    labels: np.ndarray | None = None
+    columns: list[int] | None = None
+    is_logit: bool = False
+    is_of_predicted: bool = False
+
+    @property
+    def meaning(self) -> str:
+        """What the explained numbers are."""
+        if callable(self.predicts):
+            return getattr(self.predicts, "__name__", type(self.predicts).__name__)
+        meaning = "log-odds" if self.is_logit else _MEANINGS[self.predicts]
+        if not self.is_of_predicted or self.labels is None:
+            return meaning
+        return f"{meaning} of the class predicted for each row, of {len(self.labels)} classes"
+
+    def predicted_columns(self, estimator: Any, X: Any) -> np.ndarray | None:
+        """Return for each row the column of the class that is predicted for it.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted, the one that was chosen for or its last step.
+        X : DataFrame, array or dict with n_samples rows
+            As the estimator takes it.
+
+        Returns
+        -------
+        columns : ndarray of int, shape (n_samples,), or None
+            Positions among the explained outputs; None if those of all rows are the same.
+
+        Raises
+        ------
+        ValueError
+            If the estimator predicts a label that is none of its classes.
+        """
+        if not self.is_of_predicted or self.labels is None:
+            return None
+        predicted = np.asarray(estimator.predict(X))
+        is_label = predicted.reshape(len(predicted), -1)[:, :1] == self.labels
+        if predicted.size != len(predicted) or not is_label.any(axis=1).all():
+            raise ValueError(
+                "The estimator predicts labels that are not in its classes_, so that the outputs "
+                "of the predicted classes are not known. Name the classes to explain in classes=."
+            )
+        return is_label.argmax(axis=1)
+
+    def predictions(self, estimator: Any, X: Any) -> np.ndarray:
+        """Return the explained outputs (n_samples, n_outputs) of an estimator for rows.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted, the one that was chosen for or its last step.
+        X : DataFrame, array or dict with n_samples rows
+            As the estimator takes it.
+        """
+        if callable(self.predicts):
+            predicted = self.predicts(X)
+        elif self.predicts == "network":
+            predicted = _network_outputs(estimator, X)
+        else:
+            predicted = getattr(estimator, self.predicts)(X)
+        return self.read(predicted, n_rows=n_rows_of(X))
+
+    def read(self, predicted: Any, n_rows: int | None = None) -> np.ndarray:
+        """Return the explained outputs, read from predictions.
+
+        Parameters
+        ----------
+        predicted : array-like of shape (n_rows,) or (n_rows, n_columns)
+            The predictions.
+        n_rows : int or None, default=None
+            How many rows were predicted; None for as many as came.
+
+        Returns
+        -------
+        outputs : ndarray of shape (n_rows, n_outputs)
+            In double precision.
+
+        Raises
+        ------
+        ValueError
+            If there is not one row of numbers for each row that was predicted.
+        """
+        try:
+            outputs = np.asarray(predicted, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"The explained output must be numbers, one row for each row of X. {error}. "
+                "Give output= a callable that returns an array of them."
+            ) from error
+        n_rows = len(outputs) if n_rows is None and outputs.ndim else n_rows
+        if outputs.ndim not in (1, 2) or len(outputs) != n_rows:
+            raise ValueError(
+                f"The explained output must have shape ({n_rows},) or "
+                f"({n_rows}, n_outputs) for {n_rows} row(s). Got shape {outputs.shape} instead."
+            )
+        outputs = outputs.reshape(n_rows, -1)
+        if self.labels is not None:
+            outputs = self._by_class(outputs)
+        if self.is_logit:
+            outputs = log_odds(outputs)
+        return outputs if self.columns is None else outputs[:, self.columns]
+
+    def _by_class(self, outputs: np.ndarray) -> np.ndarray:
+        labels = np.asarray(self.labels)
+        if outputs.shape[1] == 1 and len(labels) == 2:
+            return np.column_stack([-outputs, outputs])  # scores, of which 0 is the boundary
+        if outputs.shape[1] != len(labels):
+            raise ValueError(
+                f"The explained output has {outputs.shape[1]} column(s), but the estimator has "
+                f"{len(labels)} classes. Give output= a callable that returns what you want "
+                "explained."
+            )
+        return outputs
+
+    def names(self, n_outputs: int) -> list[str] | None:
+        """Return the names of the explained outputs.
+
+        Parameters
+        ----------
+        n_outputs : int
+            How many outputs are explained.
+
+        Returns
+        -------
+        names : list of str or None
+            The class labels, else numbered names; None for the only output of a function that
+            has no labels.
+        """
+        if self.is_of_predicted and n_outputs == 1:
+            return None
+        if self.labels is not None and self.columns is not None:
+            return [str(self.labels[column]) for column in self.columns]
+        if n_outputs == 1:
+            return None
+        return [f"output {i}" for i in range(n_outputs)]
+
+
+def log_odds(proba: np.ndarray) -> np.ndarray:
+    """Return log(p / (1 - p)) of probabilities, which are clipped to [eps, 1 - eps] before.
+
+    Parameters
+    ----------
+    proba : ndarray
+        In [0, 1]; eps is that of float32.
+    """
+    inside = np.clip(proba, PROBA_MARGIN, 1.0 - PROBA_MARGIN)
+    return np.log(inside) - np.log1p(-inside)
+
+
+def choose_output(estimator: Any, output: Any, classes: Any) -> Output:
+    """Return the function of a fitted estimator that is to be explained.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted classifier, regressor or pipeline.
+    output : {"auto", "proba", "logit", "raw"} or callable
+        As in :func:`nnkit.explain`.
+    classes : label, list of labels, "predicted" or None
+        As in :func:`nnkit.explain`.
+
+    Returns
+    -------
+    chosen : Output
+        The function with the labels of its columns.
+
+    Raises
+    ------
+    ValueError
+        If the estimator does not have the output, or does not know a class.
+    """
+    if callable(output):
+        if classes is not None:
+            raise ValueError(
+                "classes must be None when output is a callable. "
+                "Have the callable return the columns to explain."
+            )
+        return Output(output)
+    if not isinstance(output, str) or output not in OUTPUTS:
+        raise ValueError(
+            f"output must be one of {', '.join(map(repr, OUTPUTS))} or a callable. "
+            f"Got {output!r} instead."
+        )
+    kind = type(estimator).__name__
+    if is_classifier(estimator):
+        return _classifier_output(estimator, kind, output, classes)
+    if not is_regressor(estimator):
+        raise ValueError(
+            f"estimator must be a classifier or a regressor. Got {kind} instead. "
+            "Give output= a callable to explain another function of X."
+        )
+    if classes is not None:
+        raise ValueError(f"classes must be None for a regressor. Got {classes!r} instead.")
+    if output in ("proba", "logit"):
+        raise ValueError(
+            f"output={output!r} needs a classifier, but {kind} is a regressor. Use output='auto'."
+        )
+    return Output("predict")
+
+
+def _classifier_output(estimator: Any, kind: str, output: str, classes: Any) -> Output:
+    """Return the output of a classifier, with one column per class."""
+    labels = estimator.classes_
+    if isinstance(labels, list):
+        raise ValueError(
+            f"{kind} predicts {len(labels)} targets at once. Give output= a callable that "
+            "returns the output of one of them."
+        )
+    known = np.asarray(labels)
+    has_labels_apart = _has_labels_apart(last_step(estimator))
+    is_one_of_two = len(known) == 2 and not has_labels_apart
+    is_of_predicted = not has_labels_apart and _asks_for_predicted(known, classes)
+    wanted = None if is_of_predicted else classes
+    columns = _class_columns(known, wanted, is_one_of_two=is_one_of_two and not is_of_predicted)
+    chosen = _output_of_classes(estimator, kind, output, known, columns)
+    return replace(chosen, is_of_predicted=is_of_predicted)
+
+
+def _asks_for_predicted(labels: np.ndarray, classes: Any) -> bool:
+    """Return whether the class that is predicted for a row is wanted, rather than the same ones."""
+    if classes is None:
+        return len(labels) > MAX_CLASSES
+    return isinstance(classes, str) and classes == "predicted" and classes not in labels.tolist()
+
+
+def _output_of_classes(
+    estimator: Any, kind: str, output: str, known: np.ndarray, columns: list[int]
+) -> Output:
+    """Return the output of a classifier for the classes in some columns."""
+    has_proba = hasattr(estimator, "predict_proba")
+    has_decision = hasattr(estimator, "decision_function")
+    if output in ("proba", "logit"):
+        if not has_proba:
+            raise ValueError(
+                f"output={output!r} needs predict_proba, which {kind} does not have. "
+                "Use output='raw' or a callable."
+            )
+        return Output("predict_proba", known, columns, is_logit=output == "logit")
+    if output == "auto" and has_proba:
+        return Output("predict_proba", known, columns)
+    if has_decision:
+        _check_decisions(last_step(estimator), known)
+        return Output("decision_function", known, columns)
+    if output == "raw":
+        if isinstance(last_step(estimator), KerasEstimator):
+            return _network_output(last_step(estimator), known, columns)
+        raise ValueError(
+            f"output='raw' needs decision_function, which {kind} does not have. "
+            "Use output='proba', 'logit' or a callable."
+        )
+    raise ValueError(
+        f"{kind} has neither predict_proba nor decision_function. Give output= a callable."
+    )
+
+
+def _has_labels_apart(estimator: Any) -> bool:
+    """Return whether a row may have any of the labels, rather than one of them."""
+    if isinstance(estimator, KerasEstimator):
+        return bool(vars(estimator).get("target_type_") == "multilabel-indicator")
+    if getattr(estimator, "multilabel_", False):
+        return True  # one classifier against the rest, for each label
+    # scikit-learn's MLP has an output for each label, and one for two classes.
+    # With more, its out_activation_ tells labels apart (logistic) from classes (softmax).
+    return getattr(estimator, "out_activation_", "") == "logistic" and (
+        getattr(estimator, "n_outputs_", 1) >= 2
+    )
+
+
+def _check_decisions(estimator: Any, labels: np.ndarray) -> None:
+    """Raise if decisions are between pairs of classes."""
+    if len(labels) > 2 and getattr(estimator, "decision_function_shape", "ovr") == "ovo":
+        raise ValueError(
+            f"decision_function of {type(estimator).__name__} is by pairs of classes. Fit it with "
+            "decision_function_shape='ovr', or use output='proba'."
+        )
+
+
+def _network_output(estimator: KerasEstimator, labels: np.ndarray, columns: list[int]) -> Output:
+    """Return the outputs of the last layer of a classifier's network."""
+    if NetworkFunction(estimator).n_units == len(labels):
+        return Output("network", labels, columns)
+    # One unit is the second class of two.
+    if columns != [1]:
+        raise ValueError(
+            "output='raw' is the network's output, which has one unit for the second class. "
+            "Leave out classes, or use output='proba'."
+        )
+    return Output("network", labels[1:], [0])
+
+
+def _network_outputs(estimator: Any, X: Any) -> np.ndarray:
+    transformers, final = steps_of(estimator)
+    function = NetworkFunction(final, is_raw=True)
+    return function(function.encode(through(transformers, X)))
+
+
+def n_rows_of(X: Any) -> int:
+    """Return the number of rows of a table or of several inputs."""
+    return len(next(iter(X.values()))) if isinstance(X, dict) else len(X)
+
+
+def _class_columns(labels: np.ndarray, classes: Any, *, is_one_of_two: bool) -> list[int]:
+    """Return the positions of the wanted classes among the labels."""
+    if classes is None:
+        return [1] if is_one_of_two else list(range(len(labels)))
+    wanted = [classes] if np.ndim(classes) == 0 else list(classes)
+    known = ", ".join(map(repr, labels if labels.dtype.kind == "M" else labels.tolist()))
+    if not wanted:
+        raise ValueError(f"classes must name at least one class. The classes are {known}.")
+    columns: list[int] = []
+    for label in wanted:
+        at = np.flatnonzero(labels == label) if np.ndim(label) == 0 else np.array([])
+        if len(at) != 1:
+            raise ValueError(f"classes holds {label!r}, but the estimator's classes are {known}.")
+        if at[0] in columns:
+            raise ValueError(f"classes names {label!r} twice. Name each class once.")
+        columns.append(int(at[0]))
+    return columns

@@ -1,0 +1,72 @@
+"""A range of the columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from nnkit.layers.argument_checks import as_count
+
+__all__ = ["ColumnSlice"]
+
+
+@keras.saving.register_keras_serializable(package="nnkit")
+class ColumnSlice(keras.layers.Layer):
+    """The columns from one position to another, in their own dtype.
+
+    **Shape**
+
+    - Input: (n_batch, ..., n_columns)
+    - Output: (n_batch, ..., stop - start)
+
+    Parameters
+    ----------
+    start : int, default=0
+        The first column, at least 0.
+    stop : int or None, default=None
+        The column behind the last one, above ``start``; None takes all to the end.
+    **kwargs : object
+        Of ``keras.layers.Layer``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnkit.layers import ColumnSlice
+    >>> ColumnSlice(1, 3)(np.array([[0.0, 1.0, 2.0, 3.0]])).numpy().tolist()
+    [[1.0, 2.0]]
+    """
+
+    def __init__(self, start: int = 0, stop: int | None = None, **kwargs: Any) -> None:
+        # Mixed precision is not to round codes among the columns.
+        super().__init__(autocast=False, **kwargs)
+        self.start = as_count("start", start, minimum=0)
+        self.stop = None if stop is None else as_count("stop", stop, minimum=self.start + 1)
+
+    def build(self, input_shape: Any) -> None:
+        """Check that there are such columns."""
+        n_columns = input_shape[-1]
+        last = self.start + 1 if self.stop is None else self.stop
+        if last > n_columns:
+            raise ValueError(
+                f"The columns from {self.start} to {self.stop or 'the end'} were asked for, but "
+                f"the input has {n_columns} column(s)."
+            )
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        """Return the columns."""
+        return x[..., self.start : self.stop]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape with as many columns as are taken."""
+        stop = input_shape[-1] if self.stop is None else self.stop
+        return (*input_shape[:-1], stop - self.start)
+
+    def compute_output_spec(self, x: Any) -> Any:
+        """Return the symbolic output, which has the dtype of the input."""
+        return keras.KerasTensor(self.compute_output_shape(x.shape), dtype=x.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make a layer like this one."""
+        return {**super().get_config(), "start": self.start, "stop": self.stop}

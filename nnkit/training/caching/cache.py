@@ -1,0 +1,324 @@
+"""Architectures that this process has compiled, by what they were made from.
+
+A builder is called once for each distinct model specification: its code and all that the code reaches, its
+arguments, the facts about the data that it is told, optimizer, loss and metrics. Seeds, learning
+rates and numbers of rows do not matter. Two model specifications whose networks turn out the same (builders
+that take a learning rate, for example) share one compiled model, and with it the programs.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from nnkit._compat import registered_objects, release_kernels
+from nnkit._forks import check_not_forked
+from nnkit.training.caching.fingerprint import NoFingerprintError, fingerprint
+from nnkit.training.caching.initial_weights import InitialWeights
+from nnkit.training.compiled_model import CompiledModel
+from nnkit.training.loop.state import learning_rate_of, values_of
+from nnkit.training.specification.model_spec import ModelSpec
+
+__all__ = ["InitialModel", "clear_compiled_cache", "initial_model_of"]
+
+_MAX_COMPILED_MODELS = 32
+_MAX_BYTES = 512 * 2**20
+_MAX_RECIPES = 1024
+_EVICTIONS_PER_COLLECTION = 8
+
+
+class InitialModel(NamedTuple):
+    """Where the training of a network begins.
+
+    Attributes
+    ----------
+    compiled_model : CompiledModel
+    is_shared : bool
+        Whether other networks use the compiled model too.
+    values : list of ndarray
+        Of the model's variables.
+    learning_rate : float or None
+        None if a schedule gives it.
+    model : keras.Model or None
+        A model that was built for this network alone, if there is one.
+    """
+
+    compiled_model: CompiledModel
+    is_shared: bool
+    values: list[np.ndarray]
+    learning_rate: float | None
+    model: Any = None
+
+
+@dataclass
+class _Known:
+    """What is remembered of a model specification."""
+
+    compiled_model: weakref.ref[CompiledModel]
+    initial: InitialWeights
+    seed: int
+    values: list[np.ndarray]
+    learning_rate: float | None
+    is_repeatable: bool = True
+
+    def is_of(self, compiled_model: CompiledModel) -> bool:
+        return self.compiled_model() is compiled_model
+
+
+_LOCK = threading.RLock()
+_compiled_models: OrderedDict[Hashable, CompiledModel] = OrderedDict()
+_recipes: OrderedDict[Hashable, _Known | None] = OrderedDict()
+_n_evicted = [0]
+
+
+def clear_compiled_cache() -> None:
+    """Forget all compiled programs and compiled models of this process.
+
+    Fitted estimators keep theirs. The next fits build and compile anew, with the same results.
+
+    Examples
+    --------
+    >>> import nnkit
+    >>> nnkit.clear_compiled_cache()
+    """
+    with _LOCK:
+        _compiled_models.clear()
+        _recipes.clear()
+        release_kernels()
+
+
+def initial_model_of(
+    model_spec: ModelSpec, task_choices: Any, X_example: Any, device: str | None
+) -> InitialModel:
+    """Return the compiled model of a model specification and the initial values of its variables.
+
+    Parameters
+    ----------
+    model_spec : ModelSpec
+    task_choices : sequence of sequences of Task
+        What each output may be to learn.
+    X_example : ndarray, or dict or list of ndarray
+        Encoded rows, at least one.
+    device : str or None
+        Where the network lives.
+    """
+    check_not_forked()
+    with _LOCK:
+        key = _model_spec_key(model_spec, task_choices, X_example, device, with_rows=False)
+        if key is not None and key in _recipes and _recipes[key] is None:
+            key = _model_spec_key(model_spec, task_choices, X_example, device, with_rows=True)
+        known = _recipes.get(key) if key is not None else None
+        compiled_model = known.compiled_model() if known is not None else None
+        if known is not None and compiled_model is not None:
+            _recipes.move_to_end(key)
+            _keep(compiled_model)
+            begin = _again(known, compiled_model, model_spec, task_choices, X_example)
+            if begin is not None:
+                return begin
+            key = None
+        watched, was_read = _watching_rows(model_spec)
+        built = CompiledModel(watched, task_choices, X_example)
+        values = values_of(built.model)
+        rate = learning_rate_of(built.model.optimizer)
+        shared = _known_compiled_model(built, device)
+        if key is None:
+            own = None if shared is built else built.model
+            return InitialModel(shared, own is not None, values, rate, own)
+        if was_read():
+            _recipes[key] = None
+            key = _model_spec_key(model_spec, task_choices, X_example, device, with_rows=True)
+        _keep(shared)
+        _recipes[key] = _Known(
+            weakref.ref(shared),
+            InitialWeights(built.model, model_spec.seed),
+            model_spec.seed,
+            values,
+            rate,
+        )
+        while len(_recipes) > _MAX_RECIPES:
+            _recipes.popitem(last=False)
+        return InitialModel(shared, True, values, _rate_of(model_spec, rate))
+
+
+def _again(
+    known: _Known,
+    compiled_model: CompiledModel,
+    model_spec: ModelSpec,
+    task_choices: Any,
+    X_example: Any,
+) -> InitialModel | None:
+    """Return the begin of a model specification that was built before; None if it is another each time."""
+    rate = _rate_of(model_spec, known.learning_rate)
+    if not known.is_repeatable:
+        return None
+    if model_spec.seed == known.seed:
+        return InitialModel(compiled_model, True, known.values, rate)
+    if not known.initial.is_trusted:
+        # A second build shows whether drawing anew gives the same to the bit.
+        second = CompiledModel(model_spec, task_choices, X_example)
+        if not second.is_like(compiled_model):
+            known.is_repeatable = False
+            return None
+        if not known.initial.agree_with(second.model, model_spec.seed):
+            return InitialModel(compiled_model, True, values_of(second.model), rate)
+    return InitialModel(compiled_model, True, known.initial.of_seed(model_spec.seed), rate)
+
+
+def _known_compiled_model(built: CompiledModel, device: str | None) -> CompiledModel:
+    """Return the compiled model of the same structure that is known, else this one."""
+    if built.structure is None:
+        return built
+    found = _compiled_models.setdefault((built.structure, device), built)
+    _keep(found)
+    return found
+
+
+def _keep(compiled_model: CompiledModel) -> None:
+    """Note that a compiled model is used, and forget those not used for the longest time."""
+    for key, known in reversed(_compiled_models.items()):
+        if known is compiled_model:
+            _compiled_models.move_to_end(key)
+            break
+    else:
+        _compiled_models["alone", id(compiled_model)] = compiled_model
+    n_bytes = sum(known.n_bytes for known in _compiled_models.values())
+    while len(_compiled_models) > 1 and (
+        len(_compiled_models) > _MAX_COMPILED_MODELS or n_bytes > _MAX_BYTES
+    ):
+        _, oldest = _compiled_models.popitem(last=False)
+        n_bytes -= oldest.n_bytes
+        for key in [key for key, known in _recipes.items() if known and known.is_of(oldest)]:
+            del _recipes[key]
+        _n_evicted[0] += 1
+        if _n_evicted[0] % _EVICTIONS_PER_COLLECTION == 0:
+            # Graphs are cycles of references, too few for Python to look for them by itself.
+            del oldest
+            gc.collect()
+            release_kernels()
+
+
+def _routed_rate(model_spec: ModelSpec) -> float | None:
+    """Return the learning rate that is routed to the optimizer, if it is a number."""
+    rate = model_spec.compilation.of("optimizer").get("learning_rate")
+    if model_spec.wants_compile_kwargs or isinstance(rate, bool) or not isinstance(rate, Real):
+        return None
+    return float(rate)
+
+
+def _rate_of(model_spec: ModelSpec, rate: float | None) -> float | None:
+    routed = _routed_rate(model_spec)
+    return rate if routed is None else routed
+
+
+def _model_spec_key(
+    model_spec: ModelSpec, task_choices: Any, X_example: Any, device: str | None, *, with_rows: bool
+) -> Hashable | None:
+    """Return what tells model specifications apart; None if something in them has a state of its own."""
+    if not model_spec.is_rebuildable:
+        return None
+    compilation = model_spec.compilation
+    routed = {name: dict(values) for name, values in compilation.routed.items()}
+    if _routed_rate(model_spec) is not None:
+        routed["optimizer"]["learning_rate"] = "a number"
+    arguments = {
+        name: dict(value, X_shape_=None if not with_rows else value["X_shape_"])
+        if _is_meta(value)
+        else value
+        for name, value in model_spec.arguments.items()
+    }
+    is_set = model_spec.dtype_policy is not None
+    policy = model_spec.dtype_policy if is_set else keras.config.dtype_policy()
+    try:
+        key = fingerprint(
+            [
+                model_spec.builder,
+                arguments,
+                [compilation.optimizer, compilation.loss, compilation.metrics, routed],
+                model_spec.wants_compile_kwargs,
+                [compilation.n_steps, compilation.wins, compilation.is_asked],
+                policy if isinstance(policy, str) else policy.name,
+                [keras.config.floatx(), keras.config.epsilon()],
+                keras.config.image_data_format(),
+                keras.tree.map_structure(lambda part: [part.shape[1:], part.dtype], X_example),
+                task_choices,
+                device,
+            ]
+        )
+    except NoFingerprintError:
+        return None
+    # Names in a configuration stand for what is registered under them at present.
+    return key, tuple(registered_objects().items())
+
+
+def _is_meta(value: Any) -> bool:
+    return isinstance(value, Mapping) and "X_shape_" in value
+
+
+class _Shape(tuple):  # type: ignore[type-arg]
+    """A shape that notes whether its number of rows was looked at."""
+
+    note: Callable[[], None]
+
+    def __getitem__(self, index: Any) -> Any:
+        part = index if isinstance(index, slice) else slice(index, index + 1 or None)
+        if 0 in range(len(self))[part]:
+            self.note()
+        return tuple.__getitem__(self, index)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        self.note()
+        return np.array(tuple(tuple.__iter__(self)), dtype=dtype)
+
+    def __radd__(self, other: Any) -> Any:
+        self.note()
+        return tuple.__add__(other, self)
+
+
+def _noting(name: str) -> Callable[..., Any]:
+    """Return a method of tuple that looks at all entries, and notes so."""
+    of_tuple = getattr(tuple, name)
+
+    @functools.wraps(of_tuple)
+    def method(self: _Shape, *arguments: Any) -> Any:
+        self.note()
+        return of_tuple(self, *arguments)
+
+    return method
+
+
+for _name in (
+    "__add__", "__contains__", "__eq__", "__ge__", "__gt__", "__hash__", "__iter__", "__le__",
+    "__lt__", "__mul__", "__ne__", "__repr__", "__rmul__", "count", "index",
+):  # fmt: skip
+    setattr(_Shape, _name, _noting(_name))
+
+
+def _watching_rows(model_spec: ModelSpec) -> tuple[ModelSpec, Callable[[], bool]]:
+    """Return a model specification whose builder is watched, and whether it looked at the number of rows."""
+    read: list[bool] = []
+
+    def watched(shape: Any) -> Any:
+        if isinstance(shape, dict):
+            return {name: watched(part) for name, part in shape.items()}
+        if isinstance(shape, list):
+            return [watched(part) for part in shape]
+        watched_shape = _Shape(shape)
+        watched_shape.note = lambda: read.append(True)
+        return watched_shape
+
+    arguments = {}
+    for name, value in model_spec.arguments.items():
+        if _is_meta(value):
+            value = type(value)(**dict(value, X_shape_=watched(value["X_shape_"])))
+        arguments[name] = value
+    return replace(model_spec, arguments=arguments), lambda: bool(read)

@@ -1,0 +1,413 @@
+"""A training's or a validation's rows on their way through a compiled program."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy import sparse
+
+from nnkit.training.compiled_model import CompiledModel
+from nnkit.training.loop.backends import Path, is_padded
+from nnkit.training.loop.batches import n_rows, take_on_host, taker, to_device
+from nnkit.training.loop.program import (
+    epoch_training,
+    padded_training,
+    suits_one_thread,
+    validation_program,
+)
+from nnkit.training.loop.state import TrainingState
+from nnkit.training.loop.step import fresh_metrics, prepare_metrics
+from nnkit.training.parallel.scheduler import Scheduler
+
+__all__ = ["TrainingRun", "ValidationRun", "or_ones"]
+
+# Rows that take more than this stay on the host, and go to the device in pieces of this size.
+_MAX_DEVICE_BYTES = 2**30
+
+# About how long a call may take, in seconds: an interrupt from the keyboard waits for its end.
+_CALL_SECONDS = 0.5
+
+# What a step takes at least, and how fast arithmetic goes: a rough estimate for the above.
+_STEP_SECONDS, _OPERATIONS_PER_SECOND = 5e-5, 2e10
+
+# Batches that go to an XLA program at once: powers of two, and about how many bytes.
+_MIN_XLA_STEPS, _MAX_XLA_STEPS, _XLA_BYTES = 16, 256, 8 * 2**20
+
+
+class TrainingRun:
+    """Epochs of one training through the compiled program of its path.
+
+    Parameters
+    ----------
+    compiled_model : CompiledModel
+    path : {"graph", "xla"}
+    data : TrainingData
+    batch_size : int
+        Rows per step, at most as many as there are.
+    state : TrainingState
+        One like those that will be trained.
+
+    Attributes
+    ----------
+    compiled model, data, batch_size
+        As given.
+    example : TrainingState
+        As given.
+    n_samples : int
+    take : callable
+        From tensors of rows and positions to a batch.
+    steps_per_call : int
+        About how many steps a call of the program takes at most.
+    seconds_per_epoch : float
+        A rough estimate.
+    rows_key : str
+        What tells apart rows and targets that a program takes.
+    """
+
+    def __init__(
+        self,
+        compiled_model: CompiledModel,
+        path: Path,
+        data: Any,
+        batch_size: int,
+        state: TrainingState,
+    ) -> None:
+        self.compiled_model = compiled_model
+        self.data = data
+        self.n_samples = n_rows(data.X)
+        self.batch_size = batch_size
+        self._steps_per_epoch = math.ceil(self.n_samples / batch_size)
+        self.rows_key = _key_of(data)
+        self.take = taker(data.X)
+        self._path = path
+        self._is_padded = is_padded(compiled_model)
+        if not self._is_padded:
+            prepare_metrics(compiled_model, data.X, data.y)
+        arithmetic = compiled_model.step_arithmetic * batch_size
+        seconds = _STEP_SECONDS + arithmetic / _OPERATIONS_PER_SECOND
+        self.steps_per_call = max(1, int(_CALL_SECONDS / seconds))
+        self.seconds_per_epoch = self._steps_per_epoch * seconds
+        self.example = state
+        if path == "graph":
+            self._device_rows = _DeviceRows(data)
+
+    @property
+    def stacking_key(self) -> Hashable:
+        """Equal for runs that one vectorised program can carry."""
+        is_weighted = self.data.sample_weight is not None
+        return (
+            id(self.compiled_model),
+            self.n_samples,
+            self.batch_size,
+            is_weighted,
+            self.rows_key,
+        )
+
+    @property
+    def n_bytes(self) -> int:
+        """The memory that the rows take, in bytes."""
+        return int(_row_bytes((self.data.X, self.data.y)) * self.n_samples)
+
+    def epochs_per_call(self, n_epochs: int) -> int:
+        """Return how many epochs to give at once, where nothing has to happen between them."""
+        if not self._is_padded:
+            return 1
+        return int(np.clip(self.steps_per_call // self._steps_per_epoch, 1, n_epochs))
+
+    def prepare(self) -> None:
+        """Trace the program, unless one of this compiled model was traced before.
+
+        Raises
+        ------
+        ForeignStateError
+            If a step changes a variable that is none of the model, its metrics or optimizer.
+        """
+
+        def trace() -> bool:
+            first = np.zeros((1, self._padded_size), np.int32)
+            if not self._is_padded:
+                self._epoch_program(self._device_rows.at(first.ravel()[:1])[0])
+            elif self._path == "xla":
+                self._xla_program(first)
+            else:
+                rows, _ = self._device_rows.at(first)
+                self._program("graph", rows, self._padded_size, None)
+            return True
+
+        self.compiled_model.fact("is traced", trace)
+
+    def __call__(
+        self, state: TrainingState, orders: Sequence[np.ndarray]
+    ) -> tuple[TrainingState, list[dict[str, float]]]:
+        """Train for some epochs.
+
+        Parameters
+        ----------
+        state : TrainingState
+        orders : sequence of ndarray of shape (n_samples,)
+            The positions of rows in the order of each epoch.
+
+        Returns
+        -------
+        state : TrainingState
+        logs : list of dict
+            The loss, and the metrics by name, of each epoch.
+        """
+        if self._is_padded:
+            return self._padded(state, orders)
+        found = []
+        for order in orders:
+            state, logs = self._epoch(state, order)
+            found.append(logs)
+        return state, found
+
+    # Batches of one size
+
+    def _padded(
+        self, state: TrainingState, orders: Sequence[np.ndarray]
+    ) -> tuple[TrainingState, list[dict[str, float]]]:
+        size, n_steps = self._padded_size, self._steps_per_epoch
+        positions = np.zeros((len(orders), n_steps * self.batch_size), np.int32)
+        positions[:, : self.n_samples] = orders
+        batches = np.zeros((len(orders) * n_steps, size), np.int32)
+        batches[:, : self.batch_size] = positions.reshape(-1, self.batch_size)
+        counts = np.full((len(orders), n_steps), self.batch_size, np.int32)
+        counts[:, -1] = self.n_samples - self.batch_size * (n_steps - 1)
+        run = self._through_xla if self._path == "xla" else self._through_graph
+        state, losses = run(state, batches, counts.ravel())
+        means = (losses.reshape(counts.shape) * counts).sum(axis=1) / self.n_samples
+        return state, [{"loss": float(mean)} for mean in means]
+
+    @property
+    def _padded_size(self) -> int:
+        # Where a batch holds all rows, tables of about the same length share a program.
+        if self.batch_size < self.n_samples:
+            return self.batch_size
+        return 32 * math.ceil(self.batch_size / 32)
+
+    def _through_graph(
+        self, state: TrainingState, batches: np.ndarray, counts: np.ndarray
+    ) -> tuple[TrainingState, np.ndarray]:
+        losses = []
+        for start in range(0, len(counts), self.steps_per_call):
+            Scheduler.check()
+            part = slice(start, start + self.steps_per_call)
+            rows, positions = self._device_rows.at(batches[part])
+            program = self._program("graph", rows, self._padded_size, None)
+            state, found = program(state, *rows, positions, counts[part], len(counts[part]))
+            losses.append(found.numpy())
+        return state, np.concatenate(losses).astype(np.float64)
+
+    def _through_xla(
+        self, state: TrainingState, batches: np.ndarray, counts: np.ndarray
+    ) -> tuple[TrainingState, np.ndarray]:
+        n_at_once = self._xla_steps
+        losses = []
+        for start in range(0, len(counts), n_at_once):
+            Scheduler.check()
+            part = slice(start, start + n_at_once)
+            n_steps = len(counts[part])
+
+            program, rows = self._xla_program(batches[part])
+            positions = np.zeros((n_at_once, 0), np.int32)
+            padded_counts = np.zeros(n_at_once, np.int32)
+            padded_counts[:n_steps] = counts[part]
+            state, found = program(state, *rows, positions, padded_counts, n_steps)
+            losses.append(found.numpy()[:n_steps])
+        return state, np.concatenate(losses).astype(np.float64)
+
+    def _xla_program(self, batches: np.ndarray) -> tuple[Any, tuple[Any, Any, Any]]:
+        """Return the program of XLA-compiled code, and the rows of batches as it takes them."""
+        size, n_at_once = self._padded_size, self._xla_steps
+
+        def in_steps(values: np.ndarray) -> np.ndarray:
+            steps = np.zeros((n_at_once, size, *values.shape[1:]), values.dtype)
+            steps[: len(batches)] = values[batches]
+            return steps
+
+        weight = self.data.sample_weight
+        rows = (
+            keras.tree.map_structure(in_steps, self.data.X),
+            keras.tree.map_structure(in_steps, self.data.y),
+            or_ones(weight if weight is None else in_steps(weight)),
+        )
+        return self._program("xla", rows, size, n_at_once), rows
+
+    @property
+    def _xla_steps(self) -> int:
+        """Batches per call, a power of two, so that tables of other lengths share a program."""
+        row_bytes = _row_bytes(self.data.X) * self._padded_size
+        n_steps = np.clip(_XLA_BYTES / max(1, row_bytes), _MIN_XLA_STEPS, _MAX_XLA_STEPS)
+        return int(2 ** (np.log2(n_steps) // 1))
+
+    def _program(self, kind: str, rows: Any, size: int, n_steps: int | None) -> Any:
+        is_weighted = self.data.sample_weight is not None
+        key = ("train", kind, size, n_steps, is_weighted, self.rows_key)
+        return self.compiled_model.program(
+            key,
+            lambda: padded_training(
+                self.compiled_model,
+                self.take if kind == "graph" else None,
+                self.example,
+                rows,
+                size,
+                is_weighted=is_weighted,
+                n_steps=n_steps,
+            ),
+        )
+
+    # Any rows
+
+    def _epoch(
+        self, state: TrainingState, order: np.ndarray
+    ) -> tuple[TrainingState, dict[str, float]]:
+        metrics, total = fresh_metrics(self.compiled_model, self.data.units), 0.0
+        results: dict[str, Any] = {}
+        # Pieces of whole batches.
+        size = self.batch_size * self.steps_per_call
+        for start in range(0, len(order), size):
+            Scheduler.check()
+            rows, positions = self._device_rows.at(order[start : start + size])
+            program = self._epoch_program(rows)
+            state, metrics, loss, results = program(
+                state, metrics, *rows, positions, self.batch_size
+            )
+            total += float(loss)
+        logs = {"loss": total / self.n_samples}
+        return state, logs | {name: float(value) for name, value in results.items()}
+
+    def _epoch_program(self, rows: tuple[Any, Any, Any]) -> Any:
+        is_weighted = self.data.sample_weight is not None
+        in_turn = suits_one_thread(self.compiled_model, self.batch_size)
+        return self.compiled_model.program(
+            ("epoch", is_weighted, in_turn, self.rows_key),
+            lambda: epoch_training(
+                self.compiled_model,
+                self.take,
+                self.example,
+                rows,
+                is_weighted=is_weighted,
+                in_turn=in_turn,
+            ),
+        )
+
+
+class ValidationRun:
+    """Passes over held-out rows through the compiled validation.
+
+    Parameters
+    ----------
+    compiled_model : CompiledModel
+    data : TrainingData
+    state : TrainingState
+        One like those that will be validated.
+    chunk_rows : int or None, default=None
+        Rows per call; None chooses by memory.
+    """
+
+    def __init__(
+        self,
+        compiled_model: CompiledModel,
+        data: Any,
+        state: TrainingState,
+        chunk_rows: int | None = None,
+    ) -> None:
+        self._compiled_model = compiled_model
+        self._rows = _DeviceRows(data)
+        self._n_samples = n_rows(data.X)
+        self._weight = data.sample_weight
+        self._units = data.units
+        self._chunk_rows = chunk_rows or compiled_model.rows_per_chunk
+        self._take = taker(data.X)
+        self._key = ("validate", self._weight is not None, _key_of(data))
+        prepare_metrics(compiled_model, data.X, data.y)
+        self._example = state
+
+    def __call__(self, state: TrainingState) -> tuple[dict[str, float], list[np.ndarray]]:
+        """Return the loss and the metrics by name, and the list of outputs (n_samples, ...)."""
+        metrics = fresh_metrics(self._compiled_model, self._units)
+        losses, totals, chunks = [], [], []
+        results: dict[str, Any] = {}
+        for start in range(0, self._n_samples, self._chunk_rows):
+            rows = np.arange(start, min(start + self._chunk_rows, self._n_samples), dtype=np.int32)
+            tensors, positions = self._rows.at(rows)
+            program = self._compiled_model.program(
+                self._key, functools.partial(self._made, tensors)
+            )
+            loss, metrics, results, outputs = program(
+                state.weights, state.others, metrics, *tensors, positions
+            )
+            losses.append(float(loss))
+            totals.append(len(rows) if self._weight is None else self._weight[rows].sum())
+            chunks.append([keras.ops.convert_to_numpy(output) for output in outputs])
+        # Each chunk's loss is a weighted mean: together they weigh as much as their rows.
+        found = {"loss": float(np.average(losses, weights=totals))}
+        found |= {name: float(value) for name, value in results.items()}
+        return found, [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+
+    def _made(self, tensors: tuple[Any, Any, Any]) -> Any:
+        return validation_program(
+            self._compiled_model,
+            self._take,
+            self._example,
+            tensors,
+            is_weighted=self._weight is not None,
+        )
+
+
+class _DeviceRows:
+    """The rows of a training or validation on the device.
+
+    All of them go there once; if they are too large, those of each call go alone.
+
+    Parameters
+    ----------
+    data : TrainingData
+    """
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+        self._held = None
+        if _row_bytes((data.X, data.y)) * n_rows(data.X) <= _MAX_DEVICE_BYTES:
+            self._held = self._tensors(data.X, data.y, data.sample_weight)
+
+    def _tensors(self, X: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
+        return to_device(X), to_device(y), tf.convert_to_tensor(or_ones(weight))
+
+    def at(self, positions: np.ndarray) -> tuple[tuple[Any, Any, Any], np.ndarray]:
+        """Return the tensors of X, y and weights, and where in them the rows are."""
+        if self._held is not None:
+            return self._held, positions
+        rows, data = positions.ravel(), self._data
+        X = data.X[rows] if sparse.issparse(data.X) else take_on_host(data.X, rows)
+        weight = None if data.sample_weight is None else data.sample_weight[rows]
+        tensors = self._tensors(X, take_on_host(data.y, rows), weight)
+        return tensors, np.arange(rows.size, dtype=np.int32).reshape(positions.shape)
+
+
+def or_ones(weight: Any | None) -> Any:
+    """Return weights, or what stands in their place in a program that does not read them."""
+    return np.ones(1, np.float32) if weight is None else weight
+
+
+def _row_bytes(rows: Any) -> float:
+    """Return the memory that one row takes, in bytes."""
+    return sum(
+        part.data.nbytes / part.shape[0] if sparse.issparse(part) else part.nbytes / len(part)
+        for part in keras.tree.flatten(rows)
+    )
+
+
+def _key_of(data: Any) -> str:
+    """Return what tells apart rows and targets that a program takes."""
+    return str(
+        keras.tree.map_structure(
+            lambda part: f"{type(part).__name__} {part.shape[1:]} {part.dtype}", (data.X, data.y)
+        )
+    )

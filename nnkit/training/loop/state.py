@@ -1,0 +1,297 @@
+"""The numbers that change in training, as tensors, and how they lie in a model's variables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nnkit._compat import (
+    decay_exclusions,
+    has_gradient_overwrites,
+    learning_rate_or_schedule,
+    stateless_optimizer,
+)
+
+__all__ = ["StateLayout", "TrainingState", "learning_rate_of", "values_of"]
+
+# Above this many weights, cutting them out of one vector costs more than it saves.
+_MAX_FLAT_WEIGHTS = 20_000
+
+# Their updates treat each weight alone, so that one vector of all weights gives the same.
+_ELEMENTWISE_OPTIMIZERS = (
+    keras.optimizers.SGD,
+    keras.optimizers.Adam,
+    keras.optimizers.AdamW,
+    keras.optimizers.RMSprop,
+    keras.optimizers.Adagrad,
+    keras.optimizers.Adadelta,
+    keras.optimizers.Adamax,
+    keras.optimizers.Nadam,
+    keras.optimizers.Lion,
+    keras.optimizers.Ftrl,
+)
+
+
+class TrainingState(NamedTuple):
+    """Weights and what goes with them, as tensors in the layout of a program.
+
+    Attributes
+    ----------
+    weights : list of tensors
+        The trainable variables: one vector of all, or a tensor for each.
+    others : list of tensors
+        The variables that gradients do not change: statistics of batches, states of random
+        layers, frozen weights.
+    optimizer : list of tensors
+        The variables of the optimizer: steps, learning rate, moments.
+    """
+
+    weights: list[Any]
+    others: list[Any]
+    optimizer: list[Any]
+
+
+class StateLayout:
+    """How the variables of a model and of its optimizer lie in a `TrainingState`.
+
+    The weights of a small network are one vector: a loop that carries one tensor, and an update
+    of one tensor, take less time than those of many. Where an optimizer looks at whole tensors
+    (clipping by norm, LAMB, Muon), or a weight has a constraint, each weight stays a tensor.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built and compiled; its variables tell the shapes, and are the keys under which programs
+        find the tensors.
+    is_flat : bool or None, default=None
+        Whether all weights are one vector; None chooses.
+
+    Attributes
+    ----------
+    optimizer : keras.optimizers.Optimizer
+        Whose ``stateless_apply`` updates the tensors.
+    """
+
+    def __init__(self, model: Any, is_flat: bool | None = None) -> None:
+        self.trainable = list(model.trainable_variables)
+        own = {id(variable) for variable in self.trainable}
+        self.others = [variable for variable in model.variables if id(variable) not in own]
+        self.optimizer = stateless_optimizer(model.optimizer)
+        self.is_flat = _fits_one_vector(self) if is_flat is None else is_flat
+        self._shapes = [tuple(variable.shape) for variable in self.trainable]
+        self._sizes = [int(np.prod(shape)) for shape in self._shapes]
+        built_on = self.trainable
+        if self.is_flat:
+            zeros = np.zeros(sum(self._sizes), str(self.trainable[0].dtype))
+            built_on = [keras.Variable(zeros, name="weights")]
+        self.optimizer.build(built_on)
+        self._fresh_optimizer = [tf.constant(_numpy(v)) for v in self.optimizer.variables]
+        self._identities = [id(variable) for variable in model.variables]
+
+    def has_trainable(self, model: Any) -> bool:
+        """Return whether the weights that a model like this one trains are those of the layout."""
+        own = {id(variable) for variable in self.trainable}
+        theirs = {id(variable) for variable in model.trainable_variables}
+        return [identity in own for identity in self._identities] == [
+            id(variable) in theirs for variable in model.variables
+        ]
+
+    def pieces(self, weights: Sequence[Any]) -> list[Any]:
+        """Return a tensor for each trainable variable."""
+        if not self.is_flat:
+            return list(weights)
+        parts = tf.split(weights[0], self._sizes)
+        return [tf.reshape(part, shape) for part, shape in zip(parts, self._shapes, strict=True)]
+
+    def known(self, weights: Sequence[Any], others: Sequence[Any]) -> list[tuple[Any, Any]]:
+        """Return the model's variables with their values, as a ``keras.StatelessScope`` takes them.
+
+        Parameters
+        ----------
+        weights, others : sequences of tensors
+            Of a state.
+        """
+        return [
+            *zip(self.trainable, self.pieces(weights), strict=True),
+            *zip(self.others, others, strict=True),
+        ]
+
+    def packed(self, pieces: Sequence[Any]) -> list[Any]:
+        """Return the tensors of trainable variables, or of their gradients, as weights lie."""
+        tensors = [tf.convert_to_tensor(piece) for piece in pieces]
+        if not self.is_flat:
+            return tensors
+        return [tf.concat([tf.reshape(piece, [-1]) for piece in tensors], axis=0)]
+
+    # From and to variables
+
+    def state_of_values(
+        self, values: Sequence[np.ndarray], learning_rate: float | None = None
+    ) -> TrainingState:
+        """Return the state in which a training begins.
+
+        Parameters
+        ----------
+        values : sequence of ndarray
+            Of ``model.variables``, in their order.
+        learning_rate : float or None, default=None
+            None is that of the optimizer.
+        """
+        by_id = dict(zip(self._identities, values, strict=True))
+        pieces = [by_id[id(variable)] for variable in self.trainable]
+        if self.is_flat:
+            weights = [tf.constant(np.concatenate([np.ravel(piece) for piece in pieces]))]
+        else:
+            weights = [tf.constant(piece) for piece in pieces]
+        others = [tf.constant(by_id[id(variable)]) for variable in self.others]
+        fresh = TrainingState(weights, others, list(self._fresh_optimizer))
+        return self.with_rate(fresh, learning_rate)
+
+    def with_rate(self, state: TrainingState, learning_rate: float | None) -> TrainingState:
+        """Return a state with another learning rate; None leaves it."""
+        if learning_rate is None:
+            return state
+        inner = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        optimizer = [
+            tf.constant(learning_rate, old.dtype) if variable is inner.learning_rate else old
+            for variable, old in zip(self.optimizer.variables, state.optimizer, strict=True)
+        ]
+        return state._replace(optimizer=optimizer)
+
+    def values(self, state: TrainingState) -> list[np.ndarray]:
+        """Return the values of ``model.variables``, in their order."""
+        weights = [_numpy(part) for part in state.weights]
+        if self.is_flat:
+            ends = np.cumsum(self._sizes)[:-1]
+            weights = [
+                part.reshape(shape)
+                for part, shape in zip(np.split(weights[0], ends), self._shapes, strict=True)
+            ]
+        by_id = {id(v): part for v, part in zip(self.trainable, weights, strict=True)}
+        by_id |= {id(v): _numpy(p) for v, p in zip(self.others, state.others, strict=True)}
+        return [by_id[identity] for identity in self._identities]
+
+    def finalized(self, state: TrainingState) -> TrainingState:
+        """Return the state at the end of a training: averaged weights, if the optimizer does so."""
+        if not getattr(self.optimizer, "use_ema", False):
+            return state
+        averages = [
+            value
+            for ((attribute, _), _), value in zip(
+                _places(self.optimizer), state.optimizer, strict=True
+            )
+            if attribute == "0._model_variables_moving_average"
+        ]
+        return state._replace(weights=averages)
+
+    def assign(self, state: TrainingState, model: Any) -> None:
+        """Set the variables of a model like this one, and of its optimizer."""
+        for variable, value in zip(model.variables, self.values(state), strict=True):
+            variable.assign(value)
+        for part in (model.optimizer, getattr(model.optimizer, "inner_optimizer", None)):
+            if part is not None and not part.built:
+                part.build(model.trainable_variables)
+        if not self.is_flat:
+            for variable, value in zip(model.optimizer.variables, state.optimizer, strict=True):
+                variable.assign(value)
+            return
+        ours = {
+            place: value
+            for (place, _), value in zip(_places(self.optimizer), state.optimizer, strict=True)
+        }
+        for (attribute, position), variable in _places(model.optimizer):
+            if position is None:
+                variable.assign(ours[attribute, position])
+                continue
+            start = sum(self._sizes[:position])
+            piece = ours[attribute, 0][start : start + self._sizes[position]]
+            variable.assign(tf.reshape(piece, self._shapes[position]))
+
+    def state_of_model(self, model: Any, *, with_optimizer: bool = True) -> TrainingState:
+        """Return the values of the variables of a model like this one, and of its optimizer.
+
+        Parameters
+        ----------
+        model : keras.Model
+        with_optimizer : bool, default=True
+            A forward pass needs none.
+        """
+        own = {id(variable) for variable in self.trainable}
+        pieces: list[Any] = []
+        others: list[Any] = []
+        for identity, variable in zip(self._identities, model.variables, strict=True):
+            tensor = tf.convert_to_tensor(variable.value)
+            (pieces if identity in own else others).append(tensor)
+        weights = self.packed(pieces)
+        if not with_optimizer:
+            return TrainingState(weights, others, [])
+        if not model.optimizer.built:
+            fresh = TrainingState(weights, others, list(self._fresh_optimizer))
+            return self.with_rate(fresh, learning_rate_of(model.optimizer))
+        if not self.is_flat:
+            tensors = [tf.convert_to_tensor(v.value) for v in model.optimizer.variables]
+            return TrainingState(weights, others, tensors)
+        theirs = {place: variable.value for place, variable in _places(model.optimizer)}
+        optimizer = []
+        for (attribute, position), _ in _places(self.optimizer):
+            if position is None:
+                optimizer.append(tf.convert_to_tensor(theirs[attribute, position]))
+                continue
+            parts = [theirs[attribute, i] for i in range(len(self.trainable))]
+            optimizer.append(tf.concat([tf.reshape(part, [-1]) for part in parts], axis=0))
+        return TrainingState(weights, others, optimizer)
+
+
+def values_of(model: Any) -> list[np.ndarray]:
+    """Return the values of the variables of a model, in their order."""
+    return [_numpy(variable.value) for variable in model.variables]
+
+
+def learning_rate_of(optimizer: Any) -> float | None:
+    """Return the learning rate of an optimizer; None if a schedule gives it."""
+    rate = learning_rate_or_schedule(getattr(optimizer, "inner_optimizer", optimizer))
+    if not isinstance(rate, keras.Variable):
+        return None
+    value = rate.value
+    # In the scope of a strategy a variable is one for each device.
+    return float(getattr(value, "values", [value])[0])
+
+
+def _numpy(tensor: Any) -> np.ndarray:
+    return keras.ops.convert_to_numpy(tensor)
+
+
+def _fits_one_vector(layout: StateLayout) -> bool:
+    optimizer, variables = layout.optimizer, layout.trainable
+    if type(optimizer).__mro__[1] not in _ELEMENTWISE_OPTIMIZERS:
+        return False
+    if optimizer.clipnorm or optimizer.global_clipnorm or decay_exclusions(optimizer):
+        return False
+    if any(variable.constraint is not None for variable in variables):
+        return False
+    if len({str(variable.dtype) for variable in variables}) != 1:
+        return False
+    n_weights = sum(int(np.prod(variable.shape)) for variable in variables)
+    return n_weights <= _MAX_FLAT_WEIGHTS and not has_gradient_overwrites(variables)
+
+
+def _places(optimizer: Any) -> list[tuple[tuple[str, int | None], Any]]:
+    """Return where an optimizer keeps each of its variables: attribute, and position in a list."""
+    places: dict[int, tuple[str, int | None]] = {}
+    owners = [optimizer, getattr(optimizer, "inner_optimizer", None)]
+    for depth, owner in enumerate(owner for owner in owners if owner is not None):
+        for name, value in vars(owner).items():
+            if name in ("_variables", "_trainable_variables"):
+                continue
+            attribute = f"{depth}.{name}"
+            if isinstance(value, keras.Variable):
+                places[id(value)] = (attribute, None)
+            elif isinstance(value, (list, tuple)):
+                for position, part in enumerate(value):
+                    if isinstance(part, keras.Variable):
+                        places[id(part)] = (attribute, position)
+    return [(places[id(variable)], variable) for variable in optimizer.variables]

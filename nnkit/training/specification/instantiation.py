@@ -1,0 +1,259 @@
+"""Optimizers, losses, metrics and callbacks from names, classes, instances and arguments."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+from nnkit._compat import constructor_arguments, optimizer_copy
+from nnkit._messages import shown
+from nnkit._suggestions import did_you_mean
+from nnkit.training.copying.copies import KERAS_OBJECTS, NotCopyableError, copy_of, deep_copy_of
+from nnkit.training.copying.ownership import with_copies
+from nnkit.training.specification.keras_arguments import check_ranges
+from nnkit.training.specification.keras_names import hint_of_name
+
+__all__ = [
+    "check_arguments",
+    "class_of_name",
+    "entries_of",
+    "instantiate",
+    "instantiate_all",
+    "split_routed",
+]
+
+
+def instantiate(
+    specification: Any,
+    routed: Mapping[str, Any],
+    *,
+    parameter: str,
+    find: Callable[[str], Any],
+    module: Any = None,
+) -> Any:
+    """Return a fresh object from a name, a class or an instance.
+
+    Parameters
+    ----------
+    specification : str, class or instance
+        A name is looked up with ``find``; an instance is copied, so that one instance serves
+        many fits.
+    routed : mapping
+        Constructor arguments, which override the configuration of an instance.
+    parameter : str
+        The estimator's parameter, for messages.
+    find : callable
+        From a name to a class, or to an instance of it.
+    module : module or None, default=None
+        Where Keras keeps what the names stand for, such as ``keras.losses``; for messages.
+
+    Raises
+    ------
+    ValueError
+        If a name or an argument is unknown; the message names the nearest right one.
+    """
+    # A schedule, for example, that one estimator hands to many fits.
+    routed = {
+        name: _fresh(value) if isinstance(value, KERAS_OBJECTS) else value
+        for name, value in routed.items()
+    }
+    if isinstance(specification, str):
+        try:
+            specification = find(specification)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{parameter} must be a name that Keras knows, a class or an instance. "
+                f"Got {shown(specification)} instead."
+                f"{'' if module is None else hint_of_name(module, specification)}"
+            ) from error
+    if inspect.isclass(specification):
+        check_arguments(specification, routed, parameter=parameter)
+        positional, keywords = _by_position(routed)
+        try:
+            return specification(*positional, **keywords)
+        except (TypeError, ValueError) as error:
+            given = ", ".join(f"{parameter}__{name}={value!r}" for name, value in routed.items())
+            raise ValueError(
+                f"{parameter}={specification.__name__} cannot be made with "
+                f"{given or 'no arguments'}: {error}"
+            ) from error
+    if isinstance(specification, keras.Layer):
+        # Its copy would draw a seed from Python's global random state.
+        raise ValueError(
+            f"{parameter} must be a name that Keras knows, a class or an instance. "
+            f"Got a layer, {shown(specification)}, instead."
+        )
+    if not routed:
+        return _fresh(specification)
+    if inspect.isroutine(specification):
+        raise ValueError(
+            f"{parameter}__{next(iter(routed))} is set, but {parameter} is the function "
+            f"{specification.__name__}, which takes no arguments. Give a class or an instance."
+        )
+    check_arguments(type(specification), routed, parameter=parameter)
+    if isinstance(specification, (keras.losses.Loss, keras.metrics.Metric)):
+        return type(specification)(**{**constructor_arguments(specification), **routed})
+    if isinstance(specification, keras.optimizers.Optimizer):
+        return optimizer_copy(specification, routed)
+    if hasattr(specification, "get_config") and hasattr(type(specification), "from_config"):
+        return type(specification).from_config({**specification.get_config(), **routed})
+    changed = copy.deepcopy(specification)
+    for name, value in routed.items():
+        setattr(changed, name, value)
+    return changed
+
+
+def _fresh(instance: Any) -> Any:
+    """Return an unused copy of an instance, or a function with copies of what it closes over."""
+    if inspect.isroutine(instance):
+        return with_copies(instance, {})[0]
+    if isinstance(instance, keras.optimizers.Optimizer):
+        return optimizer_copy(instance, {})
+    if not isinstance(instance, KERAS_OBJECTS):
+        return deep_copy_of(instance)
+    try:
+        return copy_of(instance)
+    except NotCopyableError as error:
+        raise ValueError(
+            f"The {type(instance).__name__} cannot be copied, since it holds {error}. Give a class "
+            "instead of the instance, so that every fit makes its own."
+        ) from error
+
+
+def is_function_of(value: Any, n_arguments: int) -> bool:
+    """Return whether a value can be called with so many arguments, as far as it tells."""
+    if not callable(value) or isinstance(value, keras.Layer):
+        return False
+    try:
+        inspect.signature(value).bind(*range(n_arguments))
+    except TypeError:
+        return False
+    except ValueError:
+        return True  # some built-in functions have no signature
+    return True
+
+
+def _by_position(routed: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Return positional arguments (named by integers) and keyword arguments."""
+    positions = sorted((name for name in routed if name.isdigit()), key=int)
+    keywords = {name: value for name, value in routed.items() if not name.isdigit()}
+    return [routed[position] for position in positions], keywords
+
+
+def check_arguments(cls: Any, routed: Mapping[str, Any], *, parameter: str) -> None:
+    """Raise a ValueError if a class does not take an argument by that name, or a text for it."""
+    known: dict[str, Any] = {}
+    takes_any = True
+    # **kwargs hand on to the base class, where the other names are.
+    for base in inspect.getmro(cls):
+        if not takes_any or base is object:
+            break
+        if "__init__" not in vars(base):
+            continue
+        parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
+        named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        known = {**{p.name: p.default for p in named}, **known}
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    known.pop("self", None)
+    is_of_keras = cls.__module__.startswith("keras")
+    for name, value in routed.items():
+        if name not in known and not name.isdigit():
+            whose = "keras' " if is_of_keras else ""
+            raise ValueError(
+                f"{parameter}__{name} is not an argument of {whose}{cls.__name__}. "
+                f"{did_you_mean(name, known, f'{parameter}__')}"
+            )
+        # Callbacks have numbers that may be texts, such as the batches of a profile.
+        is_number = type(known.get(name)) in (int, float) and not parameter.startswith("callbacks")
+        if is_of_keras and is_number and isinstance(value, str):
+            raise ValueError(f"{parameter}__{name} must be a number. Got {value!r} instead.")
+    check_ranges(cls, routed, parameter=parameter)
+
+
+def class_of_name(module: Any, name: str) -> Any:
+    """Return the class that a name such as "mse" has in ``keras.losses`` or ``keras.metrics``.
+
+    A function without a class of its own is returned as it is.
+    """
+    found = module.get(name)
+    if not inspect.isroutine(found):
+        return type(found)
+    # Such as KLDivergence for kl_divergence: capitals are no guide.
+    wanted = found.__name__.replace("_", "").lower()
+    classes = (getattr(module, key) for key in dir(module) if key.lower() == wanted)
+    return next((cls for cls in classes if inspect.isclass(cls)), found)
+
+
+def entries_of(specifications: Any) -> dict[str, Any] | None:
+    """Return the entries of a list or dict by position or key; None of anything else."""
+    if isinstance(specifications, Mapping):
+        return {str(key): entry for key, entry in specifications.items()}
+    if isinstance(specifications, (list, tuple)):
+        return {str(position): entry for position, entry in enumerate(specifications)}
+    return None
+
+
+def split_routed(routed: Mapping[str, Any], keys: list[str]) -> dict[str, dict[str, Any]]:
+    """Return for each key of a collection the arguments routed to its entry.
+
+    ``{"patience": 1, "0__patience": 2}`` gives entry "0" a patience of 2 and the others 1.
+    """
+    common = {
+        name: value
+        for name, value in routed.items()
+        if name not in keys and name.partition("__")[0] not in keys
+    }
+    split = {key: dict(common) for key in keys}
+    for name, value in routed.items():
+        key, separator, rest = name.partition("__")
+        if key in keys and separator:
+            split[key][rest] = value
+    return split
+
+
+def instantiate_all(
+    specifications: Any,
+    routed: Mapping[str, Any],
+    *,
+    parameter: str,
+    make: Callable[[Any, Mapping[str, Any], str], Any],
+) -> list[Any]:
+    """Return the objects of one specification, or of a list or dict of them.
+
+    Parameters
+    ----------
+    specifications : object, list or dict
+        What `instantiate` takes, or a collection of it; an entry that is None is left out.
+    routed : mapping
+        Arguments for all, and by position or key for one: ``"0__patience"``.
+    parameter : str
+        The estimator's parameter, for messages.
+    make : callable
+        From a specification, its routed arguments and its parameter name to an object.
+
+    Raises
+    ------
+    ValueError
+        If arguments are routed and there is nothing to take them.
+    """
+    entries = {} if specifications is None else entries_of(specifications)
+    if entries is None:
+        return [make(specifications, routed, parameter)]
+    # A routed value under a bare key replaces the entry: callbacks__es=None.
+    for name in [name for name in routed if name in entries]:
+        entries[name] = routed[name]
+    if routed and not entries:
+        raise ValueError(
+            f"{parameter}__{next(iter(routed))} is set, but {parameter} holds nothing to take it. "
+            f"Set {parameter}."
+        )
+    split = split_routed(routed, list(entries))
+    return [
+        make(entry, split[key], f"{parameter}__{key}")
+        for key, entry in entries.items()
+        if entry is not None
+    ]

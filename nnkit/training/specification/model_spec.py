@@ -1,0 +1,270 @@
+"""From a builder and its arguments to a built ``keras.Model``."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from nnkit._compat import fresh_names
+from nnkit._messages import shown
+from nnkit.encoding.features import in_range_of
+from nnkit.training.copying.ownership import (
+    owned_copy,
+    owned_model,
+    variables_made,
+    with_copies,
+)
+from nnkit.training.specification.compilation import Compilation
+
+__all__ = ["ModelSpec", "as_inputs", "parts_inside", "seeded_build"]
+
+# Python's random state is that of the whole process.
+_SEED_LOCK = threading.RLock()
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """How a network is built.
+
+    Parameters
+    ----------
+    builder : callable or keras.Model
+        A callable returns the model; a model is copied with its weights.
+    arguments : mapping
+        The keyword arguments of the builder, but for ``compile_kwargs``.
+    compilation : Compilation
+        The optimizer, loss and metrics.
+    wants_compile_kwargs : bool
+        Whether the builder takes ``compile_kwargs``.
+    seed : int
+        Seeds initial weights and random layers.
+    dtype_policy : str, keras.DTypePolicy or None
+        Keras' default policy for the time of the build; None leaves it as it is.
+    is_rebuildable : bool, default=True
+        Whether the arguments may be kept for a second build; those with training data may not.
+    """
+
+    builder: Callable[..., Any] | Any
+    arguments: Mapping[str, Any]
+    compilation: Compilation
+    wants_compile_kwargs: bool = False
+    seed: int = 0
+    dtype_policy: Any = None
+    is_rebuildable: bool = True
+
+    @property
+    def _is_given(self) -> bool:
+        """Whether the user gave the model itself."""
+        return isinstance(self.builder, keras.Model)
+
+    def build(self, X_example: Any) -> Any:
+        """Return a fresh model, built for rows like the example.
+
+        Parameters
+        ----------
+        X_example : ndarray of shape (n_rows, ...), or dict or list of ndarray
+            Encoded rows, at least one; a model without an input layer is called on them.
+
+        Returns
+        -------
+        model : keras.Model
+
+        Raises
+        ------
+        TypeError
+            If the builder returns anything but a ``keras.Model``.
+        ValueError
+            If the model does not take rows of this shape.
+        MemoryError
+            If it does not fit into memory.
+        """
+        try:
+            with fresh_names():
+                model = self._build(X_example)
+        except ValueError as error:
+            # Layers of the user's own may already have the first names.
+            if "unique" not in str(error):
+                raise
+            model = self._build(X_example)
+        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+            raise MemoryError(
+                "The builder's model does not fit into memory. Give it fewer units. "
+                f"({str(error).splitlines()[0]})"
+            ) from error
+        _check_input_shapes(model, X_example, is_given=self._is_given)
+        return model
+
+    def _build(self, X_example: Any) -> Any:
+        with (
+            seeded_build(self.seed),
+            dtype_policy(self.dtype_policy),
+            variables_made() as made,
+        ):
+            if self._is_given:
+                model = owned_copy(self.builder)
+            else:
+                builder, arguments = with_copies(self.builder, self.arguments)
+                if self.wants_compile_kwargs:
+                    arguments["compile_kwargs"] = self.compilation.compile_kwargs()
+                model = builder(**arguments)
+            if not isinstance(model, keras.Model):
+                raise TypeError(
+                    "The builder must return a keras.Model. "
+                    f"Got {type(model).__name__} instead. Does it end with 'return model'?"
+                )
+            if not all(layer.built for layer in parts_inside(model, keras.layers.Layer)):
+                # A layer inside another, such as an activation, is built on its first rows.
+                _check_input_shapes(model, X_example, is_given=self._is_given)
+                first = keras.tree.map_structure(lambda part: part[:1], X_example)
+                model(as_inputs(model, first))
+            return owned_model(model, made)
+
+
+def parts_inside(part: Any, kind: type, seen: set[int] | None = None) -> Iterator[Any]:
+    """Yield what a layer is made of and is of a kind, wherever its layers keep it, in order.
+
+    Parameters
+    ----------
+    part : keras.layers.Layer
+        A model, too. It is yielded itself if it is of the kind.
+    kind : type
+        Such as ``keras.layers.Layer`` or ``keras.initializers.Initializer``.
+    seen : set of int or None, default=None
+        Identities of parts that were looked at.
+    """
+    seen = set() if seen is None else seen
+    if id(part) in seen:
+        return
+    seen.add(id(part))
+    if isinstance(part, kind):
+        yield part
+    if isinstance(part, keras.layers.Layer):
+        for name, value in vars(part).items():
+            if name != "_tracker":
+                yield from parts_inside(value, kind, seen)
+    elif isinstance(part, (list, tuple, dict)):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from parts_inside(inner, kind, seen)
+
+
+@contextmanager
+def dtype_policy(policy: Any) -> Iterator[None]:
+    """Make a dtype policy Keras' default for the time of a build."""
+    if policy is None:
+        yield
+        return
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy(policy)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "dtype_policy must be a policy that Keras knows, such as 'mixed_bfloat16', or None. "
+            f"Got {shown(policy)} instead."
+        ) from error
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def as_inputs(model: Any, X: Any) -> Any:
+    """Return encoded rows in the dtypes in which a model takes them.
+
+    Parameters
+    ----------
+    model : keras.Model
+    X : ndarray, csr_array, or dict or list of ndarray
+        Encoded rows.
+    """
+    dtypes = _input_dtypes(model, X)
+    if isinstance(X, Mapping):
+        return {name: in_range_of(dtypes[name], part, name) for name, part in X.items()}
+    if isinstance(X, list):
+        return [in_range_of(dtype, part, "X") for part, dtype in zip(X, dtypes, strict=True)]
+    return in_range_of(dtypes, X, "X")
+
+
+def _input_dtypes(model: Any, X: Any) -> Any:
+    inputs = getattr(model, "inputs", None)
+    compute_dtype = "float32" if "float16" in model.compute_dtype else str(model.compute_dtype)
+    compute_dtype = "float32" if model.compute_dtype == "bfloat16" else compute_dtype
+    if isinstance(X, Mapping):
+        named = {tensor.name: str(tensor.dtype) for tensor in inputs or []}
+        return {name: named.get(name, compute_dtype) for name in X}
+    if isinstance(X, list):
+        if not inputs or len(inputs) != len(X):
+            return [compute_dtype] * len(X)
+        return [str(tensor.dtype) for tensor in inputs]
+    if not inputs:
+        return compute_dtype
+    return str(inputs[0].dtype)
+
+
+def _check_input_shapes(model: Any, X_example: Any, *, is_given: bool) -> None:
+    """Raise if a model does not take rows like these; ``is_given`` tells that no builder made it."""
+    inputs = getattr(model, "inputs", None)
+    if not inputs:
+        return
+    if isinstance(X_example, Mapping):
+        names = [tensor.name for tensor in inputs]
+        missing = sorted(set(names) - set(X_example))
+        if missing:
+            raise ValueError(
+                f"The model has the input {missing[0]!r}, which X does not have. "
+                f"The model takes {names}; X has {list(X_example)}."
+            )
+        pairs = [(tensor, X_example[tensor.name]) for tensor in inputs]
+    else:
+        parts = X_example if isinstance(X_example, list) else [X_example]
+        if len(inputs) != len(parts):
+            raise ValueError(
+                f"The model has {len(inputs)} inputs, but X is "
+                f"{'one table' if len(parts) == 1 else f'{len(parts)} arrays'}. Give a model "
+                f"with {len(parts)} input(s), or X as a dict of arrays by input name."
+            )
+        pairs = list(zip(inputs, parts, strict=True))
+    advice = "Size the input layer with meta.X_shape_[1:]."
+    if is_given:
+        advice = (
+            "A keras.Model keeps the size of its input layer: give X with its columns, or a "
+            "function that builds a model of the size meta.X_shape_[1:]."
+        )
+    for tensor, part in pairs:
+        shape, given = tuple(tensor.shape)[1:], part.shape[1:]
+        if len(shape) != len(given) or any(
+            expected not in (None, came) for expected, came in zip(shape, given, strict=True)
+        ):
+            where = f" in the input {tensor.name!r}" if len(pairs) > 1 else ""
+            raise ValueError(
+                f"The model takes rows of shape {shape}{where}, but the encoded rows of X have "
+                f"the shape {given}. {advice}"
+            )
+
+
+@contextmanager
+def seeded_build(seed: int) -> Iterator[None]:
+    """Make the builds in this context draw their seeds from ``seed``.
+
+    Keras takes the seeds of initializers and of random layers that were given none from
+    Python's ``random`` module. Its state is replaced for the time of the build and then put
+    back. Builds of several threads wait for each other.
+
+    Parameters
+    ----------
+    seed : int
+        At least 0.
+    """
+    with _SEED_LOCK:
+        state = random.getstate()
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(state)

@@ -1,0 +1,103 @@
+"""Values sum to the prediction less the base, whatever is explained and however it was fitted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.feature_selection import SelectKBest, VarianceThreshold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from nnkit import KerasClassifier, KerasRegressor, explain
+
+N = 80
+OWN = {"epochs": 2, "random_state": 0}
+
+
+def table():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(N, 4)), columns=["a", "b", "c", "d"])
+    frame["e"] = rng.choice(["x", "y", "z"], N)
+    return frame
+
+
+def selecting():
+    columns = make_column_transformer(
+        (OneHotEncoder(), ["e"]), (StandardScaler(), ["d", "a"]), ("drop", ["b"])
+    )
+    return make_pipeline(
+        columns, VarianceThreshold(), SelectKBest(k=3), KerasClassifier("mlp", **OWN)
+    )
+
+
+CLASSIFIERS = {
+    "network": lambda: KerasClassifier("mlp", **OWN),
+    "ensemble": lambda: KerasClassifier("mlp", n_estimators=2, **OWN),
+    "pipeline that selects": selecting,
+    "calibrated": lambda: CalibratedClassifierCV(KerasClassifier("mlp", **OWN), cv=2),
+}
+
+
+@pytest.mark.parametrize("method", ["exact", "permutation"])
+@pytest.mark.parametrize("output", ["proba", "logit"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_values_of_classes_sum_to_the_output(name, n_classes, output, method):
+    X = table()
+    y = np.arange(N) % n_classes
+    classifier = CLASSIFIERS[name]().fit(X, y)
+    asked = list(classifier.classes_)
+
+    explanation = explain(
+        classifier, X[:3], X, method=method, output=output, classes=asked, max_background=5
+    )
+
+    proba = classifier.predict_proba(X[:3])
+    expected = proba if output == "proba" else np.log(proba) - np.log1p(-proba)
+    total = explanation.values.sum(axis=1) + explanation.base_values
+    np.testing.assert_allclose(total, expected, rtol=1e-3, atol=1e-5)
+    # Nothing is left of a column that is dropped.
+    if name == "pipeline that selects":
+        assert not explanation.values[:, explanation.feature_names.index("b")].any()
+
+
+@pytest.mark.parametrize("method", ["exact", "permutation", "integrated_gradients"])
+@pytest.mark.parametrize("n_targets", [1, 2])
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_values_of_a_regression_sum_to_the_prediction(is_weighted, n_targets, method):
+    X = table()[["a", "b", "c"]]
+    y = np.column_stack([1e4 * X["a"], X["b"] - 1e5])[:, :n_targets]
+    weights = np.linspace(0, 2, N) if is_weighted else None
+    regressor = KerasRegressor("mlp", n_estimators=2, **OWN).fit(X, y, sample_weight=weights)
+
+    explanation = explain(regressor, X[:3], X, method=method)
+
+    total = explanation.values.sum(axis=1) + explanation.base_values
+    expected = regressor.predict(X[:3]).reshape(total.shape)
+    rtol = 1e-2 if method == "integrated_gradients" else 1e-4
+    np.testing.assert_allclose(total, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
+
+
+def test_values_of_a_transformed_target_are_in_its_units():
+    X = table()
+    inner = KerasRegressor("mlp", **OWN)
+    regressor = TransformedTargetRegressor(inner, func=np.log1p, inverse_func=np.expm1)
+    regressor.fit(X, np.exp(X["a"]))
+
+    explanation = explain(regressor, X[:3], X, max_background=5)
+
+    total = explanation.values.sum(axis=1) + explanation.base_values
+    np.testing.assert_allclose(total, regressor.predict(X[:3]), rtol=1e-4, atol=1e-5)
+
+
+def test_columns_in_another_order_keep_their_values():
+    X = table()
+    pipeline = selecting().fit(X, np.arange(N) % 2)
+    order = ["e", "c", "a", "d", "b"]
+
+    explanation = explain(pipeline, X[:3], X, method="exact")
+    reordered = explain(pipeline, X[:3][order], X, method="exact")
+
+    at = [reordered.feature_names.index(name) for name in explanation.feature_names]
+    np.testing.assert_allclose(reordered.values[:, at], explanation.values, atol=1e-6)

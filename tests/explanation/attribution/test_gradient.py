@@ -1,0 +1,608 @@
+"""Attributions of predictions to encoded cells by gradients."""
+
+from __future__ import annotations
+
+import threading
+
+import cloudpickle
+import keras
+import numpy as np
+import pytest
+
+from nnkit import KerasClassifier, KerasRegressor
+from nnkit.estimators.network_function import NetworkFunction
+from nnkit.explanation.attribution.gradient import gradient_values
+from nnkit.explanation.attribution.lines import Lines
+from nnkit.explanation.pipelines.outputs import log_odds
+
+N_CELLS = 4
+
+
+@keras.saving.register_keras_serializable(package="nnkit_tests")
+class PairProduct(keras.layers.Layer):
+    """2 x0 x1 + 3 x2² - x3."""
+
+    def call(self, x):
+        return 2 * x[:, :1] * x[:, 1:2] + 3 * x[:, 2:3] ** 2 - x[:, 3:4]
+
+
+def product(meta):
+    inputs = keras.Input(meta.X_shape_[1:])
+    hidden = PairProduct()(inputs)
+    return keras.Model(inputs, keras.layers.Dense(1, kernel_initializer="ones")(hidden))
+
+
+def linear(meta):
+    inputs = keras.Input(meta.X_shape_[1:])
+    return keras.Model(inputs, keras.layers.Dense(meta.n_output_units_)(inputs))
+
+
+def _activation(meta):
+    return "sigmoid" if meta.n_output_units_ == 1 else "softmax"
+
+
+def smooth(meta, last=None):
+    """A network without kinks, so that finite differences tell its gradient."""
+    inputs = keras.Input(meta.X_shape_[1:])
+    hidden = keras.layers.Flatten()(inputs) if len(meta.X_shape_) > 2 else inputs
+    hidden = keras.layers.Dense(8, activation="tanh")(hidden)
+    if last is None:
+        last = "linear" if meta.target_type_.startswith("continuous") else _activation(meta)
+    units = 1 if last in ("sigmoid", "logit") else meta.n_output_units_
+    outputs = keras.layers.Dense(units, activation="linear" if last == "logit" else last)(hidden)
+    return keras.Model(inputs, outputs)
+
+
+def table(n_rows, n_encoded=N_CELLS, seed=0):
+    return np.random.default_rng(seed).normal(size=(n_rows, n_encoded)).astype(np.float32)
+
+
+def regression(builder, X=None, y=None, **params):
+    X = table(40) if X is None else X
+    y = X.reshape(len(X), -1)[:, 0] if y is None else y
+    return KerasRegressor(builder, **{"epochs": 1, "random_state": 0, **params}).fit(X, y)
+
+
+def classification(n_classes=2, X=None, **params):
+    X = table(60) if X is None else X
+    y = np.arange(len(X)) % n_classes
+    params = {"model": smooth, "epochs": 2, "random_state": 0, **params}
+    return KerasClassifier(**params).fit(X, y)
+
+
+def ensemble(temperature=1.7, **params):
+    clf = classification(n_estimators=2, **params)
+    clf.temperature_ = temperature
+    return clf
+
+
+def cells_of(estimator, X):
+    function = NetworkFunction(estimator)
+    return function, function.encode(X)
+
+
+def explained(function, output):
+    """Return the explained output of cells, by the estimator's own predictions."""
+
+    def of(cells):
+        raw = NetworkFunction(function.estimator, is_raw=output == "raw")
+        found = raw(cells.astype(np.float32)).reshape(len(cells), -1)
+        return log_odds(found) if output == "logit" else found
+
+    return of
+
+
+def differences(of, cells, step=1e-2):
+    """Return the gradients (n_rows, n_encoded, n_outputs) by central differences."""
+    moves = step * np.eye(cells.shape[1])
+    return np.stack([(of(cells + move) - of(cells - move)) / (2 * step) for move in moves], axis=1)
+
+
+def along_lines(of, cells, background, n_nodes=24):
+    """Return the attributions by Gauss-Legendre and finite differences."""
+    nodes, weights = np.polynomial.legendre.leggauss(n_nodes)
+    total = 0.0
+    for start in background:
+        for node, weight in zip((1 + nodes) / 2, weights / 2, strict=True):
+            slopes = differences(of, start + node * (cells - start))
+            total = total + weight * slopes * (cells - start)[..., np.newaxis]
+    return total / len(background)
+
+
+def relative(found, wanted):
+    return np.sqrt(np.mean((found - wanted) ** 2) / np.mean(wanted**2))
+
+
+# Closed forms
+
+
+@pytest.mark.parametrize("method", ["gradient", "integrated_gradients"])
+def test_a_linear_function_has_the_closed_form(method):
+    reg = regression(linear)
+    function, cells = cells_of(reg, table(10, seed=1))
+    background = function.encode(table(20, seed=2))
+
+    found = gradient_values(function, cells, background, method=method, output="predict")
+
+    weights = reg.model_.get_weights()[0][:, 0]
+    wanted = weights * (cells - background.mean(axis=0))
+    np.testing.assert_allclose(found.values[..., 0], wanted, atol=1e-5)
+    np.testing.assert_allclose(found.f_X[:, 0], reg.predict(table(10, seed=1)), atol=1e-12)
+    np.testing.assert_allclose(found.residual, 0.0, atol=1e-5)
+    np.testing.assert_allclose(found.errors, 0.0, atol=1e-6)
+
+
+def test_two_fractions_are_exact_for_products_and_squares():
+    function, cells = cells_of(regression(product), table(10, seed=1))
+    background = function.encode(table(20, seed=2))
+
+    found = gradient_values(function, cells, background, output="predict", n_fractions=2)
+
+    scale = function.estimator.model_.get_weights()[0][0, 0]
+    x, b = cells[:, np.newaxis].astype(float), background.astype(float)
+    # [(x_i - b_i) times the mean of the gradient over the line: its value in the middle]
+    parts = [
+        2 * (x[..., 0] - b[:, 0]) * (x[..., 1] + b[:, 1]) / 2,
+        2 * (x[..., 1] - b[:, 1]) * (x[..., 0] + b[:, 0]) / 2,
+        3 * (x[..., 2] ** 2 - b[:, 2] ** 2),
+        -(x[..., 3] - b[:, 3]),
+    ]
+    wanted = scale * np.stack([part.mean(axis=1) for part in parts], axis=1)
+    np.testing.assert_allclose(found.values[..., 0], wanted, atol=2e-5)
+    assert np.isfinite(found.errors).all()
+
+
+# Against finite differences
+
+
+def builds(last):
+    return lambda meta: smooth(meta, last)
+
+
+LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)
+
+
+def labels():
+    def build(meta):
+        inputs = keras.Input(meta.X_shape_[1:])
+        hidden = keras.layers.Dense(8, activation="tanh")(inputs)
+        return keras.Model(inputs, keras.layers.Dense(3, activation="sigmoid")(hidden))
+
+    clf = KerasClassifier(build, epochs=1, random_state=0)
+    clf.fit(table(60), (table(60) > 0).astype(int)[:, :3])
+    clf.temperature_ = 1.4
+    return clf
+
+
+CASES = {
+    "softmax": (lambda: classification(3), "proba"),
+    "sigmoid": (lambda: classification(model=builds("sigmoid")), "proba"),
+    "one logit": (lambda: classification(model=builds("logit"), loss=LOGITS), "proba"),
+    "logits of classes": (lambda: classification(3, model=builds("linear")), "proba"),
+    "log-odds": (lambda: classification(3), "logit"),
+    "tempered ensemble": (ensemble, "proba"),
+    "log-odds of an ensemble": (ensemble, "logit"),
+    "raw outputs": (lambda: ensemble(n_classes=3), "raw"),
+    "regression in units": (
+        lambda: regression("mlp", model__activation="tanh", y=1000 + 50 * table(40)[:, 0]),
+        "predict",
+    ),
+    "columns of a regression": (
+        lambda: regression(smooth, y=table(40)[:, :2], n_estimators=2),
+        "predict",
+    ),
+    "labels": (labels, "proba"),
+}
+LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_values_agree_with_finite_differences_of_predictions(case):
+    make, output = CASES[case]
+    function, cells = cells_of(make(), table(3, seed=1))
+    background = function.encode(table(2, seed=2))
+    of = explained(function, output)
+
+    found = gradient_values(function, cells, background, output=output, n_fractions=64)
+    at_mean = gradient_values(
+        function, cells, background, method="integrated_gradients", output=output
+    )
+    saliency = gradient_values(function, cells, background, method="saliency", output=output)
+
+    assert relative(found.values, along_lines(of, cells, background)) < 2e-3
+    assert relative(saliency.values, np.abs(differences(of, cells))) < 2e-3
+    middle = background.mean(axis=0, keepdims=True)
+    assert relative(at_mean.values, along_lines(of, cells, middle)) < 2e-3
+    np.testing.assert_allclose(at_mean.base, of(middle)[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.base, of(background).mean(axis=0), atol=1e-9)
+    np.testing.assert_allclose(found.f_X, of(cells), atol=1e-9)
+    for result in (found, at_mean):
+        size = np.abs(result.f_X - result.base).max()
+        assert np.abs(result.residual).max() < 1e-3 * size
+
+
+def test_what_is_derived_is_what_is_predicted():
+    for case in ("softmax", "sigmoid", "one logit", "tempered ensemble", "labels"):
+        function, cells = cells_of(CASES[case][0](), table(20, seed=1))
+        fractions = np.zeros((len(cells), 1))
+        from nnkit.training.prediction.gradients import Paths
+
+        read = [d.read(Paths(cells[:1], cells, fractions)) for d in function.derivatives()]
+
+        np.testing.assert_allclose(np.mean(read, axis=0), function(cells), atol=1e-6)
+
+
+def test_the_default_regressor_has_no_gradient_where_it_is_clipped():
+    reg = regression("realmlp", epochs=3)
+    function, cells = cells_of(reg, table(5, seed=1))
+    assert reg._units.limits is not None
+    far = cells + 1e4 * np.sign(reg._units.scale)
+
+    found = gradient_values(function, far, cells, method="saliency", output="predict")
+
+    is_at_limit = np.isin(found.f_X[:, 0], reg._units.limits)
+    assert is_at_limit.any()
+    assert (found.values[is_at_limit] == 0).all()
+
+
+# Shapes and inputs
+
+
+def conv(meta):
+    inputs = keras.Input(meta.X_shape_[1:])
+    hidden = keras.layers.Conv2D(3, 2, activation="tanh")(inputs)
+    hidden = keras.layers.BatchNormalization()(hidden)
+    hidden = keras.layers.Dropout(0.5)(keras.layers.Flatten()(hidden))
+    return keras.Model(inputs, keras.layers.Dense(meta.n_output_units_)(hidden))
+
+
+def recurrent(layer):
+    def build(meta):
+        inputs = keras.Input(meta.X_shape_[1:])
+        hidden = layer(4)(inputs)
+        return keras.Model(inputs, keras.layers.Dense(meta.n_output_units_)(hidden))
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("builder", "shape"),
+    [
+        (conv, (4, 4, 2)),
+        (recurrent(keras.layers.LSTM), (5, 2)),
+        (recurrent(keras.layers.GRU), (5, 2)),
+    ],
+    ids=["images", "LSTM", "GRU"],
+)
+def test_cells_of_images_and_sequences(builder, shape):
+    X = table(30, int(np.prod(shape))).reshape(30, *shape)
+    function, cells = cells_of(regression(builder, X), X[:3])
+
+    found = gradient_values(function, cells, cells[1:3], output="predict", n_fractions=32)
+
+    wanted = along_lines(explained(function, "predict"), cells, cells[1:3], 8)
+    assert found.values.shape == (3, np.prod(shape), 1)
+    assert relative(found.values, wanted) < 5e-3
+    assert (found.values[1].sum(), found.base.size) == (
+        pytest.approx(found.f_X[1, 0] - found.base[0], abs=1e-3),
+        1,
+    )
+
+
+def two_inputs(meta):
+    left, right = keras.Input((2,), name="left"), keras.Input((3,), name="right")
+    both = keras.layers.Concatenate()([left, right])
+    hidden = keras.layers.Dense(6, activation="tanh")(both)
+    outputs = keras.layers.Dense(1)(hidden)
+    return keras.Model({"left": left, "right": right}, outputs)
+
+
+def test_several_inputs_come_one_after_the_other():
+    X = {"right": table(30, 3), "left": table(30, 2, seed=1)}
+    reg = KerasRegressor(two_inputs, epochs=1, random_state=0).fit(X, X["left"][:, 0])
+    function, cells = cells_of(reg, X)
+
+    found = gradient_values(function, cells[:3], cells[3:5], output="predict", n_fractions=64)
+
+    wanted = along_lines(explained(function, "predict"), cells[:3], cells[3:5])
+    assert relative(found.values, wanted) < 2e-3
+
+
+def text(meta):
+    inputs = keras.Input(meta.X_shape_[1:], dtype="int32")
+    hidden = keras.layers.Embedding(10, 3, name="words")(inputs)
+    hidden = keras.layers.GlobalAveragePooling1D()(hidden)
+    hidden = keras.layers.Dense(4, activation="tanh", name="hidden")(hidden)
+    outputs = keras.layers.Dense(meta.n_output_units_, activation=_activation(meta))(hidden)
+    return keras.Model(inputs, outputs)
+
+
+def text_classifier(**params):
+    X = np.random.default_rng(0).integers(0, 10, size=(40, 6))
+    return classification(2, X, model=text, **params), X
+
+
+@pytest.mark.parametrize("output", ["proba", "logit"])
+def test_attributions_at_an_embedding_sum_to_the_difference(output):
+    clf, X = text_classifier(n_estimators=2)
+    function, cells = cells_of(clf, X[:5])
+    options = {"output": output, "layer": "words", "columns": [1]}
+
+    found = gradient_values(function, cells, cells[3:], n_fractions=32, **options)
+    at_mean = gradient_values(function, cells, cells[3:], method="integrated_gradients", **options)
+
+    assert found.values.shape == (5, 6 * 3, 1)
+    np.testing.assert_allclose(found.residual, 0.0, atol=1e-4)
+    np.testing.assert_allclose(at_mean.residual, 0.0, atol=1e-4)
+    assert np.abs(found.values).max() > 1e-4
+    # An embedding is averaged over the places, of which none is another.
+    wanted = clf.predict_proba(X[:5])[:, 1:]
+    np.testing.assert_allclose(found.f_X, log_odds(wanted) if output == "logit" else wanted)
+
+
+# Refusals
+
+
+def test_codes_are_refused_with_what_to_use_instead():
+    clf, X = text_classifier()
+    function, cells = cells_of(clf, X)
+
+    with pytest.raises(
+        ValueError,
+        match=r"The gradient does not reach the input of layer 'words' \(Embedding\), which is "
+        r"looked up. Use method='permutation', or layer='words' to attribute at its output.",
+    ):
+        gradient_values(function, cells, cells)
+
+
+@pytest.mark.parametrize("n_levels", [5, 20])
+def test_many_categories_of_the_default_network_are_refused(n_levels):
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {"number": rng.normal(size=200), "kind": rng.integers(n_levels, size=200).astype(str)}
+    )
+    clf = KerasClassifier("realmlp", epochs=1, random_state=0).fit(X, np.arange(200) % 2)
+    function, cells = cells_of(clf, X[:20])
+
+    if n_levels == 5:
+        few, many = (
+            gradient_values(function, cells, cells, n_fractions=n, columns=[1]) for n in (16, 256)
+        )
+
+        assert len(clf.encoder_.cardinalities_) == 0
+        assert np.abs(many.residual).max() < 2e-3 < np.abs(few.residual).max()
+        return
+    assert len(clf.encoder_.cardinalities_) == 1
+    with pytest.raises(ValueError, match=r"\(Category.*is looked up. Use method='permutation'\.$"):
+        gradient_values(function, cells, cells)
+
+
+def skipping(meta):
+    inputs = keras.Input(meta.X_shape_[1:])
+    hidden = keras.layers.Dense(3, name="way")(inputs)
+    both = keras.layers.Concatenate()([inputs, hidden])
+    return keras.Model(inputs, keras.layers.Dense(1)(both))
+
+
+def rounding(meta):
+    inputs = keras.Input(meta.X_shape_[1:])
+    codes = keras.ops.cast(keras.ops.cast(inputs, "int32"), "float32")
+    return keras.Model(inputs, keras.layers.Dense(1)(codes))
+
+
+class Subclassed(keras.Model):
+    def __init__(self, n_units):
+        super().__init__()
+        self.dense = keras.layers.Dense(n_units)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def subclassed(meta):
+    return Subclassed(meta.n_output_units_)
+
+
+@pytest.mark.parametrize(
+    ("builder", "options", "message"),
+    [
+        (skipping, {"layer": "way"}, "do not follow from layer 'way' alone"),
+        (skipping, {"layer": "where"}, "layer='where' is no layer of the network, which has"),
+        (subclassed, {"layer": "dense"}, "needs a functional or sequential network"),
+        (rounding, {}, "does not reach its inputs. Use method='permutation'."),
+        (smooth, {"output": "proba"}, "output must be one of 'predict', 'raw'"),
+        (smooth, {"method": "magic"}, "method must be one of 'gradient'"),
+        (smooth, {"n_fractions": 3}, "n_fractions must be an even number"),
+    ],
+)
+def test_refusals(builder, options, message):
+    function, cells = cells_of(regression(builder), table(4))
+
+    with pytest.raises(ValueError, match=message):
+        gradient_values(function, cells, cells, **{"output": "predict", **options})
+
+
+def test_integers_are_refused():
+    def one_hot(meta):
+        inputs = keras.Input(meta.X_shape_[1:], dtype="int32")
+        hidden = keras.layers.Flatten()(keras.ops.one_hot(inputs, 5))
+        return keras.Model(inputs, keras.layers.Dense(1)(hidden))
+
+    X = np.random.default_rng(0).integers(0, 5, size=(20, 3))
+    function, cells = cells_of(regression(one_hot, X, X[:, 0].astype(float)), X)
+
+    with pytest.raises(ValueError, match="inputs are of dtype int32, and only floats have"):
+        gradient_values(function, cells, cells, output="predict")
+
+
+def test_several_targets_are_refused():
+    y = np.column_stack([np.arange(60) % 2, np.arange(60) % 3])
+
+    def two(meta):
+        inputs = keras.Input(meta.X_shape_[1:])
+        outputs = [keras.layers.Dense(n, activation="softmax")(inputs) for n in (2, 3)]
+        return keras.Model(inputs, outputs)
+
+    clf = KerasClassifier(two, epochs=1, random_state=0).fit(table(60), y)
+    function, cells = cells_of(clf, table(5))
+
+    with pytest.raises(ValueError, match="has 2 targets, and gradients are of one"):
+        gradient_values(function, cells, cells)
+    raw = gradient_values(function, cells, cells, output="raw")
+    assert raw.values.shape == (5, N_CELLS, 2 + 3)
+
+
+def test_a_network_without_graph_has_gradients():
+    function, cells = cells_of(regression(subclassed), table(4))
+
+    found = gradient_values(function, cells, cells[:2], output="predict")
+
+    np.testing.assert_allclose(found.residual, 0.0, atol=1e-5)
+
+
+# The estimate
+
+
+def test_fractions_lie_in_equal_shares_and_mirror_each_other():
+    lines = Lines("gradient", 5, 8)
+
+    places = np.sort(lines.fractions, axis=1)
+
+    assert (np.floor(places * 8) == np.arange(8)).all()
+    np.testing.assert_allclose(places + places[:, ::-1], 1.0)
+    assert len(np.unique(np.round(places[:, 0], 6))) == 5
+    np.testing.assert_allclose(lines.quadratures.sum(axis=0), 1.0)
+
+
+def test_standard_errors_cover_the_errors():
+    clf = KerasClassifier("mlp", epochs=20, random_state=0)
+    X = table(300, 6)
+    clf.fit(X, (X[:, 0] * X[:, 1] > 0).astype(int))
+    function, cells = cells_of(clf, X[:30])
+    background = function.encode(X[100:140])
+    exact = gradient_values(function, cells, background, columns=[1], n_fractions=512)
+
+    for n_fractions in (2, 4, 16):
+        found = gradient_values(function, cells, background, columns=[1], n_fractions=n_fractions)
+
+        is_covered = np.abs(found.values - exact.values) <= 2 * found.errors
+        assert is_covered.mean() > 0.93
+    lone = gradient_values(function, cells, background[:1], columns=[1], n_fractions=2)
+    assert np.isnan(lone.errors).all()
+
+
+def test_more_fractions_leave_less_residual():
+    function, cells = cells_of(classification(3), table(10, seed=1))
+    background = function.encode(5 * table(8, seed=2))
+    few, many = (gradient_values(function, cells, background, n_fractions=n) for n in (2, 64))
+
+    assert np.abs(many.residual).max() < np.abs(few.residual).max() / 10
+
+
+@pytest.mark.parametrize("method", ["gradient", "integrated_gradients", "saliency"])
+def test_calls_are_bounded_and_do_not_change_the_result(method, monkeypatch):
+    from nnkit.training.prediction.gradients import PathGradients
+
+    function, cells = cells_of(ensemble(n_classes=3), table(9, seed=1))
+    background = function.encode(table(11, seed=2))
+    options = {"method": method, "output": "logit", "n_fractions": 4}
+    whole = gradient_values(function, cells, background, **options)
+    sizes, finished = [], []
+    sums = PathGradients.sums
+
+    def counting(self, state, learnt, paths, *weights):
+        sizes.append(len(paths.rows) * paths.fractions.size)
+        return sums(self, state, learnt, paths, *weights)
+
+    monkeypatch.setattr(PathGradients, "sums", counting)
+
+    small = gradient_values(
+        function, cells, background, batch_rows=12, on_rows=finished.append, **options
+    )
+
+    assert max(sizes) <= 12
+    assert sum(finished) == 9
+    np.testing.assert_allclose(small.values, whole.values, atol=1e-5)
+    np.testing.assert_allclose(small.errors, whole.errors, atol=1e-4)
+
+
+def test_columns_are_those_that_were_asked_for():
+    function, cells = cells_of(classification(12), table(4, seed=1))
+
+    every = gradient_values(function, cells, cells)
+    some = gradient_values(function, cells, cells, columns=[11, 2])
+
+    assert every.values.shape == (4, N_CELLS, 12)
+    np.testing.assert_allclose(some.values, every.values[..., [11, 2]], atol=1e-7)
+    np.testing.assert_array_equal(some.f_X, every.f_X[:, [11, 2]])
+    np.testing.assert_array_equal(some.base, every.base[[11, 2]])
+
+
+# Where it runs
+
+
+def test_the_result_survives_pickle_and_threads(global_random_states):
+    clf = ensemble(n_classes=3)
+    function, cells = cells_of(clf, table(20, seed=1))
+    before = global_random_states()
+    wanted = gradient_values(function, cells, cells, output="logit").values
+    restored = NetworkFunction(cloudpickle.loads(cloudpickle.dumps(clf)))
+    other = NetworkFunction(ensemble(n_classes=3, random_state=1))
+    found = {}
+
+    def explain(name, of):
+        found[name] = gradient_values(of, cells, cells, output="logit").values
+
+    jobs = [("restored", restored), ("same", function), ("other", other), ("again", restored)]
+    threads = [threading.Thread(target=explain, args=job) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    for name in ("restored", "same", "again"):
+        np.testing.assert_allclose(found[name], wanted, atol=1e-6)
+    assert np.abs(found["other"] - wanted).max() > 1e-3
+    assert global_random_states() == before
+
+
+def test_fits_of_one_architecture_share_a_program():
+    first, second = classification(3), classification(3, random_state=1)
+    function, cells = cells_of(first, table(6, seed=1))
+    gradient_values(function, cells, cells)
+    programs = dict(first._network.compiled_model._programs)
+
+    gradient_values(NetworkFunction(second), cells, cells)
+
+    assert second._network.compiled_model is first._network.compiled_model
+    assert second._network.compiled_model._programs == programs
+
+
+def test_a_live_model_that_changes_is_followed():
+    reg = regression(linear)
+    function, cells = cells_of(reg, table(6, seed=1))
+    reg.model_.layers[-1].kernel.assign(np.full((N_CELLS, 1), 2.0))
+
+    found = gradient_values(function, cells, cells, method="saliency", output="predict")
+
+    np.testing.assert_allclose(found.values, 2.0, rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore")  # of shap and of what it imports
+def test_shap_estimates_the_same_with_more_noise():
+    shap = pytest.importorskip("shap")
+    clf = classification(3)
+    function, cells = cells_of(clf, table(8, seed=1))
+    background = function.encode(table(20, seed=2))
+    state = np.random.get_state()
+
+    found = gradient_values(function, cells, background).values
+    theirs = shap.GradientExplainer(clf.model_, background).shap_values(
+        cells, nsamples=400, rseed=0
+    )
+
+    np.random.set_state(state)
+    cosine = np.sum(found * theirs) / np.linalg.norm(found) / np.linalg.norm(theirs)
+    assert cosine > 0.98

@@ -1,0 +1,578 @@
+"""Images, sequences and several inputs: who plays, and what comes of it."""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations, permutations
+from math import factorial
+
+import keras
+import numpy as np
+import pytest
+
+from nnkit import KerasClassifier, KerasRegressor, explain
+
+pytestmark = pytest.mark.filterwarnings(
+    # matplotlib 3.11, inside the import of shap 0.51.
+    r"ignore:The set_(bad|over|under) function:PendingDeprecationWarning"
+)
+
+IMAGE, SEQUENCE = (6, 4, 2), (5, 3)
+SETTINGS = {"epochs": 2, "n_estimators": 1, "random_state": 0}
+
+
+def activation(meta):
+    if meta.target_type_.startswith("continuous"):
+        return "linear"
+    return "sigmoid" if meta.n_output_units_ == 1 else "softmax"
+
+
+def conv(meta):
+    inputs = keras.Input(meta.X_shape_[1:])
+    hidden = keras.layers.Conv2D(3, 3, activation="tanh")(inputs)
+    hidden = keras.layers.Flatten()(hidden)
+    hidden = keras.layers.Dense(4, activation="tanh")(hidden)
+    return keras.Model(
+        inputs, keras.layers.Dense(meta.n_output_units_, activation=activation(meta))(hidden)
+    )
+
+
+def recurrent(meta):
+    inputs = keras.Input(meta.X_shape_[1:])
+    hidden = keras.layers.SimpleRNN(4)(inputs)
+    return keras.Model(
+        inputs, keras.layers.Dense(meta.n_output_units_, activation=activation(meta))(hidden)
+    )
+
+
+def arrays(n, *shape, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, *shape)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def images():
+    X = arrays(40, *IMAGE)
+    y = (X[:, :3].mean(axis=(1, 2, 3)) > X[:, 3:].mean(axis=(1, 2, 3))).astype(int)
+    return KerasClassifier(conv, **SETTINGS).fit(X, y), X[:3], X[20:29]
+
+
+@pytest.fixture(scope="module")
+def sequences():
+    X = arrays(40, *SEQUENCE, seed=1)
+    y = np.argmax(X.sum(axis=1), axis=1)
+    return KerasClassifier(recurrent, **SETTINGS).fit(X, y), X[:3], X[20:29]
+
+
+def second(estimator):
+    return lambda rows: estimator.predict_proba(rows)[:, 1]
+
+
+def all_classes(estimator):
+    return estimator.predict_proba
+
+
+def values_by_definition(function, row, background, of_encoded):
+    """Return the values of one row's regions over all orders in which they may join."""
+    labels = np.unique(of_encoded).tolist()
+    coalitions = [
+        coalition for size in range(len(labels) + 1) for coalition in combinations(labels, size)
+    ]
+    is_in = np.array(
+        [np.isin(of_encoded, coalition).reshape(row.shape) for coalition in coalitions]
+    )
+    masked_samples = np.where(
+        is_in[:, np.newaxis], row, background
+    )  # (coalitions, background, ...)
+    outputs = function(masked_samples.reshape(-1, *row.shape))
+    outputs = outputs.reshape(len(coalitions), len(background), -1).astype(np.float64)
+    coalition_value = dict(zip(map(frozenset, coalitions), outputs.mean(axis=1), strict=True))
+    values = np.zeros((len(labels), outputs.shape[-1]))
+    for order in permutations(range(len(labels))):
+        joined = frozenset()
+        for position in order:
+            values[position] += (
+                coalition_value[joined | {labels[position]}] - coalition_value[joined]
+            )
+            joined |= {labels[position]}
+    return values / factorial(len(labels))
+
+
+def region_values(values, of_encoded):
+    """Return the sum over each region of values in the shape of a row."""
+    flat = values.reshape(len(values), of_encoded.size, -1)
+    sums = [flat[:, of_encoded.ravel() == label].sum(axis=1) for label in np.unique(of_encoded)]
+    return np.stack(sums, axis=1)
+
+
+def assert_adds_up(explanation, predicted):
+    n = len(predicted)
+    axes = tuple(range(1, explanation.values.ndim - (predicted.ndim - 1)))
+    total = explanation.values.sum(axis=axes) + explanation.base_values
+    np.testing.assert_allclose(total, predicted, atol=1e-6)
+    assert np.abs(explanation.values).max() > 1e-4
+    assert explanation.base_values.shape == (n, *predicted.shape[1:])
+
+
+def patch_map(patch, shape=IMAGE):
+    """Return which patch each pixel belongs to, counted by hand."""
+    labels = np.empty(shape[:2], dtype=int)
+    number = 0
+    for top in range(0, shape[0], patch[0]):
+        for left in range(0, shape[1], patch[1]):
+            labels[top : top + patch[0], left : left + patch[1]] = number
+            number += 1
+    return labels
+
+
+# Images
+
+
+@pytest.mark.parametrize(
+    ("options", "method"),
+    [
+        ({}, "permutation"),  # 24 patches of one pixel
+        ({"feature_groups": "patches"}, "permutation"),
+        ({"feature_groups": "patches", "patch": (3, 2)}, "exact"),
+        ({"feature_groups": "patches", "patch": (4, 3)}, "exact"),
+        ({"feature_groups": "patches", "patch": [100, 100]}, "exact"),
+        ({"feature_groups": "cells"}, "permutation"),
+        ({"feature_groups": patch_map((2, 4))}, "exact"),
+        ({"feature_groups": np.arange(48).reshape(IMAGE) % 5}, "exact"),
+    ],
+    ids=["default", "patches", "3 x 2", "uneven", "whole", "cells", "pixel map", "cell map"],
+)
+def test_regions_of_images_add_up_to_the_prediction(images, options, method):
+    classifier, X, background = images
+
+    explanation = explain(classifier, X, background, **options)
+
+    assert explanation.values.shape == explanation.error_std.shape == X.shape
+    np.testing.assert_array_equal(explanation.data, X)
+    assert explanation.method == method
+    assert_adds_up(explanation, classifier.predict_proba(X)[:, 1])
+
+
+@pytest.mark.parametrize("patch", [(3, 2), (4, 3)], ids=["even", "uneven"])
+def test_a_patch_shares_its_value_out_evenly_and_equals_the_game_of_patches(images, patch):
+    classifier, X, background = images
+    of_encoded = np.repeat(patch_map(patch)[..., np.newaxis], 2, axis=2)
+
+    explanation = explain(classifier, X, background, feature_groups="patches", patch=patch)
+
+    found = region_values(explanation.values, of_encoded)
+    expected = [
+        values_by_definition(second(classifier), x, background, of_encoded.ravel()) for x in X
+    ]
+    np.testing.assert_allclose(found, expected, atol=3e-6)
+    sizes = np.bincount(of_encoded.ravel())
+    np.testing.assert_allclose(
+        explanation.values,
+        (found[..., 0] / sizes)[:, of_encoded.ravel()].reshape(X.shape),
+        atol=1e-15,
+    )
+
+
+def test_the_default_patches_are_at_most_eight_on_a_side():
+    X = arrays(30, 9, 20, 1)
+    classifier = KerasClassifier(conv, **SETTINGS).fit(X, np.arange(30) % 2)
+
+    by_default = explain(classifier, X[:1], X[5:8], random_state=3)
+    of_encoded = patch_map((2, 3), (9, 20))
+
+    assert np.unique(of_encoded).size == 5 * 7
+    sizes = np.bincount(of_encoded.ravel())
+    shares = region_values(by_default.values, of_encoded)[0, :, 0] / sizes
+    np.testing.assert_allclose(by_default.values[0, ..., 0], shares[of_encoded], atol=1e-15)
+    assert np.unique(np.round(shares, 12)).size > 20
+    as_map = explain(classifier, X[:1], X[5:8], feature_groups=of_encoded, random_state=3)
+    np.testing.assert_allclose(as_map.values, by_default.values, atol=1e-15)
+
+
+def test_maps_of_labels_equal_patches_whatever_their_numbers(images):
+    classifier, X, background = images
+    expected = explain(classifier, X, background, feature_groups="patches", patch=(3, 2)).values
+    labels = np.array([7, -1, 40, 3])[patch_map((3, 2))]
+
+    of_pixels = explain(classifier, X, background, feature_groups=labels)
+    of_cells = explain(
+        classifier, X, background, feature_groups=np.repeat(labels[..., np.newaxis], 2, axis=2)
+    )
+
+    # Other numbers are another order of the feature groups, and so of the sums.
+    np.testing.assert_allclose(of_pixels.values, expected, atol=1e-7)
+    np.testing.assert_array_equal(of_cells.values, of_pixels.values)
+
+
+def test_exact_and_permutation_agree(images):
+    classifier, X, background = images
+    asked = {"feature_groups": "patches", "patch": (3, 4)}
+
+    exact = explain(classifier, X, background, **asked).values
+    drawn = explain(classifier, X, background, method="permutation", **asked)
+
+    # Two feature groups have two orders, both of which are in each pair.
+    np.testing.assert_allclose(drawn.values, exact, atol=1e-6)
+
+
+def test_own_functions_of_images_take_images(images):
+    classifier, X, background = images
+    asked = {"feature_groups": "patches", "patch": (3, 2)}
+    shapes = set()
+
+    def function(rows):
+        shapes.add((rows.shape[1:], rows.dtype))
+        return second(classifier)(rows)
+
+    general = explain(classifier, X, background, output=function, **asked)
+
+    expected = explain(classifier, X, background, **asked)
+    np.testing.assert_allclose(general.values, expected.values, atol=1e-6)
+    assert shapes == {(IMAGE, X.dtype)}
+
+
+def test_a_pixel_map_of_a_linear_image_function_is_known():
+    X, background = arrays(2, 4, 4, 1).astype(float), arrays(5, 4, 4, 1, seed=1).astype(float)
+    weights = np.arange(16.0).reshape(4, 4, 1)
+    regressor = KerasRegressor("mlp", **SETTINGS).fit(arrays(20, 2), arrays(20))
+
+    explanation = explain(
+        regressor,
+        X,
+        background,
+        output=lambda rows: (rows * weights).sum(axis=(1, 2, 3)),
+        feature_groups="cells",
+    )
+
+    expected = weights * (X - background.mean(axis=0))
+    np.testing.assert_allclose(explanation.values, expected, atol=1e-12)
+
+
+def test_interactions_of_patches(images):
+    classifier, X, background = images
+    asked = {"feature_groups": "patches", "patch": (3, 2)}
+    of_encoded = np.repeat(patch_map((3, 2))[..., np.newaxis], 2, axis=2)
+
+    explanation = explain(classifier, X, background, interactions=True, **asked)
+
+    assert explanation.values.shape == (3, 4, 4)
+    assert explanation.feature_names == [f"region {i}" for i in range(4)]
+    assert explanation[:2, "region 1"].shape == (2, 4)
+    by_patch = region_values(explain(classifier, X, background, **asked).values, of_encoded)
+    np.testing.assert_allclose(explanation.values.sum(axis=2), by_patch[..., 0], atol=1e-12)
+
+
+# Sequences
+
+
+@pytest.mark.parametrize(
+    ("feature_groups", "shape", "names"),
+    [
+        ("input", (5,), ["t0", "t1", "t2", "t3", "t4"]),
+        ("timesteps", (5,), ["t0", "t1", "t2", "t3", "t4"]),
+        ("features", (3,), ["f0", "f1", "f2"]),
+        ("cells", SEQUENCE, None),
+        (np.array([0, 0, 1, 1, 1]), SEQUENCE, None),
+    ],
+    ids=["default", "timesteps", "features", "cells", "map"],
+)
+def test_regions_of_sequences_add_up_to_the_prediction(sequences, feature_groups, shape, names):
+    classifier, X, background = sequences
+
+    explanation = explain(classifier, X, background, feature_groups=feature_groups)
+
+    assert explanation.values.shape == (3, *shape, 3)
+    assert explanation.feature_names == names
+    assert explanation.output_names == ["0", "1", "2"]
+    axis = {"t": 2, "f": 1}.get((names or ["-"])[0][0])
+    shown = X if axis is None else X.mean(axis=axis)
+    np.testing.assert_allclose(explanation.data, shown, atol=1e-6)
+    assert_adds_up(explanation, classifier.predict_proba(X))
+
+
+@pytest.mark.parametrize(("feature_groups", "axis"), [("timesteps", 0), ("features", 1)])
+def test_timesteps_and_features_equal_the_definition(sequences, feature_groups, axis):
+    classifier, X, background = sequences
+    of_encoded = np.indices(SEQUENCE)[axis].ravel()
+
+    found = explain(classifier, X, background, feature_groups=feature_groups).values
+
+    expected = [values_by_definition(all_classes(classifier), x, background, of_encoded) for x in X]
+    np.testing.assert_allclose(found, expected, atol=3e-6)
+
+
+def test_a_map_of_timesteps_equals_timesteps(sequences):
+    classifier, X, background = sequences
+
+    as_map = explain(classifier, X, background, feature_groups=np.arange(5)).values
+
+    expected = explain(classifier, X, background, feature_groups="timesteps").values
+    np.testing.assert_allclose(as_map.sum(axis=2), expected, atol=1e-7)
+    np.testing.assert_allclose(as_map[:, :, 0], expected / 3, atol=1e-7)
+
+
+def test_the_background_of_images_is_kept_by_the_estimator(images):
+    classifier, X, _ = images
+
+    explanation = explain(classifier, X, feature_groups="patches", patch=(3, 2))
+
+    assert explanation.background == "40 rows kept by the estimator"
+    np.testing.assert_allclose(
+        explanation.base_values,
+        classifier.predict_proba(classifier.background_)[:, 1].mean(),
+        atol=1e-6,
+    )
+
+
+# Several inputs
+
+
+def two_inputs(meta):
+    """A network whose inputs come in another order than those of the tests' dicts."""
+    seen = keras.Input((5, 3), name="seen")
+    facts = keras.Input((2,), name="facts")
+    hidden = keras.layers.SimpleRNN(4)(seen)
+    both = keras.layers.Concatenate()([hidden, facts])
+    both = keras.layers.Dense(6, activation="tanh")(both)
+    return keras.Model({"seen": seen, "facts": facts}, keras.layers.Dense(1)(both))
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    X = {"facts": arrays(40, 2), "seen": arrays(40, 5, 3, seed=1)}
+    y = X["facts"][:, 0] * X["seen"].mean(axis=(1, 2)) + X["facts"][:, 1]
+    regressor = KerasRegressor(two_inputs, **SETTINGS).fit(X, y)
+    return regressor, rows_of(X, slice(0, 3)), rows_of(X, slice(20, 29))
+
+
+def rows_of(X, at):
+    return {name: part[at] for name, part in X.items()}
+
+
+def flat(X):
+    return np.concatenate([X["facts"], X["seen"].reshape(len(X["seen"]), -1)], axis=1)
+
+
+def of_flat(regressor):
+    return lambda rows: regressor.predict(
+        {"facts": rows[:, :2], "seen": rows[:, 2:].reshape(-1, 5, 3)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("feature_groups", "names", "of_encoded"),
+    [
+        ("input", ["facts[0]", "facts[1]", "seen"], [0, 1, *[2] * 15]),
+        ({"table": "facts"}, ["table", "seen"], [0, 0, *[1] * 15]),
+        ({"one": ["seen", "facts[1]"]}, ["one", "facts[0]"], [1, 0, *[0] * 15]),
+    ],
+    ids=["input", "a whole input", "a part and a whole"],
+)
+def test_inputs_by_name_equal_the_definition(inputs, feature_groups, names, of_encoded):
+    regressor, X, background = inputs
+
+    explanation = explain(regressor, X, background, feature_groups=feature_groups)
+
+    assert explanation.feature_names == names
+    function = of_flat(regressor)
+    expected = [
+        values_by_definition(function, row, flat(background), np.array(of_encoded))
+        for row in flat(X)
+    ]
+    np.testing.assert_allclose(explanation.values, np.array(expected)[..., 0], atol=3e-6)
+    assert_adds_up(explanation, regressor.predict(X))
+    assert explanation.data.shape == (3, len(names))
+
+
+def test_the_order_of_the_inputs_does_not_matter(inputs):
+    regressor, X, background = inputs
+
+    here = explain(regressor, X, background)
+    there = explain(
+        regressor,
+        dict(reversed(X.items())),
+        dict(reversed(background.items())),
+        feature_groups="input",
+    )
+
+    assert there.feature_names == ["seen", "facts[0]", "facts[1]"]
+    np.testing.assert_allclose(there.values[:, [1, 2, 0]], here.values, atol=1e-6)
+    with_other_background = explain(regressor, X, dict(reversed(background.items())))
+    np.testing.assert_allclose(with_other_background.values, here.values, atol=1e-6)
+
+
+def test_own_functions_of_several_inputs_take_them_as_they_came(inputs):
+    regressor, X, background = inputs
+    seen = []
+
+    def function(rows):
+        seen.append({name: (part.shape[1:], part.dtype) for name, part in rows.items()})
+        return regressor.predict(rows)
+
+    general = explain(regressor, X, background, output=function)
+
+    np.testing.assert_allclose(general.values, explain(regressor, X, background).values, atol=1e-6)
+    assert all(each == {"facts": ((2,), np.float32), "seen": ((5, 3), np.float32)} for each in seen)
+
+
+def test_whole_numbers_among_the_inputs_leave_the_background_as_it_is(inputs):
+    regressor, X, background = inputs
+    whole = X | {"facts": np.array([[1, 2], [0, -1], [2, 0]])}
+
+    as_integers = explain(regressor, whole, background)
+
+    expected = explain(regressor, X | {"facts": whole["facts"].astype(np.float32)}, background)
+    np.testing.assert_allclose(as_integers.base_values, expected.base_values, atol=1e-6)
+    np.testing.assert_allclose(as_integers.values, expected.values, atol=1e-6)
+
+
+def codes_and_numbers(meta):
+    code = keras.Input((1,), name="code", dtype="int32")
+    number = keras.Input((2,), name="number")
+    vector = keras.layers.Flatten()(keras.layers.Embedding(7, 3)(code))
+    both = keras.layers.Concatenate()([vector, number])
+    both = keras.layers.Dense(4, activation="tanh")(both)
+    return keras.Model({"code": code, "number": number}, keras.layers.Dense(1)(both))
+
+
+def test_codes_stay_integers():
+    X = {
+        "number": arrays(40, 2),
+        "code": np.random.default_rng(0).integers(0, 7, size=(40, 1)),
+    }
+    regressor = KerasRegressor(codes_and_numbers, **SETTINGS).fit(
+        X, X["number"][:, 0] + X["code"][:, 0]
+    )
+    rows, background = rows_of(X, slice(0, 4)), rows_of(X, slice(20, 29))
+
+    fast = explain(regressor, rows, background)
+    general = explain(regressor, rows, background, output=regressor.predict)
+
+    assert fast.feature_names == ["number[0]", "number[1]", "code"]
+    np.testing.assert_allclose(fast.values, general.values, atol=1e-6)
+    assert (np.abs(fast.values).max(axis=0) > 1e-4).all()
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (
+            "images",
+            {"feature_groups": "patches", "patch": (0, 2)},
+            "patch must be a pair of positive integers, height and width. Got (0, 2) instead.",
+        ),
+        (
+            "images",
+            {"feature_groups": "patches", "patch": 3},
+            "patch must be a pair of positive integ",
+        ),
+        ("images", {"feature_groups": "patches", "patch": (2.0, 2)}, "Got (2.0, 2) instead"),
+        ("images", {"feature_groups": "patches", "patch": (2, 2, 2)}, "Got (2, 2, 2) instead"),
+        ("images", {"patch": (2, 2)}, "patch has no effect without feature_groups='patches'"),
+        (
+            "images",
+            {"feature_groups": "timesteps"},
+            "feature_groups='timesteps' needs sequences of shape (n_sa",
+        ),
+        ("images", {"feature_groups": "features"}, "Got rows of shape (6, 4, 2) instead"),
+        (
+            "images",
+            {"feature_groups": np.zeros((4, 6), int)},
+            "must be an array of integers of shape (6, 4, 2) or (6, 4), like a row of X. "
+            "Got shape (4, 6) of dtype int64 instead.",
+        ),
+        (
+            "images",
+            {"feature_groups": np.zeros((6, 4))},
+            "Got shape (6, 4) of dtype float64 instead",
+        ),
+        ("images", {"feature_groups": {"left": [0]}}, "'patches' or a map of regions. Got {'left'"),
+        ("images", {"feature_groups": "pixels"}, "or a map of regions. Got 'pixels' instead"),
+        (
+            "sequences",
+            {"feature_groups": "patches"},
+            "needs images of shape (n_samples, height, width, ",
+        ),
+        ("sequences", {"feature_groups": "words"}, "or a map of regions. Got 'words' instead"),
+        (
+            "inputs",
+            {"feature_groups": "cells"},
+            "feature_groups='cells' needs an array of more than two axes",
+        ),
+        (
+            "inputs",
+            {"feature_groups": {"g": ["touched"]}},
+            "'touched' in the group 'g', but X has no",
+        ),
+    ],
+)
+def test_players_that_rows_do_not_have_are_refused(kind, options, message, request):
+    estimator, X, background = request.getfixturevalue(kind)
+
+    with pytest.raises(ValueError, match=re.escape(message)):
+        explain(estimator, X, background, **options)
+
+
+@pytest.mark.parametrize("feature_groups", ["patches", "cells", "timesteps", "features"])
+def test_a_table_has_no_regions(feature_groups):
+    X = arrays(20, 4)
+    regressor = KerasRegressor("mlp", **SETTINGS).fit(X, X[:, 0])
+
+    with pytest.raises(
+        ValueError, match=f"feature_groups='{feature_groups}' needs an array of more than two"
+    ):
+        explain(regressor, X, X, feature_groups=feature_groups)
+    with pytest.raises(
+        ValueError, match="feature_groups=a map of regions needs an array of more than"
+    ):
+        explain(regressor, X, X, feature_groups=np.zeros(4, int))
+    with pytest.raises(ValueError, match="feature_groups must be 'input', .* Got 'words' instead"):
+        explain(regressor, X, X, feature_groups="words")
+
+
+def test_a_background_of_another_shape_is_refused(images, sequences, inputs):
+    classifier, X, background = images
+    of_sequences, steps, _ = sequences
+    regressor, several, other = inputs
+
+    with pytest.raises(
+        ValueError,
+        match=re.escape(
+            "background must be of the same kind and shape as X. X is an array with rows of shape "
+            "(6, 4, 2), background is an array with rows of shape (6, 4, 1)."
+        ),
+    ):
+        explain(classifier, X, background[..., :1])
+    with pytest.raises(
+        ValueError, match=r"X is an array with rows of shape \(5, 3\), background is a table"
+    ):
+        explain(of_sequences, steps, steps.reshape(3, -1))
+    with pytest.raises(ValueError, match="background must be of the same kind and shape as X. X"):
+        explain(regressor, several, {"facts": other["facts"]})
+
+
+def test_no_rows_are_refused(images, inputs):
+    classifier, X, background = images
+    regressor, several, _ = inputs
+
+    with pytest.raises(
+        ValueError, match=r"X must have at least one row .* Got shape \(0, 48\) ins"
+    ):
+        explain(classifier, X[:0], background)
+    with pytest.raises(ValueError, match=r"background must have at least one row and one column"):
+        explain(classifier, X, background[:0])
+    with pytest.raises(
+        ValueError, match=r"X must have at least one row .* Got shape \(0, 17\) ins"
+    ):
+        explain(regressor, rows_of(several, slice(0)))
+
+
+def test_inputs_of_different_lengths_are_refused(inputs):
+    regressor, X, background = inputs
+
+    with pytest.raises(ValueError, match=r"X must be a dict of arrays with the same number of ro"):
+        explain(regressor, X | {"facts": X["facts"][:1]}, background)
+    with pytest.raises(ValueError, match=r"X\['facts'\] must hold numbers to be explained. Got"):
+        explain(regressor, X | {"facts": np.array([["a", "b"]] * 3)}, background)

@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from nnkit.training.loop.batches import n_rows, take_on_host, taker, to_device
+
+DENSE = np.round(np.random.default_rng(0).normal(size=(9, 5)), 1) * (
+    np.random.default_rng(1).random((9, 5)) < 0.4
+)
+
+
+@given(st.lists(st.integers(0, 8), min_size=1, max_size=12))
+def test_a_sparse_batch_is_the_dense_one(positions):
+    rows = np.array(positions, dtype=np.int32)
+    X = sparse.csr_array(DENSE)
+
+    batch = taker(X)(to_device(X), tf.constant(rows))
+
+    np.testing.assert_array_equal(batch.numpy(), DENSE[rows])
+    np.testing.assert_array_equal(take_on_host(X, rows), DENSE[rows])
+
+
+@pytest.mark.parametrize("as_structure", [dict, list])
+def test_batches_keep_the_structure_of_several_inputs(as_structure):
+    parts = {"a": DENSE, "b": DENSE[:, :2]}
+    X = parts if as_structure is dict else list(parts.values())
+    rows = np.array([3, 0], dtype=np.int32)
+
+    batch = taker(X)(to_device(X), tf.constant(rows))
+
+    assert n_rows(X) == 9
+    assert isinstance(batch, as_structure)
+    for part, whole in zip(tf.nest.flatten(batch), parts.values(), strict=True):
+        np.testing.assert_array_equal(part.numpy(), whole[rows])

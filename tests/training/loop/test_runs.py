@@ -1,0 +1,89 @@
+from functools import cache
+
+import keras
+import numpy as np
+import pytest
+from scipy import sparse
+
+from nnkit.training import Compilation, ModelSpec, Network, Task
+from nnkit.training.loop import runs
+from nnkit.training.loop.engine import TrainingData, TrainingPlan, train
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(50, 4)).astype(np.float32)
+Y = (X[:, :1] > 0).astype(np.float32)
+WEIGHTS = RNG.uniform(0.5, 2.0, 50).astype(np.float32)
+
+
+def perceptron():
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, "relu"), head()])
+
+
+def normalised():
+    return keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization(), head()])
+
+
+def head():
+    return keras.layers.Dense(1, "sigmoid")
+
+
+def trained(build, data, **plan):
+    network = Network(
+        ModelSpec(build, {}, Compilation(metrics=["accuracy"] if build is normalised else None)),
+        [[Task("classification", n_classes=2)]],
+        X[:1],
+        None,
+    )
+    plan = {"epochs": 3, "batch_size": 8, "seed": 1, **plan}
+    return network, train(network, data, TrainingPlan(**plan))
+
+
+def assert_same(first, second):
+    for ours, theirs in zip(first[0].values, second[0].values, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-7)
+    for name, values in first[1].history.items():
+        np.testing.assert_allclose(values, second[1].history[name], rtol=1e-5)
+
+
+@pytest.mark.parametrize("table", [X, sparse.csr_array(X)], ids=["dense", "sparse"])
+@pytest.mark.parametrize("weight", [None, WEIGHTS], ids=["unweighted", "weighted"])
+@pytest.mark.parametrize("build", [perceptron, normalised])
+def test_rows_that_do_not_fit_the_device_go_there_in_pieces(monkeypatch, build, weight, table):
+    validation = TrainingData(table[:20], Y[:20], None if weight is None else weight[:20])
+    data = TrainingData(table, Y, weight, validation)
+    whole = trained(build, data)
+
+    monkeypatch.setattr(runs, "_MAX_DEVICE_BYTES", 100)
+    in_pieces = trained(build, data)
+
+    assert_same(whole, in_pieces)
+
+
+@pytest.mark.parametrize("engine", ["graph", "xla"])
+def test_calls_may_end_anywhere_between_steps(monkeypatch, engine):
+    whole = trained(perceptron, TrainingData(X, Y), engine=engine)
+
+    monkeypatch.setattr(runs, "_CALL_SECONDS", 1e-4)
+    monkeypatch.setattr(runs, "_XLA_BYTES", 16 * 8 * 16)
+    in_calls = trained(perceptron, TrainingData(X, Y), engine=engine)
+
+    assert_same(whole, in_calls)
+
+
+@cache
+def trained_by_keras(build, batch_size):
+    return trained(build, TrainingData(X, Y, WEIGHTS), engine="keras", batch_size=batch_size)
+
+
+@pytest.mark.parametrize(
+    ("build", "engine"),
+    [(normalised, "graph"), (perceptron, "graph"), (perceptron, "xla")],
+    ids=["as they are", "filled up", "filled up in XLA-compiled code"],
+)
+@pytest.mark.parametrize("batch_size", [1, 49])
+def test_batches_of_any_size_agree(build, engine, batch_size):
+    found = trained(build, TrainingData(X, Y, WEIGHTS), engine=engine, batch_size=batch_size)
+
+    expected = trained_by_keras(build, batch_size)
+    for ours, theirs in zip(found[0].values, expected[0].values, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)

@@ -1,0 +1,134 @@
+import keras
+import numpy as np
+import pytest
+from networks import head as network
+
+from nnkit.training.specification.compilation import Compilation, compile_model
+from nnkit.training.specification.heads import Task
+
+BINARY = Task("classification", n_classes=2)
+EXAMPLE = np.zeros((1, 4), np.float32)
+
+
+def test_an_uncompiled_model_gets_what_was_specified():
+    model = network(1, "sigmoid")
+
+    compile_model(
+        model,
+        Compilation("sgd", None, ["AUC"], {"optimizer": {"learning_rate": 0.5}}),
+        [[BINARY]],
+        EXAMPLE,
+    )
+
+    assert isinstance(model.optimizer, keras.optimizers.SGD)
+    assert float(model.optimizer.learning_rate) == 0.5
+    assert isinstance(model.loss, keras.losses.BinaryCrossentropy)
+
+
+def test_a_compiled_model_keeps_its_own():
+    model = network(1, "sigmoid")
+    model.compile(keras.optimizers.SGD(0.125), keras.losses.BinaryFocalCrossentropy(gamma=3.0))
+
+    compile_model(model, Compilation(), [[BINARY]], EXAMPLE)
+
+    assert isinstance(model.optimizer, keras.optimizers.SGD)
+    assert float(model.optimizer.learning_rate) == 0.125
+    assert model.loss.get_config()["gamma"] == 3.0
+
+
+def test_routed_arguments_win_over_what_a_builder_compiled():
+    model = network(1, "sigmoid")
+    model.compile(keras.optimizers.SGD(0.125, momentum=0.5), "binary_crossentropy")
+    routed = {"optimizer": {"learning_rate": 0.25}, "loss": {"label_smoothing": 0.1}}
+
+    compile_model(model, Compilation(routed=routed), [[BINARY]], EXAMPLE)
+
+    assert float(model.optimizer.learning_rate) == 0.25
+    assert model.optimizer.momentum == 0.5
+    assert model.loss.get_config()["label_smoothing"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("compilation", "message"),
+    [
+        (Compilation(optimizer="rmsprop"), "optimizer='rmsprop' has no effect: the model is"),
+        (Compilation(loss="mse"), "loss='mse' has no effect"),
+        (Compilation(optimizer=keras.optimizers.SGD(0.5)), "has no effect"),
+        (Compilation(loss=keras.losses.BinaryCrossentropy(label_smoothing=0.3)), "has no effect"),
+        (Compilation(metrics=["AUC"]), "metrics=.'AUC'. has no effect"),
+    ],
+)
+def test_a_parameter_that_the_builder_ignores_is_refused(compilation, message):
+    model = network(1, "sigmoid")
+    model.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
+
+    with pytest.raises(ValueError, match=message):
+        compile_model(model, compilation, [[BINARY]], EXAMPLE)
+
+
+def test_the_same_said_twice_is_no_contradiction():
+    model = network(1, "sigmoid")
+    model.compile("sgd", "binary_crossentropy")
+
+    compile_model(
+        model, Compilation(optimizer="SGD", loss="BinaryCrossentropy"), [[BINARY]], EXAMPLE
+    )
+
+    assert isinstance(model.optimizer, keras.optimizers.SGD)
+
+
+def test_named_accuracy_of_a_logit_is_compared_at_zero():
+    """Keras compares at 0.5, which is a probability of 0.62."""
+    model = network(1, "linear")
+
+    compile_model(model, Compilation(metrics=["accuracy"]), [[BINARY]], EXAMPLE)
+    logs = model.compute_metrics(
+        None, keras.ops.array([[1.0], [0.0]]), keras.ops.array([[0.25], [-0.25]])
+    )
+
+    assert float(logs["accuracy"]) == 1.0
+
+
+def test_metrics_take_routed_arguments_by_position_or_key():
+    model = network(1, "sigmoid")
+    routed = {"metrics": {"0__name": "area", "1__threshold": 0.75}}
+
+    compile_model(
+        model,
+        Compilation(metrics=["AUC", keras.metrics.BinaryAccuracy], routed=routed),
+        [[BINARY]],
+        EXAMPLE,
+    )
+    logs = model.compute_metrics(
+        None, keras.ops.array([[1.0], [0.0]]), keras.ops.array([[0.7], [0.6]])
+    )
+
+    assert float(logs["area"]) == pytest.approx(1.0)
+    assert float(logs["binary_accuracy"]) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("compilation", "message"),
+    [
+        (Compilation(metrics=["acuracy"]), "metrics__0='acuracy' is not a metric that Keras knows"),
+        (Compilation(optimizer=3), "optimizer must be a name, a class or an instance"),
+        (
+            Compilation(loss=["mse", "mae"]),
+            "loss must be one loss, or one for each of the 1 output",
+        ),
+        (Compilation(loss={"a": "mse"}), "loss names the output 'a'; the model has"),
+    ],
+)
+def test_unknown_pieces_are_refused(compilation, message):
+    with pytest.raises(ValueError, match=message):
+        compile_model(network(1, "sigmoid"), compilation, [[BINARY]], EXAMPLE)
+
+
+def test_outputs_by_name_out_of_order_are_refused():
+    """Keras takes them in alphabetical order: the columns of y would be mixed up."""
+    inputs = keras.Input((4,))
+    outputs = {name: keras.layers.Dense(1, name=name)(inputs) for name in ("price", "age")}
+    tasks = [[Task("regression"), Task("regression")]]
+
+    with pytest.raises(ValueError, match="order .'price', 'age'., but Keras takes them by name"):
+        compile_model(keras.Model(inputs, outputs), Compilation(), tasks, EXAMPLE)
