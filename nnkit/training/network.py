@@ -384,9 +384,9 @@ class Network:
                     is_rebuildable=True,
                 )
         return {
-            "model specification": model_spec,
+            "model_spec": model_spec,
             "task_choices": self.task_choices,
-            "compiled": self.output_spec,
+            "output_spec": self.output_spec,
             "keeps_optimizer": self.keeps_optimizer,
             "draws_afresh": self.draws_afresh,
             "_row": self._row,

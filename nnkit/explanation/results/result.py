@@ -84,7 +84,7 @@ class Explanation(shap.Explanation):
     >>> print(explanation)
     Explanation of 2 rows
       output      probability
-      feature groups     2
+      groups      2
       method      exact
       base value  0.25
     <BLANKLINE>
@@ -233,7 +233,7 @@ def _facts(explanation: Explanation, found: GroupValues | None) -> list[tuple[st
     operations = [item.name for item in explanation.op_history if item.name != "__getitem__"]
     facts = [
         ("output", ": ".join(output)),
-        ("feature_groups", "" if found is None else str(len(found.feature_groups))),
+        ("groups", "" if found is None else str(len(found.feature_groups))),
         ("values", f"of shape {explanation.shape}".replace("None", "?") if found is None else ""),
         ("method", "" if explanation.method is None else str(explanation.method)),
         ("background", _background(explanation)),

@@ -250,7 +250,7 @@ def test_text_of_a_table():
     assert str(small(error_std=errors, output_names="yes")) == (
         "Explanation of 2 rows\n"
         "  output      probability: yes\n"
-        "  feature groups     3\n"
+        "  groups      3\n"
         "  method      permutation\n"
         "  background  100 rows kept by the estimator\n"
         "  base value  0.25\n"
