@@ -1,4 +1,4 @@
-"""The site: sphinx, numpydoc, and sphinx-gallery over ``examples/``. It needs no network."""
+"""Sphinx configuration: numpydoc, and sphinx-gallery for ``examples/``. Builds offline."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import shutil
 import warnings
 from pathlib import Path
 
-# Before TensorFlow is imported, by autodoc or by an example.
+# Set before autodoc or an example imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "agg")
 
@@ -29,13 +29,13 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build"]
 default_role = "py:obj"
 add_module_names = False
-autodoc_typehints = "none"  # the docstrings say more
+autodoc_typehints = "none"  # the docstrings describe the types
 autosummary_generate = True
 numpydoc_xref_param_type = False
 numpydoc_show_class_members = False  # the template lists the methods
 
-# sphinx-gallery takes its header from the folder of the examples, and runs them in it: a copy
-# of the folder gets both the header and the files that examples write.
+# sphinx-gallery reads its header from the folder of the examples and runs the examples in it. A
+# copy of the folder holds the header and the files that the examples write.
 EXAMPLES = HERE / "_build" / "examples"
 shutil.rmtree(EXAMPLES, ignore_errors=True)
 EXAMPLES.mkdir(parents=True)
@@ -50,7 +50,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "write_computation_times": False,
 }
-# What other packages warn of is no result of an example.
+# Deprecation warnings of other packages must not appear in the output of the examples.
 for category in (DeprecationWarning, PendingDeprecationWarning):
     warnings.filterwarnings("ignore", category=category)
 
@@ -63,13 +63,15 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {page: [] for page in ("index", "user_guide", "explaining", "scikeras")} | {
-    "architecture": []
+# Pages without subpages have no navigation to show in the left sidebar.
+html_sidebars = {
+    page: []
+    for page in ("index", "tables", "user_guide", "explaining", "performance", "scikeras")
 }
 
 
 def quote_learnt_names(*event):
-    """Quote ``n_classes_`` in types: to docutils a trailing underscore is a hyperlink."""
+    """Quote names such as ``n_classes_`` in types, which docutils would read as hyperlinks."""
     lines = event[-1]
     for number, line in enumerate(lines):
         head, colon, described_type = line.partition(" : ")

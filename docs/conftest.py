@@ -1,4 +1,4 @@
-"""Lets pytest run the examples in these pages: ``pytest docs --doctest-glob="*.rst"``."""
+"""Settings for ``pytest docs --doctest-glob="*.rst"``, which runs the examples in these pages."""
 
 import os
 
