@@ -42,7 +42,7 @@ def test_rows_are_flat_and_come_back_in_the_shape_of_inputs(two_sided):
     cells = function.encode(X)
     rows = function.in_shape(cells)
 
-    assert cells.shape == (30, function.n_cells) == (30, 7)
+    assert cells.shape == (30, function.n_encoded) == (30, 7)
     for name, part in X.items():
         np.testing.assert_array_equal(rows[name], part)
     np.testing.assert_array_equal(function(cells), clf.predict_proba(X))

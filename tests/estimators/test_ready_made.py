@@ -54,6 +54,6 @@ def test_a_ready_made_network_can_be_machine_code_and_shares_its_programs(model)
         for seed in (0, 1)
     )
 
-    architecture = first._network.architecture
+    architecture = first._network.compiled_model
     assert is_padded(architecture)
-    assert second._network.architecture is architecture
+    assert second._network.compiled_model is architecture

@@ -136,7 +136,9 @@ def test_a_regressor_has_no_class_weights():
 
 
 def test_arguments_of_the_builder_are_listed_first():
-    with pytest.raises(TypeError, match=re.escape("There are ['depth', 'slope', 'batch_size'")):
+    with pytest.raises(
+        TypeError, match=re.escape("There are ['depth', 'slope', 'background_size'")
+    ):
         KerasClassifier(lambda depth, slope: None, xyz=1)
 
 

@@ -32,10 +32,10 @@ def feature_importance(explanation: shap.Explanation) -> pd.DataFrame:
     Returns
     -------
     table : DataFrame of shape (n_groups, 2) or (n_groups, 2 * n_outputs)
-        One row per feature group, by decreasing importance. "feature_importance" is the mean over rows of
+        One row per feature group, by decreasing importance. "importance" is the mean over rows of
         ``|value|``, in units of the explained output; "std_error" its standard error. With
         several outputs the columns have two levels, the name of the output and
-        "feature_importance" or "std_error", and the order is that of the importances' sum over outputs.
+        "importance" or "std_error", and the order is that of the importances' sum over outputs.
         For texts the feature groups are the words.
 
     Raises
@@ -82,7 +82,7 @@ def feature_importance(explanation: shap.Explanation) -> pd.DataFrame:
     >>> table = feature_importance(explanation[:, :, 2])
     >>> table.index[0], list(table.columns)
     ('petal length (cm)', ['importance', 'std_error'])
-    >>> feature_importance(explanation)["2"]["feature_importance"].equals(table["feature_importance"])
+    >>> feature_importance(explanation)["2"]["importance"].equals(table["importance"])
     True
     """
     words = _words_by_row(explanation)
@@ -97,10 +97,10 @@ def feature_importance(explanation: shap.Explanation) -> pd.DataFrame:
     index = pd.Index([feature_groups[feature_group] for feature_group in order])
     if means.shape[1] == 1:
         return pd.DataFrame(
-            {"feature_importance": means[order, 0], "std_error": std_errors[order, 0]}, index=index
+            {"importance": means[order, 0], "std_error": std_errors[order, 0]}, index=index
         )
     columns = pd.MultiIndex.from_tuples(
-        [(name, column) for name in outputs for column in ("feature_importance", "std_error")]
+        [(name, column) for name in outputs for column in ("importance", "std_error")]
     )
     both = np.stack([means, std_errors], axis=2)[order]  # (d, C) -> (d, C, 2)
     return pd.DataFrame(both.reshape(len(feature_groups), -1), index=index, columns=columns)

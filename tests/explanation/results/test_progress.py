@@ -141,10 +141,10 @@ import multiprocessing, sys, threading
 sys.path.insert(0, sys.argv[1])  # without the imports of the package
 from progress import ExplanationProgress
 assert "tqdm" not in sys.modules
-ExplanationProgress(10, progress=False).__enter__().advance(1)
+ExplanationProgress(10, progress=False).__enter__().update(1)
 assert "tqdm" not in sys.modules
 with ExplanationProgress(10) as bar:
-    bar.advance(1)
+    bar.update(1)
 assert threading.active_count() == 1
 multiprocessing.set_start_method("spawn")
 from tqdm.std import tqdm

@@ -345,7 +345,7 @@ def test_background_is_said_with_its_rows(made, expected):
     ],
 )
 def test_time_is_readable(seconds, expected):
-    assert f"  time     {expected}\n" in repr(Explanation(np.ones((2, 3)), compute_time=seconds))
+    assert f"  time    {expected}\n" in repr(Explanation(np.ones((2, 3)), compute_time=seconds))
 
 
 def test_long_names_and_line_breaks_do_not_break_the_table():
