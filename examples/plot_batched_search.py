@@ -1,16 +1,17 @@
 """
-The same search, alone and in a batch
-=====================================
+Batched training in a grid search
+=================================
 
-A grid search fits the same network over and over: for each learning rate, on each fold. Inside
-``nnkit.batched_training`` these fits run side by side and share what is compiled. Nothing else
-changes: the pipeline, the grid and the scores are the same.
+A grid search fits the same network for each learning rate on each fold. Inside
+``nnkit.batched_training`` these fits run in parallel and share a compiled program. The pipeline,
+the grid and the scores stay the same.
 """
 
 # %%
-# A search
-# --------
-# Ten learning rates, five folds, and a pipeline that scales each fold by its own training rows.
+# The search
+# ----------
+# The grid has ten learning rates and the cross-validation five folds. The pipeline scales the
+# columns in each fold by the training rows of the fold.
 
 import time
 
@@ -45,49 +46,49 @@ pipeline = make_pipeline(
 )
 grid = {"kerasclassifier__optimizer__learning_rate": np.geomspace(1e-4, 1e-1, 10)}
 search = GridSearchCV(pipeline, grid, cv=5, scoring="neg_log_loss", refit=False)
-pipeline.fit(X, y)  # compiles, so that both searches begin alike
+pipeline.fit(X, y)  # compiles the program, so that both searches start with it
 
 # %%
-# With the context and without it
+# Sequential and batched training
 # -------------------------------
-# The scores agree: to the last bit where threads share a program, as here, and to rounding
-# where XLA-compiled code or a vectorised program takes over.
+# The scores of both searches agree. They are equal to the last bit if threads share a program, as
+# here. They agree up to rounding for a vectorised program.
 
 begin = time.perf_counter()
-alone = search.fit(X, y).cv_results_["mean_test_score"]
-seconds_alone = time.perf_counter() - begin
+sequential = search.fit(X, y).cv_results_["mean_test_score"]
+seconds_sequential = time.perf_counter() - begin
 
 begin = time.perf_counter()
 with batched_training():
     batched = search.fit(X, y).cv_results_["mean_test_score"]
 seconds_batched = time.perf_counter() - begin
 
-print(f"50 fits alone: {seconds_alone:.1f} s, in a batch: {seconds_batched:.1f} s")
-print(f"largest difference between their scores: {np.abs(alone - batched).max():.1e}")
+print(f"50 fits, sequential: {seconds_sequential:.1f} s, batched: {seconds_batched:.1f} s")
+print(f"largest difference between the scores: {np.abs(sequential - batched).max():.1e}")
 
 # %%
 # Ensembles
 # ---------
-# ``n_estimators`` trains several networks side by side too, and averages them. Their spread says
-# where they disagree: mostly near even chances.
+# ``n_estimators`` trains several networks in parallel and averages their predictions. The
+# standard deviation over the networks is large where they disagree, mostly near the probability 0.5.
 
-best = grid["kerasclassifier__optimizer__learning_rate"][alone.argmax()]
+best = grid["kerasclassifier__optimizer__learning_rate"][sequential.argmax()]
 pipeline.set_params(
-    kerasclassifier__optimizer__learning_rate=best, kerasclassifier__n_members=8
+    kerasclassifier__optimizer__learning_rate=best, kerasclassifier__n_estimators=8
 ).fit(X.iloc[::2], y.iloc[::2])
 rows = pipeline[:-1].transform(X.iloc[1::2])
 y_proba, y_std = pipeline[-1].predict_proba(rows, return_std=True)
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
 rates = grid["kerasclassifier__optimizer__learning_rate"]
-left.semilogx(rates, -alone, "o-", label="alone")
-left.semilogx(rates, -batched, "x--", label="in a batch")
-left.set(xlabel="learning rate", ylabel="log loss, mean of 5 folds", title="One search, twice")
+left.semilogx(rates, -sequential, "o-", label="sequential")
+left.semilogx(rates, -batched, "x--", label="batched")
+left.set(xlabel="learning rate", ylabel="log loss, mean of 5 folds", title="Both searches")
 left.legend()
 right.plot(y_proba[:, 1], y_std[:, 1], ".", alpha=0.6)
 right.set(
-    xlabel="probability of a benign tumour, mean of 8",
-    ylabel="standard deviation of the 8",
-    title="Where members disagree",
+    xlabel="probability of a benign tumour, mean of 8 networks",
+    ylabel="standard deviation of 8 networks",
+    title="Disagreement of the networks",
 )
 figure.savefig("batched_search.png")

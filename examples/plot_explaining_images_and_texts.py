@@ -1,15 +1,15 @@
 """
-Explained images, sequences and texts
-=====================================
+Explaining images, sequences and texts
+======================================
 
-Patches of images, timesteps of sequences, words of texts: what a prediction is shared out among
-need not be columns of a table. ``nnkit.explain`` is the same call for all of them.
+``nnkit.explain`` attributes predictions to patches of images, timesteps of sequences and words of
+texts, with the same call as for the columns of a table.
 """
 
 # %%
 # Images
 # ------
-# 1,797 handwritten digits of 8 x 8 pixels, and a small convolutional network.
+# The data are 1,797 handwritten digits of 8 x 8 pixels. The network is convolutional.
 
 import keras
 import matplotlib.pyplot as plt
@@ -42,9 +42,9 @@ classifier.fit(X_train, y_train)
 print(f"accuracy on the test images: {classifier.score(X_test, y_test):.3f}")
 
 # %%
-# Patches of 2 x 2 pixels share the probability of a digit. The values have the shape of the
-# images, with an axis for the digits, so that ``shap.plots.image`` takes them as they are. Red
-# patches speak for a digit, blue ones against it.
+# The feature groups are patches of 2 x 2 pixels. The values have the shape of the images, with an
+# additional axis for the digits, so that ``shap.plots.image`` accepts them. Red patches increase
+# the probability of a digit, and blue patches decrease it.
 
 chosen = [int(np.flatnonzero(y_test == digit)[0]) for digit in (3, 8, 9)]
 patches = explain(
@@ -56,12 +56,12 @@ true_labels = [f"a {y_test[i]}" for i in chosen]
 shap.plots.image(patches, true_labels=true_labels, width=10, hspace=0.4, show=False)
 
 # %%
-# From derivatives
+# Gradient methods
 # ----------------
-# Four answers to the same question: which pixels speak for the digit that the network reads?
-# Shapley values of pixels count what a pixel does in all company. Expected gradients come close
-# to them here. Integrated gradients start from the mean of the background. Saliency is the size
-# of the derivative at the image itself: where it would be easy to change the network's mind.
+# Four methods attribute the probability of the predicted digit to pixels. Shapley values average
+# the effect of a pixel over coalitions of other pixels. Expected gradients are close to them here.
+# Integrated gradients start from the mean of the background. Saliency is the absolute derivative
+# at the image itself: the sensitivity of the prediction to a pixel.
 
 methods = {
     "Shapley values": {"method": "permutation", "feature_groups": "cells"},
@@ -80,7 +80,7 @@ read = classifier.predict(X_test[:3])
 figure, axes = plt.subplots(3, 5, figsize=(9, 5.6), layout="constrained")
 for row, (image, digit) in enumerate(zip(X_test[:3], read, strict=True)):
     axes[row, 0].imshow(image, cmap="gray_r")
-    axes[row, 0].set_ylabel(f"read as {digit}")
+    axes[row, 0].set_ylabel(f"predicted: {digit}")
     for column, found in zip(axes[row, 1:], of_method.values(), strict=True):
         values = found.values[row, :, :, 0, digit]
         largest = np.abs(values).max()
@@ -93,8 +93,8 @@ for axis in axes.flat:
 # %%
 # Sequences
 # ---------
-# Two noisy signals over 16 timesteps. In the sequences to find, the first signal has a bump at the
-# timesteps 6 to 9. The second signal is noise. The network is recurrent.
+# A sequence has two noisy signals over 16 timesteps. In half of the sequences, the first signal has
+# a bump at the timesteps 6 to 9. The second signal is noise. The network is recurrent.
 
 rng = np.random.default_rng(0)
 signals = rng.normal(scale=0.5, size=(600, 16, 2)).astype("float32")
@@ -127,14 +127,14 @@ plt.gcf().set_size_inches(7, 5)
 plt.tight_layout()
 
 # %%
-# The colour of a dot is the mean of the signals at the timestep.
+# The colour of a dot in the beeswarm plot is the mean of the signals at the timestep.
 
 plt.figure()
 shap.plots.beeswarm(timesteps, max_display=8, plot_size=(8, 4), show=False)
 plt.tight_layout()
 
 # %%
-# The signals can be feature groups, too.
+# The feature groups can also be the signals.
 
 from nnkit.explanation import feature_importance
 
@@ -142,7 +142,7 @@ features = explain(recurrent, X_test[:40], feature_groups="features", classes="b
 print(feature_importance(features).round(3).to_string())
 
 # %%
-# One sequence, over its values.
+# The values of one sequence:
 
 bump = int(np.argmax(recurrent.predict_proba(X_test[:40])[:, 0]))
 figure, (above, below) = plt.subplots(2, sharex=True, figsize=(7, 4), layout="constrained")
@@ -150,13 +150,13 @@ above.plot(X_test[bump], label=["first signal", "second signal"])
 above.legend(loc="upper right")
 values = timesteps.values[bump]
 below.bar(range(16), values, color=np.where(values > 0, "#ff0051", "#008bfb"))
-_ = below.set(xlabel="timestep", ylabel="moves P(bump) by")
+_ = below.set(xlabel="timestep", ylabel="contribution to P(bump)")
 
 # %%
 # Texts
 # -----
-# 400 reviews, made up of phrases, with words that say nothing among them. A pipeline of
-# ``TfidfVectorizer`` and a network takes the texts as they are.
+# The data are 400 artificial reviews, composed of phrases. Some words carry no information. A
+# pipeline of ``TfidfVectorizer`` and a network accepts the texts.
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
@@ -167,13 +167,13 @@ blame = ["was terrible", "was not good", "was cold", "came late"]
 
 
 def review(is_good):
-    """Return three sentences, two of them in the mood of the review."""
-    moods = rng.permutation([is_good, is_good, not is_good])
-    said = [
-        f"{thing} {rng.choice(praise if mood else blame)}"
-        for thing, mood in zip(rng.permutation(things)[:3], moods, strict=True)
+    """Return three sentences, two of which agree with the verdict of the review."""
+    is_praise = rng.permutation([is_good, is_good, not is_good])
+    sentences = [
+        f"{thing} {rng.choice(praise if praises else blame)}"
+        for thing, praises in zip(rng.permutation(things)[:3], is_praise, strict=True)
     ]
-    return ", ".join(said)
+    return ", ".join(sentences)
 
 
 verdicts = rng.choice(["good", "bad"], size=400)
@@ -193,7 +193,7 @@ words = explain(reader, texts, classes="good", n_permutations=100)
 print(words)
 
 # %%
-# The words of one text, as bars. What "not good" says is shared out to both of its words.
+# The values of the words of one text. The contribution of "not good" is divided between both words.
 
 plt.figure()
 axes = shap.plots.bar(words[1], max_display=13, show_data=False, show=False)
@@ -202,7 +202,7 @@ plt.gcf().set_size_inches(7, 4.5)
 plt.tight_layout()
 
 # %%
-# In a notebook, ``shap.plots.text(words)`` colours the texts. Here is a picture of it.
+# In a notebook, ``shap.plots.text(words)`` colours the texts. This figure shows the same colours.
 
 colours = plt.colormaps["bwr"]
 largest = max(np.abs(values).max() for values in words.values)

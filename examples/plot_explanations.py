@@ -1,18 +1,19 @@
 """
-Explained tables, in pictures
-=============================
+Plots of explained tables
+=========================
 
-Three tables, three pipelines that end in a Keras network, and the plots of SHAP that apply to
+This example explains three pipelines that end in a Keras network, and shows the plots of SHAP for
 them: two classes, three classes and a regression, with columns of numbers and of strings.
-``nnkit.explain`` returns a ``shap.Explanation`` in the columns that the table came with. All
-plots take it as it is.
+``nnkit.explain`` returns a ``shap.Explanation`` in the columns of the table, which all plots
+accept.
 """
 
 # %%
 # Two classes
 # -----------
-# 569 tumours with 30 measurements. The network is the last step of a pipeline. It keeps a sample
-# of its training rows, which is the background: rows that stand for columns that are not known.
+# The table has 569 tumours with 30 measurements. The network is the last step of a pipeline. It
+# keeps a sample of its training rows as the background, whose values replace those of left-out
+# columns.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,11 +38,11 @@ explanation = explain(classifier, X_test, classes="malignant", n_permutations=4)
 print(explanation)
 
 # %%
-# Thirty columns are too many for all coalitions, so that the values are estimates, from random
-# orders of the columns. ``n_permutations=4`` draws four of them for each background row instead of
-# one, for smaller standard errors.
+# Thirty columns have too many coalitions for exact values. The values are estimated from random
+# permutations of the columns. ``n_permutations=4`` draws four permutations for each background row
+# instead of one, which reduces the standard errors.
 #
-# The bar plot shows the mean of the absolute values. ``feature_importance`` has the numbers, with
+# The bar plot shows the mean of the absolute values. ``feature_importance`` returns them with
 # standard errors.
 
 from nnkit.explanation import feature_importance
@@ -53,22 +54,22 @@ plt.tight_layout()
 print(feature_importance(explanation).head(5).round(4).to_string())
 
 # %%
-# The beeswarm has a dot for each row and column, here the ten columns that matter most. The
-# colour is the value of the column.
+# The beeswarm plot has a dot for each row and each of the ten most important columns. The colour is
+# the value of the column.
 
 plt.figure()
 shap.plots.beeswarm(explanation, group_remaining_features=False, plot_size=(8, 4.5), show=False)
 plt.tight_layout()
 
 # %%
-# The violin plot says the same for many rows. It needs numbers in all columns.
+# The violin plot shows the same for many rows. It needs numbers in all columns.
 
 plt.figure()
 shap.plots.violin(explanation, max_display=8, plot_size=(8, 4.5), show=False)
 plt.tight_layout()
 
 # %%
-# In the heatmap rows with similar values stand together. The line at the top is the prediction.
+# The heatmap groups rows with similar values. The line at the top is the prediction.
 
 plt.figure()
 axes = shap.plots.heatmap(explanation, max_display=8, show=False)
@@ -77,8 +78,8 @@ plt.gcf().set_size_inches(9, 4.5)
 plt.tight_layout()
 
 # %%
-# A decision plot follows rows from the base, where all lines start, to their predictions. Here
-# are the tumours that the network is least sure of.
+# The decision plot shows rows as lines from the base value to their predictions, here for the
+# tumours with the least certain predictions.
 
 total = explanation.base_values + explanation.values.sum(axis=1)
 unsure = np.argsort(np.abs(total - 0.5))[:8]
@@ -97,8 +98,9 @@ plt.tight_layout()
 # %%
 # Groups of columns
 # -----------------
-# Each measurement comes three times: as mean, as standard error, and as mean of the three worst
-# cells. A group gets one value. Ten groups are few enough for exact values.
+# Each measurement has three columns: the mean, the standard error, and the mean of the three
+# largest values. The three columns form a feature group with a single value. The values of ten
+# groups are exact.
 
 measurements = [name.removeprefix("mean ") for name in X if name.startswith("mean ")]
 groups = {
@@ -117,8 +119,8 @@ plt.tight_layout()
 # %%
 # Three classes
 # -------------
-# 178 wines from three growers. The explanation has a last axis for the classes, which have
-# names. A plot takes one class at a time.
+# The table has 178 wines from three growers. The last axis of the explanation is for the classes. A
+# plot accepts one class, which can be selected by its name.
 
 bunch = load_wine(as_frame=True)
 X, y = bunch.data, np.array(["grower A", "grower B", "grower C"])[bunch.target]
@@ -137,7 +139,7 @@ plt.title("P(grower B)")
 plt.tight_layout()
 
 # %%
-# All classes beside each other, from the table of importances:
+# The table of importances contains all classes:
 
 table = feature_importance(explanation)
 sizes = table.xs("importance", axis=1, level=1)
@@ -149,18 +151,18 @@ axes.legend(title="probability of")
 plt.tight_layout()
 
 # %%
-# A scatter plot shows one column. Its colours are another one: the column with the strongest
-# interaction, as far as SHAP can tell.
+# A scatter plot shows one column. The colour is the column for which SHAP estimates the strongest
+# interaction.
 
 figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
 axes = shap.plots.scatter(grower_b[:, "alcohol"], color=grower_b, ax=axes, show=False)
 
 # %%
-# Regression, with strings
-# ------------------------
-# 1,200 flats, made up, so that it is known what the network should find: a rent for each square
-# metre that depends on the district and on the year, extra money for a balcony, more of it in the
-# centre, and noise. Colours of doors have no part in it. Some years are missing.
+# Regression with columns of strings
+# ----------------------------------
+# The table has 1,200 artificial flats, so that the true effects are known. The rent per square
+# metre depends on the district and the year. A balcony increases the rent, most of all in the
+# centre. The colour of the door has no effect. Some years are missing.
 
 rng = np.random.default_rng(0)
 n_flats = 1200
@@ -182,8 +184,8 @@ rent += rng.normal(scale=40, size=n_flats)
 flats.loc[rng.random(n_flats) < 0.05, "year"] = np.nan
 
 # %%
-# The pipeline imputes, scales and encodes. The explanation is in the six columns of the table,
-# strings and all.
+# The pipeline imputes, scales and encodes the columns. The explanation has the six columns of the
+# table, including the columns of strings.
 
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.impute import SimpleImputer
@@ -202,8 +204,8 @@ explanation = explain(regressor, X_test.head(200))
 print(explanation)
 
 # %%
-# The cheapest of these flats, as a waterfall: from the mean rent of the background at the bottom
-# to its own at the top.
+# The waterfall plot of the cheapest of these flats leads from the mean rent of the background at
+# the bottom to the predicted rent at the top.
 
 total = explanation.base_values + explanation.values.sum(axis=1)
 plt.figure()
@@ -212,8 +214,8 @@ plt.gcf().set_size_inches(8, 4)
 plt.tight_layout()
 
 # %%
-# The dearest one, as a force plot. Columns that move the prediction by little have no label. In a
-# notebook, ``shap.plots.force(explanation[flat])`` is interactive, after ``shap.initjs()``.
+# The force plot shows the most expensive flat. Columns with small contributions have no label. In a
+# notebook, ``shap.plots.force(explanation[flat])`` is interactive after ``shap.initjs()``.
 
 flat = int(np.argmax(total))
 figure = shap.plots.force(
@@ -227,11 +229,11 @@ figure = shap.plots.force(
 )
 axes = figure.axes[0]
 axes.set_xticks([1000, 1500, 2000])
-axes.set_position([0.08, 0, 0.84, 0.62])  # room for the numbers above
+axes.set_position([0.08, 0, 0.84, 0.62])  # space for the numbers above
 
 # %%
-# A column of strings, as dots. A balcony counts for more in the centre: there red dots are higher
-# than blue ones, elsewhere lower.
+# The scatter plot of a column of strings shows an interaction. A balcony increases the rent more in
+# the centre: there the red dots are above the blue ones, elsewhere below.
 
 figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
 axes = shap.plots.scatter(
@@ -241,17 +243,17 @@ axes = shap.plots.scatter(
 # %%
 # Interactions
 # ------------
-# What two columns do only together is shared by their values. ``interactions=True`` shows it:
-# a matrix for each row, whose sums are the Shapley values. The network found what was put in: area
-# goes with the district and with the year, the balcony with the district.
+# A Shapley value includes a share of the interactions of its column. ``interactions=True`` returns
+# a matrix for each row, whose row sums are the Shapley values. The network has learnt the true
+# interactions: area with district and year, and balcony with district.
 
 pairs = explain(regressor, X_test.head(100), interactions=True)
 sums = pairs.values.sum(axis=2)
 print(f"{pairs.shape} values: flats, columns, columns")
-print(f"sums are Shapley values: {np.allclose(sums, explanation.values[:100], atol=0.01)}")
+print(f"sums equal Shapley values: {np.allclose(sums, explanation.values[:100], atol=0.01)}")
 
 mean_size = np.abs(pairs.values).mean(axis=0)
-np.fill_diagonal(mean_size, np.nan)  # what a column does alone
+np.fill_diagonal(mean_size, np.nan)  # effects of single columns
 figure, axes = plt.subplots(figsize=(6.5, 5), layout="constrained")
 picture = axes.imshow(mean_size, cmap="Blues", vmin=0)
 axes.set_facecolor("0.85")

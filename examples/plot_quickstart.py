@@ -2,19 +2,19 @@
 From a DataFrame to explained predictions
 =========================================
 
-A table of patients, a scikit-learn pipeline, and a Keras network as its last step. Everything
-around the network is scikit-learn as you know it: columns are prepared by a
-``ColumnTransformer``, folds are stratified, scorers score, a grid search searches. At the end
-the predictions are explained in the columns the table came with.
+This example trains a Keras network as the last step of a scikit-learn pipeline on a table of
+patients. A ``ColumnTransformer`` prepares the columns, a stratified cross-validation compares
+models, and a grid search tunes the network. At the end the predictions are explained in the
+columns of the table.
 
-Run it with ``make demo``: it prints two tables and writes two pictures.
+``make demo`` runs the example, prints its tables and writes two figures.
 """
 
 # %%
 # The table
 # ---------
-# 442 diabetes patients with ten measurements at the start of a study. The quarter whose
-# disease progressed fastest within a year is to be found early.
+# The table has 442 diabetes patients with ten measurements at the start of a study. The target is
+# whether a patient belongs to the quarter whose disease progressed fastest within a year.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,9 +30,9 @@ print(pd.Series(y).value_counts().to_string(), "\n")
 # %%
 # The network
 # -----------
-# A builder is a function that returns a Keras model. ``meta`` tells it what the data look
-# like; its own arguments, such as ``units``, are hyperparameters that can be tuned. It needs
-# no ``compile``: nnkit picks the loss that fits the target and the last layer.
+# A builder is a function that returns a Keras model. ``meta`` describes the data. The other
+# arguments, such as ``units``, are hyperparameters that can be tuned. The builder need not compile
+# the model: nnkit chooses the loss by the target and the last layer.
 
 import keras
 
@@ -53,9 +53,9 @@ def build(meta, units=32, dropout_rate=0.2):
 # %%
 # The pipeline
 # ------------
-# The network is the last step. Both classes weigh the same together, although one is three
-# times as frequent; training stops when the loss on a held-out, stratified fifth of the rows
-# gets no better, and goes back to the best weights.
+# The network is the last step. Both classes have the same total weight, although one of them is
+# three times as frequent. A stratified fifth of the rows is held out. The training stops when the
+# loss on these rows no longer improves, and restores the best weights.
 
 from sklearn.compose import make_column_transformer
 from sklearn.pipeline import make_pipeline
@@ -83,9 +83,9 @@ network = prepared(
 )
 
 # %%
-# Cross-validation, beside two models of scikit-learn
-# ---------------------------------------------------
-# ``y == "fast"`` makes fast progression the positive class of the scorers.
+# Cross-validation and comparison with scikit-learn
+# -------------------------------------------------
+# With ``y == "fast"``, fast progression is the positive class of the scorers.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate, train_test_split
@@ -103,14 +103,14 @@ rows = {}
 for name, model in models.items():
     scores = cross_validate(model, X, y == "fast", cv=5, scoring=scoring)
     rows[name] = {metric: scores[f"test_{metric}"].mean() for metric in scoring}
-    rows[name]["seconds a fit"] = np.median(scores["fit_time"])
+    rows[name]["seconds per fit"] = np.median(scores["fit_time"])
 print(pd.DataFrame(rows).T.round(3).to_string(), "\n")
 
 # %%
 # A grid search over the builder and the optimizer
 # ------------------------------------------------
-# ``model__`` reaches the builder's arguments and ``optimizer__`` those of the optimizer; neither
-# was declared before.
+# ``model__`` routes arguments to the builder, and ``optimizer__`` to the optimizer. They need no
+# declaration.
 
 X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
 grid = {
@@ -125,8 +125,8 @@ print(results.round(4).to_string(index=False))
 print(f"ROC AUC on the test rows: {search.score(X_test, y_test):.3f}\n")
 
 # %%
-# How the best network learnt
-# ---------------------------
+# Training curves of the best network
+# -----------------------------------
 
 best = search.best_estimator_
 history = best[-1].history_
@@ -144,11 +144,11 @@ loss_axes.legend()
 figure.savefig("quickstart_history.png", dpi=120)
 
 # %%
-# Why the network says what it says
-# ---------------------------------
-# ``explain`` takes the whole pipeline and the raw table, and returns a ``shap.Explanation`` in
-# its ten columns: by how much each moved the probability of a fast progression away from its
-# mean over the background. For ten columns the Shapley values are exact.
+# Explanation of the predictions
+# ------------------------------
+# ``explain`` takes the whole pipeline and the raw table. It returns a ``shap.Explanation`` for the
+# ten columns. A value is the contribution of a column to the difference between the probability of
+# a fast progression and its mean over the background. For ten columns the Shapley values are exact.
 
 import shap
 
@@ -156,24 +156,24 @@ explanation = explain(best, X_test.head(40), background=X_train, classes="fast",
 total = explanation.values.sum(axis=1) + explanation.base_values
 fast = list(best.classes_).index("fast")
 print(
-    "Values and base add up to the probabilities:",
+    "The values and the base value sum to the probabilities:",
     np.allclose(total, best.predict_proba(X_test.head(40))[:, fast], atol=1e-6),
 )
 mean_size = pd.Series(np.abs(explanation.values).mean(axis=0), explanation.feature_names)
-print("How much each column moves P(fast), mean of 40 patients:")
+print("Mean absolute contribution to P(fast) of 40 patients:")
 print(mean_size.sort_values(ascending=False).head(5).round(3).to_string(), "\n")
 
 riskiest = np.argsort(total)[::-1][:3]
 for patient in riskiest:
-    moves = pd.DataFrame(
-        {"value": X_test.iloc[patient], "moves P(fast) by": explanation.values[patient].round(3)}
+    contributions = pd.DataFrame(
+        {"value": X_test.iloc[patient], "contribution": explanation.values[patient].round(3)}
     )
-    largest = moves["moves P(fast) by"].abs().sort_values(ascending=False).index[:4]
+    largest = contributions["contribution"].abs().sort_values(ascending=False).index[:4]
     print(f"A patient with P(fast) = {total[patient]:.2f}:")
-    print(moves.loc[largest].to_string(), "\n")
+    print(contributions.loc[largest].to_string(), "\n")
 
 # %%
-# The same as a picture, by shap, for the patient with the highest risk.
+# The waterfall plot of shap shows the patient with the highest risk.
 
 figure = plt.figure()
 shap.plots.waterfall(explanation[riskiest[0]], show=False)
