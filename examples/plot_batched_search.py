@@ -70,7 +70,7 @@ print(f"largest difference between the scores: {np.abs(sequential - batched).max
 # Ensembles
 # ---------
 # ``n_estimators`` trains several networks in parallel and averages their predictions. The
-# standard deviation over the networks is large where they disagree, mostly near the probability 0.5.
+# standard deviation over the networks is large where they disagree, mostly near probability 0.5.
 
 best = grid["kerasclassifier__optimizer__learning_rate"][sequential.argmax()]
 pipeline.set_params(
