@@ -37,7 +37,7 @@ def check_size(n_weights: int, what: str, n_networks: int = 1) -> None:
     n_weights : int
         Of each network.
     what : str
-        ExplanationTask of the message, such as "The network".
+        Subject of the message, such as "The network".
     n_networks : int, default=1
         How many are trained side by side.
     """

@@ -249,7 +249,7 @@ def warn_of_columns_without_effect(encoder: Any, X: Any) -> None:
     for label in encoder._columns_without_effect(X):
         warnings.warn(
             f"Column {label} was constant in the first fit, and has other values now: they have no "
-            "effect. InitialModel the training with rows in which the column varies, or fit anew.",
+            "effect. Begin the training with rows in which the column varies, or fit anew.",
             UserWarning,
             stacklevel=6,
         )
