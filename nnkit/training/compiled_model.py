@@ -77,7 +77,7 @@ class CompiledModel:
     Attributes
     ----------
     model : keras.Model
-    compiled : OutputSpec
+    output_spec : OutputSpec
         What each output is to learn, and what it means.
     row : ndarray, or dict or list of ndarray
         One row of zeros in the dtypes of the model's inputs.
@@ -88,20 +88,20 @@ class CompiledModel:
     """
 
     def __init__(self, model_spec: ModelSpec, task_choices: Any, X_example: Any) -> None:
-        self._begin(*_built(model_spec, task_choices, X_example))
+        self._initialize(*_built(model_spec, task_choices, X_example))
         self.structure: Hashable | None = _structure_of(self)
 
     @classmethod
-    def around(cls, model: Any, compiled: OutputSpec, row: Any) -> CompiledModel:
+    def around(cls, model: Any, output_spec: OutputSpec, row: Any) -> CompiledModel:
         """Return the compiled model of a live model, for its network alone."""
-        read_metrics(model, compiled)
+        read_metrics(model, output_spec)
         alone = cls.__new__(cls)
-        alone._begin(model, compiled, row)
+        alone._initialize(model, output_spec, row)
         alone.structure = None
         return alone
 
-    def _begin(self, model: Any, compiled: OutputSpec, row: Any) -> None:
-        self.model, self.output_spec, self.row = model, compiled, row
+    def _initialize(self, model: Any, output_spec: OutputSpec, row: Any) -> None:
+        self.model, self.output_spec, self.row = model, output_spec, row
         self.lock = threading.RLock()
         self._layout: StateLayout | None = None
         self._programs: dict[Hashable, Any] = {}
@@ -237,14 +237,14 @@ def _built(model_spec: ModelSpec, task_choices: Any, X_example: Any) -> tuple[An
     row = keras.tree.map_structure(
         lambda part: np.zeros((1, *part.shape[1:]), part.dtype), as_inputs(model, X_example)
     )
-    compiled = compile_model(
+    output_spec = compile_model(
         model,
         model_spec.compilation,
         task_choices,
         row,
         was_handed=model_spec.wants_compile_kwargs,
     )
-    return model, compiled, row
+    return model, output_spec, row
 
 
 def _structure_of(compiled_model: CompiledModel) -> Hashable | None:

@@ -58,11 +58,11 @@ class Network:
 
     Attributes
     ----------
-    compiled : OutputSpec
+    output_spec : OutputSpec
         What each output is to learn, and what it means.
     """
 
-    compiled: OutputSpec
+    output_spec: OutputSpec
 
     def __init__(
         self,
@@ -87,19 +87,21 @@ class Network:
         self._is_detached = False
         self._values: list[np.ndarray] | None = None
         self._saved: dict[str, Any] | None = None
-        self._begin(X_example)
+        self._initialize(X_example)
 
-    def _begin(self, X_example: Any) -> None:
+    def _initialize(self, X_example: Any) -> None:
         let_memory_grow()
         with on_device(self.device):
-            begin = initial_model_of(self.model_spec, self.task_choices, X_example, self.device)
-            self._compiled_model = begin.compiled_model
-            self._is_shared = begin.is_shared
-            self._spare = begin.model
-            layout = begin.compiled_model.layout
-            self._state = layout.state_of_values(begin.values, begin.learning_rate)
-        self.output_spec = begin.compiled_model.output_spec
-        self._row = begin.compiled_model.row
+            initial_model = initial_model_of(
+                self.model_spec, self.task_choices, X_example, self.device
+            )
+            self._compiled_model = initial_model.compiled_model
+            self._is_shared = initial_model.is_shared
+            self._spare = initial_model.model
+            layout = initial_model.compiled_model.layout
+            self._state = layout.state_of_values(initial_model.values, initial_model.learning_rate)
+        self.output_spec = initial_model.compiled_model.output_spec
+        self._row = initial_model.compiled_model.row
 
     @property
     def compiled_model(self) -> CompiledModel:
@@ -134,9 +136,9 @@ class Network:
         with self._lock:
             if self._saved is None:
                 return
-            saved, compiled = self._saved, self.output_spec
-            self._begin(self._row)
-            self.output_spec = compiled
+            saved, output_spec = self._saved, self.output_spec
+            self._initialize(self._row)
+            self.output_spec = output_spec
             layout = self._compiled_model.layout
             with on_device(self.device):
                 state = layout.state_of_values(saved["values"])

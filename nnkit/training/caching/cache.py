@@ -33,7 +33,7 @@ __all__ = ["InitialModel", "clear_compiled_cache", "initial_model_of"]
 
 _MAX_COMPILED_MODELS = 32
 _MAX_BYTES = 512 * 2**20
-_MAX_RECIPES = 1024
+_MAX_MODEL_SPECS = 1024
 _EVICTIONS_PER_COLLECTION = 8
 
 
@@ -61,7 +61,7 @@ class InitialModel(NamedTuple):
 
 
 @dataclass
-class _Known:
+class _BuiltSpec:
     """What is remembered of a model specification."""
 
     compiled_model: weakref.ref[CompiledModel]
@@ -77,7 +77,7 @@ class _Known:
 
 _LOCK = threading.RLock()
 _compiled_models: OrderedDict[Hashable, CompiledModel] = OrderedDict()
-_recipes: OrderedDict[Hashable, _Known | None] = OrderedDict()
+_built_specs: OrderedDict[Hashable, _BuiltSpec | None] = OrderedDict()
 _n_evicted = [0]
 
 
@@ -93,7 +93,7 @@ def clear_compiled_cache() -> None:
     """
     with _LOCK:
         _compiled_models.clear()
-        _recipes.clear()
+        _built_specs.clear()
         release_kernels()
 
 
@@ -115,16 +115,18 @@ def initial_model_of(
     check_not_forked()
     with _LOCK:
         key = _model_spec_key(model_spec, task_choices, X_example, device, with_rows=False)
-        if key is not None and key in _recipes and _recipes[key] is None:
+        if key is not None and key in _built_specs and _built_specs[key] is None:
             key = _model_spec_key(model_spec, task_choices, X_example, device, with_rows=True)
-        known = _recipes.get(key) if key is not None else None
+        known = _built_specs.get(key) if key is not None else None
         compiled_model = known.compiled_model() if known is not None else None
         if known is not None and compiled_model is not None:
-            _recipes.move_to_end(key)
+            _built_specs.move_to_end(key)
             _keep(compiled_model)
-            begin = _again(known, compiled_model, model_spec, task_choices, X_example)
-            if begin is not None:
-                return begin
+            initial_model = _from_earlier_build(
+                known, compiled_model, model_spec, task_choices, X_example
+            )
+            if initial_model is not None:
+                return initial_model
             key = None
         watched, was_read = _watching_rows(model_spec)
         built = CompiledModel(watched, task_choices, X_example)
@@ -135,29 +137,29 @@ def initial_model_of(
             own = None if shared is built else built.model
             return InitialModel(shared, own is not None, values, rate, own)
         if was_read():
-            _recipes[key] = None
+            _built_specs[key] = None
             key = _model_spec_key(model_spec, task_choices, X_example, device, with_rows=True)
         _keep(shared)
-        _recipes[key] = _Known(
+        _built_specs[key] = _BuiltSpec(
             weakref.ref(shared),
             InitialWeights(built.model, model_spec.seed),
             model_spec.seed,
             values,
             rate,
         )
-        while len(_recipes) > _MAX_RECIPES:
-            _recipes.popitem(last=False)
+        while len(_built_specs) > _MAX_MODEL_SPECS:
+            _built_specs.popitem(last=False)
         return InitialModel(shared, True, values, _rate_of(model_spec, rate))
 
 
-def _again(
-    known: _Known,
+def _from_earlier_build(
+    known: _BuiltSpec,
     compiled_model: CompiledModel,
     model_spec: ModelSpec,
     task_choices: Any,
     X_example: Any,
 ) -> InitialModel | None:
-    """Return the begin of a model specification that was built before; None if it is another each time."""
+    """Return the initial_model of a model specification that was built before; None if it is another each time."""
     rate = _rate_of(model_spec, known.learning_rate)
     if not known.is_repeatable:
         return None
@@ -197,8 +199,8 @@ def _keep(compiled_model: CompiledModel) -> None:
     ):
         _, oldest = _compiled_models.popitem(last=False)
         n_bytes -= oldest.n_bytes
-        for key in [key for key, known in _recipes.items() if known and known.is_of(oldest)]:
-            del _recipes[key]
+        for key in [key for key, known in _built_specs.items() if known and known.is_of(oldest)]:
+            del _built_specs[key]
         _n_evicted[0] += 1
         if _n_evicted[0] % _EVICTIONS_PER_COLLECTION == 0:
             # Graphs are cycles of references, too few for Python to look for them by itself.

@@ -5,7 +5,7 @@ has compiled before or how many fits run beside it: on the same machine the same
 same bits.
 
 ======== =========================================================================
-path     what it is
+backend     what it is
 ======== =========================================================================
 "keras"  ``keras.Model.fit``, for what a compiled program cannot carry
 "graph"  a TensorFlow graph that loops over batches; works with all other models
@@ -34,14 +34,14 @@ from nnkit.training.loop.callbacks import needs_batches
 __all__ = [
     "REASON_FOR_ALONE",
     "REASON_FOR_KERAS",
-    "Path",
+    "Backend",
     "choose_backend",
     "is_heavy",
     "is_padded",
     "suits_stack",
 ]
 
-Path = Literal["graph", "xla", "keras"]
+Backend = Literal["graph", "xla", "keras"]
 
 REASON_FOR_KERAS = "reason for keras"
 """The fact about a compiled model why it needs Keras' own fit; None if it does not."""
@@ -66,7 +66,7 @@ _MAX_ARITHMETIC_IN_STACK = 1e8
 _MAX_ARITHMETIC_SIDE_BY_SIDE = 3e8
 
 
-def choose_backend(compiled_model: CompiledModel, data: Any, plan: Any) -> Path:
+def choose_backend(compiled_model: CompiledModel, data: Any, plan: Any) -> Backend:
     """Return the way that a training takes.
 
     Parameters
@@ -108,7 +108,7 @@ def choose_backend(compiled_model: CompiledModel, data: Any, plan: Any) -> Path:
 
 
 def suits_stack(
-    compiled_model: CompiledModel, data: Any, plan: Any, path: Path, wanted: bool | None
+    compiled_model: CompiledModel, data: Any, plan: Any, backend: Backend, wanted: bool | None
 ) -> bool:
     """Return whether fits like this one are to be members of one vectorised program.
 
@@ -121,12 +121,12 @@ def suits_stack(
     compiled_model : CompiledModel
     data : TrainingData
     plan : TrainingPlan
-    path : {"graph", "xla", "keras"}
+    backend : {"graph", "xla", "keras"}
         Which a fit of its own takes.
     wanted : bool or None
         What the user wants; None chooses.
     """
-    if wanted is False or path == "keras" or sparse.issparse(data.X):
+    if wanted is False or backend == "keras" or sparse.issparse(data.X):
         return False
     if wanted is None:
         if not _has_gpu() or _arithmetic(compiled_model, data, plan) > _MAX_ARITHMETIC_IN_STACK:

@@ -15,7 +15,7 @@ from nnkit._compat import forget_resumed_epoch, resumed_epoch
 from nnkit.exceptions import NonFiniteLossError
 from nnkit.training.loop.backends import (
     REASON_FOR_KERAS,
-    Path,
+    Backend,
     choose_backend,
     is_heavy,
     suits_stack,
@@ -154,7 +154,7 @@ class TrainingRecord:
 
     history: dict[str, list[float]] = field(default_factory=dict)
     best_epoch: int = 0
-    engine: Path = "graph"
+    engine: Backend = "graph"
     n_restored: int = 0
     interrupt: KeyboardInterrupt | None = None
 
@@ -282,9 +282,9 @@ def train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingR
 
 def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingRecord:
     scheduler = current_scheduler()
-    path, run = _prepared(network, data, plan)
+    backend, run = _prepared(network, data, plan)
     # Only the user's callbacks look at a model.
-    session = _Session(network, has_live_model=path == "keras" or bool(plan.callbacks))
+    session = _Session(network, has_live_model=backend == "keras" or bool(plan.callbacks))
     callbacks, stopping = _callbacks(network, data, plan, session, scheduler)
     callback_list = keras.callbacks.CallbackList(
         callbacks,
@@ -296,12 +296,12 @@ def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> Training
     )
     interrupt = None
     try:
-        with _scheduled(scheduler, run, data, plan, path) as company:
+        with _scheduled(scheduler, run, data, plan, backend) as runner:
             if run is None:
                 assign_units(session.live, data.units)
                 _run_keras(session.live, data, plan, callback_list)
             else:
-                _run_compiled(company, data, plan, callback_list, session)
+                _run_compiled(runner, data, plan, callback_list, session)
     except KeyboardInterrupt as error:
         if not session.seen.history.epoch:
             end_after_error(callback_list)
@@ -321,7 +321,7 @@ def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> Training
     if stopping is None:
         stopping = next((c for c in plan.callbacks if _restores_best(c)), None)
     best = last if stopping is None else max(0, stopping.best_epoch - first_epoch)
-    return TrainingRecord(history, int(best), path, first_epoch - plan.first_epoch, interrupt)
+    return TrainingRecord(history, int(best), backend, first_epoch - plan.first_epoch, interrupt)
 
 
 def _callbacks(
@@ -363,26 +363,26 @@ def _callbacks(
 
 def _prepared(
     network: Network, data: TrainingData, plan: TrainingPlan
-) -> tuple[Path, TrainingRun | None]:
-    """Return the path of a training, and its rows and program if it has one."""
+) -> tuple[Backend, TrainingRun | None]:
+    """Return the backend of a training, and its rows and program if it has one."""
     compiled_model = network.compiled_model
-    path = choose_backend(compiled_model, data, plan)
-    if path == "keras":
-        return path, None
-    if path == "xla" and compiled_model.looks_up_codes:
+    backend = choose_backend(compiled_model, data, plan)
+    if backend == "keras":
+        return backend, None
+    if backend == "xla" and compiled_model.looks_up_codes:
         # XLA takes the nearest code for one that is not in the table; TensorFlow refuses it.
         network.outputs(data.X)
         if data.validation is not None:
             network.outputs(data.validation.X)
     batch_size = min(plan.batch_size, n_rows(data.X))
-    run = TrainingRun(compiled_model, path, data, batch_size, network.state)
+    run = TrainingRun(compiled_model, backend, data, batch_size, network.state)
     try:
         run.prepare()
     except ForeignStateError:
         reason = "a layer, loss or metric with a variable that Keras does not know as its own"
         compiled_model.note(REASON_FOR_KERAS, reason)
         return choose_backend(compiled_model, data, plan), None
-    return path, run
+    return backend, run
 
 
 @contextlib.contextmanager
@@ -391,7 +391,7 @@ def _scheduled(
     run: TrainingRun | None,
     data: TrainingData,
     plan: TrainingPlan,
-    path: Path,
+    backend: Backend,
 ) -> Iterator[Any]:
     """Yield what takes the place of a run while other fits train in threads beside it."""
     if scheduler is not None:
@@ -399,7 +399,7 @@ def _scheduled(
         scheduler.note_training(plan.epochs * (1.0 if run is None else run.seconds_per_epoch))
     if scheduler is None or run is None:
         yield run
-    elif suits_stack(run.compiled_model, data, plan, path, scheduler.vectorize):
+    elif suits_stack(run.compiled_model, data, plan, backend, scheduler.vectorize):
         with in_batched_group(scheduler, run) as member:
             yield member
     else:

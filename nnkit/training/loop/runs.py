@@ -13,7 +13,7 @@ import tensorflow as tf
 from scipy import sparse
 
 from nnkit.training.compiled_model import CompiledModel
-from nnkit.training.loop.backends import Path, is_padded
+from nnkit.training.loop.backends import Backend, is_padded
 from nnkit.training.loop.batches import n_rows, take_on_host, taker, to_device
 from nnkit.training.loop.program import (
     epoch_training,
@@ -41,12 +41,12 @@ _MIN_XLA_STEPS, _MAX_XLA_STEPS, _XLA_BYTES = 16, 256, 8 * 2**20
 
 
 class TrainingRun:
-    """Epochs of one training through the compiled program of its path.
+    """Epochs of one training through the compiled program of its backend.
 
     Parameters
     ----------
     compiled_model : CompiledModel
-    path : {"graph", "xla"}
+    backend : {"graph", "xla"}
     data : TrainingData
     batch_size : int
         Rows per step, at most as many as there are.
@@ -73,7 +73,7 @@ class TrainingRun:
     def __init__(
         self,
         compiled_model: CompiledModel,
-        path: Path,
+        backend: Backend,
         data: Any,
         batch_size: int,
         state: TrainingState,
@@ -85,7 +85,7 @@ class TrainingRun:
         self._steps_per_epoch = math.ceil(self.n_samples / batch_size)
         self.rows_key = _key_of(data)
         self.take = taker(data.X)
-        self._path = path
+        self._backend = backend
         self._is_padded = is_padded(compiled_model)
         if not self._is_padded:
             prepare_metrics(compiled_model, data.X, data.y)
@@ -94,7 +94,7 @@ class TrainingRun:
         self.steps_per_call = max(1, int(_CALL_SECONDS / seconds))
         self.seconds_per_epoch = self._steps_per_epoch * seconds
         self.example = state
-        if path == "graph":
+        if backend == "graph":
             self._device_rows = _DeviceRows(data)
 
     @property
@@ -133,7 +133,7 @@ class TrainingRun:
             first = np.zeros((1, self._padded_size), np.int32)
             if not self._is_padded:
                 self._epoch_program(self._device_rows.at(first.ravel()[:1])[0])
-            elif self._path == "xla":
+            elif self._backend == "xla":
                 self._xla_program(first)
             else:
                 rows, _ = self._device_rows.at(first)
@@ -179,7 +179,7 @@ class TrainingRun:
         batches[:, : self.batch_size] = positions.reshape(-1, self.batch_size)
         counts = np.full((len(orders), n_steps), self.batch_size, np.int32)
         counts[:, -1] = self.n_samples - self.batch_size * (n_steps - 1)
-        run = self._through_xla if self._path == "xla" else self._through_graph
+        run = self._through_xla if self._backend == "xla" else self._through_graph
         state, losses = run(state, batches, counts.ravel())
         means = (losses.reshape(counts.shape) * counts).sum(axis=1) / self.n_samples
         return state, [{"loss": float(mean)} for mean in means]

@@ -135,19 +135,19 @@ def check_own_losses(network: Network, X: Any, y: Any, *, is_weighted: bool) -> 
 
 
 def _try_losses(network: Network, X: Any, y: Any, *, is_weighted: bool) -> None:
-    compiled = network.output_spec
+    output_spec = network.output_spec
     losses = keras.tree.flatten(network.compiled_model.model.loss)
     if not any(map(is_own_loss, losses)):
         return
     # Codes of as many rows as there are classes could be broadcast over the classes.
-    units = {head.n_units for head in compiled.heads}
+    units = {head.n_units for head in output_spec.heads}
     n_rows = next((n for n in (3, 5, 7) if n not in units), 11)
     rows = np.arange(n_rows) % len(keras.tree.flatten(y)[0])
     try:
         pairs = targets_and_outputs(network, X, y, rows)
     except (*_ERRORS, tf.errors.OpError):
         return  # the training has the words for it
-    for loss, (target, output), as_codes in zip(losses, pairs, compiled.as_codes, strict=True):
+    for loss, (target, output), as_codes in zip(losses, pairs, output_spec.as_codes, strict=True):
         if not is_own_loss(loss):
             continue
         try:

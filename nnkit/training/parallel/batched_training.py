@@ -29,7 +29,7 @@ __all__ = ["batched_training", "run_together"]
 _MAX_DEPTH = 2
 
 # Seconds after which a thread that waits looks up.
-_GLANCE = 0.2
+_POLL_INTERVAL = 0.2
 
 
 @contextlib.contextmanager
@@ -88,12 +88,12 @@ def batched_training(
         yield
         return
     scheduler = Scheduler(int(max_networks), int(max_bytes), vectorize)
-    backend = _ThreadsThatWait(scheduler, nesting_level=0)
+    backend = _SchedulerBackend(scheduler, nesting_level=0)
     with joblib.parallel_config(backend=backend, n_jobs=int(max_networks)):
         yield
 
 
-class _ThreadsThatWait(ParallelBackendBase):
+class _SchedulerBackend(ParallelBackendBase):
     """The joblib backend whose tasks are those of a scheduler.
 
     Parameters
@@ -171,7 +171,7 @@ class _ThreadsThatWait(ParallelBackendBase):
             if time.monotonic() > end:
                 raise TimeoutError
             # Python takes note of an interrupt between two waits, whichever thread it hits.
-            wait([out], min(_GLANCE, max(0.0, end - time.monotonic())))
+            wait([out], min(_POLL_INTERVAL, max(0.0, end - time.monotonic())))
         if not self._failed.empty():
             raise self._failed.get()
         return out.result()
@@ -203,7 +203,7 @@ class _ThreadsThatWait(ParallelBackendBase):
         level = (self.nesting_level or 0) + 1
         if level >= _MAX_DEPTH:
             return SequentialBackend(nesting_level=level), None
-        return _ThreadsThatWait(self._scheduler, nesting_level=level), self._scheduler.max_networks
+        return _SchedulerBackend(self._scheduler, nesting_level=level), self._scheduler.max_networks
 
 
 def run_together(
@@ -253,7 +253,7 @@ def run_together(
             futures += [executor.submit(run, function) for function in functions]
             while _are_training(futures):
                 # Python takes note of an interrupt between two waits, whichever thread it hits.
-                wait(futures, _GLANCE, return_when=FIRST_EXCEPTION)
+                wait(futures, _POLL_INTERVAL, return_when=FIRST_EXCEPTION)
         except KeyboardInterrupt as error:
             interrupt = error
         interrupt = interrupt or _interrupt_of(futures)

@@ -26,10 +26,10 @@ _TIMEOUT = 0.05
 _MIN_SECONDS_COMPILED = 0.007
 
 # Seconds after which those that wait for a place look up.
-_LONG = 0.5
+_POLL_INTERVAL = 0.5
 
 # Seconds that a task may take from being handed over to being seen.
-_SETTLING = 0.003
+_START_TIMEOUT = 0.003
 
 _LOCAL = threading.local()
 
@@ -94,15 +94,15 @@ class Scheduler:
         lock = threading.RLock()
         self.changed = threading.Condition(lock)
         # Those who have a place to wait for are called one by one.
-        self._place_left = threading.Condition(lock)
+        self._slot_freed = threading.Condition(lock)
         self.groups: dict[Hashable, Any] = {}
         self.heavy_lock = threading.RLock()
         self._seconds_compiled = 0.0
         self._n_trainings = 0
         self._shortest_training = 0.0
         self._n_running = 0
-        self._n_at_the_door = 0
-        self._n_aside = 0
+        self._n_queued = 0
+        self._n_released = 0
         self._bytes_waiting = 0
         self._last_event = time.monotonic()
 
@@ -113,14 +113,14 @@ class Scheduler:
         """Run a task of a call in this thread, once there is a place for it, if it waits."""
         before = vars(_LOCAL).copy()
         with self.changed:
-            self._n_at_the_door += 1
+            self._n_queued += 1
             try:
                 while waits and (self._is_full or self._bytes_waiting >= self.max_bytes):
                     call.check()
-                    self._place_left.wait(_LONG)
+                    self._slot_freed.wait(_POLL_INTERVAL)
                 call.check()
             finally:
-                self._n_at_the_door -= 1
+                self._n_queued -= 1
             self._n_running += 1
             self._note_event()
         _LOCAL.scheduler, _LOCAL.call = self, call
@@ -157,26 +157,26 @@ class Scheduler:
         """
         with self.changed:
             self._n_running -= 1
-            self._n_aside += 1
+            self._n_released += 1
             self._bytes_waiting += n_bytes
             self._note_event()
         try:
             yield
         finally:
             with self.changed:
-                self._n_aside -= 1
+                self._n_released -= 1
                 self._bytes_waiting -= n_bytes
                 # It may hold what those that run are waiting for, so that it does not insist.
-                self._place_left.wait_for(lambda: not self._is_full, _TIMEOUT)
+                self._slot_freed.wait_for(lambda: not self._is_full, _TIMEOUT)
                 self._n_running += 1
                 self._note_event()
 
     @property
     def _is_full(self) -> bool:
-        return self._n_running >= self._n_places
+        return self._n_running >= self._n_slots
 
     @property
-    def _n_places(self) -> int:
+    def _n_slots(self) -> int:
         """How many tasks may run: one for each core, and one that is in Python meanwhile.
 
         Before any has trained, and where trainings are short, they run one after the other.
@@ -190,8 +190,8 @@ class Scheduler:
     def _note_event(self) -> None:
         self._last_event = time.monotonic()
         if not self._is_full:
-            self._place_left.notify()
-        if self._n_aside:
+            self._slot_freed.notify()
+        if self._n_released:
             self.changed.notify_all()
 
     # Waiting for each other
@@ -204,8 +204,8 @@ class Scheduler:
         """
         if self._bytes_waiting >= self.max_bytes:
             return 0.0
-        is_all_waiting = self._n_running <= 0 and not self._n_at_the_door
-        timeout = _SETTLING if is_all_waiting else _TIMEOUT
+        is_all_waiting = self._n_running <= 0 and not self._n_queued
+        timeout = _START_TIMEOUT if is_all_waiting else _TIMEOUT
         return max(0.0, self._last_event + timeout - time.monotonic())
 
     @staticmethod

@@ -250,7 +250,7 @@ def compile_model(
 
     Returns
     -------
-    compiled : OutputSpec
+    output_spec : OutputSpec
 
     Raises
     ------
@@ -296,9 +296,9 @@ def compile_model(
     if str(keras.tree.flatten(outputs)[0].dtype) == "float64":
         compute_loss_in(model, "float64")
     structure = keras.tree.map_structure(lambda _: 0, outputs)
-    compiled = OutputSpec(tasks, heads, [as_codes for _, as_codes in chosen], structure, names)
-    read_metrics(model, compiled)
-    return compiled
+    output_spec = OutputSpec(tasks, heads, [as_codes for _, as_codes in chosen], structure, names)
+    read_metrics(model, output_spec)
+    return output_spec
 
 
 def _check_compile_arguments(model: Any, routed: Mapping[str, Any]) -> None:

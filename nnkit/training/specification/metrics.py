@@ -128,7 +128,7 @@ class ReadMetric(keras.metrics.Metric):
         return ops.squeeze(value) if is_table and value.shape == (1,) else value
 
     def reset_state(self) -> None:
-        """InitialModel anew; the units of the target stay."""
+        """Reset the metric; the units of the target stay."""
         self.metric.reset_state()
 
     def get_config(self) -> dict[str, Any]:
@@ -224,7 +224,7 @@ class ReadMetric(keras.metrics.Metric):
         return weight
 
 
-def read_metrics(model: Any, compiled: OutputSpec) -> None:
+def read_metrics(model: Any, output_spec: OutputSpec) -> None:
     """Let the metrics of a compiled model see what they are defined on.
 
     What the model keeps of its compilation are the metrics themselves, so that a saved model does
@@ -234,7 +234,7 @@ def read_metrics(model: Any, compiled: OutputSpec) -> None:
     ----------
     model : keras.Model
         OutputSpec, with metrics or without.
-    compiled : OutputSpec
+    output_spec : OutputSpec
         What its outputs mean.
 
     Raises
@@ -246,23 +246,23 @@ def read_metrics(model: Any, compiled: OutputSpec) -> None:
     read = {}
     for parameter in ("metrics", "weighted_metrics"):
         given = arguments.get(parameter)
-        read[parameter] = _read(given, compiled, parameter) if given else None
+        read[parameter] = _read(given, output_spec, parameter) if given else None
     if any(read.values()):
         replace_metrics(model, read["metrics"], read["weighted_metrics"])
 
 
-def _read(given: Any, compiled: OutputSpec, parameter: str) -> Any:
+def _read(given: Any, output_spec: OutputSpec, parameter: str) -> Any:
     """Return metrics as Keras takes them, a list for each output."""
-    outputs = list(zip(compiled.heads, compiled.tasks, strict=True))
+    outputs = list(zip(output_spec.heads, output_spec.tasks, strict=True))
     if len(outputs) == 1:
         return [_read_one(one, *outputs[0], parameter) for one in keras.tree.flatten(given)]
     if isinstance(given, Mapping):
-        unknown = sorted(set(given) - set(compiled.names))
+        unknown = sorted(set(given) - set(output_spec.names))
         if unknown:
             raise ValueError(
-                f"{parameter} names the output {unknown[0]!r}; the model has {compiled.names}."
+                f"{parameter} names the output {unknown[0]!r}; the model has {output_spec.names}."
             )
-        by_output = [given.get(name) for name in compiled.names]
+        by_output = [given.get(name) for name in output_spec.names]
     elif len(given) == len(outputs):
         by_output = list(given)
     else:
@@ -277,7 +277,9 @@ def _read(given: Any, compiled: OutputSpec, parameter: str) -> Any:
         for metric in of_output:
             metric.position = position
         read.append(of_output or None)
-    return read if not isinstance(given, Mapping) else dict(zip(compiled.names, read, strict=True))
+    return (
+        read if not isinstance(given, Mapping) else dict(zip(output_spec.names, read, strict=True))
+    )
 
 
 def _read_one(given: Any, head: Head, task: Task, parameter: str) -> ReadMetric:

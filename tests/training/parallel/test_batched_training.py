@@ -36,7 +36,7 @@ N_FOLDS = 4
 def _timeout(monkeypatch):
     """Fits wait for each other for as long as it takes, so that no slow machine parts them."""
     monkeypatch.setattr(scheduler, "_TIMEOUT", 30.0)
-    monkeypatch.setattr(scheduler, "_SETTLING", 0.3)
+    monkeypatch.setattr(scheduler, "_START_TIMEOUT", 0.3)
 
 
 @pytest.fixture
