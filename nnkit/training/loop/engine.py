@@ -1,4 +1,4 @@
-"""The fit loop: epochs, callbacks, and what is left of a training that ends early."""
+"""The training loop: epochs, callbacks, and the state that remains after an early end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nnkit.training.loop.backends import (
     is_heavy,
     suits_stack,
 )
-from nnkit.training.loop.batches import n_rows, take_on_host
+from nnkit.training.loop.batches import n_rows
 from nnkit.training.loop.callbacks import (
     LIKELY_CAUSES,
     EpochProgress,
@@ -33,6 +33,7 @@ from nnkit.training.loop.callbacks import (
     end_after_error,
     guarded,
 )
+from nnkit.training.loop.keras_fit import row_order, run_keras_fit
 from nnkit.training.loop.runs import TrainingRun, ValidationRun
 from nnkit.training.loop.state import TrainingState
 from nnkit.training.loop.step import ForeignStateError
@@ -48,19 +49,21 @@ __all__ = ["TrainingData", "TrainingPlan", "TrainingRecord", "train"]
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The rows to train and to validate on, encoded.
+    """Encoded training rows and validation rows.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, ...), csr_array, or dict or list of ndarray
-        In the dtypes of the model's inputs.
+        Features in the dtypes of the model's inputs.
     y : ndarray of shape (n_samples, ...), or a structure of them like the model's outputs
-    sample_weight : ndarray of shape (n_samples,) or of that of the losses, or None
+        Targets in the form that the losses compare.
+    sample_weight : ndarray of shape (n_samples,) or of the shape of the losses, or None
+        Weights of the rows.
     validation : TrainingData or None
         Rows to validate on.
     units : tuple of array-like or None
-        Scale, location, smallest and largest value of the target, for metrics in its own units;
-        None if it is learnt as it is.
+        Scale, location, smallest and largest value of the target, for metrics in its own units.
+        None if the network learns the target unscaled.
     """
 
     X: Any
@@ -72,43 +75,43 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How to train.
+    """Settings of one training.
 
     Parameters
     ----------
     epochs : int
-        Passes over the rows, at least 1.
+        Number of passes over the rows, at least 1.
     batch_size : int
         Rows per step, at least 1.
     shuffle : bool
-        Whether each epoch takes the rows in another order.
+        Whether each epoch takes the rows in a new random order.
     seed : int
-        Seeds the orders.
+        Seed of the row orders.
     callbacks : sequence of keras.callbacks.Callback
-        The user's, fresh.
+        Fresh copies of the user's callbacks.
     stops_early : bool
-        Whether to stop when the validation gets no better, and to keep the best weights.
+        Whether to stop when the validation does not improve, and to restore the best weights.
     n_iter_no_change : int
-        Epochs without improvement after which to stop.
+        Epochs without improvement before training stops.
     tol : float
-        What counts as an improvement, in units of the monitored value.
+        Smallest change that counts as an improvement, in units of the monitored value.
     score : tuple of str and callable, or None
-        Name and function of the outputs on the validation rows, greater is better; None
-        monitors the loss.
+        Name of a score and a function from the outputs on the validation rows to its value.
+        Greater is better. None monitors the loss.
     engine : {"auto", "graph", "xla", "keras"}
-        What trains; see `nnkit.training.loop.backends`.
+        Backend to use; see `nnkit.training.loop.backends`.
     verbose : {0, 1, 2}
-        Silent, a bar, or a line an epoch.
+        0 shows nothing, 1 a progress bar, 2 one line per epoch.
     first_epoch : int
-        Number of the first epoch, above 0 where training goes on.
+        Number of the first epoch. It is above 0 when an earlier training is continued.
     ends_at : float or None
-        The time of ``time.monotonic()`` after which no further epoch begins.
+        Time limit on the clock of ``time.monotonic()``. No epoch starts after it.
     n_estimators : int
-        Networks of the ensemble that this one is a member of, at least 1.
+        Number of networks in the ensemble, at least 1.
     position : int
-        Of this network in the ensemble, from 0.
+        Position of this network in the ensemble, from 0.
     bar : ProgressBar or None
-        Where all networks of the ensemble show their progress; None is one for this alone.
+        Progress bar shared by all networks of the ensemble. None creates one for this network.
     """
 
     epochs: int
@@ -130,26 +133,27 @@ class TrainingPlan:
 
     @property
     def last_epoch(self) -> int:
-        """The number behind that of the last epoch."""
+        """One more than the number of the last epoch."""
         return self.first_epoch + self.epochs
 
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """What happened in training.
+    """Result of one training, apart from the weights.
 
     Parameters
     ----------
     history : dict of str to list of float
-        Loss, metrics and validation of each epoch, under Keras' names.
+        Losses and metrics of each epoch, for training and validation, under Keras' names.
     best_epoch : int
-        The position in ``history`` of the epoch whose weights the model has.
+        Position in ``history`` of the epoch whose weights the network has.
     engine : {"graph", "xla", "keras"}
-        What trained.
+        Backend used for training.
     n_restored : int
-        Epochs that were not trained because a backup was restored.
+        Number of epochs that a restored backup replaced.
     interrupt : KeyboardInterrupt or None
-        What ended the training early. It is to be raised once the fit is put in order.
+        The keyboard interrupt that ended the training early. The caller raises it after it has
+        stored the results of the fit.
     """
 
     history: dict[str, list[float]] = field(default_factory=dict)
@@ -160,18 +164,20 @@ class TrainingRecord:
 
 
 class _Session:
-    """A training under way, which callbacks see in place of a model if none was asked for.
+    """State of a running training.
+
+    Keras' callbacks get it as their model if the training needs no live ``keras.Model``.
 
     Attributes
     ----------
     state : TrainingState
-        Where the training has got to.
+        Current weights and optimizer variables.
     live : keras.Model or None
-        The model that the user's callbacks look at and may change.
+        Model that the user's callbacks read and may change.
     stop_training : bool
-        What callbacks set to end the training.
+        Flag that a callback sets to end the training.
     history : keras.callbacks.History
-        Of the epochs so far.
+        Record of the epochs so far.
     """
 
     history: Any
@@ -183,20 +189,20 @@ class _Session:
         self.state = network.state
         self.stop_training = False
         if self.live is not None:
-            # Of an earlier fit of the same model.
+            # An earlier fit of the same model may have left the epoch of a backup.
             forget_resumed_epoch(self.live)
 
     def get_weights(self) -> TrainingState:
-        """Return what early stopping keeps as the best weights."""
+        """Return the state, which early stopping stores as the best weights."""
         return self.state
 
     def set_weights(self, best: TrainingState) -> None:
-        """Go back to the best weights."""
+        """Restore the best weights."""
         self.state = self.state._replace(weights=best.weights, others=best.others)
 
     @property
     def seen(self) -> Any:
-        """What callbacks know as their model."""
+        """The object that callbacks get as their model."""
         return self if self.live is None else self.live
 
     @property
@@ -206,51 +212,51 @@ class _Session:
 
     @property
     def current(self) -> TrainingState:
-        """The state as it is, also in the middle of what only a live model tells."""
+        """The current state, read from the live model if there is one."""
         return self.state if self.live is None else self._network.state
 
     def sync_from_model(self) -> None:
-        """Take up what callbacks have changed in the live model."""
+        """Copy the values of the live model to the state, since callbacks may change them."""
         if self.live is not None:
             self.state = self._layout.state_of_model(self.live)
 
     def update(self, state: TrainingState) -> None:
-        """Go on to a new state, which the live model shows."""
+        """Set a new state, in the live model too."""
         self.state = state
         if self.live is None:
             return
         try:
             self._layout.assign(state, self.live)
         except KeyboardInterrupt:
-            # Some variables are old: half an update is worse than a late interrupt.
+            # Some variables still have their old values. Complete the update, then raise.
             self._layout.assign(state, self.live)
             raise
 
     def finalize(self) -> None:
-        """Take averaged weights, if the optimizer keeps them."""
+        """Replace the weights by the moving averages of the optimizer, if it has any."""
         self.sync_from_model()
         state = self._layout.finalized(self.state)
         if state is not self.state:
             self.update(state)
 
     def first_epoch(self, plan: TrainingPlan) -> int:
-        """Return the epoch at which the training begins: behind a backup that was restored."""
+        """Return the number of the first epoch, after a restored backup if there is one."""
         resumed = None if self.live is None else resumed_epoch(self.live)
         return resumed or plan.first_epoch
 
     def store_weights(self) -> None:
-        """Leave the weights with the network."""
+        """Store the weights in the network."""
         if self.live is None:
             self._network.state = self.state
 
 
 def train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingRecord:
-    """Train a network, and say what happened.
+    """Train a network and return the record of its training.
 
     Parameters
     ----------
     network : Network
-        It has the new weights at the end, or the old ones after an error.
+        Its weights are updated in place. After an error it has its previous weights.
     data : TrainingData
     plan : TrainingPlan
 
@@ -263,11 +269,11 @@ def train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingR
     NonFiniteLossError
         If the loss becomes NaN or infinite.
     ValueError
-        If the engine that is asked for cannot carry the model, the data or a callback.
+        If ``plan.engine`` does not support the model, the data or a callback.
     KeyboardInterrupt
-        If the training was interrupted from the keyboard before it finished an epoch. Later, the
-        network has the weights of the best epoch so far with ``stops_early``, else those of
-        the last one, and the record holds the interrupt.
+        If the training is interrupted from the keyboard before the end of its first epoch. After
+        a later interrupt, the network has the weights of the best epoch so far with
+        ``stops_early``, else those of the last epoch, and the record holds the interrupt.
     """
     with on_device(network.device):
         network.follow_frozen_layers()
@@ -283,7 +289,7 @@ def train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingR
 def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingRecord:
     scheduler = current_scheduler()
     backend, run = _prepared(network, data, plan)
-    # Only the user's callbacks look at a model.
+    # Only Keras' fit and the user's callbacks need a live model.
     session = _Session(network, has_live_model=backend == "keras" or bool(plan.callbacks))
     callbacks, stopping = _callbacks(network, data, plan, session, scheduler)
     callback_list = keras.callbacks.CallbackList(
@@ -299,7 +305,7 @@ def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> Training
         with _scheduled(scheduler, run, data, plan, backend) as runner:
             if run is None:
                 assign_units(session.live, data.units)
-                _run_keras(session.live, data, plan, callback_list)
+                run_keras_fit(session.live, data, plan, callback_list)
             else:
                 _run_compiled(runner, data, plan, callback_list, session)
     except KeyboardInterrupt as error:
@@ -307,7 +313,7 @@ def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> Training
             end_after_error(callback_list)
             raise
         session.finalize()
-        # Early stopping puts the best weights back.
+        # Early stopping restores the best weights here.
         end_after_error(callback_list)
         interrupt = error
     except BaseException:
@@ -331,12 +337,12 @@ def _callbacks(
     session: _Session,
     scheduler: Scheduler | None,
 ) -> tuple[list[Any], Any | None]:
-    """Return all callbacks of a training, and the one among them that stops it early."""
+    """Return all callbacks of a training, and the early stopping among them or None."""
     stopping = None
     callbacks: list[Any] = [LossGuard()]
     if data.validation is not None:
         validate = ValidationRun(network.compiled_model, data.validation, session.state)
-        # Losses and scores come first, so that the user's callbacks can monitor them.
+        # Validation comes first, so that the other callbacks find its values in the logs.
         callbacks.insert(0, Validation(lambda: validate(session.current), plan.score))
     callbacks += guarded(plan.callbacks, has_validation=data.validation is not None)
     if plan.stops_early:
@@ -364,13 +370,13 @@ def _callbacks(
 def _prepared(
     network: Network, data: TrainingData, plan: TrainingPlan
 ) -> tuple[Backend, TrainingRun | None]:
-    """Return the backend of a training, and its rows and program if it has one."""
+    """Return the backend of a training, and its `TrainingRun` unless Keras' fit trains."""
     compiled_model = network.compiled_model
     backend = choose_backend(compiled_model, data, plan)
     if backend == "keras":
         return backend, None
     if backend == "xla" and compiled_model.looks_up_codes:
-        # XLA takes the nearest code for one that is not in the table; TensorFlow refuses it.
+        # XLA clamps an index that is out of range. TensorFlow raises, so that this call checks it.
         network.outputs(data.X)
         if data.validation is not None:
             network.outputs(data.validation.X)
@@ -393,9 +399,9 @@ def _scheduled(
     plan: TrainingPlan,
     backend: Backend,
 ) -> Iterator[Any]:
-    """Yield what takes the place of a run while other fits train in threads beside it."""
+    """Yield the callable that runs the epochs of a training, alone or beside other fits."""
     if scheduler is not None:
-        # Keras' own fit takes long in any case.
+        # Keras' fit always counts as long.
         scheduler.note_training(plan.epochs * (1.0 if run is None else run.seconds_per_epoch))
     if scheduler is None or run is None:
         yield run
@@ -409,7 +415,7 @@ def _scheduled(
 
 
 def _restores_best(callback: Any) -> bool:
-    """Return whether a user's callback has put the best weights back."""
+    """Return whether a user's early stopping has restored the best weights."""
     return (
         isinstance(callback, keras.callbacks.EarlyStopping)
         and callback.restore_best_weights
@@ -418,21 +424,13 @@ def _restores_best(callback: Any) -> bool:
 
 
 def _check_weights(network: Network, n_epochs: int) -> None:
-    """Raise if the last step, after which no loss was looked at, broke the weights."""
+    """Raise if the weights are not finite. No loss is computed after the last step."""
     state = network.state
     if all(np.isfinite(np.asarray(part)).all() for part in state.weights):
         return
     raise NonFiniteLossError(
         f"The weights became NaN or infinite in epoch {n_epochs}. {LIKELY_CAUSES}"
     )
-
-
-def _order(n_samples: int, plan: TrainingPlan, epoch: int) -> np.ndarray:
-    """Return the positions of rows in the order in which an epoch takes them."""
-    rows = np.arange(n_samples, dtype=np.int32)
-    if not plan.shuffle:
-        return rows
-    return np.random.default_rng([plan.seed, epoch]).permutation(rows)
 
 
 def _run_compiled(
@@ -442,7 +440,7 @@ def _run_compiled(
     callback_list: Any,
     session: _Session,
 ) -> None:
-    # Epochs that nobody watches are one call.
+    # Several epochs are one call if no callback has to run between them.
     is_watched = bool(plan.callbacks or plan.stops_early or plan.verbose) or (
         data.validation is not None or plan.ends_at is not None
     )
@@ -454,7 +452,7 @@ def _run_compiled(
         epochs = range(first, min(first + n_at_once, plan.last_epoch))
         callback_list.on_epoch_begin(first)
         session.sync_from_model()
-        orders = [_order(n_samples, plan, epoch) for epoch in epochs]
+        orders = [row_order(n_samples, plan, epoch) for epoch in epochs]
         state, found = run(session.state, orders)
         session.update(state)
         for epoch, logs in zip(epochs, found, strict=True):
@@ -465,54 +463,3 @@ def _run_compiled(
             break
     session.finalize()
     callback_list.on_train_end(logs)
-
-
-class _OrderedBatches(keras.utils.PyDataset):
-    """Batches in the orders of the plan, so that Keras draws from no global random state."""
-
-    def __init__(self, data: TrainingData, plan: TrainingPlan) -> None:
-        super().__init__()
-        self._data = data
-        self._plan = plan
-        self.begin_epoch(plan.first_epoch)
-
-    def begin_epoch(self, epoch: int) -> None:
-        self._order = _order(n_rows(self._data.X), self._plan, epoch)
-
-    def __len__(self) -> int:
-        return math.ceil(n_rows(self._data.X) / self._plan.batch_size)
-
-    def __getitem__(self, position: int) -> tuple[Any, ...]:
-        start = position * self._plan.batch_size
-        rows = self._order[start : start + self._plan.batch_size]
-        batch: tuple[Any, ...] = (
-            _as_tuple(take_on_host(self._data.X, rows)),
-            _as_tuple(take_on_host(self._data.y, rows)),
-        )
-        if self._data.sample_weight is not None:
-            batch += (self._data.sample_weight[rows],)
-        return batch
-
-
-def _as_tuple(batch: Any) -> Any:
-    # TensorFlow takes a list for one tensor.
-    return tuple(batch) if isinstance(batch, list) else batch
-
-
-def _run_keras(model: Any, data: TrainingData, plan: TrainingPlan, callback_list: Any) -> None:
-    batches = _OrderedBatches(data, plan)
-    # A dataset's own hooks are also called while Keras looks for the shapes.
-    callback_list.callbacks.append(
-        keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, _: batches.begin_epoch(epoch),
-            on_train_batch_begin=lambda batch, logs=None: Scheduler.check(),  # noqa: ARG005
-        )
-    )
-    model.fit(
-        batches,
-        initial_epoch=plan.first_epoch,
-        epochs=plan.last_epoch,
-        callbacks=callback_list,
-        shuffle=False,
-        verbose=0,
-    )
