@@ -1,13 +1,15 @@
-"""The only place that compiles or fits Keras models.
+"""Building, compiling, training and prediction of Keras models.
 
-- ``specification``: from what the user gives to a built and compiled ``keras.Model``.
-- ``caching``: which fits share a compiled model.
-- ``copying``: copies of Keras objects, so that a fit changes nothing that the caller owns.
+No other subpackage compiles or fits Keras models.
+
+- ``specification``: building and compiling a ``keras.Model`` from the user's parameters.
+- ``caching``: sharing of compiled models between fits.
+- ``copying``: copies of Keras objects, so that a fit does not change the caller's objects.
 - ``loop``: the training loop.
-- ``parallel``: many fits at once.
-- ``prediction``: predictions and derivatives of a trained network, compiled.
-- ``compiled_model``: a model without its weights, which all fits of one specification share.
-- ``network``: a trained network that pickles, predicts, and can be trained further.
+- ``parallel``: training of many networks at once.
+- ``prediction``: compiled predictions and gradients of a trained network.
+- ``compiled_model``: a compiled model without weights, shared by all fits of a specification.
+- ``network``: a trained network: prediction, pickling, further training.
 - ``placement``: the device of a network.
 """
 

@@ -1,13 +1,14 @@
 """The training loop.
 
-- ``engine``: the epochs of a fit with their callbacks.
-- ``backends``: the choice between the graph, XLA and ``keras.Model.fit``.
-- ``runs``: the rows of a training or a validation, through a compiled program.
+- ``engine``: epochs and callbacks of one training.
+- ``backends``: choice between a TensorFlow graph, XLA and ``keras.Model.fit``.
+- ``keras_fit``: training by ``keras.Model.fit``.
+- ``runs``: epochs and validations through a compiled program.
 - ``program``: training and validation as compiled functions of the state.
-- ``step``: one step of training as a function of tensors, of one network or of several.
+- ``step``: one training step as a function of tensors, for one network or several.
 - ``state``: weights and optimizer variables as tensors.
-- ``batches``: rows on the device, dense or sparse, and batches of them.
-- ``callbacks``: validation, early stopping, the check of the loss, and progress.
-- ``user_functions``: errors of the user's own losses and metrics, with their names.
-- ``loss_axes``: the axes of the losses of a row, along which weights are expanded.
+- ``batches``: dense or sparse rows on the device, and batches of them.
+- ``callbacks``: validation, early stopping, checks of the loss, and progress.
+- ``user_functions``: error messages for custom losses and metrics.
+- ``loss_axes``: the axes of the losses of a row, along which sample weights are expanded.
 """

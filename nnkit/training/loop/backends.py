@@ -1,17 +1,16 @@
-"""Which way a training takes: the one place that chooses.
+"""Choice of the backend of a training.
 
-The choice depends on the fit's own model, data and settings only, never on what this process
-has compiled before or how many fits run beside it: on the same machine the same fit gives the
-same bits.
+The choice depends only on the model, the data and the settings of the fit. It does not depend on
+earlier compilations or on concurrent fits. The same fit gives the same bits on the same machine.
 
 ======== =========================================================================
-backend     what it is
+backend  description
 ======== =========================================================================
-"keras"  ``keras.Model.fit``, for what a compiled program cannot carry
+"keras"  ``keras.Model.fit``, for models that the compiled programs do not support
 "graph"  a TensorFlow graph that loops over batches; works with all other models
-"xla"    the same loop as XLA-compiled code, for small networks whose rows do not see
-         each other: half the time per step, for a third of a second of compiling
-         and some 4 MB that TensorFlow never gives back
+"xla"    the same loop, XLA-compiled, for small networks whose rows are independent:
+         half the time per step, about 0.35 s of compilation, and about 4 MB of
+         memory that TensorFlow does not release
 ======== =========================================================================
 """
 
@@ -44,30 +43,32 @@ __all__ = [
 Backend = Literal["graph", "xla", "keras"]
 
 REASON_FOR_KERAS = "reason for keras"
-"""The fact about a compiled model why it needs Keras' own fit; None if it does not."""
+"""Key of `CompiledModel.fact`: why a model needs Keras' fit; None if it does not."""
 
 REASON_FOR_ALONE = "reason for training alone"
-"""The fact about a compiled model why its trainings are not vectorised, if they cannot be."""
+"""Key of `CompiledModel.fact`: why trainings are not vectorised; None if they can be."""
 
-# XLA saves some 0.03 ms a step and costs some 0.35 s for each compiled model. With so many steps it
-# pays where a compiled model is fitted about ten times, as in a cross-validation of two settings.
+# XLA saves about 0.03 ms per step and costs about 0.35 s per compiled model. From this number of
+# steps on it is faster if a compiled model is fitted about ten times, as in a cross-validation of
+# two settings.
 _MIN_STEPS_FOR_XLA = 1000
 
-# Operations per step above which TensorFlow's own kernels are as fast (docs/performance.rst).
+# Floating-point operations per step above which TensorFlow's kernels are as fast as XLA
+# (docs/performance.rst).
 _MAX_ARITHMETIC_FOR_XLA = 1e7
 
-# The same for ensembles, whose members fill all cores with graphs too.
+# The same limit for ensembles.
 _MAX_ARITHMETIC_OF_ENSEMBLE_FOR_XLA = 1e9
 
-# A GPU is busy with one network from here on.
+# Operations per step above which one network keeps a GPU busy.
 _MAX_ARITHMETIC_IN_STACK = 1e8
 
-# Steps of more arithmetic use all cores by themselves.
+# Operations per step above which one step uses all CPU cores.
 _MAX_ARITHMETIC_SIDE_BY_SIDE = 3e8
 
 
 def choose_backend(compiled_model: CompiledModel, data: Any, plan: Any) -> Backend:
-    """Return the way that a training takes.
+    """Return the backend of a training.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def choose_backend(compiled_model: CompiledModel, data: Any, plan: Any) -> Backe
     Raises
     ------
     ValueError
-        If the engine that is asked for cannot carry the model, the data or a callback.
+        If ``plan.engine`` does not support the model, the data or a callback.
     """
     if plan.engine == "keras":
         return "keras"
@@ -100,7 +101,8 @@ def choose_backend(compiled_model: CompiledModel, data: Any, plan: Any) -> Backe
     n_steps, arithmetic = _n_steps(data, plan), _arithmetic(compiled_model, data, plan)
     if n_steps >= _MIN_STEPS_FOR_XLA and arithmetic <= _MAX_ARITHMETIC_FOR_XLA:
         return "xla"
-    # Machine code draws other random numbers: the first member alone must be the same network.
+    # XLA draws other random numbers than a graph. The first member of an ensemble must equal the
+    # single network with the same seed, so that networks with random layers stay with the graph.
     if compiled_model.draws_numbers or arithmetic > _MAX_ARITHMETIC_OF_ENSEMBLE_FOR_XLA:
         return "graph"
     is_ensemble = plan.n_estimators > 1 and plan.n_estimators * n_steps >= _MIN_STEPS_FOR_XLA
@@ -110,11 +112,11 @@ def choose_backend(compiled_model: CompiledModel, data: Any, plan: Any) -> Backe
 def suits_stack(
     compiled_model: CompiledModel, data: Any, plan: Any, backend: Backend, wanted: bool | None
 ) -> bool:
-    """Return whether fits like this one are to be members of one vectorised program.
+    """Return whether a training should join others in one vectorised program.
 
-    On CPUs, threads that share the program of one fit gain more with every kind of network that was
-    measured (docs/performance.rst). On a GPU a step of a small network is hardly more than
-    the launch of its operations, which many members share.
+    On CPUs, threads were faster than a vectorised program for all networks that were measured
+    (docs/performance.rst). On a GPU, the launch of operations dominates the steps of small
+    networks, and a vectorised program launches each operation once for all its members.
 
     Parameters
     ----------
@@ -122,9 +124,9 @@ def suits_stack(
     data : TrainingData
     plan : TrainingPlan
     backend : {"graph", "xla", "keras"}
-        Which a fit of its own takes.
+        Backend of the fit on its own.
     wanted : bool or None
-        What the user wants; None chooses.
+        The user's choice; None chooses automatically.
     """
     if wanted is False or backend == "keras" or sparse.issparse(data.X):
         return False
@@ -137,7 +139,7 @@ def suits_stack(
 
 
 def is_heavy(compiled_model: CompiledModel, data: Any, plan: Any) -> bool:
-    """Return whether steps are best done one fit after the other, each on all cores."""
+    """Return whether one step uses all cores, so that concurrent fits should take turns."""
     return _arithmetic(compiled_model, data, plan) > _MAX_ARITHMETIC_SIDE_BY_SIDE
 
 
@@ -146,7 +148,7 @@ def _n_steps(data: Any, plan: Any) -> int:
 
 
 def _arithmetic(compiled_model: CompiledModel, data: Any, plan: Any) -> float:
-    """Return the floating-point operations of a step."""
+    """Return the number of floating-point operations of a step."""
     return compiled_model.step_arithmetic * min(plan.batch_size, n_rows(data.X))
 
 
@@ -154,7 +156,7 @@ def _has_gpu() -> bool:
     return bool(tf.config.list_logical_devices("GPU"))
 
 
-# Losses that are one number for each row, and their mean.
+# Losses with one value per row, reduced by a mean over the rows.
 _ROWWISE_LOSSES = frozenset(
     {
         "BinaryCrossentropy", "BinaryFocalCrossentropy", "CategoricalCrossentropy",
@@ -167,7 +169,7 @@ _ROWWISE_LOSSES = frozenset(
 
 
 def is_padded(compiled_model: CompiledModel) -> bool:
-    """Return whether a last, smaller batch may be filled up with rows that weigh nothing."""
+    """Return whether the last batch may be padded with rows of zero weight."""
     return compiled_model.fact("is padded", lambda: _is_padded(compiled_model))
 
 
@@ -176,8 +178,8 @@ def _is_padded(compiled_model: CompiledModel) -> bool:
         return False
     model = compiled_model.model
     losses = keras.tree.flatten(model.loss)
-    # Losses are means over the last axis: with other axes than two they are not one for each row.
-    # The losses of several outputs are metrics too.
+    # Losses are means over the last axis, so that only outputs (n, n_units) have one loss per row.
+    # With several outputs, Keras records the loss of each as a metric.
     has_rows_of_units = len(model.outputs) == 1 and all(
         len(output.shape) == 2 for output in model.outputs
     )
@@ -204,7 +206,7 @@ def _reason_for_graph(compiled_model: CompiledModel, data: Any) -> str | None:
     if _has_metrics(compiled_model.model):
         return "metrics"
     if not is_padded(compiled_model):
-        return "layers that look at more than one row, or a loss or layer of one's own"
+        return "layers that combine rows of a batch, or a custom loss or layer"
     return None
 
 
@@ -225,13 +227,13 @@ def _reason_for_keras(compiled_model: CompiledModel, callbacks: Sequence[Any]) -
         return "a tf.distribute strategy"
     for callback in callbacks:
         if needs_batches(callback):
-            return f"{type(callback).__name__}, which wants to be called at every batch"
+            return f"{type(callback).__name__}, which is called at every batch"
     return compiled_model.fact(REASON_FOR_KERAS, lambda: _reason_in_model(compiled_model.model))
 
 
 def _reason_in_model(model: Any) -> str | None:
     for name in _REPLACEABLE:
-        # A replaced method shows on the instance or in a class that is not Keras' own.
+        # A method is overridden in the instance or in a class outside of Keras.
         if name in vars(model):
             return f"a model with its own {name}"
         owner = next(cls for cls in type(model).__mro__ if name in vars(cls))

@@ -1,4 +1,4 @@
-"""Rows on the device, dense or sparse, and batches of them by position."""
+"""Dense or sparse rows on the device, and batches of them by position."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def n_rows(X: Any) -> int:
 
 
 def to_device(X: Any) -> Any:
-    """Return rows as tensors: a sparse array as its three, other structures as they are."""
+    """Return rows as tensors, a sparse array as (indptr, indices, data)."""
     if sparse.issparse(X):
         return tuple(
             tf.convert_to_tensor(part)
@@ -29,17 +29,17 @@ def to_device(X: Any) -> Any:
 
 
 def taker(X: Any) -> Callable[[Any, Any], Any]:
-    """Return the function that takes a batch of rows from their tensors.
+    """Return a function that gathers a batch of rows from the tensors of `to_device`.
 
     Parameters
     ----------
     X : ndarray, csr_array, or dict or list of ndarray
-        The rows, before `to_device`.
+        The rows before `to_device`.
 
     Returns
     -------
     take : callable
-        From the tensors of `to_device` and positions (n_batch,) to a dense batch.
+        Function from the tensors and positions (n_batch,) to a dense batch (n_batch, ...).
     """
     if not sparse.issparse(X):
         return lambda tensors, rows: keras.tree.map_structure(
@@ -50,7 +50,7 @@ def taker(X: Any) -> Callable[[Any, Any], Any]:
     def take_sparse(tensors: Any, rows: Any) -> Any:
         starts, columns, values = tensors
         n_batch = tf.shape(rows, out_type=tf.int64)[0]
-        # Where the entries of each row lie, one row after the other.
+        # Row i of a CSR array has the entries indptr[i] to indptr[i + 1].
         entries = tf.ragged.range(tf.gather(starts, rows), tf.gather(starts, rows + 1))
         where = tf.stack([entries.value_rowids(), tf.gather(columns, entries.flat_values)], axis=1)
         batch = tf.scatter_nd(
@@ -62,7 +62,7 @@ def taker(X: Any) -> Callable[[Any, Any], Any]:
 
 
 def take_on_host(X: Any, rows: Any) -> Any:
-    """Return a dense batch of rows, given by positions or as a slice, as NumPy arrays."""
+    """Return a dense batch of rows as NumPy arrays; ``rows`` are positions or a slice."""
     if sparse.issparse(X):
         return X[rows].toarray()
     return keras.tree.map_structure(lambda part: part[rows], X)

@@ -1,4 +1,4 @@
-"""The axes that a loss has for each row, along which weights of rows are expanded."""
+"""The axes that a loss has for each row, along which sample weights are expanded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ __all__ = ["axes_of_losses"]
 
 
 def axes_of_losses(network: Network, X: Any, y: Any) -> tuple[int, ...]:
-    """Return the axes of the losses of one row: () for one loss a row, (n_steps,) for steps.
+    """Return the shape of the losses of one row.
+
+    It is () for one loss per row, and (n_steps,) for one loss per time step.
 
     Parameters
     ----------
@@ -21,12 +23,12 @@ def axes_of_losses(network: Network, X: Any, y: Any) -> tuple[int, ...]:
     X : ndarray, or dict or list of ndarray
         Encoded rows in the dtypes of the model's inputs, at least one.
     y : structure of ndarray
-        Their targets, as the losses compare them.
+        Their targets, in the form that the losses compare.
 
     Raises
     ------
     ValueError
-        If several outputs have losses of different axes, so that no weight fits all.
+        If the losses of several outputs have different axes, so that no weight fits all.
     """
     if all(head.rank <= 2 for head in network.output_spec.heads):
         return ()
@@ -36,7 +38,7 @@ def axes_of_losses(network: Network, X: Any, y: Any) -> tuple[int, ...]:
     with named_errors(network, X, y):
         for loss, (target, output) in zip(losses, pairs, strict=True):
             shape = tuple(loss.call(keras.ops.convert_to_tensor(target), output).shape)
-            # A loss of one's own may reduce all rows to one number, which no weight can change.
+            # A custom loss may reduce all rows to one number, which has no axis for weights.
             found.add(shape[1:] if shape[:1] == (1,) else ())
     if len(found) > 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""A training's or a validation's rows on their way through a compiled program."""
+"""Epochs of a training, and validations, through a compiled program."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from nnkit.training.parallel.scheduler import Scheduler
 
 __all__ = ["TrainingRun", "ValidationRun", "or_ones"]
 
-# Rows that take more than this stay on the host, and go to the device in pieces of this size.
+# Data sets above this size stay on the host. The rows of each call are copied to the device.
 _MAX_DEVICE_BYTES = 2**30
 
-# About how long a call may take, in seconds: an interrupt from the keyboard waits for its end.
+# Approximate duration of one call, in seconds. A keyboard interrupt takes effect after the call.
 _CALL_SECONDS = 0.5
 
-# What a step takes at least, and how fast arithmetic goes: a rough estimate for the above.
+# Estimated duration of a step: the first number, plus its operations divided by the second.
 _STEP_SECONDS, _OPERATIONS_PER_SECOND = 5e-5, 2e10
 
-# Batches that go to an XLA program at once: powers of two, and about how many bytes.
+# Limits of the number of batches per call of an XLA program (powers of two), and their bytes.
 _MIN_XLA_STEPS, _MAX_XLA_STEPS, _XLA_BYTES = 16, 256, 8 * 2**20
 
 
 class TrainingRun:
-    """Epochs of one training through the compiled program of its backend.
+    """Runs epochs of one training through the compiled program of its backend.
 
     Parameters
     ----------
@@ -49,25 +49,25 @@ class TrainingRun:
     backend : {"graph", "xla"}
     data : TrainingData
     batch_size : int
-        Rows per step, at most as many as there are.
+        Rows per step, at most the number of rows.
     state : TrainingState
-        One like those that will be trained.
+        Example of the states to train, for shapes and dtypes.
 
     Attributes
     ----------
-    compiled model, data, batch_size
+    compiled_model, data, batch_size
         As given.
     example : TrainingState
-        As given.
+        The example state.
     n_samples : int
     take : callable
-        From tensors of rows and positions to a batch.
+        Function from tensors of rows and positions to a batch; see `taker`.
     steps_per_call : int
-        About how many steps a call of the program takes at most.
+        Approximate largest number of steps per call of the program.
     seconds_per_epoch : float
-        A rough estimate.
+        Estimated duration of an epoch.
     rows_key : str
-        What tells apart rows and targets that a program takes.
+        Shapes, dtypes and types of the rows and targets, as a key of programs.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class TrainingRun:
 
     @property
     def stacking_key(self) -> Hashable:
-        """Equal for runs that one vectorised program can carry."""
+        """Key that is equal for runs that one vectorised program can train."""
         is_weighted = self.data.sample_weight is not None
         return (
             id(self.compiled_model),
@@ -111,22 +111,22 @@ class TrainingRun:
 
     @property
     def n_bytes(self) -> int:
-        """The memory that the rows take, in bytes."""
+        """Size of the rows in bytes."""
         return int(_row_bytes((self.data.X, self.data.y)) * self.n_samples)
 
     def epochs_per_call(self, n_epochs: int) -> int:
-        """Return how many epochs to give at once, where nothing has to happen between them."""
+        """Return the number of epochs per call, where no callback runs between epochs."""
         if not self._is_padded:
             return 1
         return int(np.clip(self.steps_per_call // self._steps_per_epoch, 1, n_epochs))
 
     def prepare(self) -> None:
-        """Trace the program, unless one of this compiled model was traced before.
+        """Trace the program, unless a training of this compiled model has traced one.
 
         Raises
         ------
         ForeignStateError
-            If a step changes a variable that is none of the model, its metrics or optimizer.
+            If a step changes a variable outside of the model, its metrics and its optimizer.
         """
 
         def trace() -> bool:
@@ -151,13 +151,14 @@ class TrainingRun:
         ----------
         state : TrainingState
         orders : sequence of ndarray of shape (n_samples,)
-            The positions of rows in the order of each epoch.
+            Positions of the rows in the order of each epoch.
 
         Returns
         -------
         state : TrainingState
+            The state after the last epoch.
         logs : list of dict
-            The loss, and the metrics by name, of each epoch.
+            For each epoch the loss and the metrics by name.
         """
         if self._is_padded:
             return self._padded(state, orders)
@@ -167,16 +168,18 @@ class TrainingRun:
             found.append(logs)
         return state, found
 
-    # Batches of one size
+    # Padded batches: all of one size, the last of an epoch filled with rows of zero weight
 
     def _padded(
         self, state: TrainingState, orders: Sequence[np.ndarray]
     ) -> tuple[TrainingState, list[dict[str, float]]]:
         size, n_steps = self._padded_size, self._steps_per_epoch
+        # (n_epochs, n_samples) -> (n_epochs * n_steps, size)
         positions = np.zeros((len(orders), n_steps * self.batch_size), np.int32)
         positions[:, : self.n_samples] = orders
         batches = np.zeros((len(orders) * n_steps, size), np.int32)
         batches[:, : self.batch_size] = positions.reshape(-1, self.batch_size)
+        # Number of rows that count in each batch.
         counts = np.full((len(orders), n_steps), self.batch_size, np.int32)
         counts[:, -1] = self.n_samples - self.batch_size * (n_steps - 1)
         run = self._through_xla if self._backend == "xla" else self._through_graph
@@ -186,7 +189,7 @@ class TrainingRun:
 
     @property
     def _padded_size(self) -> int:
-        # Where a batch holds all rows, tables of about the same length share a program.
+        # If one batch holds all rows, round up, so that tables of similar length share a program.
         if self.batch_size < self.n_samples:
             return self.batch_size
         return 32 * math.ceil(self.batch_size / 32)
@@ -223,7 +226,7 @@ class TrainingRun:
         return state, np.concatenate(losses).astype(np.float64)
 
     def _xla_program(self, batches: np.ndarray) -> tuple[Any, tuple[Any, Any, Any]]:
-        """Return the program of XLA-compiled code, and the rows of batches as it takes them."""
+        """Return the XLA-compiled program and its rows, (n_steps, n_batch, ...) each."""
         size, n_at_once = self._padded_size, self._xla_steps
 
         def in_steps(values: np.ndarray) -> np.ndarray:
@@ -241,7 +244,7 @@ class TrainingRun:
 
     @property
     def _xla_steps(self) -> int:
-        """Batches per call, a power of two, so that tables of other lengths share a program."""
+        """Batches per call: a power of two, so that tables of other lengths share a program."""
         row_bytes = _row_bytes(self.data.X) * self._padded_size
         n_steps = np.clip(_XLA_BYTES / max(1, row_bytes), _MIN_XLA_STEPS, _MAX_XLA_STEPS)
         return int(2 ** (np.log2(n_steps) // 1))
@@ -262,14 +265,14 @@ class TrainingRun:
             ),
         )
 
-    # Any rows
+    # Batches of any size
 
     def _epoch(
         self, state: TrainingState, order: np.ndarray
     ) -> tuple[TrainingState, dict[str, float]]:
         metrics, total = fresh_metrics(self.compiled_model, self.data.units), 0.0
         results: dict[str, Any] = {}
-        # Pieces of whole batches.
+        # Each call takes whole batches.
         size = self.batch_size * self.steps_per_call
         for start in range(0, len(order), size):
             Scheduler.check()
@@ -299,16 +302,16 @@ class TrainingRun:
 
 
 class ValidationRun:
-    """Passes over held-out rows through the compiled validation.
+    """Runs the compiled validation on held-out rows.
 
     Parameters
     ----------
     compiled_model : CompiledModel
     data : TrainingData
     state : TrainingState
-        One like those that will be validated.
+        Example of the states to validate, for shapes and dtypes.
     chunk_rows : int or None, default=None
-        Rows per call; None chooses by memory.
+        Rows per call. None limits the memory of a call.
     """
 
     def __init__(
@@ -346,7 +349,7 @@ class ValidationRun:
             losses.append(float(loss))
             totals.append(len(rows) if self._weight is None else self._weight[rows].sum())
             chunks.append([keras.ops.convert_to_numpy(output) for output in outputs])
-        # Each chunk's loss is a weighted mean: together they weigh as much as their rows.
+        # The loss of a chunk is a weighted mean over its rows: weight it by their total weight.
         found = {"loss": float(np.average(losses, weights=totals))}
         found |= {name: float(value) for name, value in results.items()}
         return found, [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
@@ -362,9 +365,9 @@ class ValidationRun:
 
 
 class _DeviceRows:
-    """The rows of a training or validation on the device.
+    """Rows of a training or validation on the device.
 
-    All of them go there once; if they are too large, those of each call go alone.
+    All rows are copied once. If they are too large, only the rows of each call are copied.
 
     Parameters
     ----------
@@ -381,7 +384,7 @@ class _DeviceRows:
         return to_device(X), to_device(y), tf.convert_to_tensor(or_ones(weight))
 
     def at(self, positions: np.ndarray) -> tuple[tuple[Any, Any, Any], np.ndarray]:
-        """Return the tensors of X, y and weights, and where in them the rows are."""
+        """Return the tensors of X, y and weights, and the positions of the rows in them."""
         if self._held is not None:
             return self._held, positions
         rows, data = positions.ravel(), self._data
@@ -392,12 +395,12 @@ class _DeviceRows:
 
 
 def or_ones(weight: Any | None) -> Any:
-    """Return weights, or what stands in their place in a program that does not read them."""
+    """Return weights; a placeholder for programs without weights if they are None."""
     return np.ones(1, np.float32) if weight is None else weight
 
 
 def _row_bytes(rows: Any) -> float:
-    """Return the memory that one row takes, in bytes."""
+    """Return the size of one row in bytes."""
     return sum(
         part.data.nbytes / part.shape[0] if sparse.issparse(part) else part.nbytes / len(part)
         for part in keras.tree.flatten(rows)
@@ -405,7 +408,7 @@ def _row_bytes(rows: Any) -> float:
 
 
 def _key_of(data: Any) -> str:
-    """Return what tells apart rows and targets that a program takes."""
+    """Return the shapes, dtypes and types of rows and targets as a string."""
     return str(
         keras.tree.map_structure(
             lambda part: f"{type(part).__name__} {part.shape[1:]} {part.dtype}", (data.X, data.y)

@@ -1,4 +1,4 @@
-"""The numbers that change in training, as tensors, and how they lie in a model's variables."""
+"""Weights and optimizer variables as tensors, and their conversion from and to a model."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from nnkit._compat import (
 
 __all__ = ["StateLayout", "TrainingState", "learning_rate_of", "values_of"]
 
-# Above this many weights, cutting them out of one vector costs more than it saves.
+# Above this number of weights, splitting one vector costs more time than it saves.
 _MAX_FLAT_WEIGHTS = 20_000
 
-# Their updates treat each weight alone, so that one vector of all weights gives the same.
+# These optimizers update each weight independently, so that one vector of all weights gives the
+# same result.
 _ELEMENTWISE_OPTIMIZERS = (
     keras.optimizers.SGD,
     keras.optimizers.Adam,
@@ -37,17 +38,17 @@ _ELEMENTWISE_OPTIMIZERS = (
 
 
 class TrainingState(NamedTuple):
-    """Weights and what goes with them, as tensors in the layout of a program.
+    """The values of a model and its optimizer, as tensors in the layout of a program.
 
     Attributes
     ----------
     weights : list of tensors
-        The trainable variables: one vector of all, or a tensor for each.
+        Values of the trainable variables: one vector of all, or one tensor for each.
     others : list of tensors
-        The variables that gradients do not change: statistics of batches, states of random
-        layers, frozen weights.
+        Values of the non-trainable variables: batch statistics, states of random layers, frozen
+        weights.
     optimizer : list of tensors
-        The variables of the optimizer: steps, learning rate, moments.
+        Values of the optimizer's variables: iterations, learning rate, moments.
     """
 
     weights: list[Any]
@@ -56,24 +57,23 @@ class TrainingState(NamedTuple):
 
 
 class StateLayout:
-    """How the variables of a model and of its optimizer lie in a `TrainingState`.
+    """Mapping between the variables of a model and its optimizer, and a `TrainingState`.
 
-    The weights of a small network are one vector: a loop that carries one tensor, and an update
-    of one tensor, take less time than those of many. Where an optimizer looks at whole tensors
-    (clipping by norm, LAMB, Muon), or a weight has a constraint, each weight stays a tensor.
+    The weights of a small network are stored as one vector, since loops and updates of one tensor
+    are faster than those of many. Each weight stays a tensor of its own if the optimizer uses
+    whole tensors (clipping by norm, LAMB, Muon) or a weight has a constraint.
 
     Parameters
     ----------
     model : keras.Model
-        Built and compiled; its variables tell the shapes, and are the keys under which programs
-        find the tensors.
+        Built and compiled. Programs look tensors up by the variables of this model.
     is_flat : bool or None, default=None
-        Whether all weights are one vector; None chooses.
+        Whether all weights are one vector. None chooses automatically.
 
     Attributes
     ----------
     optimizer : keras.optimizers.Optimizer
-        Whose ``stateless_apply`` updates the tensors.
+        Copy of the model's optimizer. Its ``stateless_apply`` updates the tensors.
     """
 
     def __init__(self, model: Any, is_flat: bool | None = None) -> None:
@@ -93,7 +93,13 @@ class StateLayout:
         self._identities = [id(variable) for variable in model.variables]
 
     def has_trainable(self, model: Any) -> bool:
-        """Return whether the weights that a model like this one trains are those of the layout."""
+        """Return whether the trainable variables of a model are those of the layout.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Model of the same structure.
+        """
         own = {id(variable) for variable in self.trainable}
         theirs = {id(variable) for variable in model.trainable_variables}
         return [identity in own for identity in self._identities] == [
@@ -101,7 +107,7 @@ class StateLayout:
         ]
 
     def pieces(self, weights: Sequence[Any]) -> list[Any]:
-        """Return a tensor for each trainable variable."""
+        """Return one tensor for each trainable variable."""
         if not self.is_flat:
             return list(weights)
         parts = tf.split(weights[0], self._sizes)
@@ -113,7 +119,7 @@ class StateLayout:
         Parameters
         ----------
         weights, others : sequences of tensors
-            Of a state.
+            Tensors of a `TrainingState`.
         """
         return [
             *zip(self.trainable, self.pieces(weights), strict=True),
@@ -121,7 +127,7 @@ class StateLayout:
         ]
 
     def packed(self, pieces: Sequence[Any]) -> list[Any]:
-        """Return the tensors of trainable variables, or of their gradients, as weights lie."""
+        """Return one tensor per trainable variable, or its gradient, in the layout of weights."""
         tensors = [tf.convert_to_tensor(piece) for piece in pieces]
         if not self.is_flat:
             return tensors
@@ -132,14 +138,14 @@ class StateLayout:
     def state_of_values(
         self, values: Sequence[np.ndarray], learning_rate: float | None = None
     ) -> TrainingState:
-        """Return the state in which a training begins.
+        """Return the state for values of the variables, with a fresh optimizer.
 
         Parameters
         ----------
         values : sequence of ndarray
-            Of ``model.variables``, in their order.
+            Values of ``model.variables``, in their order.
         learning_rate : float or None, default=None
-            None is that of the optimizer.
+            None takes the learning rate of the optimizer.
         """
         by_id = dict(zip(self._identities, values, strict=True))
         pieces = [by_id[id(variable)] for variable in self.trainable]
@@ -152,7 +158,7 @@ class StateLayout:
         return self.with_rate(fresh, learning_rate)
 
     def with_rate(self, state: TrainingState, learning_rate: float | None) -> TrainingState:
-        """Return a state with another learning rate; None leaves it."""
+        """Return a state with another learning rate; None keeps the rate."""
         if learning_rate is None:
             return state
         inner = getattr(self.optimizer, "inner_optimizer", self.optimizer)
@@ -176,7 +182,7 @@ class StateLayout:
         return [by_id[identity] for identity in self._identities]
 
     def finalized(self, state: TrainingState) -> TrainingState:
-        """Return the state at the end of a training: averaged weights, if the optimizer does so."""
+        """Return the state at the end of a training: averaged weights with ``use_ema=True``."""
         if not getattr(self.optimizer, "use_ema", False):
             return state
         averages = [
@@ -189,7 +195,7 @@ class StateLayout:
         return state._replace(weights=averages)
 
     def assign(self, state: TrainingState, model: Any) -> None:
-        """Set the variables of a model like this one, and of its optimizer."""
+        """Set the variables of a model of the same structure, and of its optimizer."""
         for variable, value in zip(model.variables, self.values(state), strict=True):
             variable.assign(value)
         for part in (model.optimizer, getattr(model.optimizer, "inner_optimizer", None)):
@@ -212,13 +218,13 @@ class StateLayout:
             variable.assign(tf.reshape(piece, self._shapes[position]))
 
     def state_of_model(self, model: Any, *, with_optimizer: bool = True) -> TrainingState:
-        """Return the values of the variables of a model like this one, and of its optimizer.
+        """Return the state of a model of the same structure, and of its optimizer.
 
         Parameters
         ----------
         model : keras.Model
         with_optimizer : bool, default=True
-            A forward pass needs none.
+            Whether to read the optimizer. A forward pass does not need it.
         """
         own = {id(variable) for variable in self.trainable}
         pieces: list[Any] = []
@@ -252,12 +258,12 @@ def values_of(model: Any) -> list[np.ndarray]:
 
 
 def learning_rate_of(optimizer: Any) -> float | None:
-    """Return the learning rate of an optimizer; None if a schedule gives it."""
+    """Return the learning rate of an optimizer; None if it has a schedule."""
     rate = learning_rate_or_schedule(getattr(optimizer, "inner_optimizer", optimizer))
     if not isinstance(rate, keras.Variable):
         return None
     value = rate.value
-    # In the scope of a strategy a variable is one for each device.
+    # In the scope of a tf.distribute strategy, a variable has one value per device.
     return float(getattr(value, "values", [value])[0])
 
 
@@ -280,7 +286,7 @@ def _fits_one_vector(layout: StateLayout) -> bool:
 
 
 def _places(optimizer: Any) -> list[tuple[tuple[str, int | None], Any]]:
-    """Return where an optimizer keeps each of its variables: attribute, and position in a list."""
+    """Return the attribute, and the position in its list, of each variable of an optimizer."""
     places: dict[int, tuple[str, int | None]] = {}
     owners = [optimizer, getattr(optimizer, "inner_optimizer", None)]
     for depth, owner in enumerate(owner for owner in owners if owner is not None):

@@ -1,7 +1,7 @@
-"""One step of training as a function of tensors: of one network, or of many at once.
+"""One training step as a function of tensors, for one network or for many at once.
 
-It is Keras' own ``train_step``, with every variable of model, optimizer and metrics read from, and
-written to, the tensors of the state.
+It computes the same as ``keras.Model.train_step``. The variables of model, optimizer and metrics
+are read from the tensors of a state, and their new values are returned.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ __all__ = [
 
 
 class ForeignStateError(Exception):
-    """A step that changes a variable which is none of the model, its metrics or its optimizer."""
+    """Raised if a step changes a variable outside of the model, its metrics and its optimizer."""
 
 
 class Step:
-    """One step of one network.
+    """One training step of one network.
 
     Parameters
     ----------
     compiled_model : CompiledModel
-        With prepared metrics.
+        `prepare_metrics` must have been called for it.
     """
 
     def __init__(self, compiled_model: CompiledModel) -> None:
@@ -50,7 +50,7 @@ class Step:
     def __call__(
         self, state: TrainingState, metrics: list[Any], x: Any, y: Any, weight: Any
     ) -> tuple[TrainingState, list[Any], Any]:
-        """Return the state after a batch, the metrics with it, and its loss."""
+        """Return the state after a batch, the metrics including it, and its loss."""
         layout = self.layout
         pieces = layout.pieces(state.weights)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -60,7 +60,7 @@ class Step:
             )
         gradients = _derivatives(tape, scaled, pieces)
         if layout.is_flat:
-            # A weight that the loss does not depend on stays as it is.
+            # The gradient is None for a weight that the loss does not depend on.
             gradients = layout.packed(
                 [
                     tf.zeros_like(piece) if gradient is None else gradient
@@ -87,7 +87,7 @@ class Step:
         y: Any,
         weight: Any,
     ) -> tuple[Any, Any, list[Any], list[Any]]:
-        """Return the loss of a batch, the one to derive, and the others and metrics after it."""
+        """Return the loss of a batch, the scaled loss to differentiate, the others and metrics."""
         layout = self.layout
         known = [
             *zip(layout.trainable, pieces, strict=True),
@@ -102,7 +102,7 @@ class Step:
                 x=x, y=y, y_pred=outputs, sample_weight=weight, training=True
             )
             scaled = layout.optimizer.scale_loss(loss)
-        # Layers and losses may have updated metrics of their own already.
+        # Layers and losses may have updated metrics in the forward pass.
         seen = [scope.get_current_value(variable) for variable in self.metrics]
         with value_scope([*known, *zip(self.metrics, seen, strict=True)]) as metric_scope:
             if self.metrics:
@@ -120,16 +120,17 @@ class Step:
 
 
 class StepOfMany(Step):
-    """One step of many networks of one compiled model, whose tensors are stacked on a first axis.
+    """One training step of many networks of one compiled model, stacked on a first axis.
 
-    The forward pass and the update are vectorised over the networks; in between, one gradient of
-    the sum of their losses is the gradient of each, since none depends on another's weights.
+    The forward pass and the update are vectorised over the networks. The loss of a network does
+    not depend on the weights of another, so that the gradient of the sum of the losses contains
+    the gradient of each: d(sum_k L_k) / dW_j = dL_j / dW_j.
     """
 
     def __call__(
         self, state: TrainingState, metrics: list[Any], x: Any, y: Any, weight: Any
     ) -> tuple[TrainingState, list[Any], Any]:
-        """Return the states after a batch for each, the metrics with it, and the losses."""
+        """Return the states after one batch for each network, the metrics, and the losses."""
         layout = self.layout
 
         def of_one(one: Any) -> Any:
@@ -147,7 +148,7 @@ class StepOfMany(Step):
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(state.weights)
-            # What is not there is an empty list: the vectorisation takes no None.
+            # tf.vectorized_map does not take None, so that missing weights are an empty list.
             row_weights = [] if weight is None else [weight]
             loss, scaled, others, found = _vectorized(of_one, (*state, metrics, x, y, row_weights))
         gradients = _derivatives(tape, scaled, state.weights)
@@ -170,7 +171,7 @@ def _vectorized(function: Any, tensors: Any) -> Any:
 
 
 def _derivatives(tape: Any, loss: Any, weights: Sequence[Any]) -> list[Any]:
-    """Return the gradients as dense tensors; None for a weight that has no part in the loss."""
+    """Return the gradients as dense tensors; None for a weight without effect on the loss."""
     gradients = tape.gradient(loss, weights)
     if all(gradient is None for gradient in gradients):
         raise ValueError("The loss does not depend on any trainable weight of the model.")
@@ -182,14 +183,14 @@ def _shaped_state(state: TrainingState, like: TrainingState) -> TrainingState:
 
 
 def _shaped(tensors: Sequence[Any], like: Sequence[Any]) -> list[Any]:
-    """Return tensors whose static shapes are known; no operation is added."""
+    """Set the static shapes of tensors to those of ``like``, without adding an operation."""
     for tensor, model in zip(tensors, like, strict=True):
         tensor.set_shape(model.shape)
     return list(tensors)
 
 
 def prepare_metrics(compiled_model: CompiledModel, x: Any, y: Any) -> None:
-    """Let the metrics of a model make their variables, which they do on the first rows they see.
+    """Create the variables of a model's metrics, which Keras does on the first batch.
 
     Parameters
     ----------
@@ -197,7 +198,7 @@ def prepare_metrics(compiled_model: CompiledModel, x: Any, y: Any) -> None:
     x : ndarray, or dict or list of ndarray
         Encoded rows, at least one, in the dtypes of the model's inputs.
     y : structure of ndarray
-        Their targets.
+        Their targets, in the form that the losses compare.
     """
     compiled_model.fact("metrics", lambda: _prepared_metrics(compiled_model.model, x, y))
 
@@ -215,13 +216,14 @@ def _prepared_metrics(model: Any, x: Any, y: Any) -> list[Any]:
 
 
 def fresh_metrics(compiled_model: CompiledModel, units: Any = None) -> list[Any]:
-    """Return the values with which the metrics of a model begin an epoch, once prepared.
+    """Return the values of the metrics' variables at the start of an epoch.
 
     Parameters
     ----------
     compiled_model : CompiledModel
+        `prepare_metrics` must have been called for it.
     units : sequence of array-like or None, default=None
-        The units of the target, which metrics of values are in; see `units_by_variable`.
+        Units of the target, for metrics of continuous values; see `units_by_variable`.
     """
     fresh = list(compiled_model.fact("metrics", list))
     if units is None or not fresh:
@@ -235,7 +237,7 @@ def fresh_metrics(compiled_model: CompiledModel, units: Any = None) -> list[Any]
 
 
 def metrics_variables(model: Any) -> list[Any]:
-    """Return the variables of the metrics, but for the mean of the loss, which is kept apart."""
+    """Return the variables of the metrics, except the mean of the loss."""
     return [
         variable
         for metric in model.metrics
@@ -245,9 +247,9 @@ def metrics_variables(model: Any) -> list[Any]:
 
 
 def metrics_results(model: Any, variables: Sequence[Any], values: Sequence[Any]) -> dict[str, Any]:
-    """Return the results of the metrics, by name; the loss is not the metrics' to say."""
+    """Return the results of the metrics by name, without the loss."""
     with keras.StatelessScope(list(zip(variables, values, strict=True))):
-        # A metric may return a variable, whose value is that of the scope.
+        # A metric may return a variable. Its value in the scope is read here.
         results = keras.tree.map_structure(tf.convert_to_tensor, dict(model.get_metrics_result()))
     results.pop("loss", None)
     return results

@@ -273,7 +273,7 @@ def custom_step_model():
             [],
             "an optimizer that accumulates gradients",
         ),
-        (make_model, [BatchCounter()], "BatchCounter, which wants to be called at every batch"),
+        (make_model, [BatchCounter()], "BatchCounter, which is called at every batch"),
     ],
 )
 def test_what_the_program_cannot_carry_goes_to_keras(make, callbacks, reason):
