@@ -1,4 +1,4 @@
-"""Validation, early stopping, the guard against NaN, and progress."""
+"""Callbacks of a training: validation, early stopping, checks of the loss, and progress."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class LossGuard(keras.callbacks.Callback):
     Raises
     ------
     NonFiniteLossError
-        Naming the epoch and the likely causes.
+        The message names the epoch and the likely causes.
     """
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -66,19 +66,22 @@ class LossGuard(keras.callbacks.Callback):
 
 
 class FrozenLayersGuard(keras.callbacks.Callback):
-    """Raises if another callback freezes layers, or makes them trainable, in mid training.
+    """Raises if another callback changes which layers are trainable during training.
+
+    The change would have no effect: like Keras, a fit trains the weights that are trainable when
+    it starts.
 
     Parameters
     ----------
     live : keras.Model
-        That the callbacks see.
+        Model of the callbacks.
     layout : StateLayout
-        Of the weights that are trained.
+        Layout of the weights that are trained.
 
     Raises
     ------
     ValueError
-        Keras, too, trains what was trainable at the beginning of a fit.
+        If the trainable weights differ from those of the layout.
     """
 
     def __init__(self, live: Any, layout: Any) -> None:
@@ -87,7 +90,7 @@ class FrozenLayersGuard(keras.callbacks.Callback):
         self._layout = layout
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Compare what is trainable with what is trained."""
+        """Compare the trainable weights with those of the layout."""
         if not self._layout.has_trainable(self._live):
             raise ValueError(
                 f"A callback changed which layers are trainable before epoch {epoch + 1}, which "
@@ -102,7 +105,8 @@ class Validation(keras.callbacks.Callback):
     Parameters
     ----------
     validate : callable
-        Returns the loss and the metrics by name, and the list of outputs (n_samples, ...).
+        Function that returns the loss and the metrics by name, and the list of outputs
+        (n_samples, ...).
     score : tuple of str and callable, or None
         A name and a function from the list of outputs to a float.
     """
@@ -117,7 +121,7 @@ class Validation(keras.callbacks.Callback):
         self._score = score
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Validate, and add what was found to ``logs``."""
+        """Validate, and add the results to ``logs``."""
         found, outputs = self._validate()
         if self._score is not None and np.isfinite(found["loss"]):
             name, score = self._score
@@ -127,12 +131,12 @@ class Validation(keras.callbacks.Callback):
 
 
 class TimeLimit(keras.callbacks.Callback):
-    """Stops the training after the epoch in which its time is up.
+    """Stops the training after the first epoch that ends beyond a time limit.
 
     Parameters
     ----------
     ends_at : float
-        The time of ``time.monotonic()`` after which no further epoch begins.
+        Time limit on the clock of ``time.monotonic()``.
     """
 
     def __init__(self, ends_at: float) -> None:
@@ -140,7 +144,7 @@ class TimeLimit(keras.callbacks.Callback):
         self._ends_at = ends_at
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Look at the clock."""
+        """Compare the time with the limit."""
         if time.monotonic() >= self._ends_at:
             self.model.stop_training = True
 
@@ -148,7 +152,7 @@ class TimeLimit(keras.callbacks.Callback):
 def early_stopping(
     monitor: str, *, greater_is_better: bool, n_iter_no_change: int, tol: float
 ) -> keras.callbacks.EarlyStopping:
-    """Return Keras' early stopping, which puts the best weights back at the end."""
+    """Return a ``keras.callbacks.EarlyStopping`` that restores the best weights."""
     return keras.callbacks.EarlyStopping(
         monitor=monitor,
         mode="max" if greater_is_better else "min",
@@ -166,13 +170,13 @@ _MONITORING = (
 
 
 def _runs_own_code(callback: Any) -> bool:
-    """Return whether a callback is not Keras' alone, so that it may add values to the logs."""
+    """Return whether a callback has code outside of Keras, which may add values to the logs."""
     is_of_keras = type(callback).__module__.startswith("keras.")
     return not is_of_keras or isinstance(callback, keras.callbacks.LambdaCallback)
 
 
 def _monitored(callback: Any) -> str | None:
-    """Return the name of the value that a callback of Keras looks at, if it looks at one."""
+    """Return the name of the value that a callback of Keras monitors; None if it does not."""
     if isinstance(callback, keras.callbacks.ModelCheckpoint) and not callback.save_best_only:
         return None
     is_known = isinstance(callback, _MONITORING) and not _runs_own_code(callback)
@@ -185,14 +189,14 @@ def guarded(callbacks: Sequence[Any], *, has_validation: bool) -> list[Any]:
     Parameters
     ----------
     callbacks : sequence of keras.callbacks.Callback
-        The user's.
+        The user's callbacks.
     has_validation : bool
-        Whether the fit has rows to validate on.
+        Whether the fit has validation rows.
 
     Raises
     ------
     ValueError
-        If a callback monitors validation rows and there are none.
+        If a callback monitors a validation value and there are no validation rows.
     """
     found: list[Any] = []
     may_add_values = False
@@ -209,23 +213,23 @@ def guarded(callbacks: Sequence[Any], *, has_validation: bool) -> list[Any]:
 
 
 class MonitorGuard(keras.callbacks.Callback):
-    """Stops the training with an error if a callback monitors what no epoch records.
+    """Stops the training with an error if a callback monitors a value that is not recorded.
 
-    It comes right before the callback, and sees what that sees.
+    It runs immediately before the callback, so that both get the same logs.
 
     Parameters
     ----------
     callback : keras.callbacks.Callback
-        Which is looked after.
+        The callback to check.
     monitor : str
-        The name of the value that it looks at.
+        Name of the value that it monitors.
     has_validation : bool
-        Whether the fit has rows to validate on.
+        Whether the fit has validation rows.
 
     Raises
     ------
     ValueError
-        Naming the callback, and the nearest value that is recorded.
+        The message names the callback and the most similar recorded value.
     """
 
     def __init__(self, callback: Any, monitor: str, *, has_validation: bool) -> None:
@@ -236,7 +240,7 @@ class MonitorGuard(keras.callbacks.Callback):
         self._is_checked = False
 
     def check_validation(self) -> None:
-        """Raise if the value is one of validation rows and there are none."""
+        """Raise if the value needs validation rows and there are none."""
         if self._monitor.startswith("val_") and not self._has_validation:
             raise ValueError(
                 f"{self._name}, but the fit has no rows to validate on. Set validation_split=0.2 "
@@ -244,7 +248,7 @@ class MonitorGuard(keras.callbacks.Callback):
             )
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Compare with the logs of the first epoch."""
+        """Look up the monitored value in the logs of the first epoch."""
         recorded = list(logs or {})
         if self._is_checked or self._monitor in recorded:
             self._is_checked = True
@@ -259,16 +263,16 @@ class MonitorGuard(keras.callbacks.Callback):
 
 
 class ProgressBar:
-    """How far all networks of a fit have got, on one bar or line by line.
+    """Progress of all networks of a fit, as one bar or as lines.
 
     Parameters
     ----------
     epochs : int
-        How many epochs each network trains at most.
+        Largest number of epochs of each network.
     verbose : {0, 1, 2}
-        0 shows nothing; 1 a bar on fits that take longer than half a second; 2 a line an epoch.
+        0 shows nothing; 1 a bar if the fit takes longer than half a second; 2 one line per epoch.
     n_networks : int, default=1
-        Which train side by side, in threads.
+        Number of networks that train concurrently.
     """
 
     def __init__(self, epochs: int, verbose: int, n_networks: int = 1) -> None:
@@ -280,7 +284,7 @@ class ProgressBar:
         self._lock = threading.Lock()
 
     def begin(self) -> None:
-        """Open the bar, with the first network that trains."""
+        """Open the bar if no other network has opened it."""
         with self._lock:
             if self._bar is None:
                 self._bar = tqdm(
@@ -291,7 +295,7 @@ class ProgressBar:
                 )
 
     def update(self, position: int, epoch: int, logs: Mapping[str, Any]) -> None:
-        """Show what an epoch of one network brought."""
+        """Show the values of one epoch of one network."""
         shown = {name: f"{value:.4g}" for name, value in logs.items()}
         with self._lock:
             if self._verbose == 2:
@@ -302,7 +306,7 @@ class ProgressBar:
             self._bar.update()
 
     def end(self, n_left: int) -> None:
-        """Take the epochs that a network did not need off the total; the last closes the bar."""
+        """Subtract the epochs that a network did not train; the last network closes the bar."""
         with self._lock:
             self._n_open -= 1
             if self._bar is None:
@@ -315,16 +319,16 @@ class ProgressBar:
 
 
 class EpochProgress(keras.callbacks.Callback):
-    """Shows epochs done, time left and the last losses of one network.
+    """Reports the epochs of one network to the progress bar of its fit.
 
     Parameters
     ----------
     epochs : int
-        How many there will be at most.
+        Largest number of epochs.
     bar : ProgressBar
-        That of the fit.
+        Progress bar of the fit.
     position : int
-        Of the network in its ensemble, from 0.
+        Position of the network in its ensemble, from 0.
     """
 
     def __init__(self, epochs: int, bar: ProgressBar, position: int = 0) -> None:
@@ -338,20 +342,20 @@ class EpochProgress(keras.callbacks.Callback):
         self._bar.begin()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Show what an epoch brought."""
+        """Show the values of the epoch."""
         self._n_left -= 1
         self._bar.update(self._position, epoch, logs or {})
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Close the bar, if this network is the last."""
+        """Close the bar if this network is the last one."""
         self._bar.end(self._n_left)
 
 
 def end_after_error(callback_list: Any) -> None:
-    """End the callbacks of a training that an error or an interrupt has ended.
+    """Call ``on_train_end`` of the callbacks after an error or an interrupt.
 
-    Bars and log files are closed. The first error is the one to show. At the end of a training
-    ``BackupAndRestore`` deletes the backup, which is needed now.
+    Progress bars and log files are closed. Further errors are suppressed, so that the first one is
+    shown. ``BackupAndRestore`` is skipped, since it would delete its backup.
     """
     for callback in callback_list.callbacks:
         if not isinstance(callback, keras.callbacks.BackupAndRestore):
@@ -359,24 +363,23 @@ def end_after_error(callback_list: Any) -> None:
                 callback.on_train_end()
     callback_list.callbacks = []
     with contextlib.suppress(Exception):
-        callback_list.on_train_end()  # ends its threads
+        callback_list.on_train_end()  # ends the threads of the list
 
 
 def make_callbacks(callbacks: Any, routed: Mapping[str, Any]) -> list[Any]:
-    """Return fresh Keras callbacks from classes, instances, lists or dicts of them.
+    """Return fresh Keras callbacks from classes, instances, or lists or dicts of them.
 
     Parameters
     ----------
     callbacks : None, a callback class or instance, or a list or dict of them
-        Instances are copied, so that a fit leaves the user's own alone; what they hold beside
-        plain data is shared.
+        Instances are copied by `copy_of_callbacks`, so that a fit does not change the user's.
     routed : mapping
-        Constructor arguments: for all, or by position or key for one.
+        Constructor arguments: for all callbacks, or by position or key for one.
 
     Raises
     ------
     ValueError
-        If an entry is no Keras callback, or does not take an argument.
+        If an entry is not a Keras callback, or does not take an argument.
     """
 
     def make(callback: Any, arguments: Mapping[str, Any], parameter: str) -> Any:
@@ -392,7 +395,7 @@ def make_callbacks(callbacks: Any, routed: Mapping[str, Any]) -> list[Any]:
         copied = copy_of_callbacks(callback)
         if not arguments:
             return copied
-        # Built anew, since a constructor may derive further attributes from its arguments.
+        # The constructor is called again, since it may derive attributes from its arguments.
         names = [
             parameter.name
             for parameter in inspect.signature(cls).parameters.values()
@@ -418,7 +421,7 @@ _BATCH_HOOKS = (
 
 
 def needs_batches(callback: Any) -> bool:
-    """Return whether a callback wants to be called around every batch."""
+    """Return whether a callback is called at every batch."""
     if isinstance(callback, keras.callbacks.TensorBoard):
         return callback.update_freq != "epoch"
     if isinstance(callback, (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore)):

@@ -1,12 +1,12 @@
-"""OutputSpec programs: training and validation, as functions of the state.
+"""Compiled programs: training and validation as functions of the state.
 
-A program takes all numbers as tensors and returns new ones. It changes no variable, so that all
+A program takes all values as tensors and returns new ones. It changes no variable, so that all
 fits of a compiled model share it, in any order and from any thread.
 
-Two programs train. ``padded_training`` takes a list of batches of one size, the last of an epoch
-filled up with rows that weigh nothing; it is for networks whose rows do not see each other, and
-the one that XLA can compile. ``epoch_training`` takes orders of rows, and is for all networks, one
-or many at once.
+There are two training programs. ``padded_training`` takes batches of one size; the last batch of
+an epoch is padded with rows of zero weight. It is for networks whose rows are independent, and XLA
+can compile it. ``epoch_training`` takes row orders. It works for all networks, one or many at
+once.
 """
 
 from __future__ import annotations
@@ -42,25 +42,25 @@ Take = Callable[[Any, Any], Any]
 # X, y and the weights of rows, as tensors or arrays.
 Rows = tuple[Any, Any, Any]
 
-# Steps of more arithmetic than this gain more from a second core than they lose by the hand-over.
+# Operations per step above which a second core saves more time than its synchronization costs.
 _MAX_ARITHMETIC_IN_ONE_THREAD = 5e6
 
 
 def _traced(
     function: Callable[..., Any], *examples: Any, jit_compile: bool = False
 ) -> Callable[..., Any]:
-    """Return a function compiled for arguments like the examples."""
+    """Return a function compiled for arguments of the shapes and dtypes of the examples."""
     return traced(compiled(function, jit_compile=jit_compile), *examples)
 
 
 def suits_one_thread(compiled_model: CompiledModel, n_batch: int) -> bool:
-    """Return whether the operations of a step are best run one after the other."""
+    """Return whether a step is fastest in one thread, with its operations in sequence."""
     is_small = compiled_model.step_arithmetic * n_batch <= _MAX_ARITHMETIC_IN_ONE_THREAD
     return is_small and not tf.config.list_logical_devices("GPU")
 
 
 def _stepping(function: Callable[..., Any], *examples: Any, in_turn: bool) -> Callable[..., Any]:
-    """Return a compiled function that loops over steps, with the executor that suits them."""
+    """Return a compiled function that loops over steps, in one thread with ``in_turn``."""
     if not in_turn:
         return _traced(function, *examples)
     try:
@@ -86,32 +86,33 @@ def padded_training(
     is_weighted: bool,
     n_steps: int | None = None,
 ) -> Callable[..., Any]:
-    """Return a number of steps on given batches as a compiled function.
+    """Return a compiled function that trains on padded batches of one size.
 
     Parameters
     ----------
     compiled_model : CompiledModel
-        One whose rows do not see each other.
+        Its rows must be independent; see `nnkit.training.loop.backends.is_padded`.
     take : callable or None
-        From the tensors of ``X`` and positions of rows to a batch; None where ``rows`` hold the
-        batches themselves, with their steps as the first axis.
+        Function from the tensors of ``X`` and positions of rows to a batch. None if ``rows`` are
+        the batches themselves, (n_steps, batch_size, ...).
     state : TrainingState
+        Example of a state, for shapes and dtypes.
     rows : tuple of X, y and sample_weight
-        State and rows like those that the function will take.
+        Examples of the rows, for shapes and dtypes.
     batch_size : int
-        Rows per step, at least 1, those that fill up included.
+        Rows per step including the padding, at least 1.
     is_weighted : bool
         Whether rows have weights; if not, ``sample_weight`` is not read.
     n_steps : int or None, default=None
-        How many batches each call brings, used or not, for XLA, which compiles for one number;
-        None leaves it open, and the function goes through TensorFlow's own executor.
+        Number of batches per call, for XLA, which compiles for one number. A call may use fewer
+        of them. None compiles a TensorFlow graph for any number of batches.
 
     Returns
     -------
     train : callable
-        From a state, ``X``, ``y``, ``sample_weight``, ``positions`` (n_steps, batch_size) of
-        rows, ``counts`` (n_steps,) of rows that count, and the number of steps to take, to the
-        new state and the loss of each step.
+        Function of a state, ``X``, ``y``, ``sample_weight``, ``positions`` (n_steps, batch_size)
+        of rows, ``counts`` (n_steps,) of rows without the padding, and the number of steps to
+        take. Returns the new state and the loss of each step (n_steps,).
     """
     step = Step(compiled_model)
 
@@ -126,6 +127,7 @@ def padded_training(
 
             x = keras.tree.map_structure(batch_of, X) if take is None else take(X, at)
             y_true = keras.tree.map_structure(batch_of, y)
+            # Padding rows have weight 0.
             counted = tf.cast(tf.range(batch_size) < counts[i], compiled_model.target_dtype)
             if is_weighted:
                 counted *= batch_of(weight)
@@ -163,32 +165,33 @@ def epoch_training(
     in_turn: bool,
     is_stacked: bool = False,
 ) -> Callable[..., Any]:
-    """Return one pass over rows as a compiled function.
+    """Return a compiled function that trains on one pass over the rows.
 
     Parameters
     ----------
     compiled_model : CompiledModel
-        With prepared metrics.
+        `prepare_metrics` must have been called for it.
     take : callable
-        From the tensors of ``X`` and positions of rows to a batch.
+        Function from the tensors of ``X`` and positions of rows to a batch.
     state : TrainingState
+        Example of a state of one network, for shapes and dtypes.
     rows : tuple of X, y and sample_weight
-        State of one network, and rows like those that the function will take.
+        Examples of the rows, for shapes and dtypes.
     is_weighted : bool
         Whether rows have weights; if not, ``sample_weight`` is not read.
     in_turn : bool
-        Whether the operations are to run one after the other.
+        Whether the operations run in sequence, in one thread.
     is_stacked : bool, default=False
         Whether many networks train at once, on dense rows.
 
     Returns
     -------
     train : callable
-        From a state, the metrics so far, ``X``, ``y``, ``sample_weight``, the ``order``
-        (n_samples,) of rows and the rows per step, to the new state, the metrics, the sum over
-        rows of the losses of their batches, and the results of the metrics by name. Of many
-        networks, all but the rows have members as their first axis; the rows are one pool, into
-        which the orders (n_estimators, n_samples) of all of them point.
+        Function of a state, the metrics so far, ``X``, ``y``, ``sample_weight``, the ``order``
+        (n_samples,) of rows and the rows per step. Returns the new state, the metrics, the sum
+        over rows of the losses of their batches, and the results of the metrics by name. With
+        ``is_stacked``, all arguments and results but the rows have a first axis of n_estimators.
+        The networks share the rows, and ``order`` is of shape (n_estimators, n_samples).
     """
     step = StepOfMany(compiled_model) if is_stacked else Step(compiled_model)
     members = (None,) if is_stacked else ()
@@ -203,6 +206,7 @@ def epoch_training(
             y_true = keras.tree.map_structure(lambda part: tf.gather(part, at), y)
             row_weight = tf.gather(weight, at) if is_weighted else None
             state, metrics, loss = step(state, metrics, take(X, at), y_true, row_weight)
+            # The loss of a batch is a mean over its rows. The last batch may be smaller.
             n_batch = tf.cast(tf.shape(at)[-1], total.dtype)
             return start + n, state, metrics, total + n_batch * tf.cast(loss, total.dtype)
 
@@ -233,26 +237,27 @@ def validation_program(
     *,
     is_weighted: bool,
 ) -> Callable[..., Any]:
-    """Return the validation of rows as a compiled function.
+    """Return a compiled function that validates rows.
 
     Parameters
     ----------
     compiled_model : CompiledModel
-        With prepared metrics.
+        `prepare_metrics` must have been called for it.
     take : callable
-        From the tensors of ``X`` and positions of rows to a batch.
+        Function from the tensors of ``X`` and positions of rows to a batch.
     state : TrainingState
+        Example of a state, for shapes and dtypes.
     rows : tuple of X, y and sample_weight
-        State and rows like those that the function will take.
+        Examples of the rows, for shapes and dtypes.
     is_weighted : bool
         Whether rows have weights; if not, ``sample_weight`` is not read.
 
     Returns
     -------
     validate : callable
-        From weights and others of a state, the metrics so far, ``X``, ``y``, ``sample_weight``
-        and positions of rows to the loss of these rows, the metrics, their results by name, and
-        a list of the outputs.
+        Function of the weights and others of a state, the metrics so far, ``X``, ``y``,
+        ``sample_weight`` and positions of rows. Returns the loss of these rows, the metrics,
+        their results by name, and a list of the outputs.
     """
     model, layout = compiled_model.model, compiled_model.layout
     variables = metrics_variables(model)
@@ -288,13 +293,13 @@ def validation_program(
 
 
 def open_rows(tensors: Any, dtype: Any = None) -> Any:
-    """Return the specification of tensors whose first axis is open.
+    """Return the ``tf.TensorSpec`` of tensors with any number of rows.
 
     Parameters
     ----------
     tensors : structure of tensors or ndarray
     dtype : dtype or None, default=None
-        In place of their own.
+        Dtype to use instead of that of the tensors.
     """
     return keras.tree.map_structure(
         lambda part: tf.TensorSpec((None, *part.shape[1:]), dtype or part.dtype), tensors
@@ -302,14 +307,15 @@ def open_rows(tensors: Any, dtype: Any = None) -> Any:
 
 
 def open_rows_of(model: Any, tensors: Any) -> Any:
-    """Return the specification of rows for a model, open in the axes that its one input leaves open.
+    """Return the ``tf.TensorSpec`` of rows, with the undefined axes of a model's one input.
 
     Parameters
     ----------
     model : keras.Model
-        The axes are those of its ``input_shape``, such as (None, None, 2) for sequences.
+        Its ``input_shape`` may have undefined axes, such as (None, None, 2) for sequences. The
+        specification of several inputs is that of `open_rows`.
     tensors : structure of ndarray
-        Rows that it takes.
+        Rows in the format of the model's inputs.
     """
     inputs = getattr(model, "inputs", None) or []
     is_one = len(inputs) == 1 and not isinstance(tensors, (dict, list, tuple))
@@ -328,13 +334,13 @@ def open_rows_of(model: Any, tensors: Any) -> Any:
 
 
 def like(tensors: Any, first_axes: tuple[None, ...] = ()) -> Any:
-    """Return the specification of tensors like these, with further axes before theirs.
+    """Return the ``tf.TensorSpec`` of tensors, with additional leading axes.
 
     Parameters
     ----------
     tensors : structure of tensors
     first_axes : tuple of None, default=()
-        One for each further axis.
+        One None for each additional axis.
     """
     return keras.tree.map_structure(
         lambda part: tf.TensorSpec((*first_axes, *part.shape), part.dtype), tensors

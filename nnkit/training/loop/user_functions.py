@@ -1,4 +1,4 @@
-"""Losses, metrics and codes of the user's own that a network cannot take, named in a sentence."""
+"""Error messages for custom losses, custom metrics and category codes that cannot be used."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ __all__ = [
     "targets_and_outputs",
 ]
 
-# What TensorFlow raises where NumPy gets a symbolic tensor, or where None comes back.
+# TensorFlow raises these if NumPy gets a symbolic tensor, or if a function returns None.
 _ERRORS = (NotImplementedError, TypeError, ValueError, AttributeError)
 
 
 def is_own_loss(loss: Any) -> bool:
-    """Return whether a loss has code of the user's, as a class or as a function."""
+    """Return whether a loss is a custom class or calls a custom function."""
     return not (runs_library_code_only(loss) and is_keras_function(getattr(loss, "fn", None)))
 
 
 def targets_and_outputs(network: Network, X: Any, y: Any, rows: Any) -> list[tuple[Any, Any]]:
-    """Return what the losses of a network compare for a few rows, one pair for each output.
+    """Return the targets and outputs of a few rows, one pair for each output of the network.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ def targets_and_outputs(network: Network, X: Any, y: Any, rows: Any) -> list[tup
     X : ndarray, or dict or list of ndarray
         Encoded rows in the dtypes of the model's inputs, at least one.
     y : structure of ndarray
-        Their targets, as the losses compare them.
+        Their targets, in the form that the losses compare.
     rows : slice or ndarray of int
-        Which rows.
+        Positions of the rows.
 
     Returns
     -------
@@ -63,10 +63,9 @@ def targets_and_outputs(network: Network, X: Any, y: Any, rows: Any) -> list[tup
 
 @contextmanager
 def named_errors(network: Network, X: Any, y: Any) -> Iterator[None]:
-    """Raise errors of a training with the name of the loss or the metric that causes them.
+    """Re-raise errors of a training with the name of the loss or metric that causes them.
 
-    An error that no loss and no metric causes, and one that the user's own code raises, is
-    passed on.
+    Other errors are re-raised unchanged.
 
     Parameters
     ----------
@@ -74,7 +73,7 @@ def named_errors(network: Network, X: Any, y: Any) -> Iterator[None]:
     X : ndarray, or dict or list of ndarray
         Encoded rows in the dtypes of the model's inputs.
     y : structure of ndarray
-        Their targets, as the losses compare them.
+        Their targets, in the form that the losses compare.
 
     Raises
     ------
@@ -92,7 +91,7 @@ def named_errors(network: Network, X: Any, y: Any) -> Iterator[None]:
 
 @contextmanager
 def named_codes() -> Iterator[None]:
-    """Raise errors of a lookup beyond its table as a ValueError that names the code."""
+    """Re-raise lookup errors of an embedding as a ValueError that names the code."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
@@ -108,7 +107,7 @@ def named_codes() -> Iterator[None]:
 
 
 def check_own_losses(network: Network, X: Any, y: Any, *, is_weighted: bool) -> None:
-    """Try the losses that are no class of Keras on a few rows.
+    """Check custom losses by calling them on a few rows.
 
     Parameters
     ----------
@@ -116,18 +115,18 @@ def check_own_losses(network: Network, X: Any, y: Any, *, is_weighted: bool) -> 
     X : ndarray, or dict or list of ndarray
         Encoded rows in the dtypes of the model's inputs.
     y : structure of ndarray
-        Their targets, as the losses compare them.
+        Their targets, in the form that the losses compare.
     is_weighted : bool
         Whether rows have weights.
 
     Raises
     ------
     ValueError
-        If a loss cannot compare codes of classes with outputs, or gives one number for all rows,
-        which no weight can change.
+        If a loss cannot compare codes of classes with outputs. With ``is_weighted``, if a loss
+        returns one number for all rows, so that weights have no effect.
     """
     if len(keras.tree.flatten(y)[0]):
-        # Fits of one compiled model try its losses once.
+        # Once for all fits of a compiled model.
         network.compiled_model.fact(
             f"own losses tried {is_weighted}",
             lambda: _try_losses(network, X, y, is_weighted=is_weighted),
@@ -139,14 +138,14 @@ def _try_losses(network: Network, X: Any, y: Any, *, is_weighted: bool) -> None:
     losses = keras.tree.flatten(network.compiled_model.model.loss)
     if not any(map(is_own_loss, losses)):
         return
-    # Codes of as many rows as there are classes could be broadcast over the classes.
+    # If the number of rows were that of the classes, codes (n,) would broadcast over the classes.
     units = {head.n_units for head in output_spec.heads}
     n_rows = next((n for n in (3, 5, 7) if n not in units), 11)
     rows = np.arange(n_rows) % len(keras.tree.flatten(y)[0])
     try:
         pairs = targets_and_outputs(network, X, y, rows)
     except (*_ERRORS, tf.errors.OpError):
-        return  # the training has the words for it
+        return  # the training raises this error with its own message
     for loss, (target, output), as_codes in zip(losses, pairs, output_spec.as_codes, strict=True):
         if not is_own_loss(loss):
             continue
@@ -156,11 +155,11 @@ def _try_losses(network: Network, X: Any, y: Any, *, is_weighted: bool) -> None:
             if as_codes and _compares_shapes(str(error)):
                 raise ValueError(
                     f"loss={_name(loss)} gets y as codes of classes, of shape {target.shape}, and "
-                    f"outputs of shape {tuple(output.shape)}, which it cannot compare. Make rows of "
-                    "them inside: keras.ops.one_hot(keras.ops.cast(y_true, 'int32'), "
+                    f"outputs of shape {tuple(output.shape)}, which it cannot compare. Encode the "
+                    "codes in the loss: keras.ops.one_hot(keras.ops.cast(y_true, 'int32'), "
                     f"{output.shape[-1]})."
                 ) from error
-            continue  # the training has the words for it
+            continue  # the training raises this error with its own message
         if is_weighted and value is not None and tuple(getattr(value, "shape", (1,))) == ():
             raise ValueError(
                 f"loss={_name(loss)} gives one number for all rows, so that sample_weight and "
@@ -177,9 +176,10 @@ def _compares_shapes(text: str) -> bool:
 
 
 def depends_on_units(loss: Any, y: np.ndarray) -> bool:
-    """Return whether a loss compares other values in standard units than in those of a target.
+    """Return whether a loss changes by more than a factor if the target is standardized.
 
-    It does not if one is a multiple of the other, whatever the values.
+    The loss is evaluated on some pairs of rows, in the units of the target and in standard units.
+    It does not depend on the units if the ratio of the two losses is the same for all pairs.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def depends_on_units(loss: Any, y: np.ndarray) -> bool:
     Returns
     -------
     depends : bool
-        Of some pairs of different rows; False if fewer than three rows differ.
+        False if ``y`` has fewer than three distinct rows.
     """
     distinct = np.unique(y[:200], axis=0)
     values = distinct[:: max(1, len(distinct) // 8)]
@@ -212,19 +212,19 @@ def depends_on_units(loss: Any, y: np.ndarray) -> bool:
 
 
 def _loss_of_pair(loss: Any, table: np.ndarray, row: int, shift: int) -> Any:
-    """Return the loss of one row of a table against another one; None if the loss returns none."""
+    """Return the loss between two rows of a table; None if the loss returns None."""
     pair = [tf.constant(table[[at % len(table)]], tf.float32) for at in (row, row + shift)]
     value = loss.call(*pair)
     return None if value is None else float(np.mean(value))
 
 
 def _fault(network: Network, X: Any, y: Any) -> str | None:
-    """Return what is wrong with a loss or a metric of a network, if that can be told."""
+    """Return a message about a faulty loss or metric of a network; None if none is found."""
     model = network.compiled_model.model
     try:
         pairs = targets_and_outputs(network, X, y, slice(0, 2))
     except _ERRORS:
-        return None  # then the layers are what fails
+        return None  # the error is in the layers
     pairs = [(tf.convert_to_tensor(target), output) for target, output in pairs]
     for loss, pair in zip(keras.tree.flatten(model.loss), pairs, strict=True):
         found = _fault_of(loss.call, pair)
@@ -244,14 +244,14 @@ def _fault(network: Network, X: Any, y: Any) -> str | None:
 
 _FAULTS = {
     "numpy": "computes with NumPy, which no compiled training can call. Write it with keras.ops, "
-    "for example keras.ops.mean(keras.ops.abs(y_true - y_pred)); functions of scikit-learn "
-    "score a fitted estimator, or the epochs of a fit as scoring=.",
+    "for example keras.ops.mean(keras.ops.abs(y_true - y_pred)). Use functions of scikit-learn on "
+    "a fitted estimator, or as scoring=.",
     "none": "returns None. Return the value, a tensor.",
 }
 
 
 def _fault_of(function: Callable[..., Any], arguments: tuple[Any, ...]) -> str | None:
-    """Return the kind of fault of a function of tensors, "numpy" or "none"; None if it has none."""
+    """Return the fault of a function of tensors, "numpy" or "none"; None without a fault."""
     returned = []
 
     def traced(*tensors: Any) -> Any:
@@ -269,7 +269,7 @@ def _fault_of(function: Callable[..., Any], arguments: tuple[Any, ...]) -> str |
 
 
 def _is_about_none(text: str) -> bool:
-    """Return whether an error of TensorFlow says that it got None for a tensor."""
+    """Return whether a message of TensorFlow reports None in place of a tensor."""
     return "None values not supported" in text or "convert a value (None)" in text
 
 
