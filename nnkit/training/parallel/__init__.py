@@ -1,8 +1,7 @@
-"""Many fits at once: in threads that share compiled programs, or as one vectorised program.
+"""Training of many networks at once, in threads or as one vectorised program.
 
-- ``batched_training``: the public context, and the joblib backend that runs scikit-learn's tasks
-  in threads.
-- ``scheduler``: which fits run, and which wait.
-- ``batched_group``: fits that call their program together.
-- ``stack``: those fits as members of one vectorised program.
+- ``batched_training``: the public context manager, and its joblib backend.
+- ``scheduler``: the number of tasks that run at once, and the queue of the others.
+- ``batched_group``: trainings that call one program together.
+- ``stack``: the vectorised program of a batched group.
 """

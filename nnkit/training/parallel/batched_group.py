@@ -1,8 +1,8 @@
-"""Trainings of one compiled model that call their compiled program together.
+"""Batched groups: trainings of one compiled model that call one vectorised program together.
 
 Each training keeps its own thread, callbacks, validation and early stopping. Only the call of the
-program is shared: it waits until every member of the group wants one, and then runs once for all.
-A member that ends, or fails, leaves, and the others go on without it.
+program is shared. It waits until every member of the group has made a request, and runs once for
+all requests. A member that ends or fails leaves the group, and the others continue.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ __all__ = ["SideBySide", "in_batched_group"]
 
 _LOGGER = logging.getLogger(__name__)
 
-# Fewer members than this are faster each alone.
+# Smaller groups are slower than separate trainings.
 _MIN_MEMBERS = 4
 
 
 class _GroupMember:
-    """A training in a group; it is called as its run would be.
+    """A training in a batched group, with the interface of a `TrainingRun`.
 
     Attributes
     ----------
     request : tuple of state and orders, or None
-        What it wants to be trained on next.
+        Arguments of its next call.
     result : tuple of state and logs, or None
+        Result of its last call.
     """
 
     def __init__(self, group: _Group, run: TrainingRun) -> None:
@@ -46,18 +47,18 @@ class _GroupMember:
         self.result: Any = None
 
     def epochs_per_call(self, n_epochs: int) -> int:
-        """Return how many epochs to give at once, as the run would alone."""
+        """Return the number of epochs per call, as `TrainingRun.epochs_per_call`."""
         return self.run.epochs_per_call(n_epochs)
 
     def __call__(
         self, state: TrainingState, orders: Sequence[np.ndarray]
     ) -> tuple[TrainingState, list[dict[str, float]]]:
-        """Train for some epochs, together with the others of the group."""
+        """Train for some epochs together with the other members, as `TrainingRun.__call__`."""
         return self._group.train(self, state, orders)
 
 
 class _Group:
-    """Trainings that wait for each other.
+    """A batched group of trainings with the same ``stacking_key``.
 
     Parameters
     ----------
@@ -72,23 +73,23 @@ class _Group:
         self._is_busy = self._is_dissolved = False
 
     def add(self, run: TrainingRun) -> _GroupMember:
-        """Take in another training, before the first call. Hold ``changed``."""
+        """Add a training, before the first call. The caller holds ``changed``."""
         member = _GroupMember(self, run)
         self._members.append(member)
         return member
 
     def leave(self, member: _GroupMember) -> None:
-        """Let a training go, which has ended. Hold ``changed``."""
+        """Remove a training that has ended. The caller holds ``changed``."""
         self._members.remove(member)
         self._scheduler.changed.notify_all()
 
     @property
     def is_empty(self) -> bool:
-        """Whether all have left."""
+        """Whether the group has no members."""
         return not self._members
 
     def train(self, member: _GroupMember, state: Any, orders: Any) -> Any:
-        """Train one member, as soon as it can be done together with the others."""
+        """Train one member, as soon as the group is ready."""
         scheduler = self._scheduler
         if not self._is_dissolved:
             with scheduler.release_slot(member.run.n_bytes), scheduler.changed:
@@ -111,18 +112,19 @@ class _Group:
         is_complete = all(member.request is not None for member in self._members)
         if is_complete and (self.has_begun or len(self._members) >= self._scheduler.max_networks):
             return True
-        # Who is missing may be waiting for what one of those that are here holds.
+        # After the timeout, start without the missing members. They may wait for a lock that a
+        # waiting member holds.
         return self._scheduler.timeout_left() == 0
 
     def _resolve_all(self) -> None:
-        """Train those that wait, in this thread; others may do something else meanwhile."""
+        """Train all members that wait for a result, in this thread, without the lock."""
         scheduler = self._scheduler
         members = [member for member in self._members if member.request is not None]
-        everybody = list(self._members)
+        all_members = list(self._members)
         self.has_begun = self._is_busy = True
         scheduler.changed.release()
         try:
-            results = self._results(members, everybody)
+            results = self._results(members, all_members)
         finally:
             scheduler.changed.acquire()
             self._is_busy = False
@@ -134,16 +136,16 @@ class _Group:
             member.request, member.result = None, result
 
     def _results(
-        self, members: list[_GroupMember], everybody: list[_GroupMember]
+        self, members: list[_GroupMember], all_members: list[_GroupMember]
     ) -> list[Any] | None:
-        """Return the new state and logs of members; None if all are to train alone."""
+        """Return the new state and logs of members; None to dissolve the group."""
         if self._stack is None and len(members) < _MIN_MEMBERS:
             return None
         try:
             if self._stack is None:
-                self._stack = Stack([member.run for member in everybody])
+                self._stack = Stack([member.run for member in all_members])
             return self._stack.train([(member.run, *member.request) for member in members])
-        except Exception as error:  # an error of a member's own comes up again when it is alone
+        except Exception as error:  # a member's own error is raised again when it trains alone
             reason = f"vectorised training failed: {type(error).__name__}: {error}".splitlines()[0]
             _LOGGER.info("These networks train one at a time: %s", reason)
             members[0].run.compiled_model.note(REASON_FOR_ALONE, reason)
@@ -151,19 +153,19 @@ class _Group:
 
 
 class SideBySide:
-    """A run in one of the threads of a scheduler.
+    """A run in a thread of a scheduler, concurrent with others.
 
     Parameters
     ----------
     scheduler : Scheduler
     run : TrainingRun
     is_heavy : bool
-        Whether its calls wait for those of others, since each keeps all cores busy.
+        Whether each call uses all cores. Such calls run one after the other.
 
     Attributes
     ----------
     seconds : float
-        What its calls have taken so far.
+        Total duration of its calls.
     """
 
     def __init__(self, scheduler: Scheduler, run: TrainingRun, *, is_heavy: bool) -> None:
@@ -173,7 +175,7 @@ class SideBySide:
         self.seconds = 0.0
 
     def epochs_per_call(self, n_epochs: int) -> int:
-        """Return how many epochs to give at once, as the run would alone."""
+        """Return the number of epochs per call, as `TrainingRun.epochs_per_call`."""
         return self._run.epochs_per_call(n_epochs)
 
     def __call__(
@@ -189,7 +191,7 @@ class SideBySide:
 
 @contextmanager
 def in_batched_group(scheduler: Scheduler, run: TrainingRun) -> Iterator[Any]:
-    """Put a run among those of other trainings that are like it, for as long as it trains.
+    """Add a run to the batched group of its ``stacking_key`` while it trains.
 
     Parameters
     ----------
@@ -199,7 +201,7 @@ def in_batched_group(scheduler: Scheduler, run: TrainingRun) -> Iterator[Any]:
     Yields
     ------
     member : callable
-        What stands in the place of the run.
+        Object with the interface of the run, which trains together with the group.
     """
     with scheduler.changed:
         group = scheduler.groups.get(run.stacking_key)

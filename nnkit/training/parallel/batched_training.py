@@ -1,4 +1,4 @@
-"""The context in which scikit-learn's fits of networks train side by side."""
+"""Context manager that trains the networks of scikit-learn's tools concurrently."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ from nnkit.training.parallel.scheduler import Call, CancelledError, Scheduler, c
 
 __all__ = ["batched_training", "run_together"]
 
+# Levels of nested joblib calls whose tasks run in threads. Deeper calls run sequentially.
 _MAX_DEPTH = 2
 
-# Seconds after which a thread that waits looks up.
+# Seconds between checks for errors and interrupts while a thread waits for results.
 _POLL_INTERVAL = 0.2
 
 
@@ -36,34 +37,33 @@ _POLL_INTERVAL = 0.2
 def batched_training(
     max_networks: int = 32, max_bytes: int = 2**30, vectorize: bool | None = None
 ) -> Iterator[None]:
-    """Train the networks of scikit-learn's searches, validations and ensembles side by side.
+    """Train the networks of scikit-learn's searches, validations and ensembles concurrently.
 
-    Whatever runs its work through joblib inside this context (``cross_validate``,
-    ``GridSearchCV``, ``BaggingClassifier`` and so on) runs it in threads of this process, as
-    many at once as there are cores, whatever its ``n_jobs``. The fits share compiled
-    programs. Where that is faster, fits of one compiled model wait for each other and train as one
-    vectorised program. Each result is that of the fit on its own, whatever the number of tasks:
-    to the bit in threads, to float rounding otherwise.
+    Inside this context, everything that uses joblib (``cross_validate``, ``GridSearchCV``,
+    ``BaggingClassifier`` and so on) runs its tasks in threads of this process. As many run at once
+    as there are cores; ``n_jobs`` has no effect. The fits share compiled programs. On a GPU, fits
+    of one compiled model are trained as one vectorised program. The results are those of separate
+    fits: identical in threads, equal up to floating-point rounding in a vectorised program.
 
     Parameters
     ----------
     max_networks : int, default=32
-        How many tasks there are at once, and networks in a vectorised program, at least 2.
+        Largest number of tasks at once, and of networks in a vectorised program, at least 2.
     max_bytes : int, default=2**30
-        How many bytes of training rows tasks may hold while they wait for each other. Beyond,
-        no further task begins before some have been trained.
+        Largest size of the training rows that waiting tasks hold, in bytes, at least 1. Above it,
+        no further task starts.
     vectorize : bool or None, default=None
-        Whether fits of one compiled model train as one vectorised program, where they can; None
-        does so on a GPU only, since threads are faster on CPUs.
+        Whether fits of one compiled model train as one vectorised program where that is possible.
+        None does so on a GPU only, since threads are faster on CPUs.
 
     Raises
     ------
     ValueError
-        If a parameter is not what it must be.
+        If a parameter is out of its range.
 
     Notes
     -----
-    ``mean_fit_time`` of a search includes the time for which a task has waited. Inside a
+    ``mean_fit_time`` of a search includes the time for which tasks wait. Inside a
     ``tf.distribute`` strategy, tasks run one after the other.
 
     Examples
@@ -84,7 +84,7 @@ def batched_training(
     if vectorize is not None and not isinstance(vectorize, bool):
         raise ValueError(f"vectorize must be None, True or False. Got {vectorize!r} instead.")
     if current_scheduler() is not None:
-        # Inside a task, the tasks of the outer context go on.
+        # Inside a task, the outer context stays in effect.
         yield
         return
     scheduler = Scheduler(int(max_networks), int(max_bytes), vectorize)
@@ -94,13 +94,13 @@ def batched_training(
 
 
 class _SchedulerBackend(ParallelBackendBase):
-    """The joblib backend whose tasks are those of a scheduler.
+    """Joblib backend that runs tasks in threads, under a scheduler.
 
     Parameters
     ----------
     scheduler : Scheduler
     nesting_level : int or None
-        How many calls of joblib are around those of this backend.
+        Number of enclosing joblib calls.
     """
 
     supports_retrieve_callback = False
@@ -116,26 +116,26 @@ class _SchedulerBackend(ParallelBackendBase):
         self._call: contextlib.ExitStack | None = None
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:  # noqa: ARG002
-        """Return how many tasks there are at once, whatever the caller has asked for."""
+        """Return ``max_networks``, for any ``n_jobs`` of the caller."""
         return self._scheduler.max_networks
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **_: Any) -> int:
-        """Make ready for a call of ``joblib.Parallel``, and return how many tasks it may hand."""
+        """Prepare for a call of ``joblib.Parallel``, and return the number of its tasks at once."""
         if tf.distribute.has_strategy():
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
         if getattr(parallel, "return_generator", False):
-            # Its tasks run on while the caller does something else.
+            # A generator returns while its tasks still run, so that no slot could be released.
             raise FallbackToBackend(ThreadingBackend(nesting_level=self.nesting_level))
         self.parallel = parallel
         return self.effective_n_jobs(n_jobs)
 
     def start_call(self) -> None:
-        """Open what lasts for one call."""
+        """Set up the contexts and threads of one call."""
         self._call = contextlib.ExitStack()
-        # Threads that set warning filters and put them back leave those of another thread.
+        # Threads set and restore warning filters concurrently, which may leave wrong ones.
         self._call.enter_context(warnings.catch_warnings())
         if current_scheduler() is not None:
-            # The task that makes this call waits for its own tasks.
+            # The task that makes this call waits for the tasks of the call.
             self._call.enter_context(self._scheduler.release_slot())
         self._settings = settings_of_thread()
         self._tasks = Call()
@@ -143,7 +143,7 @@ class _SchedulerBackend(ParallelBackendBase):
         self._executor = ThreadPoolExecutor(self._scheduler.max_networks, "nnkit")
 
     def submit(self, func: Callable[[], Any], callback: Any = None) -> Future[Any]:
-        """Hand a task to the threads."""
+        """Submit a task to the threads."""
         assert self._executor is not None
         outcome: Future[Any] = Future()
         self._executor.submit(self._run, func, outcome, callback)
@@ -154,52 +154,52 @@ class _SchedulerBackend(ParallelBackendBase):
             with thread_settings(self._settings), self._scheduler.task(self._tasks):
                 outcome.set_result(func())
         except BaseException as error:
-            # joblib raises it again in the thread that waits for the result.
+            # joblib raises the error again in the thread that waits for the result.
             outcome.set_exception(error)
             self._failed.put(error)
         try:
             callback(outcome)
         except BaseException as error:
-            # joblib asks for further tasks here, which their iterator may fail to give.
+            # The callback of joblib takes further tasks from an iterator, which may raise.
             self._failed.put(error)
             raise
 
     def retrieve_result(self, out: Future[Any], timeout: float | None = None) -> Any:
-        """Return the result of a task, or raise the error of the first that fails."""
+        """Return the result of a task, or raise the first error of any task."""
         end = math.inf if timeout is None else time.monotonic() + timeout
         while not out.done() and self._failed.empty():
             if time.monotonic() > end:
                 raise TimeoutError
-            # Python takes note of an interrupt between two waits, whichever thread it hits.
+            # Short waits let the main thread handle a keyboard interrupt.
             wait([out], min(_POLL_INTERVAL, max(0.0, end - time.monotonic())))
         if not self._failed.empty():
             raise self._failed.get()
         return out.result()
 
     def stop_call(self) -> None:
-        """Close what lasts for one call."""
+        """Close the contexts and threads of one call."""
         self._end_threads()
         if self._call is not None:
             self._call.close()
             self._call = None
 
     def terminate(self) -> None:
-        """Leave no thread behind."""
+        """End all threads."""
         self._end_threads()
 
     def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: ARG002
-        """End all tasks, as soon as they look, after an error or an interrupt."""
+        """Cancel all tasks after an error or an interrupt, and wait for their threads."""
         self._tasks.stop(CancelledError)
         self._end_threads()
 
     def _end_threads(self) -> None:
         if self._executor is not None:
-            # Those that were handed over and have not begun never will.
+            # Submitted tasks that have not started are cancelled.
             self._executor.shutdown(wait=True, cancel_futures=True)
             self._executor = None
 
     def get_nested_backend(self) -> tuple[Any, int | None]:
-        """Return the backend of calls inside tasks."""
+        """Return the backend of joblib calls inside tasks."""
         level = (self.nesting_level or 0) + 1
         if level >= _MAX_DEPTH:
             return SequentialBackend(nesting_level=level), None
@@ -209,33 +209,33 @@ class _SchedulerBackend(ParallelBackendBase):
 def run_together(
     functions: Sequence[Callable[[], Any]], *, are_at_once: bool = False
 ) -> tuple[list[Any], KeyboardInterrupt | None]:
-    """Return the results of functions that train networks, run side by side.
+    """Run functions that train networks concurrently, and return their results.
 
-    They are tasks of the scheduler around, if this is inside `batched_training`, else of their own.
+    Inside `batched_training` they are tasks of its scheduler, otherwise of a new one.
 
     Parameters
     ----------
     functions : sequence of callable
-        At least one. Each returns a `TrainingRecord`.
+        At least one function. Each returns a `TrainingRecord`.
     are_at_once : bool, default=False
-        Whether none of them waits for a place: those that share a time limit begin together.
+        Whether all start at once, without waiting for slots, since they share a time limit.
 
     Returns
     -------
     records : list of TrainingRecord or None
-        None for a training that an interrupt ended before its first epoch.
+        None for a training that was interrupted before the end of its first epoch.
     interrupt : KeyboardInterrupt or None
-        What ended the trainings early, of this thread or of one of them.
+        The interrupt that ended the trainings early, of this thread or of one of the tasks.
 
     Raises
     ------
     Exception
-        The first error of a function; the others are then ended.
+        The first error of a function. The other functions are cancelled.
     """
     scheduler = current_scheduler()
     if scheduler is None:
         scheduler = Scheduler(max(2, len(functions)), 2**30)
-        # Nothing but trainings, however short, which begin at once.
+        # An infinite duration makes the trainings count as long, so that they run concurrently.
         scheduler.note_training(math.inf)
     tasks, settings = Call(), settings_of_thread()
 
@@ -252,12 +252,12 @@ def run_together(
         try:
             futures += [executor.submit(run, function) for function in functions]
             while _are_training(futures):
-                # Python takes note of an interrupt between two waits, whichever thread it hits.
+                # Short waits let the main thread handle a keyboard interrupt.
                 wait(futures, _POLL_INTERVAL, return_when=FIRST_EXCEPTION)
         except KeyboardInterrupt as error:
             interrupt = error
         interrupt = interrupt or _interrupt_of(futures)
-        # Each training keeps what it has reached, as one alone would.
+        # After an interrupt, each training keeps its epochs so far, as a single training does.
         tasks.stop(KeyboardInterrupt if interrupt is not None else CancelledError)
         wait(futures)
     errors = [raised for future in futures if (raised := future.exception())]
@@ -269,14 +269,14 @@ def run_together(
 
 
 def _are_training(futures: Sequence[Future[Any]]) -> bool:
-    """Return whether trainings are under way, and none has failed or was interrupted."""
+    """Return whether trainings run, and none has failed or was interrupted."""
     is_over = [future.done() for future in futures]
     failed = any(future.exception() for future, over in zip(futures, is_over, strict=True) if over)
     return not all(is_over) and not failed and _interrupt_of(futures) is None
 
 
 def _interrupt_of(futures: Sequence[Future[Any]]) -> KeyboardInterrupt | None:
-    """Return the interrupt that has ended one of the trainings, if any."""
+    """Return the interrupt that ended one of the trainings; None if there was none."""
     for future in futures:
         if future.done():
             error = future.exception()

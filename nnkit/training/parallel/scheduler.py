@@ -1,9 +1,12 @@
-"""Tasks that run side by side in threads: which may run, which wait, and when to wait no longer.
+"""Scheduler of tasks that run concurrently in threads.
 
-As many tasks run as there are cores, and one more, since one is usually in Python; those that are
-in Python most of the time run one after the other. A task that waits for others, or for tasks that
-it has started itself, gives its place to the next. Nobody waits for ever: a task may hold a lock
-that others need, so those that wait go on once nothing has arrived for a short while.
+A task runs when it has a slot. There is one slot per core and one more, since one task usually
+executes Python code. If the compiled programs of the tasks are short, there is a single slot,
+since their threads would wait for Python's lock.
+
+A task releases its slot while it waits for other tasks or for tasks that it has started itself.
+Waiting ends after a timeout without events, because the waiting tasks may hold a lock that the
+others need.
 """
 
 from __future__ import annotations
@@ -18,30 +21,31 @@ import joblib
 
 __all__ = ["Call", "CancelledError", "Scheduler", "current_scheduler"]
 
-# Seconds without an arrival after which those that wait go on with those that are there.
+# Seconds without an event after which waiting tasks continue.
 _TIMEOUT = 0.05
 
-# Seconds of compiled programs in a fit from which on others gain from running beside it. Around
-# them there are some 10 ms of Python, for which threads wait for each other.
+# Mean duration of the compiled programs of a training, in seconds, from which on concurrency saves
+# time. Each training also takes about 10 ms of Python code, which threads execute one by one.
 _MIN_SECONDS_COMPILED = 0.007
 
-# Seconds after which those that wait for a place look up.
+# Seconds between checks for cancellation while a task waits for a slot.
 _POLL_INTERVAL = 0.5
 
-# Seconds that a task may take from being handed over to being seen.
+# Seconds that a submitted task may take until it is registered.
 _START_TIMEOUT = 0.003
 
 _LOCAL = threading.local()
 
 
 class CancelledError(BaseException):
-    """Ends a task of a scheduler that was stopped; nobody asks for its result any more."""
+    """Raised in the tasks of a stopped call to end them. Their results are discarded."""
 
 
 class Call:
-    """Tasks that were handed over together, by one call of joblib for example.
+    """A set of tasks that are submitted together, for example by one call of joblib.
 
-    Made in the thread that makes the call; those inside its tasks end with it.
+    It is created in the thread of the caller. If that thread runs a task, stopping the call of
+    that task stops this call too.
     """
 
     def __init__(self) -> None:
@@ -49,11 +53,11 @@ class Call:
         self._error: type[BaseException] | None = None
 
     def stop(self, error: type[BaseException]) -> None:
-        """Let every task end with an error as soon as it looks."""
+        """Make every task raise an error at its next check."""
         self._error = error
 
     def check(self) -> None:
-        """Raise if the tasks were told to stop."""
+        """Raise the error of `stop` if the call was stopped."""
         if self._error is not None:
             raise self._error
         if self._around is not None:
@@ -61,30 +65,30 @@ class Call:
 
 
 def current_scheduler() -> Scheduler | None:
-    """Return the scheduler whose task this thread runs, if any."""
+    """Return the scheduler of the task that this thread runs; None outside of tasks."""
     return getattr(_LOCAL, "scheduler", None)
 
 
 class Scheduler:
-    """Tasks that know of each other.
+    """Runs tasks in the threads of their callers, as many at once as there are slots.
 
     Parameters
     ----------
     max_networks : int
-        How many tasks wait for each other at most.
+        Largest number of trainings in a batched group.
     max_bytes : int
-        How many bytes of rows those that wait may hold before no further task begins.
+        Largest size of the rows that waiting tasks hold, in bytes. Above it, no task starts.
     vectorize : bool or None, default=None
-        Whether trainings that can be are members of a vectorised program; None chooses.
+        Whether trainings join vectorised programs where that is possible. None chooses.
 
     Attributes
     ----------
     changed : threading.Condition
-        Notified whenever a task begins, ends, waits or goes on.
+        Notified when a task starts, ends, waits or continues.
     groups : dict
-        Of trainings that wait for each other, by what makes them alike; `a batched group` keeps them.
+        Open batched groups by the ``stacking_key`` of their runs.
     heavy_lock : threading.RLock
-        Held by steps of so much arithmetic that each uses all cores.
+        Held during calls whose steps use all cores.
     """
 
     def __init__(self, max_networks: int, max_bytes: int, vectorize: bool | None = None) -> None:
@@ -93,7 +97,7 @@ class Scheduler:
         self.vectorize = vectorize
         lock = threading.RLock()
         self.changed = threading.Condition(lock)
-        # Those who have a place to wait for are called one by one.
+        # Notifies one task of the queue at a time.
         self._slot_freed = threading.Condition(lock)
         self.groups: dict[Hashable, Any] = {}
         self.heavy_lock = threading.RLock()
@@ -110,7 +114,14 @@ class Scheduler:
 
     @contextmanager
     def task(self, call: Call, *, waits: bool = True) -> Iterator[None]:
-        """Run a task of a call in this thread, once there is a place for it, if it waits."""
+        """Run a task of a call in this thread.
+
+        Parameters
+        ----------
+        call : Call
+        waits : bool, default=True
+            Whether to wait for a slot.
+        """
         before = vars(_LOCAL).copy()
         with self.changed:
             self._n_queued += 1
@@ -133,14 +144,14 @@ class Scheduler:
                 self._note_event()
 
     def note_training(self, seconds: float) -> None:
-        """Note that a training begins, and about how long its compiled programs will take."""
+        """Record the start of a training and the estimated duration of its compiled programs."""
         with self.changed:
             self._seconds_compiled += seconds
             self._n_trainings += 1
             self._note_event()
 
     def note_trained(self, seconds: float) -> None:
-        """Note how long the compiled programs of a training have taken on the clock."""
+        """Record the measured duration of the compiled programs of a training."""
         with self.changed:
             known = self._shortest_training
             self._shortest_training = min(known, seconds) if known else seconds
@@ -148,12 +159,12 @@ class Scheduler:
 
     @contextmanager
     def release_slot(self, n_bytes: int = 0) -> Iterator[None]:
-        """Give the place of this thread's task to others while it waits.
+        """Release the slot of this thread's task while the task waits.
 
         Parameters
         ----------
         n_bytes : int, default=0
-            Memory that the task holds meanwhile.
+            Size of the rows that the waiting task holds, in bytes.
         """
         with self.changed:
             self._n_running -= 1
@@ -166,7 +177,8 @@ class Scheduler:
             with self.changed:
                 self._n_released -= 1
                 self._bytes_waiting -= n_bytes
-                # It may hold what those that run are waiting for, so that it does not insist.
+                # Continue without a slot after the timeout: the running tasks may wait for a lock
+                # that this task holds.
                 self._slot_freed.wait_for(lambda: not self._is_full, _TIMEOUT)
                 self._n_running += 1
                 self._note_event()
@@ -177,10 +189,7 @@ class Scheduler:
 
     @property
     def _n_slots(self) -> int:
-        """How many tasks may run: one for each core, and one that is in Python meanwhile.
-
-        Before any has trained, and where trainings are short, they run one after the other.
-        """
+        """The number of tasks that may run: cores + 1 for long trainings, else 1."""
         is_long = (
             self._seconds_compiled > _MIN_SECONDS_COMPILED * self._n_trainings
             or self._shortest_training > _MIN_SECONDS_COMPILED
@@ -194,13 +203,13 @@ class Scheduler:
         if self._n_released:
             self.changed.notify_all()
 
-    # Waiting for each other
+    # Waiting
 
     def timeout_left(self) -> float:
-        """Return the seconds for which those that wait go on waiting; 0 to begin. Hold ``changed``.
+        """Return the seconds until waiting tasks continue; 0 if they continue at once.
 
-        They begin when all tasks wait, when nothing has happened for a while, or when no further
-        task could begin.
+        They continue when all tasks wait, when there was no event for the timeout, or when their
+        rows exceed ``max_bytes``. The caller holds ``changed``.
         """
         if self._bytes_waiting >= self.max_bytes:
             return 0.0
@@ -210,7 +219,7 @@ class Scheduler:
 
     @staticmethod
     def check() -> None:
-        """Raise if the task of this thread was told to stop."""
+        """Raise if the call of this thread's task was stopped."""
         call = getattr(_LOCAL, "call", None)
         if call is not None:
             call.check()

@@ -1,4 +1,4 @@
-"""Many trainings as the members of one vectorised program."""
+"""Many trainings as members of one vectorised program."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from nnkit.training.loop.step import fresh_metrics
 
 __all__ = ["Stack"]
 
-# What a member is to be trained on: its run, where it has got to, and the orders of its epochs.
+# Run of a member, its state, and the row orders of its next epochs.
 Request = tuple[TrainingRun, TrainingState, Sequence[np.ndarray]]
 Result = tuple[TrainingState, list[dict[str, float]]]
 
 
 class Stack:
-    """Trainings with the same ``stacking_key``, and one pool of the rows of all.
+    """Trainings with the same ``stacking_key`` as one program, with a shared pool of rows.
 
-    Members that train on equal rows share one copy of them.
+    Members with equal rows share one copy of them.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Stack:
         Parameters
         ----------
         requests : sequence of tuple
-            Those of the members that still train.
+            Requests of the members that still train.
         """
         results: dict[int, Result] = {}
         for n_epochs in {len(orders) for _, _, orders in requests}:
@@ -69,12 +69,15 @@ class Stack:
 
     def _trained(self, requests: Sequence[Request]) -> list[Result]:
         n_estimators, n_samples = len(requests), requests[0][0].n_samples
-        state = keras.tree.map_structure(lambda *parts: tf.stack(parts), *[w[1] for w in requests])
+        states = [state for _, state, _ in requests]
+        # n_estimators tensors of shape (...) -> (n_estimators, ...)
+        state = keras.tree.map_structure(lambda *parts: tf.stack(parts), *states)
+        # Position of a member's first row in the pool.
         first_rows = np.array([[self._first_rows[id(run)]] for run, _, _ in requests])
         logs: list[list[dict[str, float]]] = [[] for _ in requests]
         for orders in zip(*[orders for _, _, orders in requests], strict=True):
             positions = (np.stack(orders) + first_rows).astype(np.int32)
-            state, totals, results = self._epoch([w[0] for w in requests], state, positions)
+            state, totals, results = self._epoch([run for run, _, _ in requests], state, positions)
             for i in range(n_estimators):
                 found = {"loss": totals[i] / n_samples}
                 found |= {name: float(values[i]) for name, values in results.items()}
@@ -94,7 +97,7 @@ class Stack:
         metrics = [tf.stack(parts) for parts in zip(*fresh, strict=True)]
         total = np.zeros(n_estimators)
         results: dict[str, Any] = {}
-        # Pieces of whole batches.
+        # Each call takes whole batches.
         size = run.batch_size * max(1, run.steps_per_call // n_estimators)
         for start in range(0, n_samples, size):
             state, metrics, loss, results = self._program(
@@ -122,7 +125,7 @@ class Stack:
 
 
 def _digest(run: TrainingRun) -> bytes:
-    """Return what is equal for equal rows."""
+    """Return a digest of the rows, targets and weights of a run."""
     digest = hashlib.blake2b()
     data = run.data
     for part in keras.tree.flatten((data.X, data.y, or_ones(data.sample_weight))):
