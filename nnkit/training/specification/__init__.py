@@ -1,4 +1,4 @@
-"""From what the user gives to a built and compiled ``keras.Model``.
+"""Building and compiling a ``keras.Model`` from the user's parameters.
 
 - ``model_spec``: `ModelSpec`, a builder with its arguments, and the model that it builds.
 - ``compilation``: the optimizer, loss and metrics of a model.
@@ -6,6 +6,7 @@
   routed arguments.
 - ``keras_arguments``: ranges of arguments that Keras does not check.
 - ``keras_names``: suggestions for misspelt names of Keras classes and functions.
-- ``heads``: what the outputs of a model mean, and which loss fits them.
-- ``metric_kinds``, ``metrics``: which metrics a target has, and what each of them compares.
+- ``heads``: the interpretation of a model's outputs, and the loss that fits them.
+- ``metric_kinds``: the metrics that are defined for a target, and the form of their arguments.
+- ``metrics``: the conversion of targets and outputs to the form that a metric needs.
 """

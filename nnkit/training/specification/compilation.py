@@ -1,4 +1,4 @@
-"""A model and its optimizer, loss and metrics, made ready to train."""
+"""Compilation of a model with an optimizer, losses and metrics."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ __all__ = ["Compilation", "OutputSpec", "compile_model"]
 
 @dataclass(frozen=True)
 class Compilation:
-    """What a model is compiled with, as the user specified it.
+    """Optimizer, loss and metrics of a model, as the user specified them.
 
     Parameters
     ----------
@@ -50,11 +50,12 @@ class Compilation:
     routed : mapping of str to mapping
         Arguments by prefix: "optimizer", "loss", "metrics" and "compile".
     n_steps : int or None, default=None
-        Optimizer steps of the training, for schedules that do not say; None if unknown.
+        Number of optimizer steps of the training, for schedules without a number of steps. None
+        if it is unknown.
     wins : bool, default=False
-        Whether the optimizer comes in the place of the one that the builder compiles with.
+        Whether the optimizer replaces the one with which the builder compiles the model.
     is_asked : bool, default=False
-        Whether the user asked for the optimizer, also if it is the default one.
+        Whether the user set the optimizer explicitly, even to the default.
     """
 
     optimizer: Any = "adam"
@@ -66,7 +67,7 @@ class Compilation:
     is_asked: bool = False
 
     def check(self) -> None:
-        """Raise a ValueError if an argument is out of its range whatever the network is."""
+        """Raise a ValueError if the learning rate is out of its range."""
         _with_number(self.of("optimizer"))
 
     def of(self, prefix: str) -> Mapping[str, Any]:
@@ -74,14 +75,14 @@ class Compilation:
         return self.routed.get(prefix, {})
 
     def make_optimizer(self, optimizer: Any) -> Any:
-        """Return a fresh optimizer, with the routed arguments, for a training of this length."""
+        """Return a fresh optimizer with the routed arguments and the number of steps."""
         made = _make_optimizer(optimizer, self.of("optimizer"))
         return made if self.n_steps is None else with_n_steps(made, self.n_steps)
 
     def compile_kwargs(self) -> dict[str, Any]:
         """Return fresh arguments of ``keras.Model.compile``, for a builder that compiles.
 
-        The loss is None where it is to be chosen once the model is known.
+        The loss is None if it is chosen after the build, by the outputs of the model.
         """
         return {
             "optimizer": self.make_optimizer(self.optimizer),
@@ -115,11 +116,11 @@ def _make_optimizer(optimizer: Any, routed: Mapping[str, Any]) -> Any:
 
 
 def _with_number(routed: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the arguments of an optimizer with a learning rate that Keras takes."""
+    """Return the arguments of an optimizer, with a numeric learning rate as a float."""
     rate = routed.get("learning_rate", 0.0)
     if "learning_rate" not in routed or callable(rate) or hasattr(rate, "get_config"):
         return routed
-    # Keras takes 10.0, and not 10.
+    # Keras refuses integers.
     if not isinstance(rate, Real) or isinstance(rate, bool) or float(rate) < 0:
         raise ValueError(
             "optimizer__learning_rate must be a number of at least 0, or a schedule of "
@@ -137,7 +138,8 @@ def _find_metric(name: str) -> Any:
 
 
 def _make_metric(metric: Any, arguments: Mapping[str, Any], parameter: str) -> Any:
-    # Keras picks the kind of a named accuracy or cross-entropy by the shapes.
+    # A metric without arguments stays a name, since the kind of accuracy or cross-entropy depends
+    # on the target.
     if isinstance(metric, str) and not arguments:
         try:
             metric_of_name(metric)
@@ -165,9 +167,9 @@ def _make_structure(
     parameter: str,
     make: Callable[[Any, Mapping[str, Any], str], Any],
 ) -> Any:
-    """Return the objects of a specification in its structure of lists and dicts.
+    """Return the objects of a specification, in its structure of lists and dicts.
 
-    Arguments are routed to all, or by position or key to one: ``"0__name"``.
+    Arguments are routed to all entries, or by position or key to one, as ``"0__name"``.
     """
     if specifications is None:
         if routed and parameter != "loss":
@@ -194,20 +196,20 @@ def _make_metrics(metrics: Any, routed: Mapping[str, Any]) -> Any:
 
 @dataclass(frozen=True)
 class OutputSpec:
-    """What is known of a model once it is compiled.
+    """Tasks, interpretation and names of a compiled model's outputs.
 
     Parameters
     ----------
     tasks : list of Task
-        What each output is to learn.
+        Task of each output.
     heads : list of Head
-        What each output means.
+        Interpretation of each output.
     as_codes : list of bool
-        Whether the loss of each output takes codes of classes.
+        Whether the loss of each output takes integer codes of classes.
     structure : object
-        The structure of the outputs, with a 0 for each.
+        Structure of the outputs, with a 0 in place of each output.
     names : list of str
-        The names of the outputs, in flat order.
+        Names of the outputs, in flat order.
     """
 
     tasks: list[Task]
@@ -217,7 +219,15 @@ class OutputSpec:
     names: list[str] = field(default_factory=list)
 
     def targets(self, encoded: Sequence[np.ndarray], dtype: str) -> Any:
-        """Return encoded targets, one array an output, as the losses compare them."""
+        """Return encoded targets in the form that the losses compare.
+
+        Parameters
+        ----------
+        encoded : sequence of ndarray
+            One array for each output.
+        dtype : str
+            Dtype of the outputs.
+        """
         arrays = [
             head.targets(part, as_codes=codes, dtype=dtype)
             for head, codes, part in zip(self.heads, self.as_codes, encoded, strict=True)
@@ -233,20 +243,20 @@ def compile_model(
     *,
     was_handed: bool = False,
 ) -> OutputSpec:
-    """Compile a model for its tasks, keeping what its builder compiled it with.
+    """Compile a model for its tasks, with the arguments with which its builder compiled it.
 
     Parameters
     ----------
     model : keras.Model
-        Built; compiled or not.
+        Built model, compiled or not.
     compilation : Compilation
-        What the user specified.
+        The user's specification.
     task_choices : sequence of sequences of Task
-        What each output may be to learn; the number of outputs decides which it is.
+        Possible tasks of the outputs. The number of outputs selects one of the choices.
     X_example : ndarray, or dict or list of ndarray
-        Rows that the model takes, in its own dtypes.
+        Rows in the dtypes of the model's inputs.
     was_handed : bool, default=False
-        Whether the builder was given ``compile_kwargs``, and compiled with them.
+        Whether the builder got ``compile_kwargs`` and compiled the model with them.
 
     Returns
     -------
@@ -255,8 +265,8 @@ def compile_model(
     Raises
     ------
     ValueError
-        If the outputs, the loss and the target do not fit, or a parameter would have no
-        effect because the builder compiled the model with something else.
+        If the outputs, the loss and the target do not fit, or if a parameter has no effect
+        because the builder compiled the model with another value.
     """
     own = compile_arguments(model)
     check_compile_arguments(compilation.of("compile"))
@@ -266,7 +276,7 @@ def compile_model(
     tasks = _tasks_of(outputs, names, task_choices)
     losses = _by_output(loss, names)
     heads = read_heads(model, outputs, tasks, losses)
-    # What the builder was handed in compile_kwargs carries the routed arguments already.
+
     routed = compilation.of("loss")
     if len(heads) > 1 or isinstance(loss, (list, tuple, Mapping)):
         keys = names if isinstance(loss, Mapping) else [str(i) for i in range(len(heads))]
@@ -302,7 +312,7 @@ def compile_model(
 
 
 def _check_compile_arguments(model: Any, routed: Mapping[str, Any]) -> None:
-    """Raise a ValueError if ``compile`` of a model does not take an argument by that name."""
+    """Raise a ValueError if ``compile`` of a model does not take a routed argument."""
     if not routed:
         return
     parameters = inspect.signature(model.compile).parameters.values()
@@ -320,7 +330,7 @@ def _check_compile_arguments(model: Any, routed: Mapping[str, Any]) -> None:
 def _merged(
     compilation: Compilation, own: Mapping[str, Any], *, was_handed: bool
 ) -> tuple[Any, Any, Any]:
-    """Return optimizer, loss and metrics: the builder's own, else those that are specified."""
+    """Return optimizer, loss and metrics: those of the builder, else those of the user."""
     optimizer, loss, metrics = compilation.optimizer, compilation.loss, compilation.metrics
     if not own:
         return optimizer, loss, metrics
@@ -339,7 +349,7 @@ def _merged(
 def _tasks_of(
     outputs: Any, names: Sequence[str], task_choices: Sequence[Sequence[Task]]
 ) -> list[Task]:
-    """Return what each output is to learn, by the number and the ranks of the outputs."""
+    """Return the task of each output, selected by the number and the ranks of the outputs."""
     if isinstance(outputs, Mapping) and len(outputs) > 1 and list(outputs) != sorted(outputs):
         raise ValueError(
             f"The outputs of the model are a dict in the order {list(outputs)}, but Keras takes "
@@ -356,7 +366,7 @@ def _tasks_of(
 
 
 def _output_names(model: Any, outputs: Any) -> list[str]:
-    """Return the names of a model's outputs, in flat order."""
+    """Return the names of a model's outputs in flat order."""
     if isinstance(outputs, Mapping):
         return sorted(outputs)
     names = getattr(model, "output_names", None)
@@ -365,7 +375,7 @@ def _output_names(model: Any, outputs: Any) -> list[str]:
 
 
 def _by_output(loss: Any, names: list[str]) -> list[Any]:
-    """Return the loss that was asked for each output."""
+    """Return the specified loss of each output."""
     if isinstance(loss, Mapping):
         unknown = sorted(set(loss) - set(names))
         if unknown:
@@ -382,11 +392,11 @@ def _by_output(loss: Any, names: list[str]) -> list[Any]:
 
 
 def _check_same_kind(parameter: str, asked: Any, own: Any, default: Any, was_handed: bool) -> None:
-    """Raise if a parameter says something else than the builder compiled."""
+    """Raise if a parameter differs from the value with which the builder compiled the model."""
     if was_handed or asked is own or own is None or (asked is None or asked == default):
         return
     is_structure = isinstance(asked, (list, tuple, dict)) or isinstance(own, (list, tuple, dict))
-    # An instance has settings of its own, which the builder did not get.
+    # An instance has settings that the builder did not get.
     is_name = isinstance(asked, str) or inspect.isclass(asked) or inspect.isroutine(asked)
     if not is_structure and is_name and _kind(asked) == _kind(own):
         return
@@ -395,8 +405,8 @@ def _check_same_kind(parameter: str, asked: Any, own: Any, default: Any, was_han
 
 def _without_effect(parameter: str, asked: Any, own: Any) -> str:
     return (
-        f"{parameter}={shown(asked)} has no effect: the model is compiled with {shown(own)} already. "
-        "Let the builder take compile_kwargs and pass them to model.compile, "
+        f"{parameter}={shown(asked)} has no effect: the model is compiled with {shown(own)} "
+        "already. Let the builder take compile_kwargs and pass them to model.compile, "
         "or give the model uncompiled."
     )
 

@@ -1,4 +1,4 @@
-"""Optimizers, losses, metrics and callbacks from names, classes, instances and arguments."""
+"""Creation of optimizers, losses, metrics and callbacks from names, classes and instances."""
 
 from __future__ import annotations
 
@@ -40,23 +40,22 @@ def instantiate(
     Parameters
     ----------
     specification : str, class or instance
-        A name is looked up with ``find``; an instance is copied, so that one instance serves
-        many fits.
+        A name is looked up by ``find``. An instance is copied, since many fits may use it.
     routed : mapping
         Constructor arguments, which override the configuration of an instance.
     parameter : str
         The estimator's parameter, for messages.
     find : callable
-        From a name to a class, or to an instance of it.
+        Function from a name to a class, or to an instance of it.
     module : module or None, default=None
-        Where Keras keeps what the names stand for, such as ``keras.losses``; for messages.
+        Keras module of the names, such as ``keras.losses``, for suggestions in messages.
 
     Raises
     ------
     ValueError
-        If a name or an argument is unknown; the message names the nearest right one.
+        If a name or an argument is unknown. The message suggests the most similar one.
     """
-    # A schedule, for example, that one estimator hands to many fits.
+    # Arguments such as schedules are copied too, since many fits may use them.
     routed = {
         name: _fresh(value) if isinstance(value, KERAS_OBJECTS) else value
         for name, value in routed.items()
@@ -82,7 +81,7 @@ def instantiate(
                 f"{given or 'no arguments'}: {error}"
             ) from error
     if isinstance(specification, keras.Layer):
-        # Its copy would draw a seed from Python's global random state.
+        # A copied layer would draw a seed from Python's global random state.
         raise ValueError(
             f"{parameter} must be a name that Keras knows, a class or an instance. "
             f"Got a layer, {shown(specification)}, instead."
@@ -108,7 +107,7 @@ def instantiate(
 
 
 def _fresh(instance: Any) -> Any:
-    """Return an unused copy of an instance, or a function with copies of what it closes over."""
+    """Return an unused copy of an instance, or a function with a copied closure."""
     if inspect.isroutine(instance):
         return with_copies(instance, {})[0]
     if isinstance(instance, keras.optimizers.Optimizer):
@@ -125,7 +124,7 @@ def _fresh(instance: Any) -> Any:
 
 
 def is_function_of(value: Any, n_arguments: int) -> bool:
-    """Return whether a value can be called with so many arguments, as far as it tells."""
+    """Return whether the signature of a value allows a call with ``n_arguments`` arguments."""
     if not callable(value) or isinstance(value, keras.Layer):
         return False
     try:
@@ -138,17 +137,17 @@ def is_function_of(value: Any, n_arguments: int) -> bool:
 
 
 def _by_position(routed: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """Return positional arguments (named by integers) and keyword arguments."""
+    """Return positional arguments, which are named by integers, and keyword arguments."""
     positions = sorted((name for name in routed if name.isdigit()), key=int)
     keywords = {name: value for name, value in routed.items() if not name.isdigit()}
     return [routed[position] for position in positions], keywords
 
 
 def check_arguments(cls: Any, routed: Mapping[str, Any], *, parameter: str) -> None:
-    """Raise a ValueError if a class does not take an argument by that name, or a text for it."""
+    """Raise a ValueError if a class does not take an argument, or takes a number, not a string."""
     known: dict[str, Any] = {}
     takes_any = True
-    # **kwargs hand on to the base class, where the other names are.
+    # Arguments in **kwargs are passed to the base class, which has the other names.
     for base in inspect.getmro(cls):
         if not takes_any or base is object:
             break
@@ -167,7 +166,7 @@ def check_arguments(cls: Any, routed: Mapping[str, Any], *, parameter: str) -> N
                 f"{parameter}__{name} is not an argument of {whose}{cls.__name__}. "
                 f"{did_you_mean(name, known, f'{parameter}__')}"
             )
-        # Callbacks have numbers that may be texts, such as the batches of a profile.
+        # Some arguments of callbacks are a number or a string, such as profile_batch.
         is_number = type(known.get(name)) in (int, float) and not parameter.startswith("callbacks")
         if is_of_keras and is_number and isinstance(value, str):
             raise ValueError(f"{parameter}__{name} must be a number. Got {value!r} instead.")
@@ -175,21 +174,21 @@ def check_arguments(cls: Any, routed: Mapping[str, Any], *, parameter: str) -> N
 
 
 def class_of_name(module: Any, name: str) -> Any:
-    """Return the class that a name such as "mse" has in ``keras.losses`` or ``keras.metrics``.
+    """Return the class for a name such as "mse" in ``keras.losses`` or ``keras.metrics``.
 
-    A function without a class of its own is returned as it is.
+    A function without a corresponding class is returned as it is.
     """
     found = module.get(name)
     if not inspect.isroutine(found):
         return type(found)
-    # Such as KLDivergence for kl_divergence: capitals are no guide.
+    # The capitals of a class do not follow from its name, as in KLDivergence for kl_divergence.
     wanted = found.__name__.replace("_", "").lower()
     classes = (getattr(module, key) for key in dir(module) if key.lower() == wanted)
     return next((cls for cls in classes if inspect.isclass(cls)), found)
 
 
 def entries_of(specifications: Any) -> dict[str, Any] | None:
-    """Return the entries of a list or dict by position or key; None of anything else."""
+    """Return the entries of a list or dict by position or key; None for other objects."""
     if isinstance(specifications, Mapping):
         return {str(key): entry for key, entry in specifications.items()}
     if isinstance(specifications, (list, tuple)):
@@ -198,7 +197,7 @@ def entries_of(specifications: Any) -> dict[str, Any] | None:
 
 
 def split_routed(routed: Mapping[str, Any], keys: list[str]) -> dict[str, dict[str, Any]]:
-    """Return for each key of a collection the arguments routed to its entry.
+    """Return the arguments routed to each entry of a collection, by its key.
 
     ``{"patience": 1, "0__patience": 2}`` gives entry "0" a patience of 2 and the others 1.
     """
@@ -227,18 +226,18 @@ def instantiate_all(
     Parameters
     ----------
     specifications : object, list or dict
-        What `instantiate` takes, or a collection of it; an entry that is None is left out.
+        A specification as for `instantiate`, or a collection of them. None is left out.
     routed : mapping
-        Arguments for all, and by position or key for one: ``"0__patience"``.
+        Arguments for all, and by position or key for one, as ``"0__patience"``.
     parameter : str
         The estimator's parameter, for messages.
     make : callable
-        From a specification, its routed arguments and its parameter name to an object.
+        Function from a specification, its routed arguments and its parameter name to an object.
 
     Raises
     ------
     ValueError
-        If arguments are routed and there is nothing to take them.
+        If arguments are routed and there are no specifications.
     """
     entries = {} if specifications is None else entries_of(specifications)
     if entries is None:

@@ -1,4 +1,4 @@
-"""Ranges of arguments that Keras' own classes take without a look at them."""
+"""Ranges of arguments of Keras classes that Keras does not check."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nnkit._messages import shown
 
 __all__ = ["check_compile_arguments", "check_ranges"]
 
-# By name: lowest and highest value, whether the lowest is one of them, and whether None is.
+# By name: lowest and highest value, whether the lowest is allowed, and whether None is allowed.
 _RANGES: dict[str, tuple[float, float, bool, bool]] = {
     **dict.fromkeys(("beta_1", "beta_2", "rho"), (0.0, 1.0, True, False)),
     **dict.fromkeys(("ema_momentum", "label_smoothing"), (0.0, 1.0, True, False)),
@@ -21,12 +21,12 @@ _RANGES: dict[str, tuple[float, float, bool, bool]] = {
 
 
 def check_ranges(cls: Any, routed: Mapping[str, Any], *, parameter: str) -> None:
-    """Raise a ValueError if a class of Keras would compute nonsense with an argument.
+    """Raise a ValueError if an argument of a Keras class is out of its range.
 
     Parameters
     ----------
     cls : class
-        Others than Keras' own know their arguments themselves.
+        Arguments of classes outside of Keras are not checked.
     routed : mapping
         Arguments of its constructor.
     parameter : str
@@ -39,7 +39,7 @@ def check_ranges(cls: Any, routed: Mapping[str, Any], *, parameter: str) -> None
         if name not in _RANGES or (value is None and is_optional):
             continue
         is_number = isinstance(value, Real) and not isinstance(value, bool)
-        # NaN is in no range.
+        # Comparisons with NaN are False, so that NaN is refused.
         if not (is_number and (low <= value if is_closed else low < value) and value <= high):
             least = f"{'at least' if is_closed else 'above'} {low:g}"
             most = "" if high == float("inf") else f" and at most {high:g}"
@@ -50,12 +50,12 @@ def check_ranges(cls: Any, routed: Mapping[str, Any], *, parameter: str) -> None
 
 
 def check_compile_arguments(routed: Mapping[str, Any]) -> None:
-    """Raise a ValueError if a switch of ``keras.Model.compile`` is neither True nor False.
+    """Raise a ValueError if a Boolean argument of ``keras.Model.compile`` has another type.
 
     Parameters
     ----------
     routed : mapping
-        The arguments routed to it.
+        Arguments that are routed to ``compile``.
     """
     for name in ("auto_scale_loss", "jit_compile", "run_eagerly"):
         value = routed.get(name, False)

@@ -1,4 +1,4 @@
-"""Names of losses, metrics, optimizers and callbacks that Keras knows, near a misspelt one."""
+"""Suggestions for misspelt names of Keras losses, metrics, optimizers and callbacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["hint_of_class", "hint_of_name"]
 
 _SHORT = ("accuracy", "crossentropy", "mse", "mae", "mape", "msle", "bce", "bfce")
 
-# What scikit-learn, XGBoost and LightGBM call them.
+# Names that scikit-learn, XGBoost and LightGBM use.
 _ELSEWHERE = {
     "squarederror": "mean_squared_error",
     "regsquarederror": "mean_squared_error",
@@ -26,7 +26,7 @@ _ELSEWHERE = {
     "deviance": "crossentropy",
 }
 
-# Base classes, those around others, and functions of the modules.
+# Base classes, wrappers and functions of the modules, which are not suggested.
 _NO_PIECES = (
     "Callback", "CallbackList", "Loss", "Mean", "MeanMetricWrapper", "Metric", "Optimizer", "Sum",
     "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap", "deserialize", "get", "serialize",
@@ -34,14 +34,14 @@ _NO_PIECES = (
 
 
 def hint_of_name(module: Any, name: str) -> str:
-    """Return a sentence with the name that a misspelt one was meant to be, or nothing.
+    """Return a sentence that suggests a name in place of a misspelt one; empty without one.
 
     Parameters
     ----------
     module : module
         ``keras.losses``, ``keras.metrics`` or ``keras.optimizers``.
     name : str
-        As it was typed.
+        The misspelt name.
     """
     letters = "".join(letter for letter in name.lower() if letter.isalnum())
     elsewhere, known = _ELSEWHERE.get(letters), _names_in(module)
@@ -52,14 +52,14 @@ def hint_of_name(module: Any, name: str) -> str:
 
 
 def hint_of_class(module: Any, name: Any) -> str:
-    """Return a sentence with the class whose name was given instead of it, or nothing.
+    """Return a sentence that suggests a class in place of its name; empty without one.
 
     Parameters
     ----------
     module : module
-        Such as ``keras.callbacks``.
+        A module of classes, such as ``keras.callbacks``.
     name : object
-        What came; only a string can be a name.
+        The invalid value. There is a suggestion only for strings.
     """
     if not isinstance(name, str):
         return ""
@@ -76,14 +76,14 @@ def _classes_in(module: Any) -> list[str]:
 
 
 def _names_in(module: Any) -> list[str]:
-    """Return the names that ``module.get`` takes, in small letters first."""
+    """Return the names that ``module.get`` accepts, lower-case names first."""
     names = [
         name
         for name in (*_SHORT, *dir(module))
         if not name.startswith("_") and name not in _NO_PIECES
     ]
     names += [name.lower() for name in _classes_in(module)]
-    # Small letters first: Keras documents "adam" and "accuracy".
+    # Keras documents "adam" and "accuracy" in lower case.
     in_order = sorted(set(names), key=lambda name: (not name.islower(), name))
     return [name for name in in_order if _is_known(module, name)]
 

@@ -1,4 +1,4 @@
-"""From a builder and its arguments to a built ``keras.Model``."""
+"""Specification of a model: a builder with its arguments, seed and compilation."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ from nnkit.training.specification.compilation import Compilation
 
 __all__ = ["ModelSpec", "as_inputs", "parts_inside", "seeded_build"]
 
-# Python's random state is that of the whole process.
+# Keras draws seeds from Python's random state, which the whole process shares.
 _SEED_LOCK = threading.RLock()
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """How a network is built.
+    """A builder with everything that determines the model it builds.
 
     Parameters
     ----------
     builder : callable or keras.Model
         A callable returns the model; a model is copied with its weights.
     arguments : mapping
-        The keyword arguments of the builder, but for ``compile_kwargs``.
+        Keyword arguments of the builder, except ``compile_kwargs``.
     compilation : Compilation
-        The optimizer, loss and metrics.
+        Optimizer, loss and metrics.
     wants_compile_kwargs : bool
         Whether the builder takes ``compile_kwargs``.
     seed : int
-        Seeds initial weights and random layers.
+        Seed of initial weights and random layers.
     dtype_policy : str, keras.DTypePolicy or None
-        Keras' default policy for the time of the build; None leaves it as it is.
+        Keras' default dtype policy during the build. None keeps the current policy.
     is_rebuildable : bool, default=True
-        Whether the arguments may be kept for a second build; those with training data may not.
+        Whether the arguments may be stored for a second build. Training data may not.
     """
 
     builder: Callable[..., Any] | Any
@@ -61,16 +61,16 @@ class ModelSpec:
 
     @property
     def _is_given(self) -> bool:
-        """Whether the user gave the model itself."""
+        """Whether the user gave a model in place of a builder."""
         return isinstance(self.builder, keras.Model)
 
     def build(self, X_example: Any) -> Any:
-        """Return a fresh model, built for rows like the example.
+        """Return a fresh model, built for rows of the shape and dtype of an example.
 
         Parameters
         ----------
         X_example : ndarray of shape (n_rows, ...), or dict or list of ndarray
-            Encoded rows, at least one; a model without an input layer is called on them.
+            Encoded rows, at least one. A model without an input layer is called on them.
 
         Returns
         -------
@@ -79,17 +79,17 @@ class ModelSpec:
         Raises
         ------
         TypeError
-            If the builder returns anything but a ``keras.Model``.
+            If the builder does not return a ``keras.Model``.
         ValueError
             If the model does not take rows of this shape.
         MemoryError
-            If it does not fit into memory.
+            If the model does not fit into memory.
         """
         try:
             with fresh_names():
                 model = self._build(X_example)
         except ValueError as error:
-            # Layers of the user's own may already have the first names.
+            # A model may contain layers that exist already, with the names that Keras gives first.
             if "unique" not in str(error):
                 raise
             model = self._build(X_example)
@@ -120,7 +120,7 @@ class ModelSpec:
                     f"Got {type(model).__name__} instead. Does it end with 'return model'?"
                 )
             if not all(layer.built for layer in parts_inside(model, keras.layers.Layer)):
-                # A layer inside another, such as an activation, is built on its first rows.
+                # Nested layers, such as activations, are built when they are called.
                 _check_input_shapes(model, X_example, is_given=self._is_given)
                 first = keras.tree.map_structure(lambda part: part[:1], X_example)
                 model(as_inputs(model, first))
@@ -128,16 +128,16 @@ class ModelSpec:
 
 
 def parts_inside(part: Any, kind: type, seen: set[int] | None = None) -> Iterator[Any]:
-    """Yield what a layer is made of and is of a kind, wherever its layers keep it, in order.
+    """Yield all objects of a type in the attributes of a layer and its sublayers, in order.
 
     Parameters
     ----------
     part : keras.layers.Layer
-        A model, too. It is yielded itself if it is of the kind.
+        A layer or a model. It is yielded itself if it is of the type.
     kind : type
-        Such as ``keras.layers.Layer`` or ``keras.initializers.Initializer``.
+        For example ``keras.layers.Layer`` or ``keras.initializers.Initializer``.
     seen : set of int or None, default=None
-        Identities of parts that were looked at.
+        Identities of objects that were visited.
     """
     seen = set() if seen is None else seen
     if id(part) in seen:
@@ -156,7 +156,7 @@ def parts_inside(part: Any, kind: type, seen: set[int] | None = None) -> Iterato
 
 @contextmanager
 def dtype_policy(policy: Any) -> Iterator[None]:
-    """Make a dtype policy Keras' default for the time of a build."""
+    """Make a dtype policy Keras' default in this context."""
     if policy is None:
         yield
         return
@@ -175,7 +175,7 @@ def dtype_policy(policy: Any) -> Iterator[None]:
 
 
 def as_inputs(model: Any, X: Any) -> Any:
-    """Return encoded rows in the dtypes in which a model takes them.
+    """Return encoded rows in the dtypes of a model's inputs.
 
     Parameters
     ----------
@@ -208,7 +208,10 @@ def _input_dtypes(model: Any, X: Any) -> Any:
 
 
 def _check_input_shapes(model: Any, X_example: Any, *, is_given: bool) -> None:
-    """Raise if a model does not take rows like these; ``is_given`` tells that no builder made it."""
+    """Raise if a model does not take rows of this shape.
+
+    ``is_given`` says that the user gave the model in place of a builder.
+    """
     inputs = getattr(model, "inputs", None)
     if not inputs:
         return
@@ -250,11 +253,11 @@ def _check_input_shapes(model: Any, X_example: Any, *, is_given: bool) -> None:
 
 @contextmanager
 def seeded_build(seed: int) -> Iterator[None]:
-    """Make the builds in this context draw their seeds from ``seed``.
+    """Seed the initializers and random layers that are built in this context.
 
-    Keras takes the seeds of initializers and of random layers that were given none from
-    Python's ``random`` module. Its state is replaced for the time of the build and then put
-    back. Builds of several threads wait for each other.
+    Keras draws the seeds of initializers and random layers without a ``seed`` from Python's
+    ``random`` module. Its state is replaced in this context and restored afterwards. Contexts in
+    several threads run one after the other.
 
     Parameters
     ----------
