@@ -276,7 +276,6 @@ def compile_model(
     tasks = _tasks_of(outputs, names, task_choices)
     losses = _by_output(loss, names)
     heads = read_heads(model, outputs, tasks, losses)
-
     routed = compilation.of("loss")
     if len(heads) > 1 or isinstance(loss, (list, tuple, Mapping)):
         keys = names if isinstance(loss, Mapping) else [str(i) for i in range(len(heads))]

@@ -1,4 +1,4 @@
-"""What the outputs of a model mean, and which loss fits them."""
+"""Interpretation of a model's outputs, and the choice of a loss that fits them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _LIMITS_OF_ACTIVATION: dict[str, tuple[float, float]] = {
     "softsign": (-1.0, 1.0),
     "elu": (-1.0, np.inf),
 }
-"""The least and the largest value that an activation of Keras gives, with its own defaults."""
+"""Smallest and largest value of Keras' activations with their default arguments."""
 
 
 class OutputShapeError(ValueError):
@@ -58,7 +58,7 @@ class OutputShapeError(ValueError):
     ----------
     message : str
     shapes : list of tuple of (int or None)
-        Of one row of each output.
+        Shape of one row of each output.
     """
 
     def __init__(self, message: str, shapes: list[tuple[int | None, ...]]) -> None:
@@ -71,19 +71,19 @@ class OutputShapeError(ValueError):
 
 @dataclass(frozen=True)
 class Task:
-    """What one output of a network is to learn.
+    """The task that one output of a network learns.
 
     Parameters
     ----------
     kind : {"classification", "multilabel", "regression"}
-        One of several classes, any of several labels, or values.
+        One of several classes, any of several labels, or continuous values.
     n_classes : int, default=0
-        Classes of a classification.
+        Number of classes of a classification.
     row_shape : tuple of int, default=()
         Shape of one row of the target: () for (n_samples,), (n_columns,) for a table,
         (n_steps,) for the classes of a sequence.
     is_scaled : bool, default=False
-        Whether values are learnt in other units than those of the target.
+        Whether the target is scaled for training.
     """
 
     kind: Literal["classification", "multilabel", "regression"]
@@ -93,12 +93,12 @@ class Task:
 
     @property
     def rank(self) -> int:
-        """The axes of an output for this task."""
+        """The number of axes of an output for this task."""
         return (2 if self.kind == "classification" else 1) + len(self.row_shape)
 
     @property
     def n_units_expected(self) -> int:
-        """The units that a last layer for this task has."""
+        """The number of units of a last layer for this task."""
         if self.kind != "classification":
             return self.row_shape[-1] if self.row_shape else 1
         return 1 if self.n_classes == 2 and not self.row_shape else self.n_classes
@@ -106,21 +106,21 @@ class Task:
 
 @dataclass(frozen=True)
 class Head:
-    """What one output of a model means.
+    """Interpretation of one output of a model.
 
     Parameters
     ----------
     n_units : int
-        Units of the last layer.
+        Number of units of the last layer.
     scale : {"probabilities", "logits", "values"}
         Whether an output is a probability, an unnormalised log-probability, or a value in
         the units of the encoded target.
     activation : str
-        Name of the last activation; "unknown" if the model does not tell.
+        Name of the last activation; "unknown" if it cannot be read from the model.
     rank : int, default=2
-        Axes of the output, 2 for (n_samples, n_units) and 1 for (n_samples,).
+        Number of axes of the output: 2 for (n_samples, n_units), 1 for (n_samples,).
     is_multilabel : bool, default=False
-        Whether each unit is a label of its own.
+        Whether each unit is a separate label.
     """
 
     n_units: int
@@ -131,12 +131,12 @@ class Head:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """The least and the largest output."""
+        """The smallest and the largest possible output."""
         return _LIMITS_OF_ACTIVATION.get(self.activation, (-np.inf, np.inf))
 
     @property
     def is_one_of_many(self) -> bool:
-        """Whether the units are the classes of one decision."""
+        """Whether the units are mutually exclusive classes."""
         return self.scale != "values" and not self.is_multilabel and self.n_units > 1
 
     def targets(self, encoded: np.ndarray, *, as_codes: bool, dtype: str) -> np.ndarray:
@@ -147,27 +147,27 @@ class Head:
         encoded : ndarray of shape (n_samples, ...)
             Codes of classes, indicators of labels, or continuous values.
         as_codes : bool
-            Whether the loss takes codes rather than one column per class.
+            Whether the loss takes integer codes rather than one column per class.
         dtype : str
-            The dtype of the outputs.
+            Dtype of the outputs.
 
         Returns
         -------
         targets : ndarray of shape (n_samples, ...)
-            With as many axes as the outputs, but for codes, which have one less.
+            Codes have one axis less than the outputs, other targets as many axes as them.
         """
         if self.is_one_of_many and encoded.ndim < self.rank:
             return encoded if as_codes else np.eye(self.n_units, dtype=dtype)[encoded.astype(int)]
         targets = in_range_of(dtype, encoded, "y")
-        # (n,) - (n, 1) would broadcast to (n, n)
+        # (n,) -> (n, 1), since a difference of (n,) and (n, 1) would broadcast to (n, n)
         return targets[..., np.newaxis] if targets.ndim < self.rank else targets
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Return class probabilities of shape (n_samples, n_classes) from outputs.
 
-        One unit is the probability (or its log-odds) of the second class. Several units go
-        through a softmax if they are logits, else they are divided by their sum. Each unit
-        of labels is a probability of its own.
+        A single unit is the probability of the second class, or its log-odds. Several units are
+        normalised by a softmax if they are logits, otherwise by their sum. The units of a
+        multilabel output are separate probabilities.
         """
         outputs = np.asarray(outputs, dtype=np.float64)
         if self.is_multilabel:
@@ -185,7 +185,7 @@ class Head:
 
 
 def _activation_name(model: Any, position: int) -> str:
-    """Return the name of the activation of one output, "unknown" if it does not tell."""
+    """Return the name of the last activation before an output; "unknown" if there is none."""
     outputs = getattr(model, "outputs", None)
     layer = None if not outputs else output_layer(outputs[position])
     if layer is None and getattr(model, "layers", None) and isinstance(model, keras.Sequential):
@@ -205,14 +205,14 @@ def _activation_name(model: Any, position: int) -> str:
 
 
 def output_structure(model: Any, X_example: Any) -> Any:
-    """Return a model's outputs as symbolic tensors, in the structure it gives them.
+    """Return a model's outputs as symbolic tensors, in their structure of lists and dicts.
 
     Parameters
     ----------
     model : keras.Model
-        Built.
+        Built model.
     X_example : ndarray, or dict or list of ndarray
-        Rows that the model takes.
+        Rows in the format of the model's inputs.
     """
     rows = keras.tree.map_structure(
         lambda part: keras.KerasTensor((None, *part.shape[1:]), dtype=str(part.dtype)), X_example
@@ -223,24 +223,24 @@ def output_structure(model: Any, X_example: Any) -> Any:
 def read_heads(
     model: Any, outputs: Any, tasks: Sequence[Task], losses: Sequence[Any]
 ) -> list[Head]:
-    """Return what the outputs of a model mean for its tasks.
+    """Return the interpretation of a model's outputs for its tasks.
 
     Parameters
     ----------
     model : keras.Model
-        Built.
+        Built model.
     outputs : structure of symbolic tensors
-        As `output_structure` gives them.
+        Result of `output_structure`.
     tasks : sequence of Task
-        What each output is to learn.
+        Task of each output.
     losses : sequence
-        The losses that were asked for, each of which speaks for an output that does not tell
-        its last activation; None where none was.
+        The specified loss of each output, or None. Its ``from_logits`` decides whether an output
+        with an unknown activation is a logit.
 
     Raises
     ------
     ValueError
-        If the outputs cannot be what the tasks need; the message names the fix.
+        If the outputs do not fit the tasks. The message names the fix.
     """
     flat = keras.tree.flatten(outputs)
     if len(flat) != len(tasks):
@@ -272,14 +272,14 @@ def _read_head(shape: tuple[int | None, ...], activation: str, task: Task, loss:
             "The model's last layer is a softmax over one unit, which is always 1. "
             "Use 'sigmoid' with one unit, or 'softmax' with two."
         )
-    # A softmax is for indicators with a single 1, such as one-hot rows or steps.
+    # With a softmax, the indicators have a single 1, as in one-hot rows.
     is_multilabel = task.kind == "multilabel" and activation != "softmax"
     return Head(n_units, _scale_of(activation, loss), activation, len(shape), is_multilabel)
 
 
 def _check_axes(shape: tuple[int | None, ...], n_units: int, task: Task) -> None:
     """Raise if outputs do not have the axes of the target."""
-    # Values and labels have the axes of y; classes have one more.
+    # Outputs for values and labels have the axes of y, outputs for classes one more.
     wanted = task.row_shape if task.kind != "classification" else (*task.row_shape, n_units)
     wanted = wanted or (n_units,)
     if len(shape) > 1 and (
@@ -311,14 +311,14 @@ def _check_units(shape: tuple[int | None, ...], n_units: int, task: Task) -> Non
 
 
 def _scale_of(activation: str, loss: Any) -> Scale:
-    """Return whether classes are probabilities or logits, by the last activation or the loss."""
+    """Return whether outputs are probabilities or logits, by the last activation or the loss."""
     if activation in _SCALE_OF_ACTIVATION:
         return _SCALE_OF_ACTIVATION[activation]
     from_logits = _from_logits(loss)
     if from_logits is None:
         raise ValueError(
-            f"The model's last activation is {activation!r}, which tells neither "
-            "probabilities nor logits. End the model with 'sigmoid', 'softmax' or 'linear', "
+            f"The model's last activation is {activation!r}, so that its outputs may be "
+            "probabilities or logits. End the model with 'sigmoid', 'softmax' or 'linear', "
             "or give a loss with from_logits, such as "
             "keras.losses.BinaryCrossentropy(from_logits=True)."
         )
@@ -326,7 +326,7 @@ def _scale_of(activation: str, loss: Any) -> Scale:
 
 
 def _from_logits(loss: Any) -> bool | None:
-    """Return whether a loss takes logits; None if it does not say."""
+    """Return whether a loss takes logits; None if it has no ``from_logits``."""
     if loss is None or isinstance(loss, str) or inspect.isroutine(loss):
         return None
     if inspect.isclass(loss):
@@ -337,31 +337,31 @@ def _from_logits(loss: Any) -> bool | None:
 
 
 def choose_loss(loss: Any, routed: Mapping[str, Any], head: Head, task: Task) -> tuple[Any, bool]:
-    """Return the loss of a model, and whether it takes codes of classes.
+    """Return the loss of an output, and whether it takes integer codes of classes.
 
     Parameters
     ----------
     loss : None, str, class, instance or function
-        None chooses by the target and by the last activation: squared error for values;
-        cross-entropy for classes, from probabilities or from logits.
+        None chooses by the task and the last activation: the squared error for values, a
+        cross-entropy of probabilities or logits for classes.
     routed : mapping
         Arguments of the loss.
     head : Head
-        What the outputs mean.
+        Interpretation of the output.
     task : Task
-        What is to be learnt.
+        Task of the output.
 
     Returns
     -------
     loss : keras.losses.Loss
-        A fresh one.
+        A fresh loss.
     as_codes : bool
         Whether it compares codes of classes with several units.
 
     Raises
     ------
     ValueError
-        If loss and last activation disagree; the message names the fix.
+        If the loss does not fit the task or the last activation. The message names the fix.
     """
     if loss is None:
         defaults: dict[str, Any] = {}
@@ -388,7 +388,8 @@ def choose_loss(loss: Any, routed: Mapping[str, Any], head: Head, task: Task) ->
                 )
             chosen = _function_loss(chosen)
     _check_agreement(chosen, head, task)
-    # Weighted means: weights of 1/n learn as weights of 1, and rows without weight do not count.
+    # A weighted mean does not depend on the scale of the weights, and ignores rows of weight 0:
+    # sum_i w_i L_i / sum_i w_i
     if chosen.reduction in ("sum_over_batch_size", "mean"):
         chosen.reduction = "mean_with_sample_weight"
     as_codes = _takes_codes(chosen) and task.kind == "classification"
@@ -401,7 +402,7 @@ def find_loss(name: str) -> Any:
 
 
 def _function_loss(function: Any) -> Any:
-    """Return a Keras loss that calls a user's function of (y_true, y_pred)."""
+    """Return a Keras loss that calls a custom function of (y_true, y_pred)."""
 
     class FunctionLoss(keras.losses.Loss):
         def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -413,11 +414,11 @@ def _function_loss(function: Any) -> Any:
 
 def _takes_codes(loss: Any) -> bool:
     name = type(loss).__name__
-    # A user's own loss of several classes gets codes, as from SciKeras.
+    # Custom losses get integer codes, as in SciKeras.
     return name.startswith("Sparse") or not type(loss).__module__.startswith("keras")
 
 
-# Losses between values and labels, which mean nothing for unnormalised scores.
+# Distances between targets and outputs, which are not meaningful for logits.
 _DISTANCES = frozenset(
     {
         "CosineSimilarity", "Huber", "KLDivergence", "LogCosh", "MeanAbsoluteError",
@@ -427,7 +428,7 @@ _DISTANCES = frozenset(
 )  # fmt: skip
 
 
-# Losses of probabilities that are least for other outputs than the shares of the classes.
+# Improper scoring rules: their expectation is not minimal at the class probabilities.
 _IMPROPER = frozenset(
     {
         "CategoricalHinge", "Hinge", "LogCosh", "MeanAbsoluteError",
@@ -437,20 +438,20 @@ _IMPROPER = frozenset(
 
 
 def improper_losses(model: Any) -> list[str]:
-    """Return the names of a compiled model's losses that do not lead to class probabilities.
+    """Return the class names of a compiled model's losses that are improper scoring rules.
 
-    In expectation they are least for other outputs than the shares of the classes: the absolute
-    error for the most frequent class alone, a hinge for a margin.
+    The expectation of an improper scoring rule is not minimal at the class probabilities. The
+    absolute error, for example, is minimal for the most frequent class.
 
     Parameters
     ----------
     model : keras.Model
-        A compiled classifier.
+        Compiled classifier.
 
     Returns
     -------
     names : list of str
-        Of the classes of such losses, one for each output that has one.
+        One class name for each output with such a loss.
     """
     names = [type(loss).__name__ for loss in keras.tree.flatten(model.loss)]
     return [name for name in names if name in _IMPROPER]
@@ -471,12 +472,11 @@ def _check_agreement(loss: Any, head: Head, task: Task) -> None:
             f"unit. Give it {task.n_classes} units with 'softmax', or leave loss=None."
         )
     if head.scale == "logits" and name in _DISTANCES:
-        # On probabilities the squared error is the Brier score, which is proper.
+        # For probabilities, the squared error is the Brier score, a proper scoring rule.
         raise ValueError(
             f"loss={name} measures distances, but the model's last layer is linear, so that its "
-            f"outputs are scores of classes and no probabilities. Use loss=None, or give the last "
-            f"layer the activation {'sigmoid' if head.n_units == 1 else 'softmax'!r} for the Brier "
-            "score."
+            f"outputs are logits. Use loss=None, or give the last layer the activation "
+            f"{'sigmoid' if head.n_units == 1 else 'softmax'!r} for the Brier score."
         )
     from_logits = _from_logits(loss)
     if from_logits is None or head.activation not in _SCALE_OF_ACTIVATION:

@@ -1,4 +1,4 @@
-"""Which metrics there are, which targets each is defined for, and what each compares."""
+"""Kinds of Keras metrics: the targets for which they are defined, and their arguments."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ __all__ = [
 ]
 
 Form = Literal["second", "decided", "columns", "sparse", "codes", "own", "values"]
-"""What a metric compares.
+"""Form of the arguments (y_true, y_pred) of a metric.
 
 second : indicators of the second class, and its probability, (n, 1); of several classes, columns
-decided : as second, but 1 where the probability is above one half, and 0 elsewhere
+decided : as second, with the probability rounded to 0 or 1
 columns : one-hot rows and probabilities, (n, n_classes)
 sparse : codes (n,) and probabilities (n, n_classes)
 codes : codes (n,) and codes of the most probable classes (n,)
-own : the target as the loss gets it, and probabilities in the shape of the output
+own : the target of the loss, and probabilities in the shape of the output, for custom metrics
 values : both in the units of the target, (n, n_columns)
 
-Labels of a multilabel target are columns in every form. Steps and pixels are rows, but for "own".
+Labels of a multilabel target are columns in every form. Steps and pixels are rows, except in
+"own".
 """
 
-# Of each metric, the form for classes; by name in lower case without underscores.
+# The form of each metric for classes, by its name in lower case without underscores.
 _OF_CLASSES: dict[str, Form] = {
     "accuracy": "codes", "iou": "codes", "meaniou": "codes",
     "auc": "second", "falsenegatives": "second", "falsepositives": "second",
@@ -77,10 +78,10 @@ OF_DIFFERENCES = frozenset(
     }
 )  # fmt: skip
 
-# One row at a time, across its columns.
+# Metrics that compare the columns of each row.
 _ACROSS_COLUMNS = frozenset({"concordancecorrelation", "cosinesimilarity", "pearsoncorrelation"})
 
-# They say "binary": of more classes they would count each column of one-hot rows by itself.
+# Binary metrics. For more classes, Keras would treat the columns of one-hot rows separately.
 _OF_TWO_CLASSES = frozenset(
     {
         "binaryaccuracy", "binarycrossentropy", "binaryfocalcrossentropy", "binaryiou", "hinge",
@@ -88,7 +89,7 @@ _OF_TWO_CLASSES = frozenset(
     }
 )  # fmt: skip
 
-# One class of several: labels that exclude each other.
+# Metrics of mutually exclusive classes.
 _OF_ONE_OF_MANY = frozenset(
     {
         "categoricalaccuracy", "categoricalcrossentropy", "categoricalfocalcrossentropy",
@@ -109,29 +110,29 @@ _SHORT_NAMES = {
 
 
 def metric_of_name(name: str) -> Any:
-    """Return the class, or else the function, of a metric that Keras knows by a name."""
+    """Return the class, or else the function, of a Keras metric by its name."""
     wanted = name.replace("_", "").lower()
     for key in dir(keras.metrics):
         found = getattr(keras.metrics, key)
-        # Found without making one, for which some need arguments.
+        # keras.metrics.get would create an instance, for which some metrics need arguments.
         if inspect.isclass(found) and key.lower() == wanted:
             return found
     return class_of_name(keras.metrics, name)
 
 
 def kind_of(given: Any) -> str | None:
-    """Return the name of a metric of Keras, in lower case without underscores, else None."""
+    """Return the name of a Keras metric in lower case without underscores; None for others."""
     if isinstance(given, str):
         name = given
     elif inspect.isroutine(given):
-        # A decorated function says that it is the one that it wraps.
+        # A decorated function has the module and name of the function that it wraps.
         if not (is_of_package(given, "keras") and is_genuine(given)):
             return None
         name = given.__name__
     elif type(given) is keras.metrics.MeanMetricWrapper:
         return kind_of(wrapped_function(given))
     else:
-        # A subclass that only sets arguments is what it inherits from.
+        # A subclass that only sets arguments counts as its base class.
         owner = next(
             (cls for cls in type(given).__mro__ if {"update_state", "call"} & set(vars(cls))),
             object,
@@ -141,14 +142,14 @@ def kind_of(given: Any) -> str | None:
         bases = type(given).__mro__
         name = next(cls for cls in bases if cls.__module__.startswith("keras.")).__name__
     kind = name.replace("_", "").lower()
-    # The class Accuracy compares numbers; the name is what fits the target.
+    # The class Accuracy compares numbers. The name stands for the accuracy that fits the target.
     if isinstance(given, str) and given in ("acc", "accuracy"):
         return NAMED_ACCURACY
     return _SHORT_NAMES.get(kind, kind)
 
 
 def description(given: Any, parameter: str) -> str:
-    """Return how a message names a metric."""
+    """Return the description of a metric in messages."""
     if isinstance(given, str):
         return f"{parameter}={given!r}"
     name = given.__name__ if inspect.isroutine(given) else type(given).__name__
@@ -156,11 +157,11 @@ def description(given: Any, parameter: str) -> str:
 
 
 def check_defined(kind: str, described: str, head: Head, task: Task) -> None:
-    """Raise if a metric of Keras does not exist for a target."""
+    """Raise a ValueError if a Keras metric is not defined for a target."""
     if kind in ("mean", "sum", "metric"):
         raise ValueError(
-            f"{described} adds up numbers and compares none. Give a metric of targets and "
-            "predictions, such as 'accuracy' or 'mae'."
+            f"{described} does not compare targets and predictions. Give a metric that does, such "
+            "as 'accuracy' or 'mae'."
         )
     if task.kind == "regression":
         if kind not in _OF_VALUES:
@@ -182,8 +183,8 @@ def check_defined(kind: str, described: str, head: Head, task: Task) -> None:
     if head.is_multilabel:
         if kind in _OF_ONE_OF_MANY:
             raise ValueError(
-                f"{described} is for one class of several, but y is multilabel: a row may have any "
-                "number of labels. Use 'accuracy', 'binary_accuracy', 'AUC' or 'f1_score'."
+                f"{described} is for mutually exclusive classes, but y is multilabel. "
+                "Use 'accuracy', 'binary_accuracy', 'AUC' or 'f1_score'."
             )
     elif kind in _OF_TWO_CLASSES and head.n_units > 2:
         raise ValueError(
@@ -198,7 +199,7 @@ def check_defined(kind: str, described: str, head: Head, task: Task) -> None:
 
 
 def form_of(metric: Any, kind: str | None, head: Head, task: Task) -> Form:
-    """Return what a metric compares for a target."""
+    """Return the form of a metric's arguments for a target."""
     if kind is None:
         return "own"
     if task.kind == "regression":
@@ -213,7 +214,7 @@ def form_of(metric: Any, kind: str | None, head: Head, task: Task) -> Form:
     ):
         return "columns"
     if kind in ("f1score", "fbetascore") and (
-        # Of two classes, no average is that of the second class, as in scikit-learn.
+        # For two classes, average=None is the score of the second class, as in scikit-learn.
         head.is_multilabel or (metric.average is None and head.n_units <= 2)
     ):
         return "decided" if metric.threshold is None else "second"

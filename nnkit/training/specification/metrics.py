@@ -1,8 +1,9 @@
-"""Metrics on what they are defined on: probabilities, codes or one-hot rows, or values.
+"""Metrics of probabilities, class codes, one-hot rows, or values in the target's units.
 
-The loss compares the raw outputs of a network with encoded targets. A metric of Keras expects
-more: probabilities of classes, labels as codes or as one-hot rows, values in the target's units.
-`read_metrics` puts each metric of a compiled model behind a `ReadMetric`, which converts both.
+The loss compares the outputs of a network with encoded targets. Keras' metrics need other forms:
+class probabilities, labels as codes or as one-hot rows, values in the target's units.
+`read_metrics` wraps each metric of a compiled model in a `ReadMetric`, which converts targets and
+outputs.
 """
 
 from __future__ import annotations
@@ -45,30 +46,30 @@ __all__ = ["ReadMetric", "assign_units", "read_metrics", "units_by_variable"]
 
 
 def _whole_rows(y_true: Any, y_pred: Any) -> Any:
-    """Return 1 for each row whose labels are all right, else 0."""
+    """Return 1 for each row in which all labels are correct, else 0."""
     return ops.cast(ops.all(ops.equal(y_true, y_pred), axis=-1), "float32")
 
 
 class ReadMetric(keras.metrics.Metric):
-    """A metric that converts targets and outputs into what it is defined on.
+    """Wrapper of a metric that converts targets and outputs to the form of its arguments.
 
     Parameters
     ----------
     metric : keras.metrics.Metric
-        What measures.
+        The metric to update.
     form : str
         See `nnkit.training.specification.metric_kinds.Form`.
     head : Head
-        What the output means.
+        Interpretation of the output.
     task : Task
-        What the output is to learn.
+        Task of the output.
     from_logits : bool, default=False
-        Whether the metric takes logits where it would get probabilities.
+        Whether the metric takes logits in place of probabilities.
 
     Attributes
     ----------
     position : int
-        Of the output, among those of the model.
+        Position of the output among those of the model.
     """
 
     position = 0
@@ -82,7 +83,8 @@ class ReadMetric(keras.metrics.Metric):
         self._head = head
         self._task = task
         self._from_logits = from_logits
-        # Differences do not need the location, which may be so large that it hides them.
+        # Metrics of differences do not depend on the location. A large location would cost
+        # precision.
         self._is_centred = form == "values" and kind_of(metric) in OF_DIFFERENCES
         self._units: list[Any] = []
         if task.is_scaled:
@@ -99,11 +101,11 @@ class ReadMetric(keras.metrics.Metric):
 
     @property
     def units(self) -> list[Any]:
-        """The variables of the target's units: scale, location, smallest and largest value."""
+        """The variables with scale, location, smallest and largest value of the target."""
         return list(self._units)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Count a batch."""
+        """Convert a batch and update the metric."""
         mask = keras_mask(y_pred)
         dtype = "float64" if str(y_pred.dtype) == "float64" else "float32"
         outputs = ops.cast(y_pred, dtype)
@@ -121,18 +123,18 @@ class ReadMetric(keras.metrics.Metric):
             self.metric.update_state(target, read, sample_weight=weight)
 
     def result(self) -> Any:
-        """Return the value so far."""
+        """Return the value of the metric as a scalar."""
         value = self.metric.result()
-        # One class of two, or one column, is one number.
+        # (1,) -> (), for one column, or one class of two
         is_table = not isinstance(value, Mapping) and len(value.shape) > 0
         return ops.squeeze(value) if is_table and value.shape == (1,) else value
 
     def reset_state(self) -> None:
-        """Reset the metric; the units of the target stay."""
+        """Reset the metric; the units of the target are kept."""
         self.metric.reset_state()
 
     def get_config(self) -> dict[str, Any]:
-        """Raise: a saved model holds the metrics themselves."""
+        """Raise NotImplementedError, since saved models contain the wrapped metrics."""
         raise NotImplementedError("A ReadMetric belongs to one network.")
 
     def _in_units(self, values: Any) -> Any:
@@ -144,7 +146,7 @@ class ReadMetric(keras.metrics.Metric):
         return in_scale if self._is_centred else in_scale + location
 
     def _read_by_output(self, y_true: Any, outputs: Any) -> tuple[Any, Any]:
-        """Return what a metric of the user's own compares."""
+        """Return the arguments of a custom metric."""
         if self._head.scale == "values":
             dtype = outputs.dtype
             return (
@@ -159,7 +161,7 @@ class ReadMetric(keras.metrics.Metric):
         return ops.reshape(tensor, (-1, self._head.n_units))
 
     def _read(self, y_true: Any, outputs: Any) -> tuple[Any, Any]:
-        """Return what a metric of Keras compares."""
+        """Return the arguments of a Keras metric."""
         head, form = self._head, self._form
         if form == "values":
             return self._rows(self._in_units(y_true)), self._rows(self._in_units(outputs))
@@ -199,7 +201,7 @@ class ReadMetric(keras.metrics.Metric):
         return ops.concatenate([first, second], axis=-1)
 
     def _probabilities(self, scores: Any) -> Any:
-        """Return what ``Head.probabilities`` does, with one column for one unit."""
+        """Return probabilities as `Head.probabilities`, but one column for one unit."""
         head = self._head
         if head.scale == "logits":
             return ops.softmax(scores) if head.is_one_of_many else ops.sigmoid(scores)
@@ -209,7 +211,7 @@ class ReadMetric(keras.metrics.Metric):
         return ops.where(totals > 0, scores / ops.where(totals > 0, totals, 1.0), 1 / head.n_units)
 
     def _weight(self, sample_weight: Any, mask: Any, outputs: Any) -> Any:
-        """Return the weights of rows, steps being rows; None if all weigh the same."""
+        """Return the weights of rows, where steps count as rows; None for equal weights."""
         shape = ops.shape(outputs)[:-1] if len(outputs.shape) > 1 else ops.shape(outputs)
         weight = None
         for part in (sample_weight, mask):
@@ -225,22 +227,22 @@ class ReadMetric(keras.metrics.Metric):
 
 
 def read_metrics(model: Any, output_spec: OutputSpec) -> None:
-    """Let the metrics of a compiled model see what they are defined on.
+    """Wrap each metric of a compiled model in a `ReadMetric`.
 
-    What the model keeps of its compilation are the metrics themselves, so that a saved model does
-    not need nnkit.
+    The model's compilation arguments keep the original metrics, so that a saved model does not
+    need nnkit.
 
     Parameters
     ----------
     model : keras.Model
-        OutputSpec, with metrics or without.
+        Compiled model, with or without metrics.
     output_spec : OutputSpec
-        What its outputs mean.
+        Interpretation of its outputs.
 
     Raises
     ------
     ValueError
-        If a metric is not defined for the target; the message names it.
+        If a metric is not defined for the target. The message names the metric.
     """
     arguments = compile_arguments(model)
     read = {}
@@ -252,7 +254,7 @@ def read_metrics(model: Any, output_spec: OutputSpec) -> None:
 
 
 def _read(given: Any, output_spec: OutputSpec, parameter: str) -> Any:
-    """Return metrics as Keras takes them, a list for each output."""
+    """Return wrapped metrics in Keras' format, with a list for each output."""
     outputs = list(zip(output_spec.heads, output_spec.tasks, strict=True))
     if len(outputs) == 1:
         return [_read_one(one, *outputs[0], parameter) for one in keras.tree.flatten(given)]
@@ -283,7 +285,7 @@ def _read(given: Any, output_spec: OutputSpec, parameter: str) -> Any:
 
 
 def _read_one(given: Any, head: Head, task: Task, parameter: str) -> ReadMetric:
-    """Return a metric of one output that reads what it is defined on."""
+    """Return the wrapped metric of one output."""
     if isinstance(given, ReadMetric):
         return given
     kind = kind_of(given)
@@ -313,11 +315,11 @@ def _read_one(given: Any, head: Head, task: Task, parameter: str) -> ReadMetric:
 
 
 def _metric_of(given: Any, kind: str | None, head: Head, task: Task) -> Any:
-    """Return the metric that measures, for a name, a function or an instance."""
+    """Return the metric to wrap, for a name, a function or an instance."""
     is_named = isinstance(given, str)
     if kind == NAMED_ACCURACY:
         if head.is_multilabel:
-            # As in scikit-learn, all labels of a row must be right.
+            # As in scikit-learn's accuracy_score, all labels of a row must be correct.
             return keras.metrics.MeanMetricWrapper(_whole_rows, name=given)
         return keras.metrics.Accuracy()
     if kind in ("ce", "crossentropy"):
@@ -326,7 +328,7 @@ def _metric_of(given: Any, kind: str | None, head: Head, task: Task) -> Any:
         return (
             metrics.SparseCategoricalCrossentropy() if is_sparse else metrics.BinaryCrossentropy()
         )
-    # A large location would be rounded away in float32.
+    # In float32, a large location would cost precision.
     in_double = {"dtype": "float64"} if task.is_scaled and kind is not None else {}
     metric = metric_of_name(given) if is_named else given
     if inspect.isclass(metric):
@@ -340,7 +342,7 @@ def _metric_of(given: Any, kind: str | None, head: Head, task: Task) -> Any:
 
 
 def _defaults(cls: Any, head: Head) -> dict[str, Any]:
-    """Return the arguments that a metric given by name needs, and the target tells."""
+    """Return the required arguments of a metric that follow from the target."""
     names = inspect.signature(cls).parameters
     n_classes = 2 if head.is_multilabel else max(2, head.n_units)
     known = {"num_classes": n_classes, "target_class_ids": list(range(n_classes))}
@@ -360,7 +362,7 @@ def _takes_logits(metric: Any) -> bool:
 
 
 def _check_result(read: ReadMetric, described: str, head: Head, task: Task) -> None:
-    """Raise if a metric cannot be computed, or is more than one number."""
+    """Raise if a metric cannot be computed for a target, or is not a scalar."""
     encoded = np.zeros((2, *task.row_shape), np.int32 if task.kind == "classification" else float)
     target = head.targets(encoded, as_codes=True, dtype="float32")
     shape = (
@@ -376,7 +378,7 @@ def _check_result(read: ReadMetric, described: str, head: Head, task: Task) -> N
         read.reset_state()
     except Exception as error:
         if read._form == "own":
-            # The user's own code is theirs to debug, with the rows that it meets.
+            # A custom metric may fail for these example rows only.
             return
         reason = str(error).strip().splitlines()[0]
         raise ValueError(f"{described} cannot be computed for this target: {reason}") from error
@@ -391,14 +393,14 @@ def _check_result(read: ReadMetric, described: str, head: Head, task: Task) -> N
 
 
 def _check_attributes(before: Mapping[str, Any], metric: Any, described: str) -> None:
-    """Raise if a metric keeps what it saw where a compiled training cannot read it."""
+    """Raise if a metric stores values in attributes, which compiled programs cannot update."""
     for name, value in vars(metric).items():
         is_new = value is not before.get(name)
         if is_new and isinstance(value, (tf.Tensor, np.ndarray, np.generic, float)):
             raise ValueError(
-                f"{described} keeps what it sees in the attribute {name!r}, which a compiled "
-                "training cannot read. Make a variable in __init__, with self.add_variable, and "
-                "assign to that."
+                f"{described} stores values in the attribute {name!r}, which a compiled training "
+                "cannot update. Make a variable in __init__, with self.add_variable, and assign "
+                "to that."
             )
 
 
@@ -409,7 +411,7 @@ def _one_number(metric: Any) -> str:
 
 
 def assign_units(model: Any, units: Sequence[Any] | None) -> None:
-    """Tell the metrics of a live model the units of the target; None leaves them."""
+    """Set the units of the target in the metrics of a live model; None keeps them."""
     if units is None:
         return
     for variable, value in units_by_variable(model, units):
@@ -422,10 +424,11 @@ def units_by_variable(model: Any, units: Sequence[Any] | None) -> list[tuple[Any
     Parameters
     ----------
     model : keras.Model
-        With metrics or without.
+        Compiled model, with or without metrics.
     units : sequence of array-like, or None
-        Scale, location, smallest and largest value, each a number or of the shape of a row of the
-        target. Of a network with an output for each column, one for each output is taken.
+        Scale, location, smallest and largest value, each a number or an array of the shape of a
+        row of the target. If the network has one output for each column, the metrics of an output
+        get the entries of its column.
     """
     found: list[tuple[Any, Any]] = []
     for metric in replaced_metrics(model):

@@ -64,7 +64,7 @@ def compiled(**arguments):
         ({"metrics": [by_numpy]}, "^The metric by_numpy computes with NumPy"),
         ({"metrics": [forgetful]}, "^The metric forgetful returns None"),
         ({"metrics": [ForgetfulMetric()]}, "^The metric ForgetfulMetric returns None"),
-        ({"metrics": [MetricWithAttribute()]}, "MetricWithAttribute keeps what it sees in .*seen"),
+        ({"metrics": [MetricWithAttribute()]}, "MetricWithAttribute stores values in .*seen"),
     ],
     ids=[
         "numpy loss", "scikit-learn loss", "loss without return", "loss class without return",

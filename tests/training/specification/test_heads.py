@@ -66,7 +66,7 @@ def test_a_sum_of_layers_gives_logits():
 def test_a_loss_speaks_for_a_model_that_does_not_tell():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1), keras.layers.Dropout(0.1)])
 
-    with pytest.raises(ValueError, match="tells neither probabilities nor logits"):
+    with pytest.raises(ValueError, match="outputs may be probabilities or logits"):
         read_one(model, BINARY, None)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     assert read_one(model, BINARY, loss).scale == "logits"
@@ -80,7 +80,7 @@ def test_a_loss_speaks_for_a_model_that_does_not_tell():
         (1, "softmax", BINARY, "softmax over one unit, which is always 1"),
         (2, "linear", VALUES, "has 2 output unit.s., but y has 1 column"),
         (1, "sigmoid", VALUES, "'sigmoid', which gives values between 0 and 1 only"),
-        (3, "relu", THREE, "last activation is 'relu', which tells neither"),
+        (3, "relu", THREE, "last activation is 'relu', so that"),
     ],
 )
 def test_outputs_that_do_not_fit_are_refused(n_units, activation, task, message):
