@@ -1,4 +1,4 @@
-"""A network without its numbers: what all fits of the same model specification share."""
+"""A compiled model without weights, shared by all fits of a model specification."""
 
 from __future__ import annotations
 
@@ -31,46 +31,47 @@ from nnkit.training.specification.model_spec import ModelSpec, as_inputs, parts_
 
 __all__ = ["CompiledModel"]
 
-# Programs of one compiled model: batch sizes, weighted or not, training, validation, forward.
+# Largest number of programs of one compiled model. They differ in their purpose (training,
+# validation, prediction), batch size, and use of sample weights.
 _MAX_PROGRAMS = 16
 
-# What the largest output of a layer may take for the rows of one call.
+# Largest size of a layer's output for the rows of one call, in bytes.
 _CHUNK_BYTES = 64 * 2**20
 
-# Layers whose outputs for a row depend on that row alone, so that a batch may be filled up.
+# Layers whose outputs for a row depend on that row alone, so that a batch may be padded.
 _ROWWISE_LAYERS = frozenset(
     {
         "Activation", "Add", "AlphaDropout", "Average", "Concatenate", "Dense", "Dropout", "ELU",
         "Embedding", "Flatten", "GaussianDropout", "GaussianNoise", "InputLayer",
         "LayerNormalization", "LeakyReLU", "Multiply", "PReLU", "ReLU", "Rescaling", "Reshape",
         "Softmax", "Subtract", "UnitNormalization",
-        # of nnkit
+        # layers of nnkit
         "CategoryBias", "CategoryEmbeddings", "ColumnSlice", "NTKDense", "ParametricActivation",
         "PeriodicEmbedding", "Scale", "ScheduledDropout",
     }
 )  # fmt: skip
 
-# Layers that many networks can have as one operation, though their weights differ.
+# Layers that tf.vectorized_map vectorises over different weights.
 _VECTORISED_LAYERS = _ROWWISE_LAYERS | {
     "BatchNormalization", "EinsumDense", "GlobalAveragePooling1D", "GlobalMaxPooling1D",
     "MultiHeadAttention", "Permute", "RepeatVector",
 }  # fmt: skip
 
-# Layers that hold more than their configuration and their variables say.
+# Modules of layers with state outside of their configuration and their variables.
 _WITH_HIDDEN_STATE = ("preprocessing", "tfsm_layer", "lambda_layer")
 
 
 class CompiledModel:
-    """A built and compiled model whose structure is shared, and never its numbers.
+    """A built and compiled model that networks share, with its compiled programs.
 
-    Programs find their tensors under the variables of this model; the variables themselves keep
-    the values of the build. Threads may run the programs of one compiled model at the same time.
+    Programs look tensors up by the variables of this model. The variables keep the values of the
+    build. Several threads may run the programs of one compiled model at the same time.
 
     Parameters
     ----------
     model_spec : ModelSpec
     task_choices : sequence of sequences of Task
-        What each output may be to learn.
+        Possible tasks of the outputs. The number of outputs selects one of the choices.
     X_example : ndarray, or dict or list of ndarray
         Encoded rows, at least one.
 
@@ -78,13 +79,13 @@ class CompiledModel:
     ----------
     model : keras.Model
     output_spec : OutputSpec
-        What each output is to learn, and what it means.
+        Tasks and interpretation of the outputs.
     row : ndarray, or dict or list of ndarray
         One row of zeros in the dtypes of the model's inputs.
     layout : StateLayout
-        How the variables lie in the tensors of a program.
+        Mapping between the variables and the tensors of a program.
     structure : hashable or None
-        Equal for two compiled models whose programs are the same; None if that is unknown.
+        Key that is equal for compiled models with equal programs; None if it is unknown.
     """
 
     def __init__(self, model_spec: ModelSpec, task_choices: Any, X_example: Any) -> None:
@@ -93,12 +94,21 @@ class CompiledModel:
 
     @classmethod
     def around(cls, model: Any, output_spec: OutputSpec, row: Any) -> CompiledModel:
-        """Return the compiled model of a live model, for its network alone."""
+        """Return a compiled model that wraps a live model and is not shared.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Compiled model.
+        output_spec : OutputSpec
+        row : ndarray, or dict or list of ndarray
+            One row of zeros in the dtypes of the model's inputs.
+        """
         read_metrics(model, output_spec)
-        alone = cls.__new__(cls)
-        alone._initialize(model, output_spec, row)
-        alone.structure = None
-        return alone
+        unshared = cls.__new__(cls)
+        unshared._initialize(model, output_spec, row)
+        unshared.structure = None
+        return unshared
 
     def _initialize(self, model: Any, output_spec: OutputSpec, row: Any) -> None:
         self.model, self.output_spec, self.row = model, output_spec, row
@@ -109,25 +119,27 @@ class CompiledModel:
 
     @property
     def layout(self) -> StateLayout:
-        """How the variables lie in the tensors of a program."""
+        """Mapping between the variables and the tensors of a program, made on first access."""
         with self.lock:
             if self._layout is None:
                 self._layout = StateLayout(self.model)
             return self._layout
 
     def is_like(self, other: CompiledModel) -> bool:
-        """Return whether another build gave the same network, as far as can be told."""
-        is_same_in_numbers = _variables_of(self.model) == _variables_of(other.model)
-        return is_same_in_numbers and self.structure == other.structure
+        """Return whether another build has the same variables and the same structure."""
+        has_same_variables = _variables_of(self.model) == _variables_of(other.model)
+        return has_same_variables and self.structure == other.structure
 
     def program(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """Return the program of a key, made on its first use.
+        """Return the program of a key from the cache, or make it.
+
+        The cache holds the programs that were used last.
 
         Parameters
         ----------
         key : hashable
         make : callable
-            Traces the program; one thread at a time.
+            Function that traces the program. Only one thread at a time calls it.
         """
         check_not_forked()
         with self.lock:
@@ -137,28 +149,41 @@ class CompiledModel:
                     del self._programs[next(iter(self._programs))]
                 self._programs[key] = made
             else:
-                # The one used last goes last.
+                # Move the program to the end, so that it is evicted last.
                 self._programs[key] = self._programs.pop(key)
             return self._programs[key]
 
     def note(self, name: str, value: Any) -> None:
-        """Keep what was found out about the model."""
+        """Store a fact about the model, such as the reason why it needs Keras' fit.
+
+        Parameters
+        ----------
+        name : str
+        value : object
+        """
         self._facts[name] = value
 
     def fact(self, name: str, find: Callable[[], Any]) -> Any:
-        """Return what was found out about the model, on its first use."""
+        """Return a fact about the model, computed on first use.
+
+        Parameters
+        ----------
+        name : str
+        find : callable
+            Function that returns the value.
+        """
         if name not in self._facts:
             self._facts[name] = find()
         return self._facts[name]
 
     @cached_property
     def looks_up_codes(self) -> bool:
-        """Whether a layer picks rows of a table by codes that come from outside."""
+        """Whether the model has an embedding, which looks its inputs up by integer codes."""
         return any(isinstance(layer, keras.layers.Embedding) for layer in _leaves(self.model))
 
     @cached_property
     def target_dtype(self) -> str:
-        """The dtype in which targets are compared with the outputs."""
+        """Dtype in which losses compare targets with outputs."""
         dtype = str(self.model.variable_dtype)
         outputs = getattr(self.model, "outputs", None)
         if outputs:
@@ -167,12 +192,12 @@ class CompiledModel:
 
     @cached_property
     def n_trainable(self) -> int:
-        """The weights that are trained."""
+        """Number of trainable weights."""
         return sum(int(np.prod(variable.shape)) for variable in self.model.trainable_variables)
 
     @cached_property
     def n_bytes(self) -> int:
-        """The memory that the variables take, in bytes."""
+        """Size of the variables in bytes."""
         return sum(
             int(np.prod(variable.shape)) * np.dtype(_sized(variable.dtype)).itemsize
             for variable in self.model.variables
@@ -180,7 +205,7 @@ class CompiledModel:
 
     @cached_property
     def is_rowwise(self) -> bool:
-        """Whether rows may be added to a batch without any effect, if they weigh nothing."""
+        """Whether the outputs for a row depend on that row alone."""
         model = self.model
         if type(model).__name__ not in ("Sequential", "Functional") or not runs_library_code_only(
             model
@@ -199,12 +224,12 @@ class CompiledModel:
 
     @cached_property
     def draws_numbers(self) -> bool:
-        """Whether a step draws random numbers."""
+        """Whether a training step draws random numbers."""
         return any(True for _ in parts_inside(self.model, keras.random.SeedGenerator))
 
     @cached_property
     def loops_over_members(self) -> bool:
-        """Whether layers do not vectorise over weights: convolutions, recurrent ones, one's own."""
+        """Whether layers do not vectorise over weights: convolutions, recurrent, custom layers."""
         return not all(
             type(layer).__name__ in _VECTORISED_LAYERS and runs_library_code_only(layer)
             for layer in _leaves(self.model)
@@ -212,7 +237,7 @@ class CompiledModel:
 
     @cached_property
     def rows_per_chunk(self) -> int:
-        """How many rows go through the network at once where memory is to stay bounded."""
+        """Number of rows per call that bounds the memory of the layers' outputs."""
         sizes = [int(np.prod(part.shape[1:])) for part in keras.tree.flatten(self.row)]
         for layer in _leaves(self.model):
             shape = getattr(getattr(layer, "output", None), "shape", ())
@@ -221,7 +246,11 @@ class CompiledModel:
 
     @cached_property
     def step_arithmetic(self) -> float:
-        """The floating-point operations of one step per row: 6 for each weight and position."""
+        """Floating-point operations of one training step per row.
+
+        Each weight needs 6 at each position of a sequence or an image: a product and a sum in the
+        forward pass, and twice as many for the gradients.
+        """
         total = 0.0
         for layer in _leaves(self.model):
             n_weights = sum(int(np.prod(v.shape)) for v in layer.trainable_variables)
@@ -232,7 +261,7 @@ class CompiledModel:
 
 
 def _built(model_spec: ModelSpec, task_choices: Any, X_example: Any) -> tuple[Any, OutputSpec, Any]:
-    """Return a fresh model, compiled; what it is to learn; and a row of zeros like its inputs."""
+    """Return a fresh compiled model, its output specification, and a row of zeros."""
     model = model_spec.build(X_example)
     row = keras.tree.map_structure(
         lambda part: np.zeros((1, *part.shape[1:]), part.dtype), as_inputs(model, X_example)
@@ -248,10 +277,10 @@ def _built(model_spec: ModelSpec, task_choices: Any, X_example: Any) -> tuple[An
 
 
 def _structure_of(compiled_model: CompiledModel) -> Hashable | None:
-    """Return what is equal for two compiled models whose programs are the same; None if unknown.
+    """Return a key that is equal for compiled models with equal programs; None if unknown.
 
-    Names that Keras counts up do not matter. Layers that hold more than their configuration
-    says, and whatever is not Keras' own, have no such key.
+    The numbers in Keras' default names do not matter. There is no key for custom layers, and for
+    layers with state outside of their configuration.
     """
     model = compiled_model.model
     layers = list(parts_inside(model, keras.layers.Layer))
@@ -259,7 +288,7 @@ def _structure_of(compiled_model: CompiledModel) -> Hashable | None:
         return None
     if any(part in type(layer).__module__ for layer in layers for part in _WITH_HIDDEN_STATE):
         return None
-    # Their configuration is refused below too, but Keras warns of a lambda in it.
+    # Custom functions in a configuration are refused below, but Keras warns about lambdas in it.
     if any(holds_own_functions(layer) for layer in layers):
         return None
     try:
@@ -278,7 +307,7 @@ def _structure_of(compiled_model: CompiledModel) -> Hashable | None:
                     if name != "optimizer"
                 },
                 [compiled_model.output_spec.tasks, compiled_model.output_spec.heads],
-                keras.config.epsilon(),  # in losses, as a constant
+                keras.config.epsilon(),  # a constant in the traced losses
                 keras.tree.map_structure(
                     lambda part: f"{part.shape} {part.dtype}", compiled_model.row
                 ),
@@ -287,16 +316,16 @@ def _structure_of(compiled_model: CompiledModel) -> Hashable | None:
     except NoFingerprintError:
         return None
     except (NotImplementedError, TypeError, ValueError, AttributeError):
-        return None  # what configurations raise of which a part cannot be told
+        return None  # the configuration of a layer is incomplete
 
 
 def _variables_of(model: Any) -> list[tuple[Any, ...]]:
-    """Return what the variables of a model are, but for their values."""
+    """Return shape, dtype and trainability of a model's variables."""
     return [(tuple(v.shape), str(v.dtype), v.trainable) for v in model.variables]
 
 
 def _leaves(model: Any) -> list[Any]:
-    """Return the layers of a model, those of models inside it included."""
+    """Return the layers of a model and of its nested models."""
     leaves = []
     for layer in getattr(model, "layers", []):
         leaves += _leaves(layer) if isinstance(layer, keras.Model) else [layer]

@@ -1,4 +1,4 @@
-"""A trained network: its weights, with the compiled model that they belong to."""
+"""A trained network: prediction, pickling and further training."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nnkit._compat import optimizer_copy, output_of_layer
+from nnkit._compat import output_of_layer
 from nnkit._forks import check_not_forked
 from nnkit.training.caching.cache import initial_model_of
 from nnkit.training.compiled_model import CompiledModel
-from nnkit.training.copying.copies import NotCopyableError, copy_of
-from nnkit.training.copying.ownership import owned_copy
+from nnkit.training.live_model import LiveModel
 from nnkit.training.loop.state import TrainingState, values_of
 from nnkit.training.loop.user_functions import named_codes
 from nnkit.training.placement import let_memory_grow, on_device
@@ -27,42 +26,44 @@ from nnkit.training.prediction.dense_stack import DenseStack
 from nnkit.training.prediction.forward import Forward, MaskedForward, MaskedSamples
 from nnkit.training.specification.compilation import OutputSpec
 from nnkit.training.specification.heads import Task
-from nnkit.training.specification.metrics import read_metrics
 from nnkit.training.specification.model_spec import ModelSpec, as_inputs
 
 __all__ = ["Network"]
 
 
 class Network:
-    """The weights of a network, its heads, and a live ``keras.Model`` once somebody asks for it.
+    """A trained network: weights, compiled model, and a live ``keras.Model`` on request.
 
-    The compiled programs belong to the compiled model, which networks share. A network pickles as
-    the model specification of the model and its weights, without data or device. Where the model specification needs the
-    training data (a builder that takes ``X`` or ``y``), it pickles the configuration of the model
-    instead.
+    Networks share their compiled model and its programs. A network is pickled as its model
+    specification and its weights, without data and device. If the model specification contains
+    training data, because the builder takes ``X`` or ``y``, the configuration of the model is
+    pickled in its place.
 
     Parameters
     ----------
     model_spec : ModelSpec
-        How the model is built.
+        Specification of the model.
     task_choices : sequence of sequences of Task
-        What each output may be to learn; the number of outputs decides which it is.
+        Possible tasks of the outputs. The number of outputs selects one of the choices.
     X_example : ndarray, or dict or list of ndarray
         Encoded rows, at least one.
     device : str or None
-        Where the model lives.
+        Device of the network, as in `on_device`.
     keeps_optimizer : bool, default=False
-        Whether the state of the optimizer is pickled too, so that training can go on.
+        Whether the state of the optimizer is pickled, so that training can be resumed.
     draws_afresh : bool, default=False
-        Whether layers that are random in a prediction, too, draw other numbers each time.
+        Whether layers that are random in predictions draw new numbers in each call.
 
     Attributes
     ----------
     output_spec : OutputSpec
-        What each output is to learn, and what it means.
+        Tasks and interpretation of the outputs.
+    live : LiveModel
+        The live ``keras.Model``, if it has been requested.
     """
 
     output_spec: OutputSpec
+    live: LiveModel
 
     def __init__(
         self,
@@ -80,138 +81,83 @@ class Network:
         self.keeps_optimizer = keeps_optimizer
         self.draws_afresh = draws_afresh
         self._lock = threading.RLock()
-        self._live: Any = None
-        self._spare: Any = None
-        self._live_optimizer: Any = None
-        self._is_recompiled = False
-        self._is_detached = False
         self._values: list[np.ndarray] | None = None
         self._saved: dict[str, Any] | None = None
         self._initialize(X_example)
 
     def _initialize(self, X_example: Any) -> None:
+        """Set the compiled model and the initial state, or the state of a pickle."""
         let_memory_grow()
         with on_device(self.device):
             initial_model = initial_model_of(
                 self.model_spec, self.task_choices, X_example, self.device
             )
             self._compiled_model = initial_model.compiled_model
-            self._is_shared = initial_model.is_shared
-            self._spare = initial_model.model
-            layout = initial_model.compiled_model.layout
-            self._state = layout.state_of_values(initial_model.values, initial_model.learning_rate)
-        self.output_spec = initial_model.compiled_model.output_spec
-        self._row = initial_model.compiled_model.row
-
-    @property
-    def compiled_model(self) -> CompiledModel:
-        """What the network shares with others of its kind."""
-        self._restore()
-        self._follow_live_model()
-        return self._compiled_model
-
-    def follow_frozen_layers(self) -> None:
-        """Compile a live model anew if layers were frozen, or made trainable, since it was."""
-        compiled_model = self.compiled_model
-        with self._lock:
-            live = self._live
-            if live is None or compiled_model.layout.has_trainable(live):
-                return
-            # Its optimizer has moments for other weights.
-            live.optimizer = optimizer_copy(live.optimizer, {})
-            live.train_function = None
-
-    def _follow_live_model(self) -> None:
-        """Take a live model as it is, if it was compiled anew: with layers frozen, perhaps."""
-        with self._lock:
-            live = self._live
-            if live is None or self._is_detached or live.optimizer is self._live_optimizer:
-                return
-            self._compiled_model = CompiledModel.around(live, self.output_spec, self._row)
-            self._is_shared, self._is_recompiled = False, True
-            self._live_optimizer = live.optimizer
-
-    def _restore(self) -> None:
-        """Make the network of a pickle usable."""
-        with self._lock:
-            if self._saved is None:
-                return
-            saved, output_spec = self._saved, self.output_spec
-            self._initialize(self._row)
-            self.output_spec = output_spec
             layout = self._compiled_model.layout
-            with on_device(self.device):
-                state = layout.state_of_values(saved["values"])
-                optimizer = saved.get("optimizer")
-                self._state = state._replace(
-                    optimizer=self._state.optimizer
+            state = layout.state_of_values(initial_model.values, initial_model.learning_rate)
+            if self._saved is not None:
+                optimizer = self._saved.get("optimizer")
+                state = layout.state_of_values(self._saved["values"])._replace(
+                    optimizer=state.optimizer
                     if optimizer is None
                     else [tf.constant(part) for part in optimizer]
                 )
-            self._saved = None
+        self._state = state
+        self.live = LiveModel(initial_model.model, is_shared=initial_model.is_shared)
+        self._row = self._compiled_model.row
+        if self._saved is None:
+            self.output_spec = self._compiled_model.output_spec
+        self._saved = None
+
+    @property
+    def compiled_model(self) -> CompiledModel:
+        """The compiled model, which networks of the same specification share."""
+        with self._lock:
+            if self._saved is not None:
+                # A network from a pickle is built on first use.
+                self._initialize(self._row)
+            recompiled = self.live.recompiled(self.output_spec, self._row)
+            if recompiled is not None:
+                self._compiled_model = recompiled
+            return self._compiled_model
 
     @property
     def state(self) -> TrainingState:
-        """The weights, and what goes with them, as programs take them."""
+        """The weights and optimizer variables, as tensors for programs."""
         compiled_model = self.compiled_model
         with self._lock, on_device(self.device):
-            if self._is_live:
-                return compiled_model.layout.state_of_model(self._live)
+            if self.live.is_attached:
+                return compiled_model.layout.state_of_model(self.live.model)
             return self._state
 
     @state.setter
     def state(self, state: TrainingState) -> None:
         with self._lock, on_device(self.device):
             self._state, self._values = state, None
-            if self._is_live:
-                self.compiled_model.layout.assign(state, self._live)
-
-    @property
-    def _is_live(self) -> bool:
-        """Whether the weights are those of the live model."""
-        return self._live is not None and not self._is_detached
+            if self.live.is_attached:
+                self.compiled_model.layout.assign(state, self.live.model)
 
     @property
     def model(self) -> Any:
-        """The live ``keras.Model``, compiled, built on first access.
+        """The live ``keras.Model``, compiled, which is built on first access.
 
-        From then on its variables are the network's weights: who changes them, changes what the
-        network predicts.
+        Its variables are the network's weights. Changing them changes the predictions.
         """
         check_not_forked()
         compiled_model = self.compiled_model
         with self._lock, on_device(self.device):
-            if self._live is None:
-                live = self._own_model()
-                compiled_model.layout.assign(self._state, live)
-                self._live, self._spare = live, None
-                self._live_optimizer = live.optimizer
-            return self._live
-
-    def _own_model(self) -> Any:
-        """Return a model like the compiled model's, for this network alone."""
-        if not self._is_shared:
-            # The builder may keep what it has returned, and return it again.
-            try:
-                return copy_of(self._compiled_model.model if self._spare is None else self._spare)
-            except NotCopyableError:
-                pass
-        again = CompiledModel(self.model_spec, self.task_choices, self._row)
-        if again.is_like(self._compiled_model):
-            return again.model
-        copied = owned_copy(self._compiled_model.model)
-        # A copy by its configuration has the metrics as the user gave them.
-        read_metrics(copied, self.output_spec)
-        return copied
+            if self.live.model is None:
+                self.live.make(compiled_model, self.model_spec, self.task_choices, self._state)
+            return self.live.model
 
     @property
     def values(self) -> list[np.ndarray]:
         """The values of the model's variables, in their order."""
         compiled_model = self.compiled_model
         with self._lock:
-            if self._is_live:
-                return values_of(self._live)
-            # Nobody can change them: they are read once.
+            if self.live.is_attached:
+                return values_of(self.live.model)
+            # Without a live model the values do not change, so that they are cached.
             if self._values is None:
                 self._values = compiled_model.layout.values(self._state)
             return self._values
@@ -219,20 +165,20 @@ class Network:
     def take_values_of(
         self, other: Network, *, keeps_optimizer: bool = False
     ) -> tuple[list[str], list[str]]:
-        """Take over the variables of another network that have the same path and shape.
+        """Copy the variables of another network that have the same path and shape.
 
         Parameters
         ----------
         other : Network
         keeps_optimizer : bool, default=False
-            Whether to take over the state of its optimizer, too, if that has the same shapes.
+            Whether to copy the state of its optimizer too, if that has the same shapes.
 
         Returns
         -------
         unlike : list of str
-            The paths of variables that have no counterpart in the other network.
+            The paths of variables without a counterpart in the other network.
         left : list of str
-            The paths of variables of the other network that have no counterpart in this one.
+            The paths of variables of the other network without a counterpart in this one.
         """
         theirs, ours = other.compiled_model.model.variables, self.compiled_model.model.variables
         known = dict(zip(_names_of(theirs), other.values, strict=True))
@@ -256,12 +202,12 @@ class Network:
         return as_inputs(self.compiled_model.model, X_encoded)
 
     def targets(self, encoded: Sequence[np.ndarray]) -> Any:
-        """Return encoded targets, one array an output, as the losses compare them."""
+        """Return encoded targets, one array per output, in the form that the losses compare."""
         return self.output_spec.targets(encoded, self.target_dtype)
 
     @property
     def target_dtype(self) -> str:
-        """The dtype in which targets are compared with the outputs."""
+        """Dtype in which losses compare targets with outputs."""
         return self.compiled_model.target_dtype
 
     def outputs(self, X_encoded: Any, chunk_rows: int | None = None) -> list[np.ndarray]:
@@ -282,9 +228,9 @@ class Network:
                 )
 
     def masked_samples(self, background: Any, is_from_row: Any) -> MaskedSamples:
-        """Return masked samples on the device, to be made of any rows: see `MaskedForward.prepare`."""
+        """Return the background and masks on the device; see `MaskedForward.prepare`."""
         with on_device(self.device):
-            return self._masked_forward.prepare(background, is_from_row)
+            return _masked_forward(self.compiled_model).prepare(background, is_from_row)
 
     def outputs_of_masked_samples(
         self, weights: TrainingState, X: Any, masked_samples: MaskedSamples
@@ -294,35 +240,30 @@ class Network:
         Parameters
         ----------
         weights : TrainingState
-            As `weights` gives them, once for many calls.
+            Result of `weights`, which many calls may share.
         X : ndarray of shape (n_rows, ...), or dict or list of them
-            Encoded rows, each of which makes all masked samples.
+            Encoded rows. Each row is combined with each mask.
         masked_samples : MaskedSamples
         """
         with on_device(self.device):
-            return self._masked_forward(weights, X, masked_samples)
-
-    @property
-    def _masked_forward(self) -> MaskedForward:
-        compiled_model = self.compiled_model
-        return compiled_model.program("masked samples", lambda: MaskedForward(compiled_model))
+            return _masked_forward(self.compiled_model)(weights, X, masked_samples)
 
     def outputs_between(self, begin: str | None, end: str | None, X: Any) -> tuple[np.ndarray, ...]:
-        """Return what a part of the network makes of rows.
+        """Return the outputs of the part of the network between two layers.
 
         Parameters
         ----------
         begin : str or None
-            Name of the layer whose output the rows are; None for rows of the network's inputs.
+            Name of the layer whose output ``X`` is; None for the inputs of the network.
         end : str or None
-            Name of the layer whose output is wanted; None for the network's outputs.
+            Name of the layer whose output is returned; None for the outputs of the network.
         X : ndarray
             Rows.
 
         Raises
         ------
         ValueError
-            If the end does not follow from the begin alone.
+            If the output of ``end`` does not depend on the output of ``begin`` alone.
         """
         compiled_model = self.compiled_model
 
@@ -339,42 +280,42 @@ class Network:
             return tuple(forward(self.weights(), X, draws_afresh=self.draws_afresh))
 
     def weights(self) -> TrainingState:
-        """Return the weights as they are now, without the state of the optimizer."""
-        compiled_model = self.compiled_model  # what a pickle holds is restored first
+        """Return the current weights, without the state of the optimizer."""
+        compiled_model = self.compiled_model
         with self._lock:
-            if not self._is_live:
+            if not self.live.is_attached:
                 return self._state
-            return compiled_model.layout.state_of_model(self._live, with_optimizer=False)
+            return compiled_model.layout.state_of_model(self.live.model, with_optimizer=False)
 
     def successor(self) -> Network:
-        """Return a network that trains further, while this one keeps predicting as it does now.
+        """Return a network for further training, while this one keeps its weights.
 
-        The successor has the live model, if there is one: a user who holds it sees it train.
+        The successor takes over the live model, so that a user who holds it sees the training.
         """
-        compiled_model = self.compiled_model  # what a pickle holds is restored first
+        compiled_model = self.compiled_model
         with self._lock, on_device(self.device):
             following = object.__new__(type(self))
             vars(following).update(vars(self))
             following._lock = threading.RLock()
-            if self._is_live:
-                self._state = compiled_model.layout.state_of_model(self._live)
+            if self.live.is_attached:
+                self._state = compiled_model.layout.state_of_model(self.live.model)
                 self._values = None
-                self._is_detached = True
+            following.live = self.live.detach()
             return following
 
     def take_back_live_model(self) -> None:
-        """Undo `successor`, whose training has failed: the live model has the weights of before."""
+        """Undo `successor` after a failed training, and restore the weights of the live model."""
         with self._lock:
-            if self._is_detached:
-                self._is_detached = False
+            if self.live.is_detached:
+                self.live.is_detached = False
                 self.state = self._state
 
     def __getstate__(self) -> dict[str, Any]:
         saved, model_spec = self._saved, self.model_spec
         if saved is None:
             saved = {"values": self.values}
-            # The optimizer of a model that was compiled anew is not that of the model specification.
-            if self.keeps_optimizer and not self._is_recompiled:
+            # After recompilation the optimizer is not that of the model specification.
+            if self.keeps_optimizer and not self.live.is_recompiled:
                 saved["optimizer"] = [keras.ops.convert_to_numpy(p) for p in self.state.optimizer]
             if not model_spec.is_rebuildable:
                 builder = functools.partial(_from_config, _config_of(self._compiled_model.model))
@@ -399,16 +340,12 @@ class Network:
         vars(self).update(state)
         self.device = None
         self._lock = threading.RLock()
-        self._live = None
-        self._spare = None
-        self._live_optimizer = None
-        self._is_recompiled = False
-        self._is_detached = False
+        self.live = LiveModel()
         self._values = None
 
 
 def _names_of(variables: Sequence[Any]) -> list[tuple[str, int]]:
-    """Return the path of each variable, with a count where several have the same one."""
+    """Return the path of each variable, with a counter for equal paths."""
     seen: Counter[str] = Counter()
     names = []
     for variable in variables:
@@ -417,25 +354,29 @@ def _names_of(variables: Sequence[Any]) -> list[tuple[str, int]]:
     return names
 
 
+def _masked_forward(compiled_model: CompiledModel) -> MaskedForward:
+    return compiled_model.program("masked samples", lambda: MaskedForward(compiled_model))
+
+
 def _dense_stack(compiled_model: CompiledModel) -> DenseStack | None:
     return DenseStack(compiled_model) if DenseStack.carries(compiled_model) else None
 
 
 def _config_of(model: Any) -> bytes:
-    """Return the configuration of a model, with the classes of its layers, as bytes."""
+    """Return the pickled configuration of a model, with the classes of its layers."""
     config = keras.saving.serialize_keras_object(model)
-    # It is compiled anew, by the model specification.
+    # The model specification compiles the model again.
     config.pop("compile_config", None)
     return cloudpickle.dumps((config, _classes_of(model)))
 
 
-def _from_config(compiled_model: bytes) -> Any:
-    config, classes = cloudpickle.loads(compiled_model)
+def _from_config(pickled: bytes) -> Any:
+    config, classes = cloudpickle.loads(pickled)
     return keras.saving.deserialize_keras_object(config, custom_objects=classes, safe_mode=False)
 
 
 def _classes_of(model: Any) -> dict[str, Any]:
-    """Return the classes of a model and of its layers that are not Keras' own, by name."""
+    """Return the custom classes of a model and its layers by name."""
     classes = {}
     for part in [model, *getattr(model, "layers", [])]:
         if part is not model:

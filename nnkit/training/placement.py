@@ -1,4 +1,4 @@
-"""The device that a network lives on."""
+"""The device of a network, and the memory that TensorFlow takes on GPUs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ __all__ = ["is_on_cpu", "let_memory_grow", "on_device"]
 
 
 def let_memory_grow() -> None:
-    """Let GPUs take memory as it is needed, unless the user has chosen otherwise.
+    """Enable memory growth on all GPUs, unless the user has configured their memory.
 
-    TensorFlow would take all of it at the first use, so that no other process could share the
-    GPU. A choice is the environment variable ``TF_FORCE_GPU_ALLOW_GROWTH`` or a logical device
-    configuration; where TensorFlow has used the GPU already, it stays as it is.
+    By default, TensorFlow reserves all memory of a GPU at the first use, so that no other process
+    can use the GPU. The user configures the memory by the environment variable
+    ``TF_FORCE_GPU_ALLOW_GROWTH`` or by a logical device configuration. Nothing changes if
+    TensorFlow has already used the GPU.
     """
     if "TF_FORCE_GPU_ALLOW_GROWTH" in os.environ:
         return
@@ -27,7 +28,7 @@ def let_memory_grow() -> None:
             continue
         try:
             tf.config.experimental.set_memory_growth(gpu, True)
-        except RuntimeError:  # what TensorFlow raises once it has used the GPU
+        except RuntimeError:  # TensorFlow has already used the GPU
             return
 
 
@@ -37,8 +38,7 @@ def on_device(device: str | None) -> AbstractContextManager[Any]:
     Parameters
     ----------
     device : str or None
-        A TensorFlow device such as "/GPU:0", "cpu" or "gpu:1"; None leaves the choice to
-        TensorFlow.
+        A TensorFlow device such as "/GPU:0", "cpu" or "gpu:1". With None, TensorFlow chooses.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def on_device(device: str | None) -> AbstractContextManager[Any]:
 
 
 def is_on_cpu(device: str | None) -> bool:
-    """Return whether networks of a device, as in `on_device`, live in the machine's own memory."""
+    """Return whether a device, as in `on_device`, is a CPU."""
     if device is None:
         return not tf.config.list_physical_devices("GPU")
     return _canonical(device).startswith("/CPU")

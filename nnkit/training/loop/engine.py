@@ -276,7 +276,7 @@ def train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingR
         ``stops_early``, else those of the last epoch, and the record holds the interrupt.
     """
     with on_device(network.device):
-        network.follow_frozen_layers()
+        network.live.follow_frozen_layers(network.compiled_model.layout)
         before = network.state
         try:
             with named_codes(), named_errors(network, data.X, data.y):

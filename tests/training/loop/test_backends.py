@@ -53,7 +53,7 @@ def test_other_fits_are_graphs(build, compilation, plan):
 @pytest.mark.parametrize(
     ("build", "compilation", "data", "reason"),
     [
-        (lambda: perceptron(L.BatchNormalization()), {}, None, "more than one row"),
+        (lambda: perceptron(L.BatchNormalization()), {}, None, "combine rows of a batch"),
         (perceptron, {"metrics": ["mae"]}, None, "metrics"),
         (perceptron, {}, TrainingData(sparse.csr_array(X), Y), "sparse rows"),
     ],
