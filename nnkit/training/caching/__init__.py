@@ -1,8 +1,8 @@
-"""Which fits share a compiled model.
+"""Sharing of compiled models between fits.
 
-- ``cache``: the compiled models of this process, by the specification they were built from.
-- ``fingerprint``: keys by value for builders, arguments, losses and all that they refer to.
-- ``code_reading``: the names that Python code reads outside itself, from its bytecode.
-- ``library_code``: whether code belongs to a library, and so is identified by its name.
+- ``cache``: the compiled models of this process, by their model specification.
+- ``fingerprint``: cache keys by value for builders, arguments, losses and what they refer to.
+- ``code_reading``: the globals and modules that Python code reads, from its bytecode.
+- ``library_code``: whether code belongs to a library, so that its name identifies it.
 - ``initial_weights``: initial weights from a seed, without a build.
 """

@@ -1,9 +1,10 @@
-"""Architectures that this process has compiled, by what they were made from.
+"""Cache of the compiled models of this process, by their model specification.
 
-A builder is called once for each distinct model specification: its code and all that the code reaches, its
-arguments, the facts about the data that it is told, optimizer, loss and metrics. Seeds, learning
-rates and numbers of rows do not matter. Two model specifications whose networks turn out the same (builders
-that take a learning rate, for example) share one compiled model, and with it the programs.
+A builder is called once for each distinct model specification. The specification includes the code
+of the builder and what the code refers to, its arguments and the properties of the data, the
+optimizer, the loss and the metrics. Seeds, learning rates and numbers of rows are not part of the
+key. Different specifications that build the same network, for example builders that take a
+learning rate, share one compiled model and its programs.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _EVICTIONS_PER_COLLECTION = 8
 
 
 class InitialModel(NamedTuple):
-    """Where the training of a network begins.
+    """A compiled model with the initial values of one network.
 
     Attributes
     ----------
@@ -46,9 +47,9 @@ class InitialModel(NamedTuple):
     is_shared : bool
         Whether other networks use the compiled model too.
     values : list of ndarray
-        Of the model's variables.
+        Initial values of the model's variables.
     learning_rate : float or None
-        None if a schedule gives it.
+        Initial learning rate; None if there is a schedule.
     model : keras.Model or None
         A model that was built for this network alone, if there is one.
     """
@@ -62,7 +63,7 @@ class InitialModel(NamedTuple):
 
 @dataclass
 class _BuiltSpec:
-    """What is remembered of a model specification."""
+    """Cache entry of a model specification that was built."""
 
     compiled_model: weakref.ref[CompiledModel]
     initial: InitialWeights
@@ -82,9 +83,10 @@ _n_evicted = [0]
 
 
 def clear_compiled_cache() -> None:
-    """Forget all compiled programs and compiled models of this process.
+    """Clear the cache of compiled models and their programs.
 
-    Fitted estimators keep theirs. The next fits build and compile anew, with the same results.
+    Fitted estimators keep their compiled models. The next fits build and compile models again,
+    with the same results.
 
     Examples
     --------
@@ -106,15 +108,16 @@ def initial_model_of(
     ----------
     model_spec : ModelSpec
     task_choices : sequence of sequences of Task
-        What each output may be to learn.
+        Possible tasks of the outputs. The number of outputs selects one of the choices.
     X_example : ndarray, or dict or list of ndarray
         Encoded rows, at least one.
     device : str or None
-        Where the network lives.
+        Device of the network.
     """
     check_not_forked()
     with _LOCK:
         key = _model_spec_key(model_spec, task_choices, X_example, device, with_rows=False)
+        # An entry of None marks a builder that reads the number of rows.
         if key is not None and key in _built_specs and _built_specs[key] is None:
             key = _model_spec_key(model_spec, task_choices, X_example, device, with_rows=True)
         known = _built_specs.get(key) if key is not None else None
@@ -159,14 +162,14 @@ def _from_earlier_build(
     task_choices: Any,
     X_example: Any,
 ) -> InitialModel | None:
-    """Return the initial_model of a model specification that was built before; None if it is another each time."""
+    """Return the initial model of a cached specification; None if its builds differ."""
     rate = _rate_of(model_spec, known.learning_rate)
     if not known.is_repeatable:
         return None
     if model_spec.seed == known.seed:
         return InitialModel(compiled_model, True, known.values, rate)
     if not known.initial.is_trusted:
-        # A second build shows whether drawing anew gives the same to the bit.
+        # Compare the drawn initial weights with those of a second build.
         second = CompiledModel(model_spec, task_choices, X_example)
         if not second.is_like(compiled_model):
             known.is_repeatable = False
@@ -177,7 +180,7 @@ def _from_earlier_build(
 
 
 def _known_compiled_model(built: CompiledModel, device: str | None) -> CompiledModel:
-    """Return the compiled model of the same structure that is known, else this one."""
+    """Return the cached compiled model of the same structure, else the given one."""
     if built.structure is None:
         return built
     found = _compiled_models.setdefault((built.structure, device), built)
@@ -186,7 +189,7 @@ def _known_compiled_model(built: CompiledModel, device: str | None) -> CompiledM
 
 
 def _keep(compiled_model: CompiledModel) -> None:
-    """Note that a compiled model is used, and forget those not used for the longest time."""
+    """Mark a compiled model as used, and evict the least recently used ones."""
     for key, known in reversed(_compiled_models.items()):
         if known is compiled_model:
             _compiled_models.move_to_end(key)
@@ -203,7 +206,7 @@ def _keep(compiled_model: CompiledModel) -> None:
             del _built_specs[key]
         _n_evicted[0] += 1
         if _n_evicted[0] % _EVICTIONS_PER_COLLECTION == 0:
-            # Graphs are cycles of references, too few for Python to look for them by itself.
+            # Graphs contain reference cycles, and are too few to trigger Python's collector.
             del oldest
             gc.collect()
             release_kernels()
@@ -225,7 +228,7 @@ def _rate_of(model_spec: ModelSpec, rate: float | None) -> float | None:
 def _model_spec_key(
     model_spec: ModelSpec, task_choices: Any, X_example: Any, device: str | None, *, with_rows: bool
 ) -> Hashable | None:
-    """Return what tells model specifications apart; None if something in them has a state of its own."""
+    """Return the cache key of a model specification; None if it contains mutable state."""
     if not model_spec.is_rebuildable:
         return None
     compilation = model_spec.compilation
@@ -258,7 +261,7 @@ def _model_spec_key(
         )
     except NoFingerprintError:
         return None
-    # Names in a configuration stand for what is registered under them at present.
+    # Configurations refer to registered objects by name.
     return key, tuple(registered_objects().items())
 
 
@@ -267,32 +270,32 @@ def _is_meta(value: Any) -> bool:
 
 
 class _Shape(tuple):  # type: ignore[type-arg]
-    """A shape that notes whether its number of rows was looked at."""
+    """A shape that reports reads of its number of rows."""
 
-    note: Callable[[], None]
+    on_read: Callable[[], None]
 
     def __getitem__(self, index: Any) -> Any:
         part = index if isinstance(index, slice) else slice(index, index + 1 or None)
         if 0 in range(len(self))[part]:
-            self.note()
+            self.on_read()
         return tuple.__getitem__(self, index)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        self.note()
+        self.on_read()
         return np.array(tuple(tuple.__iter__(self)), dtype=dtype)
 
     def __radd__(self, other: Any) -> Any:
-        self.note()
+        self.on_read()
         return tuple.__add__(other, self)
 
 
-def _noting(name: str) -> Callable[..., Any]:
-    """Return a method of tuple that looks at all entries, and notes so."""
+def _reporting(name: str) -> Callable[..., Any]:
+    """Return a method of tuple that reads all entries, and reports this."""
     of_tuple = getattr(tuple, name)
 
     @functools.wraps(of_tuple)
     def method(self: _Shape, *arguments: Any) -> Any:
-        self.note()
+        self.on_read()
         return of_tuple(self, *arguments)
 
     return method
@@ -302,11 +305,14 @@ for _name in (
     "__add__", "__contains__", "__eq__", "__ge__", "__gt__", "__hash__", "__iter__", "__le__",
     "__lt__", "__mul__", "__ne__", "__repr__", "__rmul__", "count", "index",
 ):  # fmt: skip
-    setattr(_Shape, _name, _noting(_name))
+    setattr(_Shape, _name, _reporting(_name))
 
 
 def _watching_rows(model_spec: ModelSpec) -> tuple[ModelSpec, Callable[[], bool]]:
-    """Return a model specification whose builder is watched, and whether it looked at the number of rows."""
+    """Return a specification with watched shapes, and a function that reports their reads.
+
+    The function returns whether the builder has read the number of rows.
+    """
     read: list[bool] = []
 
     def watched(shape: Any) -> Any:
@@ -315,7 +321,7 @@ def _watching_rows(model_spec: ModelSpec) -> tuple[ModelSpec, Callable[[], bool]
         if isinstance(shape, list):
             return [watched(part) for part in shape]
         watched_shape = _Shape(shape)
-        watched_shape.note = lambda: read.append(True)
+        watched_shape.on_read = lambda: read.append(True)
         return watched_shape
 
     arguments = {}

@@ -1,4 +1,4 @@
-"""What Python code reaches outside itself, read from its bytecode."""
+"""The globals and modules that Python code reads, from its bytecode."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 __all__ = ["OutsideStateError", "Reached", "code_key", "reached_names"]
 
-# Names by which code reads what no value of this process shows: files, the environment, clocks,
-# and namespaces that are looked up by strings.
+# Names by which code reads external state: files, the environment, clocks, and namespaces that
+# are looked up by strings.
 _READS_FROM_OUTSIDE = frozenset(
     {
         "GFile", "__import__", "check_output", "environ", "eval", "exec", "from_preset",
@@ -25,19 +25,20 @@ _READS_FROM_OUTSIDE = frozenset(
 
 
 class OutsideStateError(Exception):
-    """Code that depends on state which no value in this process shows."""
+    """Raised if code depends on state outside of the values of this process."""
 
 
 class Reached(NamedTuple):
-    """A name outside the code, with the attributes that the code takes from it.
+    """A global or module that code reads, with the attributes that it takes from it.
 
     Attributes
     ----------
     module : str or None
-        The dotted name of a module that the code itself imports; None for a global name.
+        Dotted name of a module that the code imports; None for a global.
     name : str
-        The global name; empty for an imported module.
+        Name of the global; empty for an imported module.
     attributes : tuple of str
+        Attributes that the code reads, in their order: ``("b", "c")`` for ``a.b.c``.
     """
 
     module: str | None
@@ -47,20 +48,20 @@ class Reached(NamedTuple):
 
 @functools.lru_cache(maxsize=1024)
 def code_key(code: types.CodeType) -> Hashable:
-    """Return what is equal for code that does the same.
+    """Return a key that is equal for code objects with the same instructions and constants.
 
     Parameters
     ----------
     code : code object
     """
-    # By their texts, since 1 == 1.0 == True.
+    # Constants are compared by type and repr, since 1 == 1.0 == True.
     constants = tuple(
         code_key(part) if isinstance(part, types.CodeType) else (type(part).__name__, repr(part))
         for part in code.co_consts
     )
     return (
         code.co_code,
-        getattr(code, "co_exceptiontable", b""),  # which handler covers which instructions
+        getattr(code, "co_exceptiontable", b""),  # exception handlers by range of instructions
         code.co_flags,
         (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount),
         constants,
@@ -73,7 +74,7 @@ def code_key(code: types.CodeType) -> Hashable:
 
 @functools.lru_cache(maxsize=1024)
 def reached_names(code: types.CodeType) -> tuple[Reached, ...]:
-    """Return the globals and modules that code loads, those of inner functions included.
+    """Return the globals and modules that code and its inner functions load.
 
     Parameters
     ----------
@@ -88,12 +89,15 @@ def reached_names(code: types.CodeType) -> tuple[Reached, ...]:
 
 
 def _reached(code: types.CodeType, imported: dict[str, tuple[str, ...]]) -> Iterator[Reached]:
-    """Yield what code reaches; ``imported`` has the modules behind local names."""
+    """Yield the globals and modules that code loads.
+
+    ``imported`` maps local names to the modules and attributes that they are bound to.
+    """
     outside = _READS_FROM_OUTSIDE.intersection(code.co_names)
     if outside:
         raise OutsideStateError(f"a builder reads from outside the process: {sorted(outside)[0]}")
     imported = dict(imported)
-    module: str | None = None  # of the import statement that the instruction belongs to
+    module: str | None = None  # module of the current import statement
     parts: tuple[str, ...] = ()
     chain: Reached | None = None
     for instruction in dis.get_instructions(code):
@@ -118,10 +122,10 @@ def _reached(code: types.CodeType, imported: dict[str, tuple[str, ...]]) -> Iter
             parts = (str(argument),)
             yield Reached(module, "", parts)
         elif name.startswith("STORE_") and module is not None and isinstance(argument, str):
-            # "import a.b" binds a; "import a.b as c" and "from a import b" bind what they name.
+            # "import a.b" binds a; "import a.b as c" and "from a import b" bind a.b.
             root = module if parts else module.partition(".")[0]
             imported[argument] = (root, *parts)
-            # One module can give several names: "from a import b, c".
+            # One statement can bind several names of a module: "from a import b, c".
             module, parts = (module, ()) if parts else (None, ())
         elif name == "POP_TOP":
             module = None

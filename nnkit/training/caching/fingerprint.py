@@ -1,11 +1,11 @@
-"""Keys by value for builders, arguments, losses and all else that a network is made from.
+"""Cache keys by value for builders, arguments, losses and other parts of a model specification.
 
-A builder is known by its code, its defaults, and the values of everything that the code reaches
-outside itself: closures, globals, functions of the user's own modules. So a changed global or a
-reloaded module is a different builder, and a cell of a notebook that is run again is the same.
+The key of a builder contains its code, its defaults, and the values of everything that the code
+refers to: closures, globals, and functions of the user's modules. A changed global or a reloaded
+module gives another key. Running a notebook cell again without a change gives the same key.
 
-A library object is known by its class and by all that it holds. Where a value cannot be seen to
-the bottom there is no key, and nothing that depends on it is shared.
+The key of a library object contains its class and its attributes. Objects with other state have no
+key, and nothing that depends on them is shared.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ _BASES = (bool, int, float, complex, str, bytes, tuple, list, set, frozenset, di
 
 
 class NoFingerprintError(Exception):
-    """A value that cannot be told from another one like it."""
+    """Raised if a value has no key, because its state is not accessible."""
 
 
 def fingerprint(value: Any) -> Hashable:
-    """Return what is equal for two values that are the same, and different otherwise.
+    """Return a key that is equal for equal values, and different otherwise.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def fingerprint(value: Any) -> Hashable:
     Raises
     ------
     NoFingerprintError
-        For anything else: objects with a state of their own.
+        For other objects, since they may have state of their own.
     """
     try:
         return _fingerprint(value, ())
@@ -104,7 +104,7 @@ def _fingerprint(value: Any, above: tuple[int, ...]) -> Hashable:
 def _of_collection(value: Any, kind: type, above: tuple[int, ...]) -> Hashable | None:
     """Return the key of an array, a collection or an instance of a subclass of one."""
     if kind in _SEQUENCES or kind in _SETS:
-        # Sets in the order in which a builder goes through them.
+        # Sets are compared in their order of iteration, since a builder may iterate over them.
         return kind.__name__, tuple(_fingerprint(part, above) for part in value)
     if kind in (dict, OrderedDict, Counter):
         return kind.__name__, _of_items(value, above)
@@ -118,7 +118,7 @@ def _of_collection(value: Any, kind: type, above: tuple[int, ...]) -> Hashable |
         digest = hashlib.blake2b(np.ascontiguousarray(value).tobytes(), digest_size=16)
         return "array", repr(value.dtype), value.shape, digest.digest()
     if isinstance(value, enum.Enum):
-        # Of a class of its own; two enumerations of one name may give their members other values.
+        # The value is part of the key, since two enumerations may have the same names.
         member = _fingerprint(value.value, above)
         return "member", _of_class(kind, above), value.name, member
     if isinstance(value, _BASES):
@@ -133,12 +133,12 @@ def _of_items(mapping: Any, above: tuple[int, ...]) -> Hashable:
 
 
 def _of_subclass(value: Any, kind: type, above: tuple[int, ...]) -> Hashable:
-    """Return the key of an instance of a subclass of a number, a text or a collection."""
+    """Return the key of an instance of a subclass of a number, a string or a collection."""
     base: Any = next(base for base in _BASES if isinstance(value, base))
     if base is dict:
         plain: Any = dict(dict.items(value))
     else:
-        # Not through methods of the subclass, which may say something else.
+        # Methods of the subclass are avoided, since they may return other values.
         plain = base(value) if base in (list, set) else base.__new__(base, value)
     if is_of_package(kind, "keras", "tensorflow") and kind.__name__.startswith(("Track", "_Dict")):
         return base.__name__, _fingerprint(plain, above)[1]  # type: ignore[index]
@@ -147,7 +147,7 @@ def _of_subclass(value: Any, kind: type, above: tuple[int, ...]) -> Hashable:
 
 
 def _state_of(value: Any) -> dict[str, Any]:
-    """Return the attributes of an instance, those in slots included."""
+    """Return the attributes of an instance, including those in slots."""
     state = dict(getattr(value, "__dict__", {}))
     for base in type(value).__mro__:
         slots = vars(base).get("__slots__", ())
@@ -158,7 +158,7 @@ def _state_of(value: Any) -> dict[str, Any]:
 
 
 def _of_code(value: Any, kind: type, above: tuple[int, ...]) -> Hashable | None:
-    """Return the key of a module, a class or something that can be called."""
+    """Return the key of a module, a class or a callable."""
     if isinstance(value, types.ModuleType):
         return _of_module(value)
     if inspect.isclass(value):
@@ -174,7 +174,7 @@ def _of_code(value: Any, kind: type, above: tuple[int, ...]) -> Hashable | None:
     if kind in (types.WrapperDescriptorType, types.MethodDescriptorType):
         return "descriptor", _of_class(value.__objclass__, above), value.__name__
     if kind is np.ufunc:
-        # One of np.frompyfunc holds a function that it does not show.
+        # A ufunc of np.frompyfunc has a function that is not accessible.
         name = str(getattr(value, "__name__", ""))
         if getattr(np, name, None) is not value:
             raise NoFingerprintError(f"the ufunc {name} may hold a function")
@@ -205,21 +205,21 @@ _KERAS_VALUES = (
 
 
 def _held(value: Any) -> dict[str, Any]:
-    """Return what a Keras object holds, but for what Keras keeps in it for itself."""
+    """Return the attributes of a Keras object without Keras' internal ones."""
     kept = dict(vars(value))
     for name in ("_tracker", "_lock", "_metrics", "_variables"):
         kept.pop(name, None)
     if isinstance(value, keras.metrics.Metric):
-        # Their states are reset at the beginning of each epoch.
+        # The variables of metrics are reset at the beginning of each epoch.
         own = {id(variable) for variable in value.variables}
         kept = {name: part for name, part in kept.items() if id(part) not in own}
     elif not isinstance(value, keras.DTypePolicy):
-        # Metrics stand in the history under their names.
+        # Names count for metrics only, since they are keys of the history.
         kept.pop("name", None)
     return kept
 
 
-# What Keras and TensorFlow keep in an optimizer for themselves.
+# Internal attributes of Keras and TensorFlow in an optimizer.
 _OF_OPTIMIZER = frozenset(
     {
         "_distribution_strategy", "_exclude_from_weight_decay_cache",
@@ -231,18 +231,18 @@ _OF_OPTIMIZER = frozenset(
 
 
 def optimizer_settings(optimizer: Any, *, with_rate: bool = True) -> Any:
-    """Return what an optimizer was made with.
+    """Return the settings of an optimizer, without its state.
 
     Parameters
     ----------
     optimizer : keras.optimizers.Optimizer
     with_rate : bool, default=True
-        Whether a learning rate that is a number counts.
+        Whether to include a numeric learning rate.
 
     Raises
     ------
     NoFingerprintError
-        If it holds a schedule of the user's own.
+        If it has a custom schedule.
     """
     try:
         config = dict(optimizer.get_config())
@@ -261,7 +261,7 @@ def optimizer_settings(optimizer: Any, *, with_rate: bool = True) -> Any:
     for name, part in vars(optimizer).items():
         if name in _OF_OPTIMIZER or name.startswith("_self_"):
             continue
-        # Those of Keras keep numbers that their configuration has, and moments.
+        # The other attributes of Keras' optimizers are moments, or part of the configuration.
         if not is_library or callable(part):
             own[name] = part
     if not with_rate:
@@ -269,7 +269,7 @@ def optimizer_settings(optimizer: Any, *, with_rate: bool = True) -> Any:
     return [config, own, decay_exclusions(optimizer)]
 
 
-# What Keras keeps in a layer for itself, and wrappers of methods that it makes for each instance.
+# Internal attributes of Keras in a layer, and the methods that it wraps for each instance.
 _OF_LAYER = frozenset(
     {
         "_auto_config", "_build_shapes_dict", "_call_context_args", "_call_has_context_arg",
@@ -284,8 +284,8 @@ _OF_LAYER = frozenset(
         "predict_function", "quantize", "test_function", "train_function",
     }
 )  # fmt: skip
-# These are told by the configuration of the layer, and by the variables.
-_TOLD_ELSEWHERE = (
+# The key contains these by the configuration of the layer, and by the variables.
+_IN_CONFIGURATION = (
     keras.layers.Layer,
     keras.initializers.Initializer,
     keras.Variable,
@@ -295,36 +295,36 @@ _TOLD_ELSEWHERE = (
 
 
 def held_by_layer(layer: Any) -> Any:
-    """Return what a layer holds that its configuration may not tell: functions, and objects.
+    """Return the attributes of a layer that its configuration may not contain.
 
-    A configuration has only the name of a function, and nothing of a replaced method.
+    A configuration contains functions by name only, and no replaced methods.
 
     Parameters
     ----------
     layer : keras.layers.Layer
-        Or a model.
+        A layer or a model.
 
     Raises
     ------
     NoFingerprintError
-        If it holds something with a state of its own.
+        If an attribute has state of its own.
     """
     held = {}
     for name, part in vars(layer).items():
         if name in _OF_LAYER or name.startswith("_self_"):
             continue
         if not (type(part) in _PLAIN and name.startswith("_")):
-            held[name] = _without_told(part)
+            held[name] = _without_layers(part)
     return [type(layer), held]
 
 
 def holds_own_functions(layer: Any) -> bool:
-    """Return whether a layer has functions, in an attribute, that are not a library's.
+    """Return whether a layer has custom functions in its attributes.
 
     Parameters
     ----------
     layer : keras.layers.Layer
-        Or a model.
+        A layer or a model.
     """
     kinds = (types.FunctionType, types.MethodType, functools.partial)
     return any(
@@ -334,16 +334,16 @@ def holds_own_functions(layer: Any) -> bool:
     )
 
 
-def _without_told(part: Any) -> Any:
-    """Return a part of a layer without layers, variables and tensors, which are told elsewhere."""
-    if isinstance(part, _TOLD_ELSEWHERE):
+def _without_layers(part: Any) -> Any:
+    """Return an attribute with layers, variables and tensors replaced by their class names."""
+    if isinstance(part, _IN_CONFIGURATION):
         return type(part).__name__
     if isinstance(part, _SEQUENCES):
-        return [_without_told(inner) for inner in part]
+        return [_without_layers(inner) for inner in part]
     if isinstance(part, _SETS) and all(isinstance(inner, (int, str)) for inner in part):
         return sorted(map(str, part))
     if isinstance(part, dict):
-        return {name: _without_told(inner) for name, inner in part.items()}
+        return {name: _without_layers(inner) for name, inner in part.items()}
     return part
 
 
@@ -359,7 +359,7 @@ def _check_module(name: str) -> None:
         raise NoFingerprintError("a builder draws random numbers of NumPy")
 
 
-# Members of a class that say nothing of what it does.
+# Members of a class that do not affect its behaviour.
 _NO_CODE = frozenset(
     {
         "__abstractmethods__", "__annotations__", "__dataclass_fields__", "__dataclass_params__",
@@ -375,13 +375,14 @@ def _of_class(cls: type, above: tuple[int, ...]) -> Hashable:
         replaced = replaced_members(cls)
         key = ("class", cls.__module__, cls.__qualname__)
         return (*key, _fingerprint(replaced, above)) if replaced else key
-    # The class itself keeps two of one name apart; its code, one that was reloaded in place.
+    # The class object distinguishes classes of one name. The code of its members detects a class
+    # that was reloaded in place.
     code: list[Hashable] = []
     for base in cls.__mro__:
         if is_genuine(base):
             code.append(_of_class(base, above))
             continue
-        # The one that dataclasses make asks for the thread.
+        # The __repr__ of a dataclass depends on the current thread.
         skipped = _NO_CODE | {"__repr__"} if dataclasses.is_dataclass(base) else _NO_CODE
         for name, member in sorted(vars(base).items()):
             if name not in skipped and type(member) is not types.MemberDescriptorType:
@@ -398,7 +399,7 @@ def _of_member(member: Any, above: tuple[int, ...]) -> Hashable:
         return type(member).__name__, _fingerprint(member.__func__, above)
     if isinstance(member, types.GetSetDescriptorType):
         return "descriptor", member.__name__
-    if type(member).__name__ == "_tuplegetter":  # of a named tuple, whose order _fields has
+    if type(member).__name__ == "_tuplegetter":  # a field of a named tuple
         return "descriptor", member.__doc__
     return _fingerprint(member, above)
 
@@ -412,7 +413,7 @@ def _of_function(function: types.FunctionType, above: tuple[int, ...]) -> Hashab
     ]
     return (
         "function",
-        function.__name__,  # under which a metric stands in the history
+        function.__name__,  # the key of a metric in the history
         code_key(function.__code__),
         _fingerprint((function.__defaults__, function.__kwdefaults__, vars(function)), above),
         _of_cells(function, above),
@@ -423,19 +424,19 @@ def _of_function(function: types.FunctionType, above: tuple[int, ...]) -> Hashab
 def _values_reached(
     function: types.FunctionType, reached: Iterable[Reached]
 ) -> Iterator[tuple[Reached, Any]]:
-    """Yield what the names in a function's code stand for at present."""
+    """Yield the current values of the names in a function's code."""
     for place in reached:
         if place.module is not None:
             _check_module(place.module)
             value: Any = sys.modules.get(place.module)
-            if value is None:  # not imported yet, and of a library
+            if value is None:  # a library module that is not imported yet
                 continue
         elif place.name in function.__globals__:
             value = function.__globals__[place.name]
         elif hasattr(builtins, place.name):
             value = getattr(builtins, place.name)
         else:
-            continue  # a name that has no value yet
+            continue  # a name without a value
         for attribute in place.attributes:
             if not isinstance(value, types.ModuleType) or not hasattr(value, attribute):
                 break
@@ -446,7 +447,7 @@ def _values_reached(
 
 
 def _of_builtin(function: Any, above: tuple[int, ...]) -> Hashable:
-    """Return the key of a function of C; a bound method counts with what it is bound to."""
+    """Return the key of a built-in function, including the object of a bound method."""
     owner = function.__self__
     if owner is not None and not isinstance(owner, types.ModuleType):
         return "builtin", function.__name__, _fingerprint(owner, above)
@@ -461,6 +462,6 @@ def _of_cells(function: types.FunctionType, above: tuple[int, ...]) -> Hashable:
     for cell in function.__closure__ or ():
         try:
             cells.append(_fingerprint(cell.cell_contents, above))
-        except ValueError:  # a name that has no value yet
+        except ValueError:  # a name without a value
             cells.append("empty")
     return tuple(cells)

@@ -1,8 +1,8 @@
-"""The initial weights of a network, drawn again without building it again.
+"""Initial weights of a network from a seed, without building it again.
 
-A build draws the seeds of its initializers and random layers one after the other. Which draw
-belongs to which variable is found out once, on a built model; from then on the initializers are
-called with the draws of another seed.
+A build draws the seeds of its initializers and random layers in sequence. The draw of each
+variable is identified once, on a built model. Afterwards, the initializers are called with the
+draws of another seed.
 """
 
 from __future__ import annotations
@@ -23,24 +23,25 @@ from nnkit.training.specification.model_spec import parts_inside
 
 __all__ = ["InitialWeights"]
 
-# A build that draws more than this is not followed.
+# Draws of a build after this number are not identified.
 _MAX_DRAWS = 4096
-# From then on the draws are one compiled call, which takes longer to trace than some draws.
+# Number of calls after which the initializers are compiled to one call, since tracing takes longer
+# than a few calls.
 _CALLS_BEFORE_COMPILING = 6
 _SEED_DTYPE = np.int64
-# Larger networks are built anew, which takes no time beside their training.
+# Larger networks are built again. The time is negligible compared with their training.
 _MAX_PARAMETERS = 5_000_000
 
 
 def _draws(seed: int, n_draws: int) -> list[int]:
-    """Return the seeds that Keras draws in a build: ``random.randint(1, 1e9)``."""
+    """Return the seeds that Keras draws in a build, by ``random.randint(1, 1e9)``."""
     generator = random.Random(seed)
     return [generator.randint(1, 10**9) for _ in range(n_draws)]
 
 
 @dataclass(frozen=True)
 class _Drawn:
-    """Values that an initializer gives, or the state of a seed generator."""
+    """A variable with values from an initializer, or with the state of a seed generator."""
 
     draw: int
     initializer: Any | None
@@ -48,7 +49,7 @@ class _Drawn:
     dtype: str
 
     def of_seed(self, seed: Any) -> Any:
-        """Return the values that a seed gives."""
+        """Return the values for a seed."""
         if self.initializer is None:
             return np.array([seed, 0], dtype=self.dtype)
         initializer = copy.copy(self.initializer)
@@ -63,24 +64,24 @@ class _TensorSeed(keras.random.SeedGenerator):
         self._seed = seed
 
     def next(self, ordered: bool = True) -> Any:  # noqa: ARG002
-        """Return the seed as Keras makes it of an integer."""
+        """Return the pair of integers that Keras makes of a seed, (2,)."""
         return tf.stack([self._seed, tf.zeros_like(self._seed)])
 
 
 class InitialWeights:
-    """The initial values of a model's variables, as a function of the seed of its build.
+    """Initial values of a model's variables, as a function of the seed of its build.
 
     Parameters
     ----------
     model : keras.Model
-        Just built.
+        Model with the values of its build.
     seed : int
-        Of that build.
+        Seed of that build.
 
     Attributes
     ----------
     is_trusted : bool
-        Whether a second build, with another seed, has given what was drawn here.
+        Whether the drawn values were equal to those of a second build, with another seed.
     """
 
     def __init__(self, model: Any, seed: int) -> None:
@@ -98,7 +99,8 @@ class InitialWeights:
         for variable, value in zip(variables, values_of(model), strict=True):
             source = _source(variable, value, by_seed, initializers)
             if isinstance(source, _Drawn) and source.initializer is not None:
-                # Each is used once as a rule: the next variable is likely the next one's.
+                # Most initializers are used once, so that the next variable is compared with the
+                # next initializer first.
                 last = [draw for draw, _ in initializers].index(source.draw)
                 initializers = initializers[last + 1 :] + initializers[: last + 1]
             self._sources.append(source)
@@ -108,7 +110,7 @@ class InitialWeights:
         self._compiled: Callable[..., Any] | None = None
 
     def of_seed(self, seed: int) -> list[np.ndarray]:
-        """Return the values of all variables that a build with this seed begins with."""
+        """Return the initial values of all variables for a build with this seed."""
         draws = _draws(seed, self._n_draws)
         if self._compiled is not None:
             return self._in_one_call(draws)
@@ -127,7 +129,7 @@ class InitialWeights:
 
     @property
     def _is_compilable(self) -> bool:
-        # Initializers of one's own may compute with their seed as with a number.
+        # Custom initializers may use their seed as a Python number, which cannot be traced.
         own = [
             type(source.initializer).__module__.startswith("keras.")
             for source in self._sources
@@ -160,9 +162,9 @@ class InitialWeights:
         self._compiled = traced(compiled(draw), tf.TensorSpec((self._n_draws,), _SEED_DTYPE))
 
     def agree_with(self, model: Any, seed: int) -> bool:
-        """Return whether a model that was built with a seed has the values drawn here, to the bit.
+        """Return whether a model built with a seed has exactly the values drawn for it.
 
-        If so, they are trusted from now on.
+        The result is stored in ``is_trusted``.
         """
         self.is_trusted = _are_equal(values_of(model), self.of_seed(seed))
         return self.is_trusted
@@ -194,6 +196,6 @@ def _source(
 def _gives(initializer: Callable[..., Any], shape: Any, dtype: str, value: np.ndarray) -> bool:
     try:
         found = keras.ops.convert_to_numpy(initializer(shape, dtype=dtype))
-    except (ValueError, TypeError, IndexError):  # an initializer of another kind of shape
+    except (ValueError, TypeError, IndexError):  # the initializer does not support the shape
         return False
     return np.array_equal(found, value)

@@ -1,4 +1,4 @@
-"""Which code is a library's own, and so known by its name alone."""
+"""Recognition of library code, which its module and name identify."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = [
     "runs_library_code_only",
 ]
 
-# What these packages define stays as it is while a process runs; replaced methods are looked for.
+# The code of these packages does not change while a process runs, apart from replaced methods.
 _PACKAGES = frozenset({"keras", "tensorflow", "numpy", "scipy", "sklearn", "pandas", "nnkit"})
-# Modules of the standard library whose functions depend on their arguments alone.
+# Modules of the standard library whose functions depend only on their arguments.
 _PURE_MODULES = frozenset(
     {
         "_collections", "_functools", "_operator", "abc", "base64", "bisect", "builtins", "cmath",
@@ -34,20 +34,20 @@ LIBRARIES = _PACKAGES | _PURE_MODULES | {"__future__"}
 
 
 def root_of(name: str | None) -> str:
-    """Return the package in a dotted name; empty for None."""
+    """Return the top-level package of a dotted name; empty for None."""
     return (name or "").partition(".")[0]
 
 
 def is_of_package(value: Any, *packages: str) -> bool:
-    """Return whether a function or class says that it is of one of the packages."""
+    """Return whether the ``__module__`` of a function or class is in one of the packages."""
     return root_of(getattr(value, "__module__", None)) in packages
 
 
 def is_genuine(value: Any) -> bool:
-    """Return whether a function or class is what a library's module has under its name.
+    """Return whether a function or class is the object that a library has under its name.
 
-    A decorated function of the user's says that it is the one that it wraps, and a class may say
-    that it is of any module.
+    The ``__module__`` alone is not sufficient: decorated functions have the module and name of the
+    function that they wrap, and any class can set its ``__module__``.
     """
     module = getattr(value, "__module__", None)
     names = getattr(value, "__qualname__", None)  # an instance has none
@@ -59,7 +59,7 @@ def is_genuine(value: Any) -> bool:
     return found is value
 
 
-# Other packages replace these methods of Keras' classes; no compiled program runs them.
+# Compiled programs do not run these methods of Keras' classes. Other packages replace some of them.
 _NOT_IN_PROGRAMS = frozenset(
     {
         "__copy__", "__deepcopy__", "__getstate__", "__reduce__", "__reduce_ex__", "__setstate__",
@@ -72,7 +72,7 @@ _members_seen: dict[type, tuple[list[Any], dict[str, Any]]] = {}
 
 
 def replaced_members(cls: type) -> dict[str, Any]:
-    """Return the methods of a library's class, and of its bases, that are not the library's."""
+    """Return the methods of a library class and its bases that other code has replaced."""
     members: list[Any] = []
     for base in cls.__mro__:
         members += vars(base).values()
@@ -98,12 +98,12 @@ def _is_replacement(member: Any) -> bool:
 
 
 def runs_library_code_only(part: Any) -> bool:
-    """Return whether a layer, a model or a loss has no code but that of Keras or nnkit.
+    """Return whether a layer, a model or a loss only has code of Keras or nnkit.
 
     Parameters
     ----------
     part : object
-        Its class must be the library's, with no method replaced in the class or the instance.
+        No method may be replaced in its class or in the instance.
     """
     cls = type(part)
     return (
@@ -115,7 +115,7 @@ def runs_library_code_only(part: Any) -> bool:
 
 
 def is_keras_function(function: Any) -> bool:
-    """Return whether an activation is one of Keras' functions, or None.
+    """Return whether an activation is a function of Keras or None.
 
     Parameters
     ----------
@@ -128,15 +128,15 @@ _KNOWN_MODULES = ("keras.", "nnkit.layers.", "nnkit.optimizers.")
 
 
 def has_own_code(config: Any) -> bool:
-    """Return whether a configuration names functions or classes of a user's.
+    """Return whether a Keras configuration refers to custom functions or classes.
 
-    Those of Keras, and the layers and optimizers of nnkit, are what their configuration says.
+    The configuration determines objects of Keras, and the layers and optimizers of nnkit.
     """
     if isinstance(config, dict):
         module = config.get("module")
-        is_kerasown = isinstance(module, str) and (module + ".").startswith(_KNOWN_MODULES)
+        is_known = isinstance(module, str) and (module + ".").startswith(_KNOWN_MODULES)
         is_registered = config.get("registered_name") is not None
-        if "class_name" in config and not is_kerasown and (module is not None or is_registered):
+        if "class_name" in config and not is_known and (module is not None or is_registered):
             return True
         if config.get("class_name") in ("function", "__lambda__"):
             return True

@@ -1,7 +1,7 @@
-"""Copies of Keras objects, so that a fit changes nothing that the caller owns.
+"""Copies of Keras objects, so that a fit does not change the caller's objects.
 
-- ``copies``: deep copies of Keras objects, attribute by attribute.
+- ``copies``: deep copies of Keras objects by their attributes.
 - ``ownership``: builders that refer to copies of the caller's Keras objects.
-- ``callback_copies``: the callbacks of each network, with paths of their own.
-- ``keras_pickling``: pickles of Keras objects of any class.
+- ``callback_copies``: copies of callbacks, with separate file paths for each network.
+- ``keras_pickling``: pickling of Keras objects of any class.
 """

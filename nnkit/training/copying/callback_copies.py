@@ -1,4 +1,4 @@
-"""Callbacks for one network: copies of what the user gave, each with files of its own."""
+"""Copies of the user's callbacks for each network, with separate file paths."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import tensorflow as tf
 
 __all__ = ["copy_of_callbacks", "with_own_paths"]
 
-# What holds plain data, beside dicts, lists, tuples and sets.
+# Classes of plain data that are deep-copied, in addition to dicts, lists, tuples and sets.
 _COPIED_WHOLE = (
     np.ndarray,
     bytearray,
@@ -25,7 +25,7 @@ _COPIED_WHOLE = (
     tf.Variable,
 )
 
-# The attribute in which Keras' callbacks keep where they write.
+# Attributes with the output paths of Keras' callbacks.
 _PATHS = (
     (keras.callbacks.ModelCheckpoint, "filepath"),
     (keras.callbacks.CSVLogger, "filename"),
@@ -39,11 +39,11 @@ _EXTENSIONS = (".weights.h5", ".keras", ".h5")
 def copy_of_callbacks(callbacks: Any) -> Any:
     """Return a copy of a callback, or of a list or dict of them.
 
-    What a callback learns is its own: numbers, containers, arrays, metrics, variables and
-    callbacks inside it are copied. All other objects are shared, so that an Optuna trial, a queue, a
-    logger or an open file is the user's own; so is a list or a dict that the callback was given,
-    which is one in an attribute named as a constructor argument. The model is left out. A
-    callback class with a ``__deepcopy__`` decides by itself.
+    Numbers, containers, arrays, metrics, variables and nested callbacks are copied. All other
+    objects are shared with the original, such as Optuna trials, queues, loggers and open files.
+    Containers that the user passed to the constructor are shared too; they are recognised by
+    attributes with the name of a constructor argument. The model is not copied. A callback class
+    with ``__deepcopy__`` is copied by that method.
 
     Parameters
     ----------
@@ -86,14 +86,14 @@ def _copied_callback(callback: Any, memo: dict[int, Any]) -> Any:
 
 
 def _names_of_arguments(cls: type) -> set[str]:
-    """Return the names of the constructor arguments of a callback class of the user's own."""
+    """Return the names of the constructor arguments of a custom callback class."""
     if cls.__module__.startswith("keras."):
         return set()
     return set(inspect.signature(cls).parameters)
 
 
 def _is_plain_container(value: Any) -> bool:
-    """Return whether a value is a collection without callbacks and Keras objects in it."""
+    """Return whether a value is a collection without callbacks and Keras objects."""
     if isinstance(value, np.ndarray):
         return True
     if not isinstance(value, (dict, list, set, deque)):
@@ -103,7 +103,8 @@ def _is_plain_container(value: Any) -> bool:
 
 
 def _copied_container(container: Any, memo: dict[int, Any]) -> Any:
-    # Emptied rather than made anew: a defaultdict keeps its default, a deque its length.
+    # A shallow copy is cleared, since it keeps the default of a defaultdict and the length of a
+    # deque.
     copied = memo[id(container)] = copy.copy(container)
     parts = list(container.items()) if isinstance(container, dict) else list(container)
     copied.clear()
@@ -118,17 +119,18 @@ def _copied_container(container: Any, memo: dict[int, Any]) -> Any:
 
 
 def with_own_paths(callbacks: list[Any], position: int) -> list[Any]:
-    """Return the callbacks of a network of an ensemble, which write where no other one does.
+    """Return the callbacks of one network of an ensemble, with separate output paths.
 
-    The first network writes where the user says. The others add ``_member1``, ``_member2`` and so
-    on to the name, before its extension; TensorBoard's take a folder ``member1`` inside.
+    The first network writes to the user's paths. The file names of the others get the suffixes
+    ``_member1``, ``_member2`` and so on before their extension. TensorBoard's callbacks write to
+    the subfolders ``member1``, ``member2`` and so on.
 
     Parameters
     ----------
     callbacks : list of keras.callbacks.Callback
-        Copies, which are changed.
+        Copies of the user's callbacks, which are changed in place.
     position : int
-        Of the network in the ensemble, from 0.
+        Position of the network in the ensemble, from 0.
     """
     if not position:
         return callbacks
@@ -147,7 +149,7 @@ def _own_path(path: str, position: int, *, is_inside: bool) -> str:
         return str(PurePath(path) / f"member{position}")
     path = path.rstrip("/")
     name = PurePath(path).name
-    # A name may be a template with a dot in it: "{epoch}-{val_loss:.2f}.keras".
+    # A name may be a template with a dot, such as "{epoch}-{val_loss:.2f}.keras".
     suffix = next((end for end in _EXTENSIONS if name.endswith(end)), None)
     if suffix is None:
         suffix = PurePath(name).suffix if "{" not in name else ""
@@ -155,7 +157,7 @@ def _own_path(path: str, position: int, *, is_inside: bool) -> str:
 
 
 def _replace_path(callback: Any, given: str, own: str) -> None:
-    """Change the paths that a constructor has derived from the one it was given."""
+    """Replace the beginning of all paths that the constructor derived from a path."""
     given = given.rstrip("/")
     for name, value in vars(callback).items():
         if isinstance(value, str) and value.startswith(f"{given}/"):

@@ -1,8 +1,8 @@
-"""Copies of Keras objects with all that they hold, whatever their classes.
+"""Deep copies of Keras objects of any class.
 
-Keras copies and pickles its objects through their configuration. That needs classes that are
-registered, leaves out what a configuration does not say, and fails for objects without one. The
-copies made here are made attribute by attribute instead.
+Keras copies its objects by their configuration. This requires registered classes, loses state
+outside of the configuration, and fails for objects without one. The functions of this module copy
+the attributes of the objects instead.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ KERAS_OBJECTS = (
     tf.Variable,
     tf.Module,
 )
-"""What holds numbers that training changes, or refers to it."""
+"""Classes of objects with state that training changes, or with references to such objects."""
 
-# What they define is shared: it is immutable, or a resource that has no copy, such as a file.
+# Their objects are shared. They are immutable, or resources without copies, such as files.
 LIBRARIES = frozenset({"tensorflow", "numpy", "scipy", "sklearn", "pandas"}) | (
     sys.stdlib_module_names - {"__main__"}
 )
-"""The packages that define no layers of their own that hold state."""
+"""Packages without Keras layers."""
 
 _COMPILED = (tf.types.experimental.PolymorphicFunction, tf.types.experimental.ConcreteFunction)
 _SHARED = (
@@ -54,11 +54,11 @@ _RLOCK = type(threading.RLock())
 
 
 class NotCopyableError(Exception):
-    """An object that refers to what no copy can take the place of."""
+    """Raised if an object contains something that cannot be copied."""
 
 
 def copy_of(value: Any) -> Any:
-    """Return a copy of a Keras object with all that it holds.
+    """Return a deep copy of a Keras object.
 
     Parameters
     ----------
@@ -68,23 +68,23 @@ def copy_of(value: Any) -> Any:
     Returns
     -------
     copied : object
-        It shares no variable and no mutable part with the original.
+        The copy shares no variable and no mutable part with the original.
 
     Raises
     ------
     NotCopyableError
-        If it holds a compiled function, which refers to the variables of the original.
+        If the object contains a compiled function, which refers to its original variables.
     """
     return Copies().of(value)
 
 
 def deep_copy_of(value: Any) -> Any:
-    """Return a deep copy of any value, with the Keras objects in it copied as by `copy_of`.
+    """Return a deep copy of any value, with its Keras objects copied by `copy_of`.
 
     Parameters
     ----------
     value : object
-        What ``copy.deepcopy`` takes but for the Keras objects.
+        ``copy.deepcopy`` must support it, apart from its Keras objects.
     """
     copies = Copies()
     memo: dict[int, Any] = {}
@@ -92,12 +92,12 @@ def deep_copy_of(value: Any) -> Any:
         for part in _keras_objects_in(value, set()):
             memo[id(part)] = copies.of(part)
     except NotCopyableError:
-        memo = {}  # then Keras copies them, through their configurations
+        memo = {}  # Keras copies its objects by their configuration
     return copy.deepcopy(value, memo)
 
 
 def _keras_objects_in(value: Any, seen: set[int]) -> Iterator[Any]:
-    """Yield the Keras objects that a deep copy of a value meets."""
+    """Yield the Keras objects in the parts and attributes of a value."""
     if id(value) in seen:
         return
     seen.add(id(value))
@@ -120,14 +120,14 @@ def _keras_objects_in(value: Any, seen: set[int]) -> Iterator[Any]:
 
 
 class Copies:
-    """Copies of objects, one for each, so that what was one object twice is one object twice.
+    """Deep copies of objects, with one copy for all references to an object.
 
-    Attributes of objects are filled in one after the other rather than by recursion, since the
-    graph of a deep model is as deep as the model.
+    Attributes are copied in a loop rather than by recursion, since the object graph of a model is
+    as deep as the model.
     """
 
     def __init__(self) -> None:
-        # With the originals, whose identities must not be given to others.
+        # The originals are stored too, so that Python does not reuse their identities.
         self._known: dict[int, tuple[Any, Any]] = {}
         self._unfilled: list[tuple[Any, Any]] = []
 
@@ -144,12 +144,12 @@ class Copies:
         return copied
 
     def known(self, value: Any) -> Any | None:
-        """Return the copy of an object that was copied before; None if it was not."""
+        """Return the existing copy of an object; None if there is none."""
         found = self._known.get(id(value))
         return None if found is None else found[1]
 
     def remember(self, value: Any, copied: Any) -> Any:
-        """Let an object be the copy of another from now on, and return it."""
+        """Register the copy of an object, and return it."""
         self._known[id(value)] = (value, copied)
         return copied
 
@@ -202,11 +202,11 @@ class Copies:
             return value
         try:
             return self._blank(value, object.__new__(type(value)))
-        except TypeError as error:  # a class of an extension, with a memory of its own
+        except TypeError as error:  # an extension class with state outside of its attributes
             raise NotCopyableError(f"a {type(value).__name__}") from error
 
     def _fill(self, original: Any, blank: Any) -> None:
-        """Give a copy all that its original holds."""
+        """Fill an empty copy with copies of the parts and attributes of its original."""
         if isinstance(original, OrderedDict):
             for name, part in original.items():
                 OrderedDict.__setitem__(blank, self._copied(name), self._copied(part))
@@ -224,7 +224,7 @@ class Copies:
         vars(blank).update({name: self._copied(part) for name, part in state.items()})
 
     def _function(self, function: types.FunctionType) -> Any:
-        """Return a function that closes over copies; the same one if it closes over none."""
+        """Return a function with a copied closure; the same one if nothing in it is copied."""
         if function.__closure__ is None and not function.__defaults__:
             return function
         cells = tuple(self._cell(cell) for cell in function.__closure__ or ())
@@ -252,7 +252,7 @@ class Copies:
     def _fill_cell(self, cell: types.CellType, copied: types.CellType) -> None:
         try:
             content = cell.cell_contents
-        except ValueError:  # a name that has no value yet
+        except ValueError:  # an empty cell
             return
         copied.cell_contents = self._copied(content)
 
@@ -260,7 +260,7 @@ class Copies:
 def _empty(collection: Any) -> Any:
     """Return an empty collection of the same class."""
     cls: Any = type(collection)
-    if cls.__module__.startswith("tensorflow."):  # a wrapper around a plain one
+    if cls.__module__.startswith("tensorflow."):  # a wrapper of a dict or a list
         cls = dict if isinstance(collection, dict) else list
     empty = cls.__new__(cls)
     if isinstance(collection, defaultdict):
@@ -269,7 +269,7 @@ def _empty(collection: Any) -> Any:
 
 
 def _holds_the_same(function: types.FunctionType, made: types.FunctionType) -> bool:
-    """Return whether a copied function closes over nothing but what the original does."""
+    """Return whether a copied function has the same closure, defaults and attributes."""
 
     def parts(one: types.FunctionType) -> list[Any]:
         cells = [
@@ -279,7 +279,7 @@ def _holds_the_same(function: types.FunctionType, made: types.FunctionType) -> b
         return [*cells, *defaults, *vars(one).values()]
 
     return all(
-        # A cell without content stands for itself; a copy without it is still to be filled.
+        # An empty cell counts as the same. Its copy is filled later.
         part is other or other is made or isinstance(part, types.CellType)
         for part, other in zip(parts(function), parts(made), strict=True)
     )

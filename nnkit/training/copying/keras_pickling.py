@@ -1,9 +1,8 @@
-"""Pickles of Keras objects, whatever their classes.
+"""Pickling of Keras objects of any class.
 
-Keras pickles a model, loss, metric or optimizer through its configuration, which leaves out some
-arguments, and reads it back by the names of registered classes. A class of the user's own is
-registered nowhere as a rule. So objects are pickled attribute by attribute here, with their classes
-as cloudpickle takes them.
+Keras pickles models, losses, metrics and optimizers by their configuration, which lacks some
+arguments, and loads them by the names of registered classes. Custom classes are usually not
+registered. This module pickles the attributes of the objects, and their classes by cloudpickle.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from nnkit.training.specification.model_spec import parts_inside
 
 __all__ = ["KerasPickler", "renewed"]
 
-# What Keras pickles through a configuration.
+# Classes that Keras pickles by their configuration.
 _SAVEABLE = (
     keras.Operation,
     keras.losses.Loss,
@@ -35,7 +34,7 @@ _RLOCK = type(threading.RLock())
 
 
 class KerasPickler(cloudpickle.Pickler):
-    """A pickler that takes Keras objects of any class.
+    """A pickler for Keras objects of any class.
 
     Parameters
     ----------
@@ -44,7 +43,7 @@ class KerasPickler(cloudpickle.Pickler):
     Attributes
     ----------
     renewed : list
-        The objects that `renewed` has to look at after the load.
+        Objects that must be passed to `renewed` after loading.
     """
 
     def __init__(self, file: io.BytesIO) -> None:
@@ -53,7 +52,7 @@ class KerasPickler(cloudpickle.Pickler):
         self._inside: set[int] = set()
 
     def reducer_override(self, obj: Any) -> Any:
-        """Return how an object is pickled."""
+        """Return the reduced value of an object, as ``object.__reduce__``."""
         if isinstance(obj, _SAVEABLE) and (id(obj) in self._inside or _is_held_whole(obj)):
             self.renewed.append(obj)
             self._inside.update(id(part) for part in parts_inside(obj, keras.Operation))
@@ -72,7 +71,7 @@ class KerasPickler(cloudpickle.Pickler):
 
 
 def renewed(made: list[Any]) -> None:
-    """Let loaded objects know their parts as their own."""
+    """Update the identities of variables and parts that loaded Keras objects store."""
     for instance in made:
         renew_identities(instance)
 
@@ -83,7 +82,10 @@ def _blank(cls: Any) -> Any:
 
 
 def _fill_collection(collection: Any, state: tuple[Any, dict[str, Any]]) -> None:
-    """Fill a collection by the methods of its base: its own tell a tracker, which knows."""
+    """Fill a collection by the methods of its base class.
+
+    The methods of Keras' collections would register the parts with a tracker again.
+    """
     parts, attributes = state
     vars(collection).update(attributes)
     if isinstance(collection, list):
@@ -101,9 +103,9 @@ def _fill(instance: Any, state: dict[str, Any]) -> None:
 
 
 def _is_held_whole(instance: Any) -> bool:
-    """Return whether an object is pickled attribute by attribute.
+    """Return whether an object is pickled by its attributes.
 
-    Layers that look values up hold tables of TensorFlow, which only Keras' way writes down.
+    Lookup layers have TensorFlow tables, which only Keras' configuration contains.
     """
     if not isinstance(instance, keras.layers.Layer):
         return True

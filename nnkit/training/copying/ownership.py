@@ -1,10 +1,11 @@
-"""What a builder reaches outside itself, replaced by copies for the time of a build.
+"""Builders that refer to copies of the caller's Keras objects.
 
-A builder may close over a pretrained model, a layer or an optimizer. A fit trains none of these:
-the builder is called as a function of the same code whose closures, globals, defaults and bound
-object hold copies. The user's function and objects are left as they are, for other threads too.
-What is found in no such way (a cache, a module that is imported inside) is recognised afterwards:
-a model whose variables were not made in its build is copied as a whole.
+A builder may refer to a pretrained model, a layer or an optimizer, which a fit must not train. The
+builder is replaced by a function with the same code, whose closure, globals, defaults and bound
+object contain copies. The user's function and objects are not changed, so that other threads can
+use them. References that cannot be replaced, for example through a cache or a module that is
+imported inside, are detected after the build: a model with variables from before its build is
+copied as a whole.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from nnkit.training.copying.copies import KERAS_OBJECTS, LIBRARIES, Copies, NotC
 
 __all__ = ["VariablesMade", "owned_copy", "owned_model", "variables_made", "with_copies"]
 
-# Longer collections are data. What lies deeper, or behind so many others, is not looked for.
+# Longer collections count as data. The search for Keras objects ends at this depth, and after this
+# number of objects.
 _MAX_PARTS = 1000
 _MAX_DEPTH = 50
 _MAX_LOOKED_AT = 10_000
@@ -36,7 +38,7 @@ _OF_EVERY_CLASS = ("__dict__", "__weakref__", "__module__", "__qualname__", "__d
 
 
 def with_copies(builder: Any, arguments: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Return a builder and its arguments with copies of the Keras objects that they reach.
+    """Return a builder and its arguments, with copies of the Keras objects they refer to.
 
     Parameters
     ----------
@@ -47,7 +49,7 @@ def with_copies(builder: Any, arguments: Mapping[str, Any]) -> tuple[Any, dict[s
     Returns
     -------
     builder : callable
-        The same one if it reaches no Keras object and no estimator of scikit-learn.
+        The given builder if it refers to no Keras object and no scikit-learn estimator.
     arguments : dict
 
     Raises
@@ -61,20 +63,20 @@ def with_copies(builder: Any, arguments: Mapping[str, Any]) -> tuple[Any, dict[s
     except NotCopyableError as error:
         raise ValueError(
             f"{getattr(builder, '__name__', builder)} uses a Keras object from outside, which "
-            f"cannot be copied: it holds {error}. Every fit needs one of its own. Make it, or "
-            "load it, inside the function."
+            f"cannot be copied: it holds {error}. Every fit needs its own copy. Create or load "
+            "the object inside the function."
         ) from error
 
 
 class VariablesMade:
-    """The variables that were made in a context, known by identity."""
+    """The set of variables that were created in a context, by identity."""
 
     def __init__(self) -> None:
         self._made: list[Any] = []
         self._identities: set[int] = set()
 
     def note(self, variable: Any) -> Any:
-        """Remember a variable, and return it."""
+        """Add a variable, and return it."""
         self._made.append(variable)
         self._identities.add(id(variable))
         return variable
@@ -85,7 +87,7 @@ class VariablesMade:
 
 @contextmanager
 def variables_made() -> Iterator[VariablesMade]:
-    """Note the variables of TensorFlow that this thread makes."""
+    """Record the TensorFlow variables that this thread creates in the context."""
     made = VariablesMade()
 
     def creator(make: Any, **arguments: Any) -> Any:
@@ -116,19 +118,19 @@ def owned_copy(model: Any) -> Any:
 
 
 def owned_model(model: Any, made: VariablesMade) -> Any:
-    """Return a model that was made in a build; a copy of one that has parts from before.
+    """Return the model of a build, or its copy if it has variables from before the build.
 
     Parameters
     ----------
     model : keras.Model
-        What a builder returned, built.
+        Built model that a builder returned.
     made : VariablesMade
-        In that build.
+        Variables that were created in that build.
 
     Raises
     ------
     ValueError
-        If the model has parts from before and cannot be copied.
+        If the model has variables from before the build and cannot be copied.
     """
     foreign = [v for v in model.variables if _tensor_of(v) not in made]
     if not foreign:
@@ -138,8 +140,8 @@ def owned_model(model: Any, made: VariablesMade) -> Any:
     except NotCopyableError as error:
         raise ValueError(
             f"The builder returns a model with the weights {foreign[0].path!r}, which existed "
-            f"before the build and which a fit would train for everybody. They cannot be copied: "
-            f"the model holds {error}. Make these layers, or load them, inside the builder."
+            f"before the build, so that a fit would change them for other fits too. They cannot "
+            f"be copied: the model holds {error}. Create or load these layers inside the builder."
         ) from error
 
 
@@ -148,14 +150,14 @@ def _tensor_of(variable: Any) -> Any:
 
 
 class _Reach:
-    """Replaces the Keras objects that functions and objects reach by copies."""
+    """Replaces the Keras objects that functions and objects refer to by copies."""
 
     def __init__(self) -> None:
         self._copies = Copies()
         self._depth = self._n_looked_at = 0
 
     def of(self, value: Any) -> Any:
-        """Return a value with copies in it; the value itself if it reaches nothing to copy."""
+        """Return a value with copies of its Keras objects; the value itself without any."""
         if isinstance(value, _WITHOUT_PARTS):
             return value
         if self._depth > _MAX_DEPTH or self._n_looked_at > _MAX_LOOKED_AT:
@@ -208,7 +210,7 @@ class _Reach:
         return value if is_same else type(value)(parts)
 
     def _changed(self, parts: Mapping[Any, Any]) -> dict[Any, Any]:
-        """Return the entries that reach something to copy, with copies."""
+        """Return the entries that change, because they refer to Keras objects, with copies."""
         new = {name: self.of(part) for name, part in parts.items()}
         return {name: part for name, part in new.items() if part is not parts[name]}
 
@@ -218,14 +220,14 @@ class _Reach:
         made = types.FunctionType(
             function.__code__, namespace, function.__name__, None, tuple(cells) or None
         )
-        self._copies.remember(function, made)  # it may reach itself
+        self._copies.remember(function, made)  # a recursive function refers to itself
         replaced = self._changed(self._globals(function))
         namespace.update(replaced)
         is_changed = bool(replaced)
         for cell, old in zip(cells, function.__closure__ or (), strict=True):
             try:
                 content = old.cell_contents
-            except ValueError:  # a name that has no value yet
+            except ValueError:  # an empty cell
                 continue
             cell.cell_contents = self.of(content)
             is_changed |= cell.cell_contents is not content
@@ -242,7 +244,7 @@ class _Reach:
         return made
 
     def _globals(self, function: types.FunctionType) -> dict[str, Any]:
-        """Return the globals that a function reads; none for one that sets globals."""
+        """Return the globals that a function reads; none if it also sets globals."""
         found = function.__globals__
         globals_, attributes = _names_read(function.__code__)
         values = {name: found[name] for name in globals_ if name in found}
@@ -252,7 +254,7 @@ class _Reach:
         return values
 
     def _module(self, module: types.ModuleType, names: frozenset[str]) -> None:
-        """Let a module with copies under the given names take a module's place."""
+        """Register a replacement of a module, with copies under the given names."""
         if _is_library(module.__name__) or self._copies.known(module) is not None:
             return
         changed = self._changed({n: vars(module)[n] for n in names if n in vars(module)})
@@ -262,8 +264,8 @@ class _Reach:
             self._copies.remember(module, stand_in)
 
     def _class(self, cls: type) -> Any:
-        """Return a class whose attributes, inherited ones too, are copies."""
-        self._copies.remember(cls, cls)  # methods may name their class
+        """Return a subclass whose attributes, including inherited ones, are copies."""
+        self._copies.remember(cls, cls)  # methods may refer to their class
         attributes: dict[str, Any] = {}
         for base in reversed(cls.__mro__):
             if not _is_of_library(base):
@@ -276,12 +278,12 @@ class _Reach:
         changed |= {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
         try:
             made = types.new_class(cls.__name__, (cls,), {}, lambda body: body.update(changed))
-        except TypeError:  # a class that takes no subclass, or not like this
+        except TypeError:  # the class does not support subclasses
             return cls
         return self._copies.remember(cls, made)
 
     def _instance(self, value: Any) -> Any:
-        self._copies.remember(value, value)  # its attributes may lead back to it
+        self._copies.remember(value, value)  # its attributes may refer to it
         cls = self.of(type(value))
         changed = self._changed(vars(value))
         if not changed and cls is type(value):
@@ -296,7 +298,7 @@ class _Reach:
 def _names_read(code: types.CodeType) -> tuple[frozenset[str], frozenset[str]]:
     """Return the globals that code reads, and all its names; no globals if it sets any.
 
-    A copied function has a namespace of its own: what it set there would be lost.
+    A copied function has a separate namespace, in which the globals it sets would be lost.
     """
     codes = [code]
     globals_: set[str] = set()
@@ -327,7 +329,7 @@ def _is_of_library(value: Any) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def _is_library(module: str) -> bool:
-    """Return whether a module is part of an installed package, rather than the user's."""
+    """Return whether a module is part of an installed package."""
     root = module.partition(".")[0]
     if root in LIBRARIES or root in ("keras", "nnkit"):
         return True
