@@ -1,6 +1,6 @@
 """The forward pass of a small stack of Dense layers in NumPy.
 
-For a few rows, the way into TensorFlow and back takes ten times as long as the products.
+For a few rows, a call of TensorFlow takes ten times as long as the matrix products.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nnkit.training.compiled_model import CompiledModel
 
 __all__ = ["DenseStack"]
 
-# Products beyond which TensorFlow's threads and fused kernels are faster.
+# Number of multiplications above which TensorFlow's threads and fused kernels are faster.
 _MAX_PRODUCTS = 2.5e7
 
 
@@ -35,12 +35,12 @@ _ACTIVATIONS: dict[Any, Callable[[np.ndarray], np.ndarray]] = {
 
 
 class DenseStack:
-    """Dense layers one after the other, with dropout that is off and plain activations.
+    """A sequence of Dense layers and activations; dropout and noise layers are skipped.
 
     Parameters
     ----------
     compiled_model : CompiledModel
-        One that `DenseStack.carries`.
+        `DenseStack.carries` must be True for it.
     """
 
     def __init__(self, compiled_model: CompiledModel) -> None:
@@ -57,7 +57,7 @@ class DenseStack:
 
     @staticmethod
     def carries(compiled_model: CompiledModel) -> bool:
-        """Return whether a network is such a stack."""
+        """Return whether a network is a stack of Dense layers that this class supports."""
         model = compiled_model.model
         if (
             type(model).__name__ not in ("Sequential", "Functional")
@@ -68,7 +68,8 @@ class DenseStack:
             return False
         if len({str(part.compute_dtype) for part in model.layers if part.variables}) > 1:
             return False
-        # Layers that are added one by one to a Sequential have been called before it was whole.
+        # The layers of a Sequential form a chain. Their input tensors need not be those of the
+        # final model, since a layer is called when it is added.
         is_chain = isinstance(model, keras.Sequential)
         previous = model.inputs[0]
         for layer in model.layers:
@@ -86,7 +87,7 @@ class DenseStack:
         return is_chain or previous is model.outputs[0]
 
     def is_faster(self, n_rows: int) -> bool:
-        """Return whether NumPy is the faster way for so many rows."""
+        """Return whether NumPy is faster than TensorFlow for a number of rows."""
         return n_rows * self._n_weights <= _MAX_PRODUCTS
 
     def __call__(self, values: Sequence[np.ndarray], X: np.ndarray) -> np.ndarray:
@@ -95,7 +96,7 @@ class DenseStack:
         Parameters
         ----------
         values : sequence of ndarray
-            Of the model's variables, in their order.
+            Values of the model's variables, in their order.
         X : ndarray of shape (n_samples, n_features)
             Encoded rows in the dtype of the model's input.
         """

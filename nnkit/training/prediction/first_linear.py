@@ -1,4 +1,4 @@
-"""The first linear layer of a network, with what the network does before and behind it."""
+"""The first linear layer of a network, and the parts of the network before and after it."""
 
 from __future__ import annotations
 
@@ -17,22 +17,24 @@ __all__ = ["FirstLinear"]
 
 
 class FirstLinear:
-    """A network as ``behind(before(x) @ kernel + bias)``, with the weights of one moment.
+    """A network as ``behind(before(x) @ kernel + bias)``, with the current weights.
+
+    Later changes of the weights have no effect.
 
     Parameters
     ----------
     network : Network
-        One that has such a layer, see :meth:`FirstLinear.of`.
+        A network for which :meth:`FirstLinear.of` finds a layer.
     name : str
         Name of the layer.
 
     Attributes
     ----------
     kernel : ndarray of shape (n_features, n_hidden)
-        In double precision.
+        Kernel in double precision.
     bias : ndarray of shape (n_hidden,)
     is_first : bool
-        Whether the layer takes the encoded rows as they are.
+        Whether the input of the layer is the input of the network.
     """
 
     def __init__(self, network: Network, name: str) -> None:
@@ -42,6 +44,7 @@ class FirstLinear:
         self._weights = network.weights()
         values = dict(zip(map(id, compiled_model.model.variables), network.values, strict=True))
         kernel = values[id(layer.kernel)].astype(np.float64)
+        # NTKDense computes x @ kernel / sqrt(n_features).
         self.kernel = kernel if _is_dense(layer) else kernel / math.sqrt(len(kernel))
         has_bias = layer.bias is not None
         self.bias = values[id(layer.bias)] if has_bias else np.zeros(kernel.shape[1])
@@ -49,7 +52,7 @@ class FirstLinear:
 
     @classmethod
     def of(cls, network: Network) -> FirstLinear | None:
-        """Return the first linear layer that all outputs follow from; None if there is none.
+        """Return the first linear layer if all outputs depend on it alone, else None.
 
         Parameters
         ----------
@@ -60,7 +63,7 @@ class FirstLinear:
         return None if name is None else cls(network, name)
 
     def before(self, rows: np.ndarray) -> np.ndarray:
-        """Return what the layer takes, (n_rows, n_features), of encoded rows."""
+        """Return the input of the layer, (n_rows, n_features), for encoded rows."""
         if self.is_first:
             return rows.astype(np.float32, copy=False)
         compiled_model = self._network.compiled_model
@@ -75,7 +78,7 @@ class FirstLinear:
             return np.asarray(program(self._weights, rows)[0])
 
     def behind(self, hidden: np.ndarray, chunk_rows: int) -> list[np.ndarray]:
-        """Return the outputs for what the layer makes, before its activation.
+        """Return the outputs of the network from the output of the layer before its activation.
 
         Parameters
         ----------
@@ -100,17 +103,17 @@ class FirstLinear:
 
 
 def _is_dense(layer: Any) -> bool:
-    # By its type: a subclass may do something else.
+    # A subclass may compute something else.
     return type(layer) is keras.layers.Dense
 
 
 def _find(compiled_model: CompiledModel) -> str | None:
-    """Return the name of the first linear layer that all outputs follow from."""
+    """Return the name of the first linear layer if all outputs depend on it alone, else None."""
     from nnkit.layers import NTKDense
 
     model, row = compiled_model.model, compiled_model.row
     is_plain = isinstance(row, np.ndarray) and row.ndim == 2
-    # Others may do more in their call than their graph tells.
+    # The call of a subclassed model may differ from its graph of layers.
     if not is_plain or type(model).__name__ not in ("Sequential", "Functional"):
         return None
     linear = [layer for layer in model.layers if _is_dense(layer) or type(layer) is NTKDense]
@@ -119,7 +122,7 @@ def _find(compiled_model: CompiledModel) -> str | None:
             shape = layer.input.shape
             keras.Model(layer.output, model.outputs)
         except (AttributeError, ValueError):
-            return None  # called more than once, or passed by
+            return None  # the layer is called more than once, or skipped by a connection
         has_one_kernel = getattr(layer, "quantization_mode", None) is None and not getattr(
             layer, "lora_enabled", False
         )

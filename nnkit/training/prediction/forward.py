@@ -1,4 +1,4 @@
-"""The forward pass, of rows as they are or of masked samples of rows, as a function of the state."""
+"""The forward pass for rows and for masked samples, as a compiled function of the state."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from nnkit.training.specification.model_spec import parts_inside
 __all__ = ["Forward", "MaskedForward", "MaskedSamples"]
 
 
-# Products with one row, or two, are other kernels, which round otherwise: what is predicted for a
-# row must not depend on the rows beside it.
+# Matrix products with one or two rows use other kernels, with other rounding. Batches are padded,
+# so that the prediction for a row does not depend on the number of rows.
 _MIN_ROWS = 8
 
 
 def _at_least(rows: Any, n_wanted: int) -> Any:
-    """Return a batch with its last row repeated, if there are fewer rows than wanted."""
+    """Return a batch with its last row repeated until it has ``n_wanted`` rows."""
     n_missing = n_wanted - n_rows(rows)
     if n_missing <= 0:
         return rows
@@ -34,16 +34,16 @@ def _at_least(rows: Any, n_wanted: int) -> Any:
 
 
 class Forward:
-    """The outputs of a network by one compiled call per chunk of rows.
+    """Computes the outputs of a network, with one compiled call per chunk of rows.
 
     Parameters
     ----------
     compiled_model : CompiledModel
-        Whose variables the model has.
+        Owner of the variables.
     model : keras.Model
-        The compiled model's, or a part of it.
+        The model of the compiled model, or a part of it.
     row : ndarray, or dict or list of ndarray
-        Rows that the model takes, in its own dtypes.
+        Rows in the dtypes of the model's inputs.
     """
 
     def __init__(self, compiled_model: CompiledModel, model: Any, row: Any) -> None:
@@ -57,7 +57,7 @@ class Forward:
             with value_scope(layout.known(weights, others)) as scope:
                 before = [scope.get_current_value(variable) for variable in layout.others]
                 outputs = keras.tree.flatten(model(X, training=False))
-            # What has drawn in a prediction has another seed after it.
+            # A layer that draws random numbers in a prediction changes the state of its seed.
             self._seeds = [
                 position
                 for position, (variable, seed) in enumerate(zip(layout.others, before, strict=True))
@@ -70,7 +70,7 @@ class Forward:
             for generator in parts_inside(compiled_model.model, keras.random.SeedGenerator)
         }
         example = layout.state_of_model(compiled_model.model)
-        # The number of rows stays open, so that one trace serves all tables.
+        # One trace for any number of rows.
         self._call = traced(
             compiled(forward), like(example.weights), like(example.others), open_rows_of(model, row)
         )
@@ -83,7 +83,7 @@ class Forward:
         *,
         draws_afresh: bool = False,
     ) -> list[np.ndarray]:
-        """Return the outputs for rows, a list with one array (n_samples, ...) per output.
+        """Return the outputs for rows, as a list with one array (n_samples, ...) per output.
 
         Parameters
         ----------
@@ -92,9 +92,9 @@ class Forward:
         X : ndarray, csr_array, or dict or list of ndarray
             Encoded rows.
         chunk_rows : int or None, default=None
-            Rows per call; None chooses by memory.
+            Rows per call. None limits the memory of a call.
         draws_afresh : bool, default=False
-            Whether layers that are random in a prediction, too, draw other numbers each time.
+            Whether layers that are random in predictions draw new numbers in each call.
         """
         size = chunk_rows or self.chunk_rows
         chunks = []
@@ -116,7 +116,7 @@ class Forward:
         return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
     def _reseeded(self, others: list[Any]) -> list[Any]:
-        """Return the other variables with new seeds for the layers that draw in a prediction."""
+        """Return the other variables, with new seeds for layers that draw in predictions."""
         if not self._seeds:
             return others
         generator = np.random.default_rng()
@@ -134,14 +134,14 @@ class Forward:
 
 
 class MaskedSamples(NamedTuple):
-    """Which cells of some masked samples come from where, on the device.
+    """Background rows and masks of masked samples, on the device.
 
     Parameters
     ----------
     background : tensor of shape (n_masked, ...), or dict or list of them
-        What a masked sample takes where it does not take the row.
+        Values of the encoded features that are masked.
     is_from_row : tensor of bool of the same shapes
-        Where it takes the row.
+        Whether an encoded feature has the value of the explained row.
     """
 
     background: Any
@@ -149,12 +149,12 @@ class MaskedSamples(NamedTuple):
 
 
 class MaskedForward:
-    """The outputs for all masked samples of some rows by one compiled call, which also mixes them.
+    """Computes the outputs for all masked samples of some rows, in one compiled call.
 
     Parameters
     ----------
     compiled_model : CompiledModel
-        Of the network.
+        Compiled model of the network.
     """
 
     def __init__(self, compiled_model: CompiledModel) -> None:
@@ -162,7 +162,8 @@ class MaskedForward:
         layout, model = compiled_model.layout, compiled_model.model
 
         def mixed(row: Any, other: Any, is_from_row: Any) -> Any:
-            # (1, n_masked, ...), (n_rows, 1, ...), (1, n_masked, ...) -> (all of them, ...)
+            # (1, n_masked, ...), (n_rows, 1, ...), (1, n_masked, ...)
+            # -> (n_rows, n_masked, ...) -> (n_rows * n_masked, ...)
             both = tf.where(is_from_row[tf.newaxis], row[:, tf.newaxis], other[tf.newaxis])
             return tf.reshape(both, (-1, *row.shape[1:]))
 
@@ -183,7 +184,7 @@ class MaskedForward:
         )
 
     def prepare(self, background: Any, is_from_row: Any) -> MaskedSamples:
-        """Return masked samples on the device, to be made of any rows.
+        """Return backgrounds and masks on the device, to be combined with any rows.
 
         Parameters
         ----------
@@ -198,14 +199,14 @@ class MaskedForward:
     def __call__(
         self, state: TrainingState, rows: Any, masked_samples: MaskedSamples
     ) -> list[np.ndarray]:
-        """Return the outputs, a list with one array (n_rows * n_masked, ...) per output.
+        """Return the outputs, as a list with one array (n_rows * n_masked, ...) per output.
 
         Parameters
         ----------
         state : TrainingState
             The weights.
         rows : ndarray of shape (n_rows, ...), or dict or list of them
-            Encoded rows. The masked samples of the first come first.
+            Encoded rows. The outputs are ordered by row, then by mask.
         masked_samples : MaskedSamples
         """
         outputs = self._call(

@@ -1,4 +1,4 @@
-"""Gradients of what is read from a network, summed along straight lines between its rows."""
+"""Gradients of a network's readout, summed along straight lines from background rows to rows."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ class Paths(NamedTuple):
     Attributes
     ----------
     rows : ndarray of shape (n_rows, ...), or dict or list of them
-        Where lines end.
+        Ends of the lines.
     background : ndarray of shape (background_size, ...), or dict or list of them
-        Where they begin.
+        Starts of the lines.
     fractions : ndarray of shape (background_size, n_points)
-        How far along the lines from a background row the points are, in [0, 1].
+        Positions of the points on the lines from each background row, in [0, 1]: a point is
+        ``background + fraction * (row - background)``.
     """
 
     rows: Any
@@ -45,12 +46,12 @@ class PathSums(NamedTuple):
 
     Attributes
     ----------
-    sums : ndarray of shape (n_rows, n_cells, n_directions, n_quadratures)
-        Over the background rows.
-    within : ndarray of shape (n_rows, n_cells, n_directions)
+    sums : ndarray of shape (n_rows, n_features, n_directions, n_quadratures)
+        Sums over the background rows.
+    within : ndarray of shape (n_rows, n_features, n_directions)
         The sum, over background rows and quadratures, of the squared deviation from the mean
         of the quadratures.
-    squares : ndarray of shape (n_rows, n_cells, n_directions)
+    squares : ndarray of shape (n_rows, n_features, n_directions)
         The sum over the background rows of the squared mean of the quadratures.
     """
 
@@ -60,23 +61,23 @@ class PathSums(NamedTuple):
 
 
 class PathGradients:
-    """Gradients of what is read from a network, by one compiled call for many lines.
+    """Computes gradients of a network's readout, in one compiled call for many lines.
 
     Parameters
     ----------
     compiled_model : CompiledModel
-        Of the network.
+        Compiled model of the network.
     readout : Readout
-        What is read from its outputs.
+        Function from the outputs of the network to the explained predictions.
     n_learnt : int
-        The learnt numbers that it needs.
+        Number of learnt parameters of the readout.
     layer : str or None
-        Name of the layer whose outputs are rows; None for the inputs of the network.
+        Name of the layer whose output is explained; None for the inputs of the network.
     n_directions : int
-        How many directions of what is read there are gradients of at once.
+        Number of weighted sums of predictions that are differentiated in one call.
     is_times_difference : bool
-        Whether the gradient for a cell is multiplied by what the row has more than the
-        background row.
+        Whether the gradient by an encoded feature is multiplied by the difference of that
+        feature between the row and the background row.
     """
 
     def __init__(
@@ -102,16 +103,16 @@ class PathGradients:
             self._rows = tf.TensorSpec((None, *tensor.shape[1:]), str(tensor.dtype))
 
     def outputs(self, state: TrainingState, learnt: Sequence[Any], paths: Paths) -> np.ndarray:
-        """Return what is read at the points, (n_points * n_rows * background_size, n_outputs).
+        """Return the predictions at the points, (n_points * n_rows * background_size, n_outputs).
 
         Parameters
         ----------
         state : TrainingState
             The weights.
         learnt : sequence of ndarray
-            The learnt numbers of the readout.
+            The learnt parameters of the readout.
         paths : Paths
-            Of which the points come in the order point, row, background row.
+            The lines. The result is ordered by point, then row, then background row.
         """
         found = self._outputs(state.weights, state.others, list(learnt), *self._tensors(paths))
         return keras.ops.convert_to_numpy(found)
@@ -132,15 +133,15 @@ class PathGradients:
         state : TrainingState
             The weights.
         learnt : sequence of ndarray
-            The learnt numbers of the readout.
+            The learnt parameters of the readout.
         paths : Paths
             The lines.
         quadratures : ndarray of shape (n_points, n_quadratures)
-            The weights of points, by quadrature.
-        upstream : ndarray of shape (1, n_outputs) or of that of `outputs`
-            The gradient of what is explained for each output that is read.
+            Weights of the points in each quadrature.
+        upstream : ndarray of shape (1, n_outputs) or of the shape of `outputs`
+            Gradient of the explained quantity by each prediction.
         directions : ndarray of shape (n_directions, n_outputs)
-            Weights of outputs; gradients are those of the weighted sums.
+            Weights of the sums of predictions that are differentiated.
         """
         found = self._sums(
             state.weights,
@@ -199,7 +200,7 @@ class PathGradients:
                     self._reduced(gradient, difference, fractions, quadratures)
                     for gradient, difference in zip(gradients, differences, strict=True)
                 ]
-                # Inputs one after the other: cells are the second axis of all three.
+                # Concatenate the inputs along the encoded features, the second axis of all three.
                 by_direction.append([tf.concat(part, axis=1) for part in zip(*parts, strict=True)])
             return [tf.stack(part, axis=2) for part in zip(*by_direction, strict=True)]
 
@@ -207,7 +208,7 @@ class PathGradients:
         return self._traced(sums, doubles, doubles, doubles)
 
     def _in_order(self, rows: Any) -> list[Any]:
-        """Return the parts of rows, by input, in the order of their cells."""
+        """Return the inputs of rows as a list, in the order of their encoded features."""
         if isinstance(self._rows, dict):
             return [rows[name] for name in self._rows]
         return list(rows) if isinstance(self._rows, (list, tuple)) else [rows]
@@ -221,18 +222,19 @@ class PathGradients:
     def _reduced(
         self, gradient: Any, difference: Any, fractions: Any, quadratures: Any
     ) -> tuple[Any, Any, Any]:
-        """Return sums over the background of averages along the lines, and their spreads."""
+        """Return sums over the background of averages along the lines, and their deviations."""
         if gradient is None:
             raise ValueError(
                 "The gradient of the network's outputs does not reach its inputs. "
                 "Use method='permutation'."
             )
         gradient = tf.convert_to_tensor(gradient)
-        # (n_points * n_rows * background_size, ...) -> (n_points, all others)
+        # (n_points * n_rows * background_size, ...)
+        # -> (n_points, n_rows * background_size * n_features)
         by_point = tf.reshape(gradient, (tf.shape(fractions)[1], -1))
         averages = tf.matmul(tf.cast(quadratures, by_point.dtype), by_point, transpose_a=True)
         shape = tf.concat([tf.shape(quadratures)[1:], tf.shape(difference)], axis=0)
-        parts = tf.reshape(averages, shape)  # (n_quadratures, n_rows, background_size, n_cells)
+        parts = tf.reshape(averages, shape)  # (n_quadratures, n_rows, background_size, n_features)
         if self._is_times_difference:
             parts *= difference
         mean = tf.reduce_mean(parts, axis=0)
@@ -272,28 +274,29 @@ def _flat(tensor: Any) -> Any:
 
 
 def _differences(row: Any, other: Any) -> Any:
-    """Return what rows have more than background rows, (n_rows, background_size, n_cells)."""
+    """Return rows minus background rows, (n_rows, background_size, n_features)."""
     return _flat(row)[:, tf.newaxis] - _flat(other)
 
 
 class Derivative:
-    """What is read from a network's outputs, and its gradients, with the weights of one moment.
+    """The readout of a network and its gradients, with the current weights.
+
+    Later changes of the weights have no effect.
 
     Parameters
     ----------
     network : Network
-        Whose outputs are read.
     readout : Readout
-        What is read.
+        Function from the outputs of the network to the explained predictions.
     learnt : sequence of ndarray
-        The learnt numbers of the readout.
+        The learnt parameters of the readout.
     layer : str or None
-        Name of the layer whose output gradients are for; None for the inputs.
+        Name of the layer by whose output the readout is differentiated; None for the inputs.
 
     Raises
     ------
     ValueError
-        If no gradient reaches them.
+        If the readout has no gradient by them.
     """
 
     def __init__(
@@ -313,7 +316,7 @@ class Derivative:
         self._readout, self._learnt, self._layer = readout, list(learnt), layer
 
     def rows(self, X: Any) -> Any:
-        """Return rows of inputs as those that gradients are for.
+        """Return the output of the layer for encoded rows; the rows themselves without a layer.
 
         Parameters
         ----------
@@ -327,7 +330,7 @@ class Derivative:
         return self._network.outputs_between(None, self._layer, X)[0]
 
     def read(self, paths: Paths) -> np.ndarray:
-        """Return what is read at points of paths: see `PathGradients.outputs`."""
+        """Return the predictions at the points of paths; see `PathGradients.outputs`."""
         with on_device(self._network.device):
             return self._program(1, is_times_difference=True).outputs(
                 self._state, self._learnt, paths
@@ -336,16 +339,16 @@ class Derivative:
     def sums(
         self, paths: Paths, *weights: np.ndarray, is_times_difference: bool = True
     ) -> PathSums:
-        """Return gradients, averaged along paths: see `PathGradients.sums`.
+        """Return gradients averaged along paths; see `PathGradients.sums`.
 
         Parameters
         ----------
         paths : Paths
             The lines.
         *weights : ndarray
-            The quadratures, the gradient upstream, and the directions.
+            The arguments ``quadratures``, ``upstream`` and ``directions`` of `PathGradients.sums`.
         is_times_difference : bool, default=True
-            As for `PathGradients`.
+            As in `PathGradients`.
         """
         n_directions = len(weights[-1])
         with on_device(self._network.device):

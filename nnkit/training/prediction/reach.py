@@ -1,4 +1,4 @@
-"""How far into a network the gradients of its outputs reach."""
+"""Checks that the outputs of a network have gradients by its inputs or by a layer's output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nnkit._compat import output_of_layer
 
 __all__ = ["check_reachable", "leaves_of", "tail_of"]
 
-# Layers that look up their input, or sort it into bins, so that no gradient reaches it.
+# Layers without a gradient by their input, since they look it up or sort it into bins.
 _LOOKUPS = frozenset(
     {
         "CategoryBias", "CategoryEmbeddings", "CategoryEncoding", "Discretization", "Embedding",
@@ -20,25 +20,25 @@ _LOOKUPS = frozenset(
 
 
 def tail_of(model: Any, layer: str) -> Any:
-    """Return the part of a model behind a layer.
+    """Return the part of a model after a layer.
 
     Parameters
     ----------
     model : keras.Model
-        Built.
+        Built model.
     layer : str
         Name of the layer.
 
     Raises
     ------
     ValueError
-        If there is no such layer, or the outputs do not follow from its output alone.
+        If there is no such layer, or the outputs do not depend on its output alone.
     """
     names = [part.name for part in getattr(model, "layers", [])]
     if not getattr(model, "outputs", None):
         raise ValueError(
-            f"layer={layer!r} needs a functional or sequential network, whose layers tell what "
-            f"follows from them, but this is a {type(model).__name__}. Use layer=None."
+            f"layer={layer!r} needs a functional or sequential network, but this is a "
+            f"{type(model).__name__}. Use layer=None."
         )
     if layer not in names:
         raise ValueError(f"layer={layer!r} is no layer of the network, which has {names}.")
@@ -46,28 +46,28 @@ def tail_of(model: Any, layer: str) -> Any:
         return keras.Model(output_of_layer(model, layer), model.outputs)
     except (AttributeError, ValueError) as error:
         raise ValueError(
-            f"The network's outputs do not follow from layer {layer!r} alone, because other "
-            "inputs or calls reach them past it. Give a layer where all ways have come together, "
-            "or use method='permutation'."
+            f"The network's outputs do not follow from layer {layer!r} alone. Give a layer that "
+            "all connections from the inputs to the outputs pass through, or use "
+            "method='permutation'."
         ) from error
 
 
 def check_reachable(model: Any, row: Any, layer: str | None) -> None:
-    """Raise if no gradient reaches what a network's outputs are to be derived by.
+    """Raise if a network's outputs have no gradient by its inputs or by a layer's output.
 
     Parameters
     ----------
     model : keras.Model
-        Built.
+        Built model.
     row : ndarray, or dict or list of ndarray
         A row in the dtypes of the model's inputs.
     layer : str or None
-        Name of the layer whose output that is; None for the inputs.
+        Name of the layer; None for the inputs.
 
     Raises
     ------
     ValueError
-        If a layer on the way looks up codes, or inputs are integers.
+        If a layer in between looks up codes, or the inputs are integers.
     """
     part = model if layer is None else tail_of(model, layer)
     lookups = [leaf for leaf in leaves_of(part) if type(leaf).__name__ in _LOOKUPS]
@@ -91,7 +91,7 @@ def check_reachable(model: Any, row: Any, layer: str | None) -> None:
 
 
 def _at_layer(model: Any, name: str) -> str:
-    """Return the advice to attribute at a layer's output, if that is possible."""
+    """Return the advice to explain the output of a layer, if that is possible."""
     try:
         tail = tail_of(model, name)
     except ValueError:
@@ -101,17 +101,17 @@ def _at_layer(model: Any, name: str) -> str:
 
 
 def leaves_of(model: Any) -> list[Any]:
-    """Return the layers of a functional model and of models in it; none of a subclassed one.
+    """Return the layers of a functional model and of its nested models.
 
     Parameters
     ----------
     model : keras.Model
-        Whose layers are all fed by its inputs, if it is functional.
+        The result is empty for a subclassed model.
     """
     if not getattr(model, "outputs", None):
         return []
     leaves = []
     for layer in model.layers:
-        inner = getattr(layer, "layer", layer)  # of a wrapper such as TimeDistributed
+        inner = getattr(layer, "layer", layer)  # the layer in a wrapper such as TimeDistributed
         leaves += leaves_of(inner) if isinstance(inner, keras.Model) else [inner]
     return leaves

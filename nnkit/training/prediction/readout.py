@@ -1,4 +1,4 @@
-"""What is read from the outputs of a network, as functions of tensors that have gradients."""
+"""Differentiable readouts of a network: probabilities, or values in units of the target."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ _TINY = np.finfo(np.float64).tiny
 
 @dataclass(frozen=True)
 class Readout:
-    """What is read from the outputs of a network, but for the numbers that a fit learns.
+    """A function from the outputs of a network to the predictions of an estimator.
+
+    The parameters that a fit learns, such as the temperature, are arguments of the call.
 
     Parameters
     ----------
     kind : {"raw", "proba", "values"}
-        The outputs as they come, class probabilities, or values in units of the target.
+        The outputs of the network, class probabilities, or values in units of the target.
     is_tempered : bool, default=False
-        Whether probabilities go through `nnkit.encoding.tempered`, whose temperature is the
-        first of the learnt numbers.
+        Whether probabilities are temperature-scaled by `nnkit.encoding.temperature_scaled`. The
+        temperature is the first of the learnt parameters.
     is_one_of_many : bool, default=True
-        As for `nnkit.encoding.tempered`.
+        As in `nnkit.encoding.temperature_scaled`.
     takes_second : bool, default=False
-        Whether only the probability of the second class is read, of each step.
+        Whether to return only the probability of the second class, at each step.
     """
 
     kind: Literal["raw", "proba", "values"]
@@ -39,16 +41,16 @@ class Readout:
     takes_second: bool = False
 
     def __call__(self, heads: Sequence[Head], outputs: Sequence[Any], learnt: Sequence[Any]) -> Any:
-        """Return what is read, a tensor (n_rows, n_outputs) of dtype float64.
+        """Return the readout, a tensor (n_rows, n_outputs) of dtype float64.
 
         Parameters
         ----------
         heads : sequence of Head
-            What each output means.
+            Interpretation of each output.
         outputs : sequence of tensors of shape (n_rows, ...)
         learnt : sequence of tensors of shape (n_columns,) or (1,)
-            The temperature; or scale, location, and smallest and largest value of each column,
-            as ``nnkit.encoding.ContinuousTarget`` decodes by.
+            The temperature; or scale, location, smallest and largest value of each column, as in
+            ``nnkit.encoding.ContinuousTarget``.
         """
         in_double = [tf.cast(output, tf.float64) for output in outputs]
         if self.kind == "proba":
@@ -68,7 +70,7 @@ def _flat(tensor: Any) -> Any:
 
 
 def _probabilities(head: Head, outputs: Any) -> Any:
-    """Return what ``Head.probabilities`` does, as tensors."""
+    """Return the result of `Head.probabilities` as a tensor."""
     if head.is_multilabel:
         return tf.sigmoid(outputs) if head.scale == "logits" else outputs
     if head.n_units == 1:
@@ -79,13 +81,16 @@ def _probabilities(head: Head, outputs: Any) -> Any:
     if head.scale == "logits":
         return tf.nn.softmax(outputs)
     totals = tf.reduce_sum(outputs, axis=-1, keepdims=True)
-    # The inner choice keeps the gradient of the other branch from dividing by 0.
+    # The inner tf.where avoids a division by 0 in the gradient of the unused branch.
     divided = outputs / tf.where(totals > 0, totals, 1.0)
     return tf.where(totals > 0, divided, 1.0 / head.n_units)
 
 
 def _temperature_scaled(proba: Any, temperature: Any, *, is_one_of_many: bool) -> Any:
-    """Return what ``nnkit.encoding.tempered`` does, as tensors."""
+    """Return the result of `nnkit.encoding.temperature_scaled` as a tensor.
+
+    p_k^(1/T) / sum_j p_j^(1/T) = softmax(log(p) / T)_k
+    """
     if not is_one_of_many:
         both = tf.stack([1.0 - proba, proba], axis=-1)
         return _temperature_scaled(both, temperature, is_one_of_many=True)[..., 1]

@@ -404,5 +404,5 @@ def test_object_that_cannot_be_copied_is_refused_in_a_sentence():
     layer.build((None, 4))
     layer.step = tf.function(layer.call)
 
-    with pytest.raises(ValueError, match="Make it, or load it, inside the function"):
+    with pytest.raises(ValueError, match="Create or load the object inside"):
         KerasRegressor(lambda: keras.Sequential([layer, keras.layers.Dense(1)])).fit(X, Y)
