@@ -70,16 +70,7 @@ def instantiate(
                 f"{'' if module is None else hint_of_name(module, specification)}"
             ) from error
     if inspect.isclass(specification):
-        check_arguments(specification, routed, parameter=parameter)
-        positional, keywords = _by_position(routed)
-        try:
-            return specification(*positional, **keywords)
-        except (TypeError, ValueError) as error:
-            given = ", ".join(f"{parameter}__{name}={value!r}" for name, value in routed.items())
-            raise ValueError(
-                f"{parameter}={specification.__name__} cannot be made with "
-                f"{given or 'no arguments'}: {error}"
-            ) from error
+        return _from_class(specification, routed, parameter)
     if isinstance(specification, keras.Layer):
         # A copied layer would draw a seed from Python's global random state.
         raise ValueError(
@@ -93,6 +84,24 @@ def instantiate(
             f"{parameter}__{next(iter(routed))} is set, but {parameter} is the function "
             f"{specification.__name__}, which takes no arguments. Give a class or an instance."
         )
+    return _with_arguments(specification, routed, parameter)
+
+
+def _from_class(cls: Any, routed: Mapping[str, Any], parameter: str) -> Any:
+    """Return an instance of a class with the routed arguments."""
+    check_arguments(cls, routed, parameter=parameter)
+    positional, keywords = _by_position(routed)
+    try:
+        return cls(*positional, **keywords)
+    except (TypeError, ValueError) as error:
+        given = ", ".join(f"{parameter}__{name}={value!r}" for name, value in routed.items())
+        raise ValueError(
+            f"{parameter}={cls.__name__} cannot be made with {given or 'no arguments'}: {error}"
+        ) from error
+
+
+def _with_arguments(specification: Any, routed: Mapping[str, Any], parameter: str) -> Any:
+    """Return a copy of an instance in which the routed arguments replace its own."""
     check_arguments(type(specification), routed, parameter=parameter)
     if isinstance(specification, (keras.losses.Loss, keras.metrics.Metric)):
         return type(specification)(**{**constructor_arguments(specification), **routed})
