@@ -21,7 +21,7 @@ def network_of(build, seed=3, units=3):
     return Network(model_spec, [[Task("regression", row_shape=(units,))]], X[:1], None)
 
 
-def test_the_forward_pass_agrees_with_keras_whatever_the_chunks():
+def test_outputs_equal_keras_predictions_for_any_chunk_size():
     network = network_of(build)
 
     (whole,) = network.outputs(X)
@@ -32,7 +32,7 @@ def test_the_forward_pass_agrees_with_keras_whatever_the_chunks():
     np.testing.assert_allclose(chunked, whole, rtol=1e-5, atol=1e-6)
 
 
-def test_a_network_predicts_by_its_live_model():
+def test_predictions_follow_weights_set_in_the_live_model():
     network = network_of(build)
     before = network.outputs(X)[0]
 
@@ -44,7 +44,7 @@ def test_a_network_predicts_by_its_live_model():
     )
 
 
-def test_live_models_of_one_architecture_have_their_own_weights():
+def test_live_models_of_one_compiled_model_have_separate_weights():
     first, second = network_of(build, seed=1), network_of(build, seed=2)
     assert first.compiled_model is second.compiled_model
 
@@ -55,7 +55,7 @@ def test_live_models_of_one_architecture_have_their_own_weights():
     assert second.outputs(X)[0].any()
 
 
-def test_the_seed_of_a_recipe_decides_the_weights():
+def test_seed_of_the_model_spec_determines_the_weights():
     first, again, other = (
         ModelSpec(build, {}, Compilation(), seed=seed).build(X).get_weights()[0]
         for seed in (1, 1, 2)
@@ -65,7 +65,7 @@ def test_the_seed_of_a_recipe_decides_the_weights():
     assert not np.array_equal(first, other)
 
 
-def test_a_model_is_copied_with_its_weights():
+def test_model_as_builder_is_copied_with_its_weights():
     model = build()
 
     copied = ModelSpec(model, {}, Compilation()).build(X)
@@ -74,22 +74,22 @@ def test_a_model_is_copied_with_its_weights():
     np.testing.assert_array_equal(copied.get_weights()[0], model.get_weights()[0])
 
 
-def test_a_model_without_an_input_layer_is_built_on_the_rows():
+def test_model_without_input_layer_is_built_on_example_rows():
     model = ModelSpec(lambda: keras.Sequential([keras.layers.Dense(2)]), {}, Compilation()).build(X)
 
     assert model.built
     assert model.count_params() == 4 * 2 + 2
 
 
-@pytest.mark.parametrize("recipe_of", ["function", "model", "data"])
-def test_a_pickled_network_predicts_the_same(recipe_of):
-    if recipe_of == "data":
+@pytest.mark.parametrize("spec_source", ["function", "model", "data"])
+def test_pickled_network_predicts_the_same(spec_source):
+    if spec_source == "data":
         model_spec = ModelSpec(
             lambda X: build(), {"X": X}, Compilation(), seed=3, is_rebuildable=False
         )
     else:
         model_spec = ModelSpec(
-            build if recipe_of == "function" else build(), {}, Compilation(), seed=3
+            build if spec_source == "function" else build(), {}, Compilation(), seed=3
         )
     network = Network(model_spec, [[Task("regression", row_shape=(3,))]], X[:1], None)
     import cloudpickle
@@ -110,19 +110,19 @@ def test_a_pickled_network_predicts_the_same(recipe_of):
         ("mlp", TypeError, "must return a keras.Model. Got str instead"),
     ],
 )
-def test_a_builder_that_returns_no_model_is_refused(built, error, message):
+def test_build_raises_if_the_builder_returns_no_model(built, error, message):
     with pytest.raises(error, match=message):
         ModelSpec(lambda: built, {}, Compilation()).build(X)
 
 
-def test_a_model_for_other_rows_is_refused():
+def test_build_raises_if_the_input_shape_differs_from_the_rows():
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1)])
 
     with pytest.raises(ValueError, match=r"takes rows of shape \(5,\), but the encoded rows of X"):
         ModelSpec(model, {}, Compilation()).build(X)
 
 
-def test_a_model_of_several_inputs_is_refused():
+def test_build_raises_if_the_number_of_inputs_differs():
     inputs = [keras.Input((4,)), keras.Input((4,))]
     model = keras.Model(inputs, keras.layers.Add()(inputs))
 
@@ -130,7 +130,7 @@ def test_a_model_of_several_inputs_is_refused():
         ModelSpec(model, {}, Compilation()).build(X)
 
 
-def test_a_live_model_that_is_frozen_and_compiled_anew_trains_as_it_is():
+def test_live_model_recompiled_with_frozen_layers_trains_the_others():
     from nnkit.training.loop.engine import TrainingData, TrainingPlan, train
 
     def stack():
@@ -161,7 +161,7 @@ def test_a_live_model_that_is_frozen_and_compiled_anew_trains_as_it_is():
     train(again, data, plan)
 
 
-def test_what_is_predicted_for_a_row_does_not_depend_on_its_company():
+def test_prediction_of_a_row_does_not_depend_on_other_rows():
     wide = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(96, "mish"), keras.layers.Dense(96, "mish")]
     )

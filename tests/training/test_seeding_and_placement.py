@@ -13,7 +13,7 @@ def build():
     return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dropout(0.5)])
 
 
-def test_the_seed_decides_the_weights_and_the_streams_of_random_layers():
+def test_seed_determines_initial_weights_and_random_layers():
     models = []
     for seed in (1, 1, 2):
         with seeded_build(seed):
@@ -26,7 +26,7 @@ def test_the_seed_decides_the_weights_and_the_streams_of_random_layers():
     np.testing.assert_array_equal(first(X, training=True), again(X, training=True))
 
 
-def test_global_states_are_left_alone(global_random_states):
+def test_seeded_build_does_not_change_global_random_states(global_random_states):
     before = global_random_states()
 
     with seeded_build(0):
@@ -35,7 +35,7 @@ def test_global_states_are_left_alone(global_random_states):
     assert global_random_states() == before
 
 
-def test_the_state_comes_back_after_an_error():
+def test_random_state_is_restored_after_an_error():
     state = random.getstate()
 
     with pytest.raises(RuntimeError), seeded_build(0):
@@ -44,7 +44,7 @@ def test_the_state_comes_back_after_an_error():
     assert random.getstate() == state
 
 
-def test_threads_do_not_disturb_each_other():
+def test_seeded_builds_in_threads_are_independent():
     found = {}
 
     def build_with(seed):
@@ -63,14 +63,14 @@ def test_threads_do_not_disturb_each_other():
 
 
 @pytest.mark.parametrize("device", ["cpu:1", "CPU:1", "/CPU:1", "/device:CPU:1"])
-def test_variables_live_on_the_device(device):
+def test_variables_are_placed_on_the_device(device):
     with on_device(device):
         variable = keras.Variable(0.0)
 
     assert variable.value.device.endswith("CPU:1")
 
 
-def test_no_index_means_the_first_and_none_means_no_choice():
+def test_device_without_index_is_the_first_and_none_is_the_default():
     with on_device("cpu"):
         assert keras.Variable(0.0).value.device.endswith("CPU:0")
     with on_device(None):
@@ -78,7 +78,7 @@ def test_no_index_means_the_first_and_none_means_no_choice():
 
 
 @pytest.mark.parametrize("device", ["/GPU:0", "cpu:7", "the fast one", ""])
-def test_an_unknown_device_names_the_known_ones(device):
+def test_unknown_device_raises_with_the_known_devices(device):
     with pytest.raises(ValueError, match=r"is not a device of this process, which has \['CPU:0'"):
         on_device(device)
 
@@ -112,8 +112,8 @@ class FakeConfig:
     ],
     ids=["first use", "chosen by the user", "too late"],
 )
-def test_memory_grows_unless_the_user_chose(monkeypatch, environment, has_started, growing):
-    """There is no GPU on the machine of the tests: TensorFlow's answers are made up."""
+def test_memory_growth_is_enabled_unless_configured(monkeypatch, environment, has_started, growing):
+    """The configuration of TensorFlow is replaced, since the tests run without a GPU."""
     import tensorflow as tf
 
     config = FakeConfig(has_started)

@@ -1,4 +1,4 @@
-"""Which networks share their programs, and what is kept of them."""
+"""The cache of compiled models: sharing, keys and limits."""
 
 import gc
 import threading
@@ -22,7 +22,7 @@ def _empty_cache():
     nnkit.clear_compiled_cache()
 
 
-def architecture_of(estimator):
+def compiled_model_of(estimator):
     return estimator._network.compiled_model
 
 
@@ -43,10 +43,10 @@ def fitted(X, y, build=classifier_network, **params):
     ],
     ids=lambda changed: next(iter(changed)),
 )
-def test_fits_share_an_architecture(iris, changed):
+def test_fits_share_a_compiled_model(iris, changed):
     first, second = fitted(*iris), fitted(*iris, **changed)
 
-    assert architecture_of(first) is architecture_of(second)
+    assert compiled_model_of(first) is compiled_model_of(second)
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,13 @@ def test_fits_share_an_architecture(iris, changed):
     ],
     ids=lambda changed: next(iter(changed)) + str(next(iter(changed.values())))[:8],
 )
-def test_other_architectures_are_kept_apart(iris, changed):
+def test_different_specifications_have_separate_compiled_models(iris, changed):
     first, second = fitted(*iris), fitted(*iris, **changed)
 
-    assert architecture_of(first) is not architecture_of(second)
+    assert compiled_model_of(first) is not compiled_model_of(second)
 
 
-def test_a_shared_architecture_gives_what_a_new_one_gives(iris):
+def test_shared_compiled_model_gives_the_results_of_a_new_one(iris):
     X, y = iris
     params = {"epochs": 3, "model__dropout_rate": 0.3, "random_state": 7}
     alone = fitted(X, y, **params)
@@ -81,7 +81,7 @@ def test_a_shared_architecture_gives_what_a_new_one_gives(iris):
 
     among_others = fitted(X, y, **params)
 
-    assert architecture_of(alone) is not architecture_of(among_others)
+    assert compiled_model_of(alone) is not compiled_model_of(among_others)
     np.testing.assert_array_equal(alone.predict_proba(X), among_others.predict_proba(X))
     np.testing.assert_array_equal(
         alone.model_.predict(X, verbose=0), among_others.model_.predict(X, verbose=0)
@@ -95,7 +95,7 @@ def reads_a_global(meta):
     return classifier_network(meta, units=UNITS)
 
 
-def test_a_global_that_changes_is_another_network(iris, monkeypatch):
+def test_changed_global_builds_another_network(iris, monkeypatch):
     first = fitted(*iris, reads_a_global)
 
     monkeypatch.setitem(globals(), "UNITS", 5)
@@ -124,7 +124,7 @@ def test_a_global_that_changes_is_another_network(iris, monkeypatch):
         "repeated",
     ],
 )  # fmt: skip
-def test_a_builder_that_looks_at_the_number_of_rows_is_asked_again(iris, units_of):
+def test_builder_that_reads_the_number_of_rows_is_called_again(iris, units_of):
     X, y = iris
 
     def build(meta):
@@ -135,7 +135,7 @@ def test_a_builder_that_looks_at_the_number_of_rows_is_asked_again(iris, units_o
     assert sizes == [5, 7, 5]
 
 
-def test_a_builder_with_a_state_of_its_own_is_called_each_time(iris):
+def test_builder_with_state_is_called_for_each_fit(iris):
     class Growing:
         units = 2
 
@@ -149,8 +149,8 @@ def test_a_builder_with_a_state_of_its_own_is_called_each_time(iris):
     assert sizes == [3, 4, 5]
 
 
-def test_a_builder_that_draws_its_network_is_called_each_time(iris):
-    """Keras' seeds come from Python's random module, which is seeded: so do these units."""
+def test_builder_that_draws_its_network_is_called_for_each_fit(iris):
+    """A build seeds Python's random module, so that the drawn units follow from the seed."""
     import random
 
     def build(meta):
@@ -163,8 +163,8 @@ def test_a_builder_that_draws_its_network_is_called_each_time(iris):
     assert again == sizes
 
 
-def test_a_builder_that_draws_one_of_two_networks_is_called_each_time(iris):
-    """The first two builds may be alike by chance."""
+def test_builder_that_draws_one_of_two_networks_is_called_for_each_fit(iris):
+    """The first two builds may be equal by chance."""
     import random
 
     def build(meta):
@@ -183,7 +183,7 @@ def test_a_builder_that_draws_one_of_two_networks_is_called_each_time(iris):
     assert together == sizes
 
 
-def test_the_epsilon_of_keras_counts(iris):
+def test_keras_epsilon_is_part_of_the_cache_key(iris):
     first = fitted(*iris)
     before = keras.config.epsilon()
     try:
@@ -192,10 +192,10 @@ def test_the_epsilon_of_keras_counts(iris):
     finally:
         keras.config.set_epsilon(before)
 
-    assert architecture_of(first) is not architecture_of(second)
+    assert compiled_model_of(first) is not compiled_model_of(second)
 
 
-def test_what_is_registered_under_a_name_counts(iris):
+def test_registered_objects_are_part_of_the_cache_key(iris):
     def registered(k):
         class Scaled(L.Layer):
             def call(self, inputs):
@@ -217,7 +217,7 @@ def test_what_is_registered_under_a_name_counts(iris):
     assert not np.allclose(*found)
 
 
-def test_networks_that_turn_out_the_same_share_programs(iris):
+def test_equal_networks_of_different_builders_share_programs(iris):
     def build(meta, rate, X):
         model = classifier_network(meta)
         model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
@@ -225,14 +225,14 @@ def test_networks_that_turn_out_the_same_share_programs(iris):
 
     first, second = fitted(*iris, build, rate=0.1), fitted(*iris, build, rate=0.001)
 
-    assert architecture_of(first) is architecture_of(second)
+    assert compiled_model_of(first) is compiled_model_of(second)
     assert float(first.model_.optimizer.learning_rate) == pytest.approx(0.1)
     assert float(second.model_.optimizer.learning_rate) == pytest.approx(0.001)
     assert not np.allclose(first.predict_proba(iris[0]), second.predict_proba(iris[0]))
 
 
-def test_what_a_layer_has_adapted_to_is_its_own(iris):
-    """A Normalization keeps means that no configuration tells."""
+def test_adapted_layers_are_not_shared(iris):
+    """The means of a Normalization layer are not part of its configuration."""
     X, y = iris
 
     def build(meta, X):
@@ -243,13 +243,13 @@ def test_what_a_layer_has_adapted_to_is_its_own(iris):
 
     first, second = fitted(X, y, build), fitted(X + 100, y, build)
 
-    assert architecture_of(first) is not architecture_of(second)
+    assert compiled_model_of(first) is not compiled_model_of(second)
     np.testing.assert_allclose(
         first.predict_proba(X), second.predict_proba(X + 100), rtol=1e-3, atol=1e-4
     )
 
 
-def test_a_model_is_taken_with_its_weights_each_time(iris):
+def test_model_as_builder_is_used_with_its_current_weights(iris):
     X, _ = iris
     y = X[:, 0]
     model = keras.Sequential([keras.Input((4,)), L.Dense(1)])
@@ -262,23 +262,23 @@ def test_a_model_is_taken_with_its_weights_each_time(iris):
     np.testing.assert_allclose(after, 2 * before, rtol=1e-5)
 
 
-def test_the_number_of_architectures_is_bounded(iris, monkeypatch):
+def test_number_of_cached_compiled_models_is_limited(iris, monkeypatch):
     monkeypatch.setattr(cache, "_MAX_COMPILED_MODELS", 2)
-    kept = [weakref.ref(architecture_of(fitted(*iris, model__units=n))) for n in (2, 3, 4)]
+    kept = [weakref.ref(compiled_model_of(fitted(*iris, model__units=n))) for n in (2, 3, 4)]
     gc.collect()
 
     assert [reference() is None for reference in kept] == [True, False, False]
 
 
-def test_the_memory_of_architectures_is_bounded(iris, monkeypatch):
+def test_memory_of_cached_compiled_models_is_limited(iris, monkeypatch):
     monkeypatch.setattr(cache, "_MAX_BYTES", 4000)
-    kept = [weakref.ref(architecture_of(fitted(*iris, model__units=n))) for n in (40, 100, 101)]
+    kept = [weakref.ref(compiled_model_of(fitted(*iris, model__units=n))) for n in (40, 100, 101)]
     gc.collect()
 
     assert [reference() is None for reference in kept] == [True, True, False]
 
 
-def test_forgotten_programs_leave_fitted_estimators_alone(iris):
+def test_clear_compiled_cache_does_not_affect_fitted_estimators(iris):
     X, y = iris
     clf = fitted(X, y)
     before = clf.predict_proba(X)
@@ -287,10 +287,10 @@ def test_forgotten_programs_leave_fitted_estimators_alone(iris):
 
     np.testing.assert_array_equal(clf.predict_proba(X), before)
     clf.partial_fit(X, y)
-    assert architecture_of(fitted(X, y)) is not architecture_of(clf)
+    assert compiled_model_of(fitted(X, y)) is not compiled_model_of(clf)
 
 
-def test_many_threads_fit_the_same_and_other_networks_at_once(iris):
+def test_concurrent_fits_in_threads_share_the_cache(iris):
     X, y = iris
     cases = [
         {"random_state": seed, "model__units": units, "epochs": 4, "early_stopping": seed == 2}
@@ -312,7 +312,7 @@ def test_many_threads_fit_the_same_and_other_networks_at_once(iris):
         np.testing.assert_array_equal(ours, alone)
 
 
-def test_the_rate_of_an_optimizer_instance_is_its_own(iris):
+def test_learning_rate_of_an_optimizer_instance_is_respected(iris):
     X, y = iris
     slow, fast = (fitted(X, y, optimizer=keras.optimizers.Adam(rate)) for rate in (1e-4, 0.5))
 
@@ -320,7 +320,7 @@ def test_the_rate_of_an_optimizer_instance_is_its_own(iris):
     assert not np.allclose(slow.predict_proba(X), fast.predict_proba(X))
 
 
-def test_metrics_keep_their_names(iris):
+def test_shared_metrics_keep_their_names(iris):
     names = [
         set(fitted(*iris, metrics=[keras.metrics.SparseCategoricalAccuracy(name=name)]).history_)
         for name in ("one", "other")
@@ -329,7 +329,7 @@ def test_metrics_keep_their_names(iris):
     assert names == [{"loss", "one"}, {"loss", "other"}]
 
 
-def test_a_function_of_a_known_name_is_not_taken_for_keras_own(iris):
+def test_custom_function_with_a_keras_name_is_not_shared(iris):
     def relu(x):
         return -x
 
@@ -355,7 +355,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):
         return {}
 
 
-def test_a_schedule_of_ones_own_is_looked_at_each_time(iris, monkeypatch):
+def test_custom_schedule_is_read_for_each_fit(iris, monkeypatch):
     X, y = iris
     first = fitted(X, y, optimizer__learning_rate=Rate()).predict_proba(X)
 
@@ -365,7 +365,7 @@ def test_a_schedule_of_ones_own_is_looked_at_each_time(iris, monkeypatch):
 
 
 class Scaled(keras.optimizers.SGD):
-    """An optimizer of one's own, whose configuration leaves an argument out."""
+    """A custom optimizer whose configuration lacks an argument."""
 
     def __init__(self, factor=1.0, **arguments):
         super().__init__(**arguments)
@@ -375,7 +375,7 @@ class Scaled(keras.optimizers.SGD):
         super().update_step(self.factor * gradient, variable, learning_rate)
 
 
-def test_arguments_that_no_configuration_tells_are_kept(iris):
+def test_optimizer_arguments_outside_of_the_configuration_are_kept(iris):
     X, y = iris
     params = {"optimizer": Scaled, "epochs": 3}
     stands, moves = (fitted(X, y, **params, optimizer__factor=f) for f in (0.0, 50.0))
@@ -405,7 +405,7 @@ def test_layers_without_a_configuration_train(iris):
     assert fitted(*iris, build).predict(iris[0]).shape == (150,)
 
 
-def test_builders_that_name_their_layers_anew_give_models_of_their_own(iris):
+def test_builders_with_new_layer_names_give_separate_models(iris):
     import uuid
 
     def build(meta):
@@ -424,7 +424,7 @@ def test_builders_that_name_their_layers_anew_give_models_of_their_own(iris):
 
 
 @pytest.mark.parametrize("activation", ["tanh", lambda x: x], ids=["stock", "own"])
-def test_fits_of_half_precision_share_and_have_live_models(iris, activation):
+def test_mixed_precision_fits_share_and_have_live_models(iris, activation):
     X, y = iris
 
     def build():
@@ -438,7 +438,7 @@ def test_fits_of_half_precision_share_and_have_live_models(iris, activation):
 
     fits = [fitted(X, y, build, dtype_policy="mixed_float16") for _ in range(3)]
 
-    assert architecture_of(fits[0]) is architecture_of(fits[1])
+    assert compiled_model_of(fits[0]) is compiled_model_of(fits[1])
     for clf in fits:
         assert isinstance(clf.model_.optimizer, keras.optimizers.LossScaleOptimizer)
         np.testing.assert_allclose(

@@ -1,8 +1,8 @@
-"""No cache takes two things for one: pairs that differ in one hidden thing only.
+"""The cache distinguishes specifications that differ in one hidden number only.
 
-For each kind of function that a network is made from, and each place where Python code can keep a
-number, two fits in one process differ in that number alone. Each must give what Keras' own loop
-gives for it in an empty cache.
+For each kind of function in a specification, and each place where Python code can keep a number,
+two fits in one process differ in that number only. Each must give the same results as Keras' fit
+with an empty cache.
 """
 
 import functools
@@ -31,7 +31,7 @@ def plain():
     return network()
 
 
-# What a kind does with a number k and the arguments that Keras gives it.
+# The function of each kind, of a number k and the arguments that Keras passes.
 
 
 def scaled_error(k, y_true, y_pred):
@@ -128,8 +128,8 @@ KINDS = {
 }
 
 
-# Where a number can be hidden: each returns a function from a number to such a callable. Some
-# return the same object each time, and change what it reads.
+# The places for a hidden number: each returns a function from a number to such a callable. Some
+# return the same object each time, and change the value that it reads.
 
 
 def in_code(use, _):
@@ -364,7 +364,7 @@ def assert_equal(found, expected):
 
 @functools.cache
 def reference(kind, k):
-    """What Keras' own loop gives in an empty cache."""
+    """Return the results of Keras' fit with an empty cache."""
     nnkit.clear_compiled_cache()
     use, params = KINDS[kind]
     return outcome("keras", **params(in_closure(use, None)(k)))
@@ -372,7 +372,7 @@ def reference(kind, k):
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
 @pytest.mark.parametrize("kind", KINDS)
-def test_fits_that_differ_in_a_hidden_number_do_not_share(kind, place, monkeypatch):
+def test_fits_that_differ_in_a_hidden_number_share_no_compiled_model(kind, place, monkeypatch):
     expected = {k: reference(kind, k) for k in (1, 3)}
     assert any(not np.allclose(*pair, rtol=1e-3) for pair in zip(*expected.values(), strict=True))
     use, params = KINDS[kind]

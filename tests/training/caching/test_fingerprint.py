@@ -17,7 +17,7 @@ from nnkit.training.specification.heads import Head, Task, choose_loss
 
 
 def defined(code, **names):
-    """Return the function f that code defines, as a cell of a notebook would."""
+    """Return the function f that code defines, as a notebook cell does."""
     namespace = {"__name__": "__main__", **names}
     exec(code, namespace)
     return namespace["f"]
@@ -67,7 +67,7 @@ def named(name, function):
 
 
 def function_loss(k):
-    """As the engine wraps a function; the class is a library's."""
+    """Return a custom function in a library class, as the engine does."""
     task = Task("regression", 1)
     head = Head(1, "values", "linear", 2)
     return choose_loss(lambda y_true, y_pred: k * y_pred, {}, head, task)[0]
@@ -107,7 +107,7 @@ MODULE.UNITS, MODULE.OTHER = 3, 1
         "loss",
     ],
 )
-def test_the_same_by_value_is_the_same(first, second):
+def test_equal_values_have_equal_fingerprints(first, second):
     assert fingerprint(first) == fingerprint(second)
     assert hash(fingerprint(first)) == hash(fingerprint(second))
 
@@ -201,18 +201,18 @@ def test_the_same_by_value_is_the_same(first, second):
         "unit of time",
     ],
 )
-def test_what_differs_is_different(first, second):
+def test_different_values_have_different_fingerprints(first, second):
     assert fingerprint(first) != fingerprint(second)
 
 
-def test_initializers_that_draw_their_own_seeds_differ():
-    """Their configurations are the same."""
+def test_initializers_without_seed_have_different_fingerprints():
+    """Their configurations are equal."""
     first, second = keras.initializers.HeNormal(), keras.initializers.HeNormal()
 
     assert fingerprint(first) != fingerprint(second)
 
 
-def test_a_setting_of_a_module_counts_if_it_is_read():
+def test_fingerprint_includes_module_settings_that_code_reads():
     reading = defined("def f(): return settings.UNITS", settings=MODULE)
     before = fingerprint(reading)
 
@@ -223,7 +223,7 @@ def test_a_setting_of_a_module_counts_if_it_is_read():
     assert fingerprint(reading) != before
 
 
-def test_a_function_that_is_reloaded_in_place_is_another():
+def test_reloaded_function_has_another_fingerprint():
     function = defined("def f(): return 1")
     before = fingerprint(function)
 
@@ -232,7 +232,7 @@ def test_a_function_that_is_reloaded_in_place_is_another():
     assert fingerprint(function) != before
 
 
-def test_attributes_of_a_function_count():
+def test_fingerprint_includes_function_attributes():
     function = defined("def f(): return f.units")
     function.units = 3
     before = fingerprint(function)
@@ -242,7 +242,7 @@ def test_attributes_of_a_function_count():
     assert fingerprint(function) != before
 
 
-def test_classes_of_one_name_are_kept_apart():
+def test_classes_of_one_name_have_different_fingerprints():
     class Layer:
         size = 1
 
@@ -255,7 +255,7 @@ def test_classes_of_one_name_are_kept_apart():
     assert fingerprint(first) != fingerprint(Layer)
 
 
-def test_a_function_that_calls_itself_has_a_fingerprint():
+def test_recursive_function_has_a_fingerprint():
     code = "def f(n): return f(n - 1) if n else 0"
 
     assert fingerprint(defined(code)) == fingerprint(defined(code))
@@ -304,7 +304,7 @@ def test_a_function_that_calls_itself_has_a_fingerprint():
         "ufunc",
     ],
 )
-def test_what_has_a_state_of_its_own_has_no_fingerprint(value):
+def test_objects_with_state_have_no_fingerprint(value):
     if isinstance(value, types.MethodType):
         value = types.MethodType(value.__func__, object())
 
@@ -312,7 +312,7 @@ def test_what_has_a_state_of_its_own_has_no_fingerprint(value):
         fingerprint(value)
 
 
-def test_a_replaced_method_of_a_keras_class_counts(monkeypatch):
+def test_fingerprint_includes_replaced_keras_methods(monkeypatch):
     builder = defined("def f(): return keras.layers.Dense(3)", keras=keras)
     local = defined("def f():\n    from keras import layers as L\n    return L.Dense(3)")
     before = fingerprint(builder), fingerprint(local)
@@ -327,7 +327,7 @@ def test_a_replaced_method_of_a_keras_class_counts(monkeypatch):
     assert (fingerprint(builder), fingerprint(local)) == before
 
 
-def test_decorated_functions_are_not_taken_for_those_of_keras():
+def test_decorated_functions_are_not_genuine_keras_functions():
     assert is_keras_function(keras.activations.relu)
     assert not is_keras_function(functools.wraps(keras.activations.relu)(lambda x: -x))
 

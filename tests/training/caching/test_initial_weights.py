@@ -14,7 +14,7 @@ def dense(**arguments):
 
 
 class Halved(keras.initializers.RandomNormal):
-    """An initializer of one's own, which computes with its seed."""
+    """A custom initializer that computes with its seed."""
 
     def __call__(self, shape, dtype=None):
         return keras.random.normal(shape, seed=self.seed // 2 + 1, dtype=dtype)
@@ -51,7 +51,7 @@ def built(build, seed, rows):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_drawing_anew_gives_what_a_build_gives(name):
+def test_drawn_initial_weights_equal_those_of_a_build(name):
     build = NETWORKS[name]
     rows = np.zeros((1, 6) if name == "embedding" else (1, 6, 4), np.float32)
     initial = InitialWeights(built(build, 1, rows), 1)
@@ -65,7 +65,7 @@ def test_drawing_anew_gives_what_a_build_gives(name):
 
 
 def attention():
-    """Keras spreads these weights over heads after it has drawn them."""
+    """Return a network whose drawn weights Keras reshapes over attention heads."""
     inputs = keras.Input((6, 4))
     return keras.Model(inputs, L.MultiHeadAttention(2, 3)(inputs, inputs))
 
@@ -77,7 +77,7 @@ def own_draws():
 
 
 @pytest.mark.parametrize("build", [attention, own_draws])
-def test_a_build_that_cannot_be_followed_is_noticed(build):
+def test_initial_weights_that_cannot_be_drawn_again_are_not_trusted(build):
     rows = np.zeros((1, 6, 4), np.float32)
 
     initial = InitialWeights(built(build, 1, rows), 1)

@@ -1,4 +1,4 @@
-"""Copies of Keras objects, attribute by attribute."""
+"""Deep copies of Keras objects."""
 
 import io
 import pickle
@@ -102,7 +102,7 @@ def test_copied_model_predicts_the_same_and_shares_no_variable(make, again):
 
 @pytest.mark.parametrize("make", [nested, subclassed])
 @pytest.mark.parametrize("again", [copy_of, pickled_and_read])
-def test_training_a_copy_leaves_the_original(make, again):
+def test_training_a_copy_does_not_change_the_original(make, again):
     model = make()
     model.compile("adam", "mse")
     before = [v.numpy() for v in model.variables]
@@ -129,7 +129,7 @@ def test_copy_of_a_trained_model_trains_further():
     assert int(model.optimizer.iterations) == 1
 
 
-def test_copied_functional_model_gives_its_configuration_and_layers():
+def test_copied_functional_model_has_the_same_configuration_and_layers():
     copied = copy_of(nested())
 
     rebuilt = keras.Model.from_config(copied.get_config())
@@ -140,7 +140,7 @@ def test_copied_functional_model_gives_its_configuration_and_layers():
 
 
 @pytest.mark.parametrize("again", [copy_of, pickled_and_read])
-def test_copied_lookup_of_words_knows_its_words(again):
+def test_copied_string_lookup_keeps_its_vocabulary(again):
     inputs = keras.Input((1,), dtype="string")
     lookup = layers.StringLookup(vocabulary=["red", "blue"], output_mode="multi_hot")
     model = keras.Model(inputs, layers.Dense(1)(lookup(inputs)))
@@ -151,7 +151,7 @@ def test_copied_lookup_of_words_knows_its_words(again):
     np.testing.assert_array_equal(copied(words), model(words))
 
 
-def test_copy_does_not_lead_into_other_models_of_the_layer():
+def test_copy_of_a_layer_excludes_models_that_contain_it():
     layer = layers.Dense(2)
     inputs = keras.Input((4,))
     other = keras.Model(inputs, layers.Dense(3)(layer(inputs)))
@@ -171,7 +171,7 @@ def test_deep_copy_of_a_container_keeps_identities():
     assert first is second is not layer
 
 
-def test_layer_with_a_compiled_function_is_refused():
+def test_copy_raises_on_a_layer_with_a_compiled_function():
     layer = layers.Dense(2)
     layer.step = tf.function(layer.call)
 
@@ -179,7 +179,7 @@ def test_layer_with_a_compiled_function_is_refused():
         copy_of(layer)
 
 
-def test_a_function_with_keyword_defaults_closes_over_copies():
+def test_function_with_keyword_defaults_gets_copied_closure():
     layer = keras.layers.Dense(1)
 
     def function(x, *, held=0.5, also=(layer,)):
@@ -193,7 +193,7 @@ def test_a_function_with_keyword_defaults_closes_over_copies():
     assert also == (found,)
 
 
-def test_functions_that_call_each_other_are_copied():
+def test_mutually_recursive_functions_are_copied():
     layer = keras.layers.Dense(1)
 
     def even(n):
@@ -209,7 +209,7 @@ def test_functions_that_call_each_other_are_copied():
     assert copied(1) is None
 
 
-def test_a_function_without_keras_objects_is_the_same():
+def test_function_without_keras_objects_is_not_copied():
     scale = 2.0
 
     def function(x, *, held=0.5):

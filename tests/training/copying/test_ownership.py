@@ -1,4 +1,4 @@
-"""Builders that reach Keras objects outside themselves: each fit has copies of them."""
+"""Builders that refer to Keras objects of the user: each fit has copies of them."""
 
 import functools
 import itertools
@@ -152,7 +152,7 @@ def assert_same(values, others):
 
 
 @pytest.mark.parametrize("name", BUILDERS)
-def test_live_fit_leaves_what_the_builder_reaches_untouched(name):
+def test_live_fit_does_not_change_objects_of_the_builder(name):
     before = values_of(body, backbones.body)
     hyperparameters = {"model__part": body} if name == "hyperparameter" else {}
     classifier = KerasClassifier(
@@ -180,7 +180,7 @@ def test_live_fit_leaves_what_the_builder_reaches_untouched(name):
     ],
     ids=["graph", "keras", "early stopping", "members"],
 )
-def test_users_weights_are_untouched_on_every_way_of_training(settings):
+def test_fit_does_not_change_objects_of_the_builder_with_any_backend(settings):
     before = values_of(body)
     classifier = KerasClassifier(reads_global, epochs=2, random_state=0, **settings)
 
@@ -191,7 +191,7 @@ def test_users_weights_are_untouched_on_every_way_of_training(settings):
     assert_same(values_of(body), before)
 
 
-def test_xla_leaves_a_layer_of_the_builder_untouched():
+def test_xla_does_not_change_a_layer_of_the_builder():
     layer = keras.layers.Dense(5)
     layer.build((None, 4))
     before = values_of(layer)
@@ -208,7 +208,7 @@ def test_xla_leaves_a_layer_of_the_builder_untouched():
     assert not np.allclose(classifier.model_.get_weights()[0], before[0])
 
 
-def test_batched_folds_leave_the_users_weights_untouched():
+def test_batched_folds_do_not_change_the_users_weights():
     before = values_of(body)
     classifier = KerasClassifier(reads_global, epochs=2, callbacks=keras.callbacks.Callback())
 
@@ -218,7 +218,7 @@ def test_batched_folds_leave_the_users_weights_untouched():
     assert_same(values_of(body), before)
 
 
-def test_transformer_leaves_the_users_weights_untouched():
+def test_transformer_does_not_change_the_users_weights():
     before = values_of(body)
 
     def autoencoder(meta):
@@ -231,7 +231,7 @@ def test_transformer_leaves_the_users_weights_untouched():
     assert_same(values_of(body), before)
 
 
-def test_folds_of_shuffled_labels_stay_at_chance():
+def test_folds_with_shuffled_labels_score_at_chance():
     rows = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
     labels = np.random.default_rng(1).permutation(np.arange(60) % 5)
     wide = [keras.layers.Dense(128, activation="relu") for _ in range(2)]
@@ -254,12 +254,12 @@ def test_folds_of_shuffled_labels_stay_at_chance():
         classifier, rows, labels, cv=KFold(5, shuffle=True, random_state=0), error_score="raise"
     )
 
-    # One body for all folds has seen nearly all held-out rows of the last ones: 0.92.
+    # A body that all folds share has seen the held-out rows. It scores 0.92.
     assert np.mean(scores[3:]) < 0.6
 
 
 @pytest.mark.parametrize("kind", ["lru_cache", "dict"])
-def test_body_that_the_builder_makes_once_and_keeps_is_not_trained(kind):
+def test_cached_body_of_the_builder_is_not_trained(kind):
     CACHE.clear()
     cached = functools.lru_cache(pretrained)
 
@@ -274,12 +274,12 @@ def test_body_that_the_builder_makes_once_and_keeps_is_not_trained(kind):
     fresh = values_of(kept())
     classifier.fit(X, Y)
 
-    # A BatchNormalization that was never trained.
+    # The BatchNormalization has its initial statistics.
     assert_same(fresh[3:], [np.zeros(6), np.zeros(6), np.ones(6)])
     assert_same(values_of(kept()), fresh)
 
 
-def test_frozen_part_stays_frozen_and_the_users_flag_as_it_is():
+def test_frozen_part_stays_frozen_and_the_users_flag_is_unchanged():
     part = pretrained()
     part.trainable = False
 
@@ -295,7 +295,7 @@ def test_frozen_part_stays_frozen_and_the_users_flag_as_it_is():
     assert part._inbound_nodes == []
 
 
-def test_layer_without_weights_yet_stays_without():
+def test_unbuilt_layer_of_the_user_stays_unbuilt():
     layer = keras.layers.Dense(3)
 
     def build(meta):
@@ -308,7 +308,7 @@ def test_layer_without_weights_yet_stays_without():
     assert not layer.built
 
 
-def test_builder_that_returns_the_users_model_leaves_it_as_it_is():
+def test_builder_that_returns_the_users_model_does_not_change_it():
     model = keras.Sequential([pretrained(), keras.layers.Dense(1)])
     model.compile("sgd", "mae")
     before, optimizer = values_of(model), model.optimizer
@@ -320,7 +320,7 @@ def test_builder_that_returns_the_users_model_leaves_it_as_it_is():
     assert model.loss == "mae"
 
 
-def test_optimizer_loss_metric_and_scaler_of_the_builder_are_as_before():
+def test_optimizer_loss_metric_and_scaler_of_the_builder_are_unchanged():
     optimizer, metric = keras.optimizers.Adam(0.01), keras.metrics.MeanAbsoluteError()
     loss, scaler = keras.losses.Huber(), StandardScaler()
 
@@ -341,7 +341,7 @@ def test_optimizer_loss_metric_and_scaler_of_the_builder_are_as_before():
 
 
 @pytest.mark.parametrize("engine", ["auto", "keras"])
-def test_network_that_a_loss_function_uses_is_untouched(engine):
+def test_network_in_a_loss_function_is_unchanged(engine):
     part = pretrained()
     before = values_of(part)
 
@@ -357,7 +357,7 @@ def test_network_that_a_loss_function_uses_is_untouched(engine):
     assert_same(values_of(part), before)
 
 
-def test_two_names_of_one_object_are_two_names_of_one_copy():
+def test_two_references_to_an_object_refer_to_one_copy():
     layer = keras.layers.Dense(4)
     pair = [layer, layer]
 
@@ -371,7 +371,7 @@ def test_two_names_of_one_object_are_two_names_of_one_copy():
     assert first is not layer
 
 
-def test_builder_that_reaches_nothing_is_the_users_own():
+def test_builder_without_keras_objects_is_not_copied():
     counter = itertools.count()
 
     def build(meta, units=(3, 4)):
@@ -399,7 +399,7 @@ def test_users_function_is_not_changed_for_other_threads():
     assert build(None).layers[1] is part
 
 
-def test_object_that_cannot_be_copied_is_refused_in_a_sentence():
+def test_fit_raises_on_an_object_that_cannot_be_copied():
     layer = keras.layers.Dense(3)
     layer.build((None, 4))
     layer.step = tf.function(layer.call)

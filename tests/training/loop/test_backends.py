@@ -21,18 +21,18 @@ def own_loss(y_true, y_pred):
     return keras.ops.mean(y_true - y_pred)
 
 
-def architecture_of(build=perceptron, **compilation):
+def compiled_model_of(build=perceptron, **compilation):
     model_spec = ModelSpec(build, {}, Compilation(**compilation))
     return Network(model_spec, [[Task("regression")]], X[:1], None).compiled_model
 
 
-def path_of(compiled_model, engine="auto", data=None, **plan):
+def backend_of(compiled_model, engine="auto", data=None, **plan):
     plan = TrainingPlan(**{**LONG, **plan}, engine=engine)
     return choose_backend(compiled_model, data or TrainingData(X, Y), plan)
 
 
-def test_long_fits_of_small_networks_are_machine_code():
-    assert path_of(architecture_of()) == "xla"
+def test_long_fits_of_small_networks_use_xla():
+    assert backend_of(compiled_model_of()) == "xla"
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_long_fits_of_small_networks_are_machine_code():
     ],
     ids=["short", "wide", "batch statistics", "metrics", "own loss"],
 )
-def test_other_fits_are_graphs(build, compilation, plan):
-    assert path_of(architecture_of(build, **compilation), **plan) == "graph"
+def test_other_fits_use_a_graph(build, compilation, plan):
+    assert backend_of(compiled_model_of(build, **compilation), **plan) == "graph"
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def test_other_fits_are_graphs(build, compilation, plan):
     ],
     ids=["batch statistics", "metrics", "sparse"],
 )
-def test_machine_code_is_refused_where_it_cannot_be(build, compilation, data, reason):
+def test_engine_xla_raises_on_unsupported_models(build, compilation, data, reason):
     with pytest.raises(ValueError, match=f"engine='xla' cannot carry .*{reason}"):
-        path_of(architecture_of(build, **compilation), "xla", data)
+        backend_of(compiled_model_of(build, **compilation), "xla", data)
 
 
 class CustomLoss(keras.Model):
@@ -77,12 +77,12 @@ class CustomLoss(keras.Model):
 
 
 @pytest.mark.parametrize("engine", ["graph", "xla"])
-def test_overridden_methods_need_keras(engine):
-    compiled_model = architecture_of(CustomLoss, loss=keras.losses.MeanSquaredError())
+def test_overridden_methods_need_keras_fit(engine):
+    compiled_model = compiled_model_of(CustomLoss, loss=keras.losses.MeanSquaredError())
 
-    assert path_of(compiled_model) == "keras"
+    assert backend_of(compiled_model) == "keras"
     with pytest.raises(ValueError, match=f"engine='{engine}' cannot carry a model with its own"):
-        path_of(compiled_model, engine)
+        backend_of(compiled_model, engine)
 
 
 @pytest.mark.parametrize(
@@ -97,5 +97,5 @@ def test_overridden_methods_need_keras(engine):
     ],
     ids=["dropout", "layer norm", "batch norm", "activity", "regularised", "own activation"],
 )
-def test_batches_are_filled_up_where_rows_do_not_see_each_other(layer, expected):
-    assert is_padded(architecture_of(lambda: perceptron(layer))) is expected
+def test_batches_are_padded_if_rows_are_independent(layer, expected):
+    assert is_padded(compiled_model_of(lambda: perceptron(layer))) is expected

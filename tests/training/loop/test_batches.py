@@ -13,7 +13,7 @@ DENSE = np.round(np.random.default_rng(0).normal(size=(9, 5)), 1) * (
 
 
 @given(st.lists(st.integers(0, 8), min_size=1, max_size=12))
-def test_a_sparse_batch_is_the_dense_one(positions):
+def test_sparse_batch_equals_the_dense_batch(positions):
     rows = np.array(positions, dtype=np.int32)
     X = sparse.csr_array(DENSE)
 

@@ -20,7 +20,7 @@ def fresh(optimizer):
 
 
 def make_model(optimizer="adam", loss="binary_crossentropy", metrics=None, **compile_arguments):
-    """A network whose rows see each other, through the statistics of a batch."""
+    """Return a network whose rows depend on each other through batch statistics."""
     model = keras.Sequential(
         [
             keras.Input((4,)),
@@ -34,7 +34,7 @@ def make_model(optimizer="adam", loss="binary_crossentropy", metrics=None, **com
 
 
 def make_perceptron(optimizer="adam", constraint=None):
-    """A network whose rows do not see each other, for batches that are filled up."""
+    """Return a network whose rows are independent, so that batches are padded."""
     model = keras.Sequential(
         [
             keras.Input((4,)),
@@ -47,7 +47,7 @@ def make_perceptron(optimizer="adam", constraint=None):
 
 
 def network_of(make, *arguments, seed=0, **keywords):
-    """A network that a function builds and compiles."""
+    """Return a network that a function builds and compiles."""
     model_spec = ModelSpec(lambda: make(*arguments, **keywords), {}, Compilation(), seed=seed)
     return Network(model_spec, [[Task("classification", n_classes=2)]], X[:1], None)
 
@@ -92,8 +92,8 @@ OPTIMIZERS = {
 }
 
 
-# Of a perceptron the batches are filled up, and the weights may be one vector: an optimizer of
-# each layout, and those that keep more than moments.
+# The batches of a perceptron are padded, and its weights may be one vector. The cases contain an
+# optimizer of each layout, and optimizers with further variables than moments.
 OF_PERCEPTRON = ["AdamW", "Muon", "LossScale", "averages"]
 
 
@@ -105,8 +105,8 @@ OF_PERCEPTRON = ["AdamW", "Muon", "LossScale", "averages"]
     ],
     ids=[*OPTIMIZERS, *(f"{name} of a perceptron" for name in OF_PERCEPTRON)],
 )
-def test_the_compiled_program_agrees_with_keras_own_fit(make, name):
-    """Regulariser, weights, batch statistics and a partial last batch included."""
+def test_compiled_program_agrees_with_keras_fit(make, name):
+    """With a regulariser, weights, batch statistics and a partial last batch."""
 
     def build():
         return make(OPTIMIZERS[name])
@@ -117,7 +117,7 @@ def test_the_compiled_program_agrees_with_keras_own_fit(make, name):
 
 
 @pytest.mark.parametrize("name", ["Adam", "clipnorm", "Nadam", "schedule"])
-def test_machine_code_agrees_with_the_graph(name):
+def test_xla_agrees_with_the_graph(name):
     def build():
         return make_perceptron(OPTIMIZERS[name])
 
@@ -126,7 +126,7 @@ def test_machine_code_agrees_with_the_graph(name):
     assert_engines_agree(build, ("xla", "graph"), TrainingData(X, Y, WEIGHTS), plan)
 
 
-def test_metrics_agree_with_keras_own_fit():
+def test_metrics_agree_with_keras_fit():
     def build():
         return make_model(metrics=["accuracy", keras.metrics.AUC()])
 
@@ -144,7 +144,7 @@ def test_a_constraint_holds_after_each_step():
     assert_engines_agree(build, ("graph", "keras"), TrainingData(X, Y), plan)
 
 
-def test_weights_that_do_not_decay_are_known_by_name():
+def test_weight_decay_exclusions_by_name_are_respected():
     plan = {"epochs": 3, "batch_size": 16, "seed": 7}
     decaying = keras.optimizers.SGD(0.0, weight_decay=0.5)
     excluding = keras.optimizers.SGD(0.1, weight_decay=0.5)
@@ -171,14 +171,14 @@ def dropout_network():
     return model
 
 
-def test_a_batch_that_is_filled_up_draws_the_same_numbers():
-    """The draws for the rows that count come first."""
+def test_padded_batch_draws_the_same_random_numbers():
+    """The random numbers of the padding are drawn after those of the other rows."""
     plan = {"epochs": 3, "batch_size": 16, "seed": 7}
 
     assert_engines_agree(dropout_network, ("graph", "keras"), TrainingData(X, Y), plan)
 
 
-def test_an_unseen_weight_stays_as_it_is():
+def test_weight_without_gradient_is_unchanged():
     def build():
         inputs = keras.Input((4,))
         used = keras.layers.Dense(1, "sigmoid")(inputs)
@@ -208,7 +208,7 @@ def test_validation_agrees_with_evaluate():
     assert record.history["val_accuracy"][-1] == pytest.approx(evaluated["accuracy"])
 
 
-def test_validation_in_chunks_gives_the_same():
+def test_validation_does_not_depend_on_chunk_size():
     network = network_of(make_model, metrics=["accuracy"])
     data = TrainingData(X, Y, WEIGHTS)
     found, outputs = zip(
@@ -223,7 +223,7 @@ def test_validation_in_chunks_gives_the_same():
     np.testing.assert_allclose(outputs[0][0], outputs[1][0], rtol=1e-5, atol=1e-6)
 
 
-def test_orders_come_from_the_seed():
+def test_row_orders_follow_from_the_seed():
     def weights_after(seed, shuffle=True):
         network = network_of(make_model)
         plan = TrainingPlan(epochs=1, batch_size=8, seed=seed, shuffle=shuffle)
@@ -276,7 +276,7 @@ def custom_step_model():
         (make_model, [BatchCounter()], "BatchCounter, which is called at every batch"),
     ],
 )
-def test_what_the_program_cannot_carry_goes_to_keras(make, callbacks, reason):
+def test_unsupported_models_and_callbacks_use_keras_fit(make, callbacks, reason):
     plan = {"epochs": 1, "batch_size": 16, "callbacks": callbacks}
 
     network = network_of(make)
@@ -298,7 +298,7 @@ def test_a_batch_callback_is_called_at_every_batch():
 
 
 class Recorder(keras.callbacks.Callback):
-    """Records the hooks that are called, with what they see."""
+    """Records the calls of its hooks with their arguments."""
 
     def __init__(self):
         super().__init__()
@@ -318,7 +318,7 @@ class Recorder(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_callbacks_hear_of_epochs_with_their_validation(engine):
+def test_callbacks_get_validation_values_in_epoch_logs(engine):
     recorder = Recorder()
     plan = TrainingPlan(epochs=2, batch_size=16, callbacks=[recorder], engine=engine)
 
@@ -337,7 +337,7 @@ def test_callbacks_hear_of_epochs_with_their_validation(engine):
 
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_stock_callbacks_act_on_the_live_model(engine):
+def test_keras_callbacks_act_on_the_live_model(engine):
     network = network_of(make_model, "sgd")
     halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
 
@@ -351,8 +351,8 @@ def test_stock_callbacks_act_on_the_live_model(engine):
 
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_the_best_weights_are_put_back(engine):
-    """A learning rate that grows makes the validation loss rise again."""
+def test_early_stopping_restores_the_best_weights(engine):
+    """With a growing learning rate, the validation loss increases after some epochs."""
     explode = keras.callbacks.LearningRateScheduler(lambda epoch, _: 0.1 if epoch < 2 else 20.0)
     network = network_of(make_model, "sgd")
     plan = TrainingPlan(
@@ -374,7 +374,7 @@ def test_the_best_weights_are_put_back(engine):
 
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_a_loss_that_is_nan_stops_with_its_epoch(engine):
+def test_nan_loss_raises_with_its_epoch(engine):
     explode = keras.callbacks.LearningRateScheduler(lambda epoch, _: 0.01 if epoch < 2 else 1e30)
 
     with pytest.raises(
@@ -387,7 +387,7 @@ def test_a_loss_that_is_nan_stops_with_its_epoch(engine):
         )
 
 
-def test_a_last_step_that_breaks_the_weights_is_noticed():
+def test_non_finite_weights_after_the_last_step_raise():
     explode = keras.callbacks.LearningRateScheduler(lambda epoch, _: float("inf"))
 
     with pytest.raises(NonFiniteLossError, match="weights became NaN or infinite in epoch 1"):
@@ -405,7 +405,7 @@ class Interrupt(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_an_interrupt_keeps_the_best_weights_so_far(engine):
+def test_interrupt_keeps_the_best_weights_so_far(engine):
     network = network_of(make_model)
     plan = TrainingPlan(
         epochs=9, batch_size=8, callbacks=[Interrupt()], stops_early=True, engine=engine
@@ -472,7 +472,7 @@ def test_losses_and_metrics_of_each_output_are_recorded(metrics):
 
 
 class Noise(keras.layers.Layer):
-    """Draws from Keras' global generator, whose state belongs to no model."""
+    """Draws from Keras' global generator, whose state is not part of the model."""
 
     def call(self, x, training=False):
         return x + keras.random.normal(keras.ops.shape(x)) if training else x
@@ -494,7 +494,7 @@ def network_with(layer):
     return model
 
 
-def test_a_state_that_belongs_to_no_model_needs_keras_own_fit():
+def test_variables_outside_of_the_model_need_keras_fit():
     network = network_of(network_with, Noise)
     plan = {"epochs": 1, "batch_size": 16}
 
@@ -503,7 +503,7 @@ def test_a_state_that_belongs_to_no_model_needs_keras_own_fit():
         train(network, TrainingData(X, Y), TrainingPlan(**plan, engine="graph"))
 
 
-def test_a_metric_inside_a_layer_counts():
+def test_metric_inside_a_layer_is_recorded():
     found = [
         train(
             network_of(network_with, Activity),
@@ -518,7 +518,7 @@ def test_a_metric_inside_a_layer_counts():
 
 
 @pytest.mark.parametrize("loss", ["dice", "tversky"])
-def test_losses_of_a_whole_batch_do_not_see_rows_that_fill_up(loss):
+def test_losses_of_a_whole_batch_ignore_padding(loss):
     def build():
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, "sigmoid")])
         model.compile("adam", loss)
@@ -534,7 +534,7 @@ class Evaluating(keras.callbacks.Callback):
         self.model.evaluate(X[:3], Y[:3], verbose=0)
 
 
-def test_a_callback_that_evaluates_leaves_the_metrics_alone():
+def test_callback_that_evaluates_does_not_change_the_metrics():
     found = [
         train(
             network_of(make_model, metrics=["mae"]),

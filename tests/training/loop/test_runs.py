@@ -48,7 +48,7 @@ def assert_same(first, second):
 @pytest.mark.parametrize("table", [X, sparse.csr_array(X)], ids=["dense", "sparse"])
 @pytest.mark.parametrize("weight", [None, WEIGHTS], ids=["unweighted", "weighted"])
 @pytest.mark.parametrize("build", [perceptron, normalised])
-def test_rows_that_do_not_fit_the_device_go_there_in_pieces(monkeypatch, build, weight, table):
+def test_rows_beyond_device_memory_are_copied_per_call(monkeypatch, build, weight, table):
     validation = TrainingData(table[:20], Y[:20], None if weight is None else weight[:20])
     data = TrainingData(table, Y, weight, validation)
     whole = trained(build, data)
@@ -60,7 +60,7 @@ def test_rows_that_do_not_fit_the_device_go_there_in_pieces(monkeypatch, build, 
 
 
 @pytest.mark.parametrize("engine", ["graph", "xla"])
-def test_calls_may_end_anywhere_between_steps(monkeypatch, engine):
+def test_steps_per_call_do_not_change_results(monkeypatch, engine):
     whole = trained(perceptron, TrainingData(X, Y), engine=engine)
 
     monkeypatch.setattr(runs, "_CALL_SECONDS", 1e-4)
@@ -81,7 +81,7 @@ def trained_by_keras(build, batch_size):
     ids=["as they are", "filled up", "filled up in XLA-compiled code"],
 )
 @pytest.mark.parametrize("batch_size", [1, 49])
-def test_batches_of_any_size_agree(build, engine, batch_size):
+def test_any_batch_size_agrees_with_keras_fit(build, engine, batch_size):
     found = trained(build, TrainingData(X, Y, WEIGHTS), engine=engine, batch_size=batch_size)
 
     expected = trained_by_keras(build, batch_size)

@@ -19,14 +19,14 @@ def model_of(optimizer):
     model = keras.Sequential(
         [keras.Input((4,)), L.Dense(3), L.BatchNormalization(), L.Dropout(0.5), L.Dense(1)]
     )
-    # Without a graph, whose making would take most of the time.
+    # Keras trains eagerly, since tracing a graph would take most of the time.
     model.compile(optimizer, "mse", run_eagerly=True)
     return model
 
 
 @pytest.mark.parametrize("is_flat", [True, False], ids=["flat", "pieces"])
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_a_state_goes_to_a_model_and_back(name, is_flat):
+def test_state_round_trips_through_a_model(name, is_flat):
     if is_flat and name in ("Lamb", "LossScale"):
         pytest.skip("these look at whole tensors")
     optimizer = type(OPTIMIZERS[name]).from_config(OPTIMIZERS[name].get_config())
@@ -61,11 +61,11 @@ def test_a_state_goes_to_a_model_and_back(name, is_flat):
     ],
     ids=["Adam", "SGD", "clipnorm", "global", "Lamb", "Muon"],
 )
-def test_weights_are_one_vector_where_each_is_updated_alone(optimizer, is_flat):
+def test_weights_are_one_vector_for_elementwise_optimizers(optimizer, is_flat):
     assert StateLayout(model_of(optimizer)).is_flat is is_flat
 
 
-def test_wide_networks_keep_their_tensors():
+def test_wide_networks_keep_separate_tensors():
     model = keras.Sequential([keras.Input((100,)), L.Dense(500), L.Dense(1)])
     model.compile("adam", "mse")
 

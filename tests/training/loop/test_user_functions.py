@@ -1,4 +1,4 @@
-"""Losses and metrics of the user's own that no compiled training can call, named in a sentence."""
+"""Error messages for custom losses and metrics that cannot be compiled."""
 
 import keras
 import numpy as np
@@ -34,7 +34,7 @@ class ForgetfulMetric(keras.metrics.Metric):
 
 
 class MetricWithAttribute(keras.metrics.Metric):
-    """It shows the value of the first rows for ever, or fails when it is traced."""
+    """Stores a value in an attribute, which a compiled program cannot update."""
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         self.seen = ops.mean(y_true)
@@ -71,7 +71,9 @@ def compiled(**arguments):
         "numpy metric", "metric without return", "metric class without return", "attribute",
     ],
 )  # fmt: skip
-def test_what_cannot_be_traced_is_named(arguments, message, is_built_with, engine):
+def test_fit_names_a_loss_or_metric_that_cannot_be_traced(
+    arguments, message, is_built_with, engine
+):
     if is_built_with:
         reg = KerasRegressor(compiled(**arguments), epochs=1, engine=engine)
     else:
@@ -82,7 +84,7 @@ def test_what_cannot_be_traced_is_named(arguments, message, is_built_with, engin
     assert not hasattr(reg, "n_features_in_")
 
 
-def test_an_error_of_the_loss_itself_is_passed_on():
+def test_error_raised_by_a_loss_is_not_replaced():
     def loss(y_true, y_pred):
         raise ValueError("not today")
 
@@ -90,7 +92,7 @@ def test_an_error_of_the_loss_itself_is_passed_on():
         KerasRegressor("mlp", epochs=1, loss=loss).fit(X, Y)
 
 
-def test_a_loss_of_steps_that_returns_nothing_is_named():
+def test_fit_names_a_loss_of_steps_that_returns_none():
     def builder(meta):
         return keras.Sequential([keras.Input((4, 3)), keras.layers.Dense(2)])
 

@@ -1,4 +1,4 @@
-"""Fits side by side give what each gives on its own."""
+"""Concurrent fits give the same results as separate fits."""
 
 import logging
 
@@ -34,14 +34,14 @@ N_FOLDS = 4
 
 @pytest.fixture(autouse=True)
 def _timeout(monkeypatch):
-    """Fits wait for each other for as long as it takes, so that no slow machine parts them."""
+    """Raise the timeouts, so that groups do not break up on slow machines."""
     monkeypatch.setattr(scheduler, "_TIMEOUT", 30.0)
     monkeypatch.setattr(scheduler, "_START_TIMEOUT", 0.3)
 
 
 @pytest.fixture
 def stacks(monkeypatch):
-    """The vectorised groups, with how many members each of their calls has trained."""
+    """Return the stacks of the test, with the number of members in each of their calls."""
     made = []
 
     class Seen(batched_group.Stack):
@@ -107,7 +107,7 @@ def recurrence():
 
 @keras.saving.register_keras_serializable("tests")
 class Gate(L.Layer):
-    """A layer of one's own, with a weight that is not trained."""
+    """A custom layer with a non-trainable weight."""
 
     def build(self, shape):
         self.scale = self.add_weight(shape=shape[1:], initializer="ones")
@@ -164,14 +164,14 @@ def assert_same_fits(found, expected, rtol=2e-4, atol=2e-6):
 
 
 def assert_same_alone_and_together(estimator, *arguments, max_networks=N_FOLDS, **keywords):
-    """Return the estimators of each fold, fitted on their own and together."""
+    """Return the estimators of each fold, fitted separately and together."""
     alone = validated(estimator, *arguments, **keywords)
     with batched_training(max_networks=max_networks, vectorize=True):
         together = validated(estimator, *arguments, **keywords)
 
     np.testing.assert_allclose(together["test_score"], alone["test_score"], rtol=2e-4, atol=2e-6)
     assert_same_fits(together["estimator"], alone["estimator"])
-    # The folds are other networks, so that mixing them up shows.
+    # The networks of the folds differ, so that this test detects swapped results.
     assert len({clf.history_["loss"][0] for clf in alone["estimator"]}) == len(alone["estimator"])
     return alone["estimator"], together["estimator"]
 
@@ -191,7 +191,7 @@ def assert_same_alone_and_together(estimator, *arguments, max_networks=N_FOLDS, 
         own_layer,
     ],
 )
-def test_layers_train_as_on_their_own(body, stacks):
+def test_vectorised_layers_equal_separate_fits(body, stacks):
     clf = classifier(network_around, body=body)
 
     assert_same_alone_and_together(clf, TOKENS if body is embedding else X)
@@ -199,8 +199,9 @@ def test_layers_train_as_on_their_own(body, stacks):
     assert {size for stack in stacks for size in stack.sizes} == {N_FOLDS}
 
 
-def test_attention_trains_as_on_its_own(stacks):
-    # Nothing depends on the bias of the keys, so that Adam would go by rounding errors alone.
+def test_vectorised_attention_equals_separate_fits(stacks):
+    # The outputs do not depend on the bias of the keys, so that Adam's steps for it would depend
+    # on rounding errors.
     assert_same_alone_and_together(classifier(attention_network, optimizer=opt.SGD(0.3)))
 
     assert [stack.sizes for stack in stacks] == [[N_FOLDS] * 3]
@@ -222,7 +223,7 @@ OPTIMIZERS = {
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_optimizers_move_each_member_by_its_own_gradient(name, stacks):
+def test_vectorised_optimizers_equal_separate_fits(name, stacks):
     clf = classifier(network_around, body=dense, optimizer=OPTIMIZERS[name])
 
     assert_same_alone_and_together(clf)
@@ -230,7 +231,7 @@ def test_optimizers_move_each_member_by_its_own_gradient(name, stacks):
     assert [set(stack.sizes) for stack in stacks] == [{N_FOLDS}]
 
 
-def test_members_that_stop_early_leave_the_others_training(stacks):
+def test_early_stopped_members_leave_the_group(stacks):
     clf = classifier(
         optimizer=opt.SGD(1.0),
         epochs=12,
@@ -244,7 +245,7 @@ def test_members_that_stop_early_leave_the_others_training(stacks):
     n_epochs = [len(fitted.history_["loss"]) for fitted in alone]
     assert len(set(n_epochs)) > 1
     assert [fitted.best_epoch_ for fitted in together] == [fitted.best_epoch_ for fitted in alone]
-    # As many calls as the longest has epochs, each of those that still train.
+    # One call per epoch of the longest training, with the members that still train.
     (stack,) = stacks
     assert stack.sizes == [sum(n > i for n in n_epochs) for i in range(max(n_epochs))]
 
@@ -258,14 +259,14 @@ def test_members_that_stop_early_leave_the_others_training(stacks):
     ],
     ids=["of rows", "of classes", "of both"],
 )
-def test_weights_count_as_on_their_own(params, keywords, stacks):
+def test_vectorised_weighted_fits_equal_separate_fits(params, keywords, stacks):
     assert_same_alone_and_together(classifier(**params), **keywords)
 
     assert [set(stack.sizes) for stack in stacks] == [{N_FOLDS}]
 
 
 @pytest.mark.parametrize("batch_size", [7, 44, 1000])
-def test_last_batches_may_be_smaller(batch_size, stacks):
+def test_vectorised_fits_with_a_partial_last_batch_equal_separate_fits(batch_size, stacks):
     clf = classifier(network_around, body=batch_normalization, batch_size=batch_size)
 
     assert_same_alone_and_together(clf)
@@ -273,8 +274,8 @@ def test_last_batches_may_be_smaller(batch_size, stacks):
     assert {size for stack in stacks for size in stack.sizes} == {N_FOLDS}
 
 
-def test_folds_of_other_lengths_form_groups_of_their_own(stacks):
-    # Four folds of 10 rows, and four of 5.
+def test_folds_of_different_lengths_form_separate_groups(stacks):
+    # Four folds have 10 rows, and four have 5.
     folds = np.repeat(np.arange(8), [10] * 4 + [5] * 4)
     clf = classifier(network_around, body=dropout)
 
@@ -283,7 +284,7 @@ def test_folds_of_other_lengths_form_groups_of_their_own(stacks):
     assert sorted(set(stack.sizes).pop() for stack in stacks) == [4, 4]
 
 
-def test_metrics_are_each_members_own(stacks):
+def test_vectorised_metrics_equal_those_of_separate_fits(stacks):
     clf = classifier(metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(2)])
 
     _, together = assert_same_alone_and_together(clf)
@@ -301,7 +302,7 @@ def test_metrics_are_each_members_own(stacks):
     ],
     ids=["schedule", "plateau", "early stopping"],
 )
-def test_callbacks_act_on_their_own_member(make, stacks):
+def test_callbacks_affect_only_their_member(make, stacks):
     clf = classifier(callbacks=[make()], validation_split=0.25, epochs=5, optimizer=opt.SGD(0.8))
 
     alone, together = assert_same_alone_and_together(clf)
@@ -314,7 +315,7 @@ def test_callbacks_act_on_their_own_member(make, stacks):
     assert max(stacks[0].sizes) == N_FOLDS
 
 
-def test_rates_and_seeds_of_a_grid_are_members_of_one_program(stacks):
+def test_learning_rates_and_seeds_of_a_grid_share_one_program(stacks):
     grid = {"optimizer__learning_rate": [0.001, 0.03, 0.3], "random_state": [0, 1]}
     search = GridSearchCV(
         classifier(optimizer="adam"), grid, cv=3, scoring="neg_log_loss", error_score="raise"
@@ -332,7 +333,7 @@ def test_rates_and_seeds_of_a_grid_are_members_of_one_program(stacks):
     assert len(set(alone.cv_results_["mean_test_score"].round(6))) == 6
     assert together.best_params_ == alone.best_params_
     assert_same_fits([together.best_estimator_], [alone.best_estimator_])
-    # The last fit, on all rows, is one alone.
+    # The refit on all rows is a separate fit.
     assert [stack.sizes for stack in stacks] == [[18]]
 
 
@@ -341,7 +342,7 @@ def linear(meta):
 
 
 @pytest.mark.parametrize("n_targets", [1, 2])
-def test_regressors_train_as_on_their_own(n_targets, stacks):
+def test_vectorised_regressors_equal_separate_fits(n_targets, stacks):
     targets = np.column_stack([X @ [3.0, 1.0, 0.0, -1.0] + 50, X[:, 0] ** 2])[:, :n_targets]
     y = targets.ravel() if n_targets == 1 else targets
     reg = KerasRegressor(linear, optimizer="sgd", epochs=4, batch_size=16, random_state=0)
@@ -358,7 +359,7 @@ def two_inputs(meta):
 
 
 class WithTwoInputs(ClassifierMixin, BaseEstimator):
-    """Hands rows of a plain array on as a dict."""
+    """Passes the columns of an array as a dict."""
 
     def fit(self, X, y):
         self.classifier_ = classifier(two_inputs).fit(self._parts(X), y)
@@ -381,13 +382,13 @@ class WithTwoInputs(ClassifierMixin, BaseEstimator):
         return {"left": X[:, :2], "right": X[:, 2:]}
 
 
-def test_rows_of_several_inputs_are_members(stacks):
+def test_networks_with_several_inputs_are_vectorised(stacks):
     assert_same_alone_and_together(WithTwoInputs())
 
     assert [set(stack.sizes) for stack in stacks] == [{N_FOLDS}]
 
 
-def test_networks_of_double_precision_are_members(stacks):
+def test_float64_networks_are_vectorised(stacks):
     clf = classifier(dtype_policy="float64")
 
     _, together = assert_same_alone_and_together(clf)
@@ -400,13 +401,13 @@ def half_precision_inputs(meta):
     return keras.Sequential([keras.Input((4,), dtype="bfloat16"), L.Dense(3, "softmax")])
 
 
-def test_rows_of_half_precision_are_members(stacks):
+def test_float16_inputs_are_vectorised(stacks):
     assert_same_alone_and_together(classifier(half_precision_inputs), scoring="accuracy")
 
     assert [set(stack.sizes) for stack in stacks] == [{N_FOLDS}]
 
 
-def test_members_of_an_estimator_are_those_of_its_fit_alone():
+def test_ensemble_members_equal_those_of_a_separate_fit():
     assert_same_alone_and_together(classifier(n_estimators=2))
 
 
@@ -423,7 +424,7 @@ def test_members_of_an_estimator_are_those_of_its_fit_alone():
     ],
     ids=["dense", "dropout", "batch normalization", "keras"],
 )
-def test_threads_give_the_same_bits(vectorize, engine, body, stacks):
+def test_threads_give_bit_identical_results(vectorize, engine, body, stacks):
     clf = classifier(network_around, body=body, engine=engine, early_stopping=True)
 
     alone = validated(clf, cv=4)
@@ -441,7 +442,7 @@ def test_threads_give_the_same_bits(vectorize, engine, body, stacks):
 
 @pytest.mark.parametrize("n_folds", [2, 12])
 def test_number_of_tasks_does_not_change_backend_or_bits(n_folds):
-    """12 fits of 840 steps would pay for compiling by XLA; one fit would not."""
+    """XLA would be faster for 12 fits of 840 steps, but not for one fit."""
     clf = classifier(network_around, body=dense, epochs=140, batch_size=10)
     folds = list(StratifiedKFold(12).split(X, Y))[:n_folds]
 
@@ -456,7 +457,7 @@ def test_number_of_tasks_does_not_change_backend_or_bits(n_folds):
         np.testing.assert_array_equal(part, other)
 
 
-def test_xla_that_was_asked_for_gives_the_same_bits_in_tasks():
+def test_engine_xla_gives_bit_identical_results_in_threads():
     clf = classifier(network_around, body=dense, epochs=30, batch_size=10, engine="xla")
     fits = [validated(clf, cv=3)["estimator"]]
     for _ in range(2):
@@ -468,10 +469,10 @@ def test_xla_that_was_asked_for_gives_the_same_bits_in_tasks():
     assert {fit.engine_ for found in fits for fit in found} == {"xla"}
 
 
-# Company
+# Groups
 
 
-def test_companions_do_not_matter(stacks):
+def test_results_do_not_depend_on_other_members(stacks):
     def rates(*others):
         grid = {"optimizer__learning_rate": [0.02, *others]}
         return GridSearchCV(
@@ -493,7 +494,7 @@ def test_companions_do_not_matter(stacks):
     assert [stack.sizes for stack in stacks] == [[6], [10]]
 
 
-def test_a_companion_whose_loss_is_nan_does_not_matter(stacks):
+def test_results_do_not_depend_on_a_member_with_nan_loss(stacks):
     search = GridSearchCV(
         classifier(network_around, body=batch_normalization, optimizer="sgd", loss="mse"),
         {"optimizer__learning_rate": [0.01, 1e38, 0.1]},
@@ -519,7 +520,7 @@ def test_a_companion_whose_loss_is_nan_does_not_matter(stacks):
     assert min(stacks[0].sizes) == 4
 
 
-def test_architectures_and_engines_form_groups_of_their_own(stacks):
+def test_compiled_models_and_engines_form_separate_groups(stacks):
     search = GridSearchCV(
         classifier(),
         [
@@ -538,11 +539,11 @@ def test_architectures_and_engines_form_groups_of_their_own(stacks):
 
     np.testing.assert_allclose(together["mean_test_score"], alone["mean_test_score"], rtol=2e-4)
     assert alone["mean_test_score"][0] != alone["mean_test_score"][1]
-    # "graph" and "auto" are one program here; Keras' own fit is nobody's companion.
+    # "graph" and "auto" are the same program here. Keras' fit joins no group.
     assert sorted(stack.sizes for stack in stacks) == [[4], [8]]
 
 
-def test_other_batch_sizes_are_other_groups(stacks):
+def test_batch_sizes_form_separate_groups(stacks):
     search = GridSearchCV(
         classifier(), {"batch_size": [8, 20]}, cv=4, scoring="neg_log_loss", refit=False
     )
@@ -555,7 +556,7 @@ def test_other_batch_sizes_are_other_groups(stacks):
     assert [set(stack.sizes) for stack in stacks] == [{4}, {4}]
 
 
-def test_other_numbers_of_epochs_are_one_group(stacks):
+def test_numbers_of_epochs_share_one_group(stacks):
     search = GridSearchCV(
         classifier(network_around, body=dropout),
         {"epochs": [2, 5], "shuffle": [True, False]},
@@ -574,7 +575,7 @@ def test_other_numbers_of_epochs_are_one_group(stacks):
     assert len(stacks) == 1
 
 
-def test_fewer_than_four_train_alone(stacks):
+def test_fewer_than_four_members_train_separately(stacks):
     assert_same_alone_and_together(classifier(), cv=3, max_networks=3)
 
     assert not stacks
@@ -582,7 +583,7 @@ def test_fewer_than_four_train_alone(stacks):
 
 @keras.saving.register_keras_serializable("tests")
 class AboveZero(L.Layer):
-    """Has as many values inside as a member's rows say, which no stack can hold."""
+    """Has a hidden output whose size depends on the rows, so that it cannot be vectorised."""
 
     def call(self, x):
         return x - tf.reduce_mean(tf.boolean_mask(x, x > 0))
@@ -592,7 +593,7 @@ def unstackable(meta):
     return keras.Sequential([keras.Input((4,)), AboveZero(), L.Dense(3, "softmax")])
 
 
-def test_what_cannot_be_vectorised_trains_alone_and_says_why(stacks, caplog):
+def test_failed_vectorisation_trains_separately_and_logs_the_reason(stacks, caplog):
     clf = classifier(unstackable)
 
     with caplog.at_level(logging.INFO, "nnkit"):
@@ -605,14 +606,14 @@ def test_what_cannot_be_vectorised_trains_alone_and_says_why(stacks, caplog):
     compiled_model = together[0]._network.compiled_model
     assert "vectorised training failed" in compiled_model.fact(REASON_FOR_ALONE, lambda: None)
 
-    # It is not tried a second time.
+    # The vectorisation is not tried a second time.
     with batched_training(max_networks=N_FOLDS, vectorize=True):
         validated(clf)
 
     assert len(stacks) == 1
 
 
-def test_members_on_equal_rows_share_one_copy(stacks):
+def test_members_with_equal_rows_share_one_copy(stacks):
     search = GridSearchCV(
         classifier(optimizer="adam"),
         {"optimizer__learning_rate": [0.01, 0.02, 0.03, 0.04], "random_state": [0, 1]},
@@ -629,8 +630,8 @@ def test_members_on_equal_rows_share_one_copy(stacks):
     assert stack._rows[0].shape == (3 * 40, 4)
 
 
-def test_targets_and_weights_tell_rows_apart(stacks):
-    """Rows that are equal but for their targets or weights are no copies."""
+def test_members_with_different_targets_or_weights_share_no_copy(stacks):
+    """Rows with different targets or weights are not shared."""
     folds = np.repeat([-1, 0, 1, 2, 3], [20, 10, 10, 10, 10])
     rows = np.ones((60, 4))
     clf = classifier(shuffle=False)

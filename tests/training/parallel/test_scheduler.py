@@ -1,4 +1,4 @@
-"""Tasks side by side: errors, interrupts, locks, settings, and every way that scikit-learn calls."""
+"""Concurrent tasks: errors, interrupts, locks, settings, and scikit-learn's uses of joblib."""
 
 import _thread
 import random
@@ -65,7 +65,7 @@ def classifier(model=classifier_network, **params):
 
 
 def in_time(function, seconds=240):
-    """Return what a function gives; it fails if it takes so long that it must be waiting."""
+    """Return the result of a function; fail if it takes so long that it must be blocked."""
     found = []
 
     def run():
@@ -85,7 +85,7 @@ def in_time(function, seconds=240):
 
 
 def assert_same_together(function, vectorize, rtol=2e-4, **params):
-    """Compare what a function of no arguments gives in the context and without."""
+    """Compare the results of a function without arguments inside and outside of the context."""
     alone = function()
 
     def together():
@@ -118,7 +118,7 @@ def assert_same_together(function, vectorize, rtol=2e-4, **params):
     ],
     ids=str,
 )
-def test_bad_parameters_are_named(name, value):
+def test_batched_training_raises_on_invalid_parameters(name, value):
     with (
         pytest.raises(ValueError, match=rf"^{name} must be .* Got {value!r} instead\.$"),
         batched_training(**{name: value}),
@@ -126,7 +126,7 @@ def test_bad_parameters_are_named(name, value):
         raise AssertionError
 
 
-def test_numpy_integers_are_integers():
+def test_batched_training_accepts_numpy_integers():
     with batched_training(np.int64(2), np.int32(1000)):
         pass
 
@@ -148,7 +148,7 @@ def search_with(grid, **params):
     ],
     ids=["loss", "parameter", "build"],
 )
-def test_a_task_that_fails_fails_alone(grid, message, vectorize):
+def test_failing_task_does_not_affect_other_tasks(grid, message, vectorize):
     search = search_with(grid)
 
     def scores():
@@ -168,12 +168,12 @@ def test_a_task_that_fails_fails_alone(grid, message, vectorize):
     np.testing.assert_allclose(together, alone, rtol=2e-4)
 
 
-# Of such fits there are two, so that they leave a place for the one that ends them.
+# There are two such fits, so that a slot is left for the fit that ends them.
 ENDLESS = 10_000_000
 
 
 class Fails(keras.callbacks.Callback):
-    """Fails once others are in the middle of their training."""
+    """Fails while other trainings run."""
 
     n_training = None
 
@@ -184,7 +184,7 @@ class Fails(keras.callbacks.Callback):
 
 @vectorized_or_not
 @pytest.mark.parametrize("engine", ["auto", "keras"])
-def test_an_error_ends_the_others(vectorize, engine):
+def test_error_of_a_task_cancels_the_others(vectorize, engine):
     search = search_with({"callbacks": [[Fails()], None]}, error_score="raise")
     search.estimator.set_params(epochs=ENDLESS, engine=engine, batch_size=60)
 
@@ -197,7 +197,7 @@ def test_an_error_ends_the_others(vectorize, engine):
 
 
 @vectorized_or_not
-def test_bad_parameters_end_a_search_at_once(vectorize):
+def test_invalid_parameters_end_a_search_immediately(vectorize):
     search = search_with({"epochs": [-1, ENDLESS]}, error_score="raise")
 
     def fit():
@@ -208,7 +208,7 @@ def test_bad_parameters_end_a_search_at_once(vectorize):
         in_time(fit)
 
 
-def test_the_context_can_be_left_by_an_error_and_entered_again():
+def test_context_can_be_reentered_after_an_error():
     with pytest.raises(ValueError, match="cv"), batched_training():
         cross_val_score(classifier(), X, Y, cv=-1)
 
@@ -219,7 +219,7 @@ def test_the_context_can_be_left_by_an_error_and_entered_again():
 
 
 class Announces(keras.callbacks.Callback):
-    """Tells when a training is under way."""
+    """Signals that a training runs."""
 
     under_way = threading.Event()
 
@@ -229,7 +229,7 @@ class Announces(keras.callbacks.Callback):
 
 
 def interrupted(function):
-    """Call a function, and interrupt it from the keyboard once a training is under way."""
+    """Call a function, and interrupt it from the keyboard once a training runs."""
     Announces.under_way.clear()
     is_over = threading.Event()
 
@@ -255,18 +255,18 @@ def interrupted(function):
     [(True, "auto"), (False, "auto"), (False, "keras")],
     ids=["vectorised", "threads", "keras"],
 )
-def test_an_interrupt_ends_a_search(vectorize, engine):
+def test_keyboard_interrupt_ends_a_search(vectorize, engine):
     clf = classifier(epochs=ENDLESS, callbacks=[Announces()], engine=engine)
 
     def search():
         with batched_training(vectorize=vectorize):
             cross_validate(clf, X, Y, cv=12)
 
-    # Without an interrupt, each would take hours.
+    # Without an interrupt, each fit would take hours.
     assert interrupted(search) < 60
 
 
-def test_an_interrupt_ends_tasks_inside_tasks():
+def test_keyboard_interrupt_ends_nested_tasks():
     inner = inner_search(classifier(callbacks=[Announces()]), {"epochs": [ENDLESS, ENDLESS + 1]})
 
     def search():
@@ -291,7 +291,7 @@ class FitsTwice(KerasClassifier):
 
 
 class FitsOnEvenRates(KerasClassifier):
-    """Some tasks train, and others only build."""
+    """Some tasks train, and others only build a model."""
 
     def fit(self, X, y):
         return super().fit(X, y) if self.random_state % 2 else self.initialize(X, y)
@@ -318,7 +318,7 @@ class HoldsALockAtOddRates(KerasClassifier):
 @pytest.mark.parametrize(
     "cls", [NeverFits, FitsTwice, FitsOnEvenRates, HoldsALock, HoldsALockAtOddRates]
 )
-def test_nobody_waits_for_ever(cls, vectorize):
+def test_no_deadlock_with_locks_and_members_that_never_train(cls, vectorize):
     params = {"epochs": 2, "batch_size": 20, "optimizer": "sgd"}
     search = GridSearchCV(
         cls(classifier_network, **params),
@@ -337,9 +337,10 @@ def test_nobody_waits_for_ever(cls, vectorize):
 
 
 def inner_search(estimator, grid):
-    """A search for inside a task.
+    """Return a search that runs inside a task.
 
-    With "all", joblib need not parse what to dispatch: CPython 3.11.7 parses in one thread only.
+    With ``pre_dispatch="all"``, joblib does not parse an expression, which CPython 3.11.7 does in
+    one thread only.
     """
     return GridSearchCV(
         estimator, grid, cv=2, scoring="neg_log_loss", error_score="raise", pre_dispatch="all"
@@ -347,7 +348,7 @@ def inner_search(estimator, grid):
 
 
 @vectorized_or_not
-def test_tasks_inside_tasks_give_the_same(vectorize):
+def test_nested_tasks_give_the_same_results(vectorize):
     inner = inner_search(classifier(), {"optimizer__learning_rate": [0.01, 0.1]})
 
     assert_same_together(
@@ -357,7 +358,7 @@ def test_tasks_inside_tasks_give_the_same(vectorize):
     )
 
 
-def test_three_levels_of_tasks_give_the_same():
+def test_three_levels_of_nested_tasks_give_the_same_results():
     innermost = inner_search(classifier(), {"optimizer__learning_rate": [0.01, 0.1]})
     inner = inner_search(innermost, {"estimator__epochs": [1, 2]})
 
@@ -369,8 +370,8 @@ def test_three_levels_of_tasks_give_the_same():
 
 
 @vectorized_or_not
-def test_a_grid_of_two_members_gives_the_same(vectorize):
-    """Fewer places than tasks."""
+def test_grid_with_max_networks_2_gives_the_same_results(vectorize):
+    """There are fewer slots than tasks."""
     assert_same_together(
         lambda: cross_val_score(classifier(), X, Y, cv=7, scoring="neg_log_loss"),
         vectorize,
@@ -378,7 +379,7 @@ def test_a_grid_of_two_members_gives_the_same(vectorize):
     )
 
 
-def test_threads_of_ones_own_are_no_tasks():
+def test_user_threads_are_not_tasks():
     def scores():
         found = []
         thread = threading.Thread(
@@ -391,7 +392,7 @@ def test_threads_of_ones_own_are_no_tasks():
     assert_same_together(scores, True)
 
 
-# Every way that scikit-learn calls
+# scikit-learn's uses of joblib
 
 
 @pytest.mark.parametrize(
@@ -399,7 +400,7 @@ def test_threads_of_ones_own_are_no_tasks():
     [(None, 1), (1, "2*n_jobs"), (1, 3), (2, "2*n_jobs"), (2, "all"), (-1, "2*n_jobs"), (-1, 1)],
     ids=str,
 )
-def test_the_arguments_of_joblib_do_no_harm(n_jobs, pre_dispatch):
+def test_joblib_arguments_do_not_change_results(n_jobs, pre_dispatch):
     found = in_time(lambda: _search(n_jobs, pre_dispatch))
 
     np.testing.assert_allclose(found, _search_alone(), rtol=2e-4)
@@ -423,7 +424,7 @@ def _search(n_jobs, pre_dispatch):
         )
 
 
-def test_searches_tell_what_they_do(capsys):
+def test_searches_print_their_verbose_output(capsys):
     search = GridSearchCV(classifier(), {"epochs": [1, 2]}, cv=2, verbose=3, n_jobs=2)
 
     with batched_training():
@@ -434,7 +435,7 @@ def test_searches_tell_what_they_do(capsys):
     assert len([line for line in lines if line.startswith("[CV ") and "END" in line]) == 4
 
 
-def test_contexts_may_be_nested():
+def test_contexts_can_be_nested():
     def scores():
         with batched_training(max_networks=3, vectorize=True):
             return cross_val_score(classifier(), X, Y, cv=4, scoring="neg_log_loss")
@@ -449,7 +450,7 @@ class EntersTheContext(KerasClassifier):
             return super().fit(X, y)
 
 
-def test_a_context_inside_a_task_is_the_outer_one():
+def test_context_inside_a_task_uses_the_outer_scheduler():
     clf = EntersTheContext(classifier_network, epochs=2, random_state=0)
 
     assert_same_together(
@@ -561,7 +562,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_whatever_calls_joblib_gives_the_same(name):
+def test_joblib_callers_give_the_same_results(name):
     found = assert_same_together(WAYS[name], False)
 
     assert np.isfinite(found).all()
@@ -578,15 +579,15 @@ def test_whatever_calls_joblib_gives_the_same(name):
         "HalvingGridSearchCV",
     ],
 )
-def test_whatever_calls_joblib_gives_the_same_vectorised(name):
+def test_joblib_callers_give_the_same_results_vectorised(name):
     assert_same_together(WAYS[name], True)
 
 
-def test_estimators_that_are_no_networks_run_too():
+def test_estimators_without_networks_run_in_the_context():
     assert_same_together(lambda: cross_val_score(LogisticRegression(), X, Y, cv=20), True)
 
 
-def test_generators_of_joblib_may_overlap_with_other_calls():
+def test_joblib_generators_can_overlap_with_other_calls():
     tasks = [joblib.delayed(lambda i: i * i)(i) for i in range(20)]
 
     def run():
@@ -603,7 +604,7 @@ def test_generators_of_joblib_may_overlap_with_other_calls():
     assert scores.shape == (3,)
 
 
-def test_a_parallel_may_be_called_again():
+def test_joblib_parallel_can_be_called_twice():
     with batched_training(), joblib.Parallel(n_jobs=2) as parallel:
         found = [parallel(joblib.delayed(abs)(-i) for i in range(5)) for _ in range(2)]
 
@@ -614,7 +615,7 @@ def test_a_parallel_may_be_called_again():
 
 
 class Remembers(BaseEstimator, TransformerMixin):
-    """Keeps what a task sees of its surroundings."""
+    """Stores settings that a task reads."""
 
     seen: ClassVar = []
 
@@ -633,7 +634,7 @@ class Remembers(BaseEstimator, TransformerMixin):
 
 
 def seen_by_tasks(look, vectorize=None, cv=6, **params):
-    """Return what tasks see, and what the threads of the tasks are called."""
+    """Return the settings that tasks read, and the names of their threads."""
     Remembers.seen = []
     clf = make_pipeline(Remembers(look), classifier())
     with batched_training(vectorize=vectorize, **params):
@@ -646,7 +647,7 @@ def name_of_thread():
     return threading.current_thread().name
 
 
-def test_tasks_are_in_threads():
+def test_tasks_run_in_threads():
     names, _ = seen_by_tasks(name_of_thread)
 
     assert all(name.startswith("nnkit") for name in names)
@@ -662,7 +663,7 @@ def double_precision():
 
 @vectorized_or_not
 @pytest.mark.usefixtures("double_precision")
-def test_the_policy_of_the_caller_reaches_the_tasks(vectorize):
+def test_dtype_policy_of_the_caller_applies_in_tasks(vectorize):
     names, _ = seen_by_tasks(lambda: keras.config.dtype_policy().name)
     assert set(names) == {"float64"}
 
@@ -690,7 +691,7 @@ def doubled_network(meta):
 
 
 @vectorized_or_not
-def test_the_custom_objects_of_the_caller_reach_the_tasks(vectorize):
+def test_custom_objects_of_the_caller_apply_in_tasks(vectorize):
     clf = classifier(doubled_network)
 
     with keras.saving.custom_object_scope({"Doubled": Doubled}):
@@ -701,7 +702,7 @@ def test_the_custom_objects_of_the_caller_reach_the_tasks(vectorize):
     np.testing.assert_allclose(found, alone, rtol=2e-4)
 
 
-def test_what_a_task_sets_stays_there():
+def test_settings_of_a_task_do_not_leak():
     def look():
         before = (
             keras.config.dtype_policy().name,
@@ -712,7 +713,7 @@ def test_what_a_task_sets_stays_there():
         assert keras.saving.get_registered_object("Mine") is Doubled
         return before
 
-    # Two threads for six tasks.
+    # There are two threads for six tasks.
     seen, _ = seen_by_tasks(look, max_networks=2)
 
     assert set(seen) == {("float32", None)}
@@ -720,7 +721,7 @@ def test_what_a_task_sets_stays_there():
     assert keras.saving.get_registered_object("Mine") is None
 
 
-def test_the_device_of_the_caller_reaches_the_tasks():
+def test_device_of_the_caller_applies_in_tasks():
     with tf.device("CPU:1"):
         devices, _ = seen_by_tasks(lambda: tf.constant(1.0).device)
         assert tf.constant(1.0).device.endswith("CPU:1")
@@ -730,7 +731,7 @@ def test_the_device_of_the_caller_reaches_the_tasks():
 
 
 @vectorized_or_not
-def test_warning_filters_stay_as_they_are(vectorize):
+def test_warning_filters_are_restored(vectorize):
     def look():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -755,7 +756,7 @@ def test_warnings_of_tasks_reach_the_caller():
 
 
 @vectorized_or_not
-def test_global_random_states_stay_as_they_are(vectorize, global_random_states):
+def test_global_random_states_are_unchanged(vectorize, global_random_states):
     def draws():
         tf.random.set_seed(3)
         yield
@@ -774,8 +775,8 @@ def test_global_random_states_stay_as_they_are(vectorize, global_random_states):
     assert tf.random.get_global_generator().state.numpy().tolist() == generator
 
 
-def test_seeds_that_tasks_build_with_are_their_own():
-    """Builds draw from Python's generator, which is one for all threads."""
+def test_concurrent_builds_use_their_own_seeds():
+    """Builds draw from Python's random generator, which all threads share."""
     random.seed(0)
     grid = {"random_state": list(range(3))}
     search = GridSearchCV(
@@ -794,7 +795,7 @@ def test_seeds_that_tasks_build_with_are_their_own():
 
 
 class Counts(BaseEstimator, TransformerMixin):
-    """Counts the tasks that have begun and not ended."""
+    """Counts the tasks that have started and not ended."""
 
     lock = threading.Lock()
     n_now = n_most = 0
@@ -833,8 +834,8 @@ def _most_at_once(vectorize, **params):
     return Counts.n_most
 
 
-def test_rows_of_those_that_wait_take_no_more_than_they_may(monkeypatch):
-    """One core has two places; those that wait leave theirs to others, while there is memory."""
+def test_max_bytes_limits_the_rows_of_waiting_tasks(monkeypatch):
+    """One core has two slots. Waiting tasks release theirs while ``max_bytes`` allows it."""
     monkeypatch.setattr(joblib, "cpu_count", lambda: 1)
     monkeypatch.setattr(scheduler, "_TIMEOUT", 20.0)
 
@@ -842,13 +843,13 @@ def test_rows_of_those_that_wait_take_no_more_than_they_may(monkeypatch):
     assert _most_at_once(True, max_networks=10) == 10
 
 
-def test_no_more_tasks_run_than_there_are_places(monkeypatch):
+def test_number_of_running_tasks_is_at_most_the_number_of_slots(monkeypatch):
     monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
 
     assert _most_at_once(False) <= 3
 
 
-def test_tasks_are_at_most_so_many(monkeypatch):
+def test_max_networks_limits_the_number_of_tasks(monkeypatch):
     monkeypatch.setattr(joblib, "cpu_count", lambda: 64)
 
     assert _most_at_once(True, max_networks=2) <= 2
@@ -857,7 +858,7 @@ def test_tasks_are_at_most_so_many(monkeypatch):
 # Strategies
 
 
-def test_tasks_of_a_strategy_follow_each_other():
+def test_tasks_run_sequentially_in_a_distribution_strategy():
     strategy = tf.distribute.OneDeviceStrategy("CPU:0")
 
     with strategy.scope():

@@ -74,7 +74,7 @@ def network_of(build):
 
 
 @pytest.mark.parametrize("name", STACKS)
-def test_numpy_gives_what_keras_gives(name):
+def test_dense_stack_equals_keras_predictions(name):
     network = network_of(STACKS[name])
     compiled_model = network.compiled_model
     assert DenseStack.carries(compiled_model)
@@ -87,7 +87,7 @@ def test_numpy_gives_what_keras_gives(name):
     assert not any(key == "forward" for key in compiled_model._programs)
 
 
-def test_rows_stay_as_they_are():
+def test_dense_stack_does_not_change_its_input():
     network = network_of(STACKS["activation"])
     rows = X.copy()
 
@@ -96,7 +96,7 @@ def test_rows_stay_as_they_are():
     np.testing.assert_array_equal(rows, X)
 
 
-def test_many_rows_go_through_tensorflow():
+def test_dense_stack_leaves_many_rows_to_tensorflow():
     network = network_of(STACKS["relu"])
     many = np.tile(X, (20_000, 1))
 
@@ -107,5 +107,5 @@ def test_many_rows_go_through_tensorflow():
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_networks_are_not_taken_for_stacks(name):
+def test_dense_stack_does_not_carry_other_networks(name):
     assert not DenseStack.carries(network_of(OTHERS[name]).compiled_model)

@@ -10,7 +10,7 @@ BINARY = Task("classification", n_classes=2)
 EXAMPLE = np.zeros((1, 4), np.float32)
 
 
-def test_an_uncompiled_model_gets_what_was_specified():
+def test_uncompiled_model_gets_the_specified_compilation():
     model = network(1, "sigmoid")
 
     compile_model(
@@ -25,7 +25,7 @@ def test_an_uncompiled_model_gets_what_was_specified():
     assert isinstance(model.loss, keras.losses.BinaryCrossentropy)
 
 
-def test_a_compiled_model_keeps_its_own():
+def test_compiled_model_keeps_the_compilation_of_its_builder():
     model = network(1, "sigmoid")
     model.compile(keras.optimizers.SGD(0.125), keras.losses.BinaryFocalCrossentropy(gamma=3.0))
 
@@ -36,7 +36,7 @@ def test_a_compiled_model_keeps_its_own():
     assert model.loss.get_config()["gamma"] == 3.0
 
 
-def test_routed_arguments_win_over_what_a_builder_compiled():
+def test_routed_arguments_override_those_of_the_builder():
     model = network(1, "sigmoid")
     model.compile(keras.optimizers.SGD(0.125, momentum=0.5), "binary_crossentropy")
     routed = {"optimizer": {"learning_rate": 0.25}, "loss": {"label_smoothing": 0.1}}
@@ -58,7 +58,7 @@ def test_routed_arguments_win_over_what_a_builder_compiled():
         (Compilation(metrics=["AUC"]), "metrics=.'AUC'. has no effect"),
     ],
 )
-def test_a_parameter_that_the_builder_ignores_is_refused(compilation, message):
+def test_compile_raises_on_parameters_that_the_builder_ignores(compilation, message):
     model = network(1, "sigmoid")
     model.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
 
@@ -66,7 +66,7 @@ def test_a_parameter_that_the_builder_ignores_is_refused(compilation, message):
         compile_model(model, compilation, [[BINARY]], EXAMPLE)
 
 
-def test_the_same_said_twice_is_no_contradiction():
+def test_compile_accepts_parameters_equal_to_those_of_the_builder():
     model = network(1, "sigmoid")
     model.compile("sgd", "binary_crossentropy")
 
@@ -77,8 +77,8 @@ def test_the_same_said_twice_is_no_contradiction():
     assert isinstance(model.optimizer, keras.optimizers.SGD)
 
 
-def test_named_accuracy_of_a_logit_is_compared_at_zero():
-    """Keras compares at 0.5, which is a probability of 0.62."""
+def test_accuracy_of_a_logit_has_threshold_zero():
+    """Keras' threshold of 0.5 on a logit would be a probability of 0.62."""
     model = network(1, "linear")
 
     compile_model(model, Compilation(metrics=["accuracy"]), [[BINARY]], EXAMPLE)
@@ -119,13 +119,13 @@ def test_metrics_take_routed_arguments_by_position_or_key():
         (Compilation(loss={"a": "mse"}), "loss names the output 'a'; the model has"),
     ],
 )
-def test_unknown_pieces_are_refused(compilation, message):
+def test_compile_raises_on_unknown_names(compilation, message):
     with pytest.raises(ValueError, match=message):
         compile_model(network(1, "sigmoid"), compilation, [[BINARY]], EXAMPLE)
 
 
-def test_outputs_by_name_out_of_order_are_refused():
-    """Keras takes them in alphabetical order: the columns of y would be mixed up."""
+def test_compile_raises_on_dict_outputs_out_of_alphabetical_order():
+    """Keras takes them in alphabetical order, so that the columns of y would be swapped."""
     inputs = keras.Input((4,))
     outputs = {name: keras.layers.Dense(1, name=name)(inputs) for name in ("price", "age")}
     tasks = [[Task("regression"), Task("regression")]]

@@ -12,7 +12,7 @@ EXAMPLE = np.zeros((1, 4), np.float32)
 
 
 def read_one(model, task, loss):
-    """Return what the one output of a model means."""
+    """Return the head of a model with one output."""
     (found,) = read_heads(model, output_structure(model, EXAMPLE), [task], [loss])
     return found
 
@@ -31,7 +31,9 @@ def read_one(model, task, loss):
         (1, "relu", VALUES, "MeanSquaredError", None),
     ],
 )
-def test_the_loss_follows_target_and_activation(n_units, activation, task, loss, from_logits):
+def test_default_loss_follows_from_task_and_activation(
+    n_units, activation, task, loss, from_logits
+):
     head = read_one(network(n_units, activation), task, None)
 
     chosen, _ = choose_loss(None, {}, head, task)
@@ -50,20 +52,20 @@ def test_the_loss_follows_target_and_activation(n_units, activation, task, loss,
     ],
     ids=["Softmax", "Activation", "nested"],
 )
-def test_the_activation_is_found_in_other_layers(last):
+def test_activation_is_read_from_activation_layers_and_nested_models(last):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), last])
 
     assert read_one(model, THREE, None).scale == "probabilities"
 
 
-def test_a_sum_of_layers_gives_logits():
+def test_sum_of_layers_counts_as_logits():
     inputs = keras.Input((4,))
     outputs = keras.layers.Add()([keras.layers.Dense(1)(inputs), keras.layers.Dense(1)(inputs)])
 
     assert read_one(keras.Model(inputs, outputs), BINARY, None).scale == "logits"
 
 
-def test_a_loss_speaks_for_a_model_that_does_not_tell():
+def test_from_logits_of_the_loss_decides_for_unknown_activations():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1), keras.layers.Dropout(0.1)])
 
     with pytest.raises(ValueError, match="outputs may be probabilities or logits"):
@@ -83,7 +85,7 @@ def test_a_loss_speaks_for_a_model_that_does_not_tell():
         (3, "relu", THREE, "last activation is 'relu', so that"),
     ],
 )
-def test_outputs_that_do_not_fit_are_refused(n_units, activation, task, message):
+def test_read_heads_raises_on_outputs_that_do_not_fit_the_task(n_units, activation, task, message):
     with pytest.raises(ValueError, match=message):
         read_one(network(n_units, activation), task, None)
 
@@ -105,14 +107,16 @@ def test_outputs_that_do_not_fit_are_refused(n_units, activation, task, message)
         (1, "linear", VALUES, "mean_squared", "must be a name that Keras knows"),
     ],
 )
-def test_loss_and_head_that_disagree_are_refused(n_units, activation, task, loss, message):
+def test_choose_loss_raises_on_a_loss_that_does_not_fit_the_head(
+    n_units, activation, task, loss, message
+):
     head = read_one(network(n_units, activation), task, None)
 
     with pytest.raises(ValueError, match=message):
         choose_loss(loss, {}, head, task)
 
 
-def test_losses_of_one_column_per_class_get_columns_and_sparse_ones_codes():
+def test_categorical_losses_get_one_hot_rows_and_sparse_losses_codes():
     head = Head(3, "probabilities", "softmax")
     codes = np.array([2, 0], np.int32)
 
@@ -125,7 +129,7 @@ def test_losses_of_one_column_per_class_get_columns_and_sparse_ones_codes():
     assert head.targets(codes, as_codes=False, dtype="float32").tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
-def test_a_continuous_target_stands_as_a_column_beside_the_outputs():
+def test_continuous_target_gets_the_rank_of_the_outputs():
     """(n,) - (n, 1) would broadcast to (n, n)."""
     assert Head(1, "values", "linear").targets(
         np.array([1.0, 2.0]), as_codes=False, dtype="float32"
@@ -150,7 +154,7 @@ def test_weighted_loss_is_the_weighted_mean():
     assert float(value) == pytest.approx((3 * 1 + 1 * 25) / 4)
 
 
-def test_a_sum_stays_a_sum():
+def test_sum_reduction_is_kept():
     loss, _ = choose_loss(
         keras.losses.MeanSquaredError(reduction="sum"), {}, Head(1, "values", "linear"), VALUES
     )
@@ -170,11 +174,11 @@ def test_a_sum_stays_a_sum():
         (Head(2, "probabilities", "sigmoid"), [[0.0, 0.0]], [[0.5, 0.5]]),
     ],
 )
-def test_probabilities_are_worked_by_hand(head, outputs, expected):
+def test_probabilities_equal_hand_worked_values(head, outputs, expected):
     np.testing.assert_allclose(head.probabilities(np.array(outputs)), expected, atol=1e-12)
 
 
-def test_several_outputs_are_refused():
+def test_read_heads_raises_on_several_outputs_for_one_task():
     inputs = keras.Input((4,))
     model = keras.Model(inputs, [keras.layers.Dense(1)(inputs), keras.layers.Dense(1)(inputs)])
 

@@ -17,7 +17,7 @@ def make_optimizer(specification, routed):
     ["sgd", keras.optimizers.SGD, keras.optimizers.SGD(learning_rate=0.5, momentum=0.0)],
     ids=["name", "class", "instance"],
 )
-def test_routed_arguments_win(specification):
+def test_routed_arguments_override_those_of_an_instance(specification):
     made = make_optimizer(specification, {"learning_rate": 0.25, "momentum": 0.5})
 
     assert isinstance(made, keras.optimizers.SGD)
@@ -25,7 +25,7 @@ def test_routed_arguments_win(specification):
     assert made.momentum == 0.5
 
 
-def test_an_instance_is_copied_with_its_configuration():
+def test_instance_is_copied_with_its_configuration():
     instance = keras.optimizers.SGD(learning_rate=0.5, momentum=0.75)
 
     made = make_optimizer(instance, {})
@@ -34,7 +34,7 @@ def test_an_instance_is_copied_with_its_configuration():
     assert made.momentum == 0.75
 
 
-def test_a_schedule_is_kept():
+def test_learning_rate_schedule_is_kept():
     schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
 
     made = make_optimizer("adam", {"learning_rate": schedule})
@@ -50,7 +50,7 @@ def test_a_schedule_is_kept():
         ("adm", {}, "optimizer must be a name that Keras knows, a class or an instance. Got 'adm'"),
     ],
 )
-def test_wrong_names_are_refused(specification, routed, message):
+def test_instantiate_raises_on_unknown_names(specification, routed, message):
     with pytest.raises(ValueError, match=message):
         make_optimizer(specification, routed)
 
@@ -64,22 +64,22 @@ def collect(specifications, routed):
     )
 
 
-def test_one_gets_all_arguments():
+def test_single_entry_gets_all_arguments():
     assert collect("a", {"x": 1}) == [("a", {"x": 1}, "things")]
 
 
-def test_arguments_of_one_override_those_of_all():
+def test_arguments_by_position_override_common_arguments():
     made = collect(["a", "b"], {"x": 1, "1__x": 2, "1__y": 3})
 
     assert made == [("a", {"x": 1}, "things__0"), ("b", {"x": 2, "y": 3}, "things__1")]
 
 
-def test_keys_name_entries_of_a_dict_and_none_leaves_one_out():
+def test_dict_entries_are_routed_by_key_and_none_is_skipped():
     made = collect({"es": "a", "lr": "b"}, {"es__x": 1, "lr": None})
 
     assert made == [("a", {"x": 1}, "things__es")]
 
 
-def test_arguments_for_nothing_are_refused():
+def test_instantiate_all_raises_on_arguments_without_entries():
     with pytest.raises(ValueError, match="things__x is set, but things holds nothing to take it"):
         collect(None, {"x": 1})

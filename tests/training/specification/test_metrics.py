@@ -1,4 +1,4 @@
-"""Metrics in the history are those of scikit-learn on predict and predict_proba."""
+"""Metrics in the history equal those of scikit-learn on predict and predict_proba."""
 
 import keras
 import numpy as np
@@ -18,7 +18,7 @@ N_TRAIN = 100
 
 
 def unfitted(target, metrics, **params):
-    """Return an estimator that learns nothing but its first weights, and its rows."""
+    """Return an estimator that keeps its initial weights, and its rows."""
     rng = np.random.default_rng(0)
     iris = load_iris()
     X, y = scale(iris.data), iris.target
@@ -85,7 +85,7 @@ def iou(y, d, labels):
 
 
 def at_least(y, p, of, fixed, level):
-    """Return the best of one rate where another is at least a level, by 200 thresholds."""
+    """Return the best value of one rate where another is at least a level, at 200 thresholds."""
     eps = keras.config.epsilon()
     thresholds = np.array([-eps, *((np.arange(198) + 1) / 199), 1 + eps])
     rates = []
@@ -274,7 +274,7 @@ def named(table):
 
 
 def compared(estimator, X, y, expected_of, tolerance=2e-5):
-    """Assert that each metric is what is expected, in training and in validation."""
+    """Assert that each metric has its expected value, in training and in validation."""
     for X_rows, y_rows, found in both(estimator, X, y):
         for (name, value), expected in zip(
             found.items(), expected_of(X_rows, y_rows, found), strict=True
@@ -291,7 +291,7 @@ def compared(estimator, X, y, expected_of, tolerance=2e-5):
         pytest.param("two logits", "graph", marks=pytest.mark.slow),
     ],
 )
-def test_metrics_of_two_classes_are_those_of_scikit_learn(target, engine):
+def test_binary_metrics_equal_scikit_learn(target, engine):
     metrics = named(OF_TWO)
     estimator, X, y = unfitted(target, [m for m, _ in metrics], engine=engine)
 
@@ -304,7 +304,7 @@ def test_metrics_of_two_classes_are_those_of_scikit_learn(target, engine):
 
 
 @pytest.mark.parametrize("target", ["one logit", "two logits"])
-def test_metrics_of_logits_are_left_alone(target):
+def test_metrics_with_from_logits_get_logits(target):
     metrics = named(OF_LOGITS)
     estimator, X, y = unfitted(target, [m for m, _ in metrics])
 
@@ -324,7 +324,7 @@ def test_metrics_of_logits_are_left_alone(target):
         pytest.param("classes logits", "graph", "categorical", marks=pytest.mark.slow),
     ],
 )
-def test_metrics_of_several_classes_are_those_of_scikit_learn(target, engine, loss):
+def test_multiclass_metrics_equal_scikit_learn(target, engine, loss):
     metrics = named(OF_SEVERAL)
     if loss is not None:
         loss = keras.losses.CategoricalCrossentropy(from_logits=target == "classes logits")
@@ -343,7 +343,7 @@ def test_metrics_of_several_classes_are_those_of_scikit_learn(target, engine, lo
 @pytest.mark.parametrize(
     ("target", "engine"), [("labels logits", "graph"), ("labels sigmoid", "keras")]
 )
-def test_metrics_of_labels_are_those_of_scikit_learn(target, engine):
+def test_multilabel_metrics_equal_scikit_learn(target, engine):
     metrics = named(OF_LABELS)
     estimator, X, y = unfitted(target, [m for m, _ in metrics], engine=engine)
 
@@ -356,7 +356,7 @@ def test_metrics_of_labels_are_those_of_scikit_learn(target, engine):
 
 
 @pytest.mark.parametrize(("target", "engine"), [("values", "keras"), ("rows of values", "graph")])
-def test_metrics_of_values_are_those_of_scikit_learn(target, engine):
+def test_regression_metrics_equal_scikit_learn(target, engine):
     metrics = named([entry for entry in OF_VALUES if entry[1] is not None])
     estimator, X, y = unfitted(target, [m for m, _ in metrics], engine=engine)
 
@@ -369,7 +369,7 @@ def test_metrics_of_values_are_those_of_scikit_learn(target, engine):
 
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_metrics_of_a_scaled_target_are_in_its_units(engine):
+def test_metrics_of_a_scaled_target_are_in_units_of_the_target(engine):
     X, y = load_diabetes(return_X_y=True)
     X = scale(X)
     reg = KerasRegressor(
@@ -397,7 +397,7 @@ class OwnMetric(keras.metrics.Mean):
 
 @pytest.mark.parametrize("engine", ["graph"])
 @pytest.mark.parametrize("target", [*BINARY, *CLASSES, *LABELS])
-def test_metrics_of_ones_own_see_probabilities(target, engine):
+def test_custom_metrics_get_probabilities(target, engine):
     metrics = [own_function, OwnMetric, OwnMetric(name="instance")]
     estimator, X, y = unfitted(target, metrics, engine=engine)
 
@@ -440,7 +440,7 @@ def test_fit_raises_on_a_metric_that_is_not_defined_for_the_target(target, metri
         estimator.fit(X, y)
 
 
-def test_every_metric_of_keras_is_in_a_table():
+def test_every_keras_metric_is_classified():
     tables = [OF_TWO, OF_LOGITS, OF_SEVERAL, OF_LABELS, OF_VALUES]
     kinds = {class_of(metric) for table in tables for metric, _ in table}
     elsewhere = {
@@ -460,14 +460,14 @@ def class_of(metric):
     return metric.__name__ if hasattr(metric, "__name__") else type(metric).__name__
 
 
-def test_poisson_and_correlation_of_values():
+def test_poisson_and_correlation_metrics_equal_their_formulas():
     estimator, X, y = unfitted("rows of values", ["poisson", "PearsonCorrelation"])
     estimator.set_params(model=lambda: positive_network())
 
     for X_rows, y_rows, found in both(estimator, X, y):
         v = estimator.predict(X_rows)
         assert found["poisson"] == pytest.approx((v - y_rows * np.log(v + 1e-7)).mean(), rel=1e-4)
-        # Two columns correlate by 1 or -1.
+        # The correlation of two columns is 1 or -1.
         same = np.sign(y_rows[:, 1] - y_rows[:, 0]) == np.sign(v[:, 1] - v[:, 0])
         assert found["PearsonCorrelation"] == pytest.approx((2 * same - 1).mean(), abs=1e-3)
 
@@ -476,7 +476,7 @@ def positive_network():
     return keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation="softplus")])
 
 
-def test_categorical_hinge_sees_scores():
+def test_categorical_hinge_gets_scores():
     estimator, X, y = unfitted("classes logits", ["categorical_hinge"])
 
     for X_rows, y_rows, found in both(estimator, X, y):
@@ -487,7 +487,7 @@ def test_categorical_hinge_sees_scores():
         assert found["categorical_hinge"] == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_saved_model_keeps_metrics_of_keras(tmp_path):
+def test_saved_model_contains_the_keras_metrics(tmp_path):
     X, y = load_breast_cancer(return_X_y=True)
     clf = KerasClassifier(lambda: head(1, "linear", 30), metrics=["AUC"], epochs=1).fit(scale(X), y)
 

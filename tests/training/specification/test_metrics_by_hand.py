@@ -1,4 +1,4 @@
-"""Metrics of steps, of masked steps and of weighted rows against values worked out by hand.
+"""Metrics of steps, masked steps and weighted rows against values worked out by hand.
 
 The learning rate is zero, so that the metrics of the epoch are those of the fitted network.
 """
@@ -60,7 +60,7 @@ def fitted(cls, builder, *data, engine="auto", batch_size=N, **arguments):
 
 
 def proba_of_labels(clf):
-    """Return the probability of the right label of each step."""
+    """Return the predicted probability of the true label of each step."""
     codes = np.searchsorted(["a", "b", "c"], LABELS)
     by_step = np.stack(clf.predict_proba(TOKENS), axis=1)
     return np.take_along_axis(by_step, codes[..., None], -1)[..., 0]
@@ -69,7 +69,7 @@ def proba_of_labels(clf):
 @pytest.mark.parametrize("engine", ["auto", "keras"])
 @pytest.mark.parametrize("is_masked", [False, True])
 @pytest.mark.parametrize("name", ["accuracy", "sparse_categorical_crossentropy"])
-def test_metrics_of_steps_leave_out_masked_steps(name, is_masked, engine):
+def test_metrics_ignore_masked_steps(name, is_masked, engine):
     clf = fitted(
         KerasClassifier, tagger(is_masked, metrics=[name]), TOKENS, LABELS,
         engine=engine, batch_size=7, X_val=TOKENS, y_val=LABELS,
@@ -87,7 +87,7 @@ def test_metrics_of_steps_leave_out_masked_steps(name, is_masked, engine):
 
 
 @pytest.mark.parametrize("engine", ["auto", "keras"])
-def test_the_loss_leaves_out_masked_steps(engine):
+def test_loss_ignores_masked_steps(engine):
     clf = fitted(
         KerasClassifier, tagger(True), TOKENS, LABELS, engine=engine, batch_size=7,
         X_val=TOKENS, y_val=LABELS,
@@ -99,7 +99,7 @@ def test_the_loss_leaves_out_masked_steps(engine):
 
 
 @pytest.mark.parametrize("engine", ["auto", "keras"])
-def test_weighted_metrics_count_rows_by_their_weight_and_metrics_do_not(engine):
+def test_weighted_metrics_use_sample_weight_and_metrics_do_not(engine):
     arguments = {"metrics": ["binary_accuracy"], "weighted_metrics": ["Recall", "accuracy"]}
 
     clf = fitted(
@@ -115,7 +115,7 @@ def test_weighted_metrics_count_rows_by_their_weight_and_metrics_do_not(engine):
 
 
 @pytest.mark.parametrize("engine", ["auto", "keras"])
-def test_weighted_metrics_of_values_count_rows_by_their_weight(engine):
+def test_weighted_regression_metrics_use_sample_weight(engine):
     builder = regressor(metrics=["mae"], weighted_metrics=["mse"])
 
     reg = fitted(KerasRegressor, builder, X, X[:, 1], engine=engine, sample_weight=WEIGHT)
