@@ -39,7 +39,7 @@ from nnkit.training.loop.state import TrainingState
 from nnkit.training.loop.step import ForeignStateError
 from nnkit.training.loop.user_functions import named_codes, named_errors
 from nnkit.training.network import Network
-from nnkit.training.parallel.batched_group import SideBySide, in_batched_group
+from nnkit.training.parallel.batched_group import ThreadedRun, in_batched_group
 from nnkit.training.parallel.scheduler import Scheduler, current_scheduler
 from nnkit.training.placement import on_device
 from nnkit.training.specification.metrics import assign_units
@@ -399,7 +399,7 @@ def _scheduled(
     plan: TrainingPlan,
     backend: Backend,
 ) -> Iterator[Any]:
-    """Yield the callable that runs the epochs of a training, alone or beside other fits."""
+    """Yield the callable that runs the epochs of a training, alone or concurrently with others."""
     if scheduler is not None:
         # Keras' fit always counts as long.
         scheduler.note_training(plan.epochs * (1.0 if run is None else run.seconds_per_epoch))
@@ -409,9 +409,9 @@ def _scheduled(
         with in_batched_group(scheduler, run) as member:
             yield member
     else:
-        beside = SideBySide(scheduler, run, is_heavy=is_heavy(run.compiled_model, data, plan))
-        yield beside
-        scheduler.note_trained(beside.seconds)
+        threaded = ThreadedRun(scheduler, run, is_heavy=is_heavy(run.compiled_model, data, plan))
+        yield threaded
+        scheduler.note_trained(threaded.seconds)
 
 
 def _restores_best(callback: Any) -> bool:

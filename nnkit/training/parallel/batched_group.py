@@ -21,7 +21,7 @@ from nnkit.training.loop.state import TrainingState
 from nnkit.training.parallel.scheduler import Scheduler
 from nnkit.training.parallel.stack import Stack
 
-__all__ = ["SideBySide", "in_batched_group"]
+__all__ = ["ThreadedRun", "in_batched_group"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ class _Group:
             return None
 
 
-class SideBySide:
+class ThreadedRun:
     """A run in a thread of a scheduler, concurrent with others.
 
     Parameters
