@@ -102,7 +102,7 @@ def explain(
           "x1", …; those of a dict "name[0]", "name[1]", …, or all by the name of their input.
         - "transformed": each column that the last step of a pipeline takes, or that the network of
           one of nnkit's estimators sees.
-        - "timesteps", "features" of sequences, "patches" of images, "cells" of either.
+        - "timesteps", "features" of sequences, "patches" of images, "elements" of either.
         - an array of the shape of a row, or of an image's pixels: regions with the same number
           are one feature group.
     patch : tuple of two int, default=None
@@ -212,7 +212,7 @@ def explain(
     .. [7] K. Simonyan, A. Vedaldi, A. Zisserman (2014). Deep inside convolutional networks:
        visualising image classification models and saliency maps. ICLR workshop, section 3.
     .. [8] M. Grabisch, M. Roubens (1999). An axiomatic approach to the concept of interaction
-       among feature groups in cooperative games. International Journal of ValueFunction Theory 28, 547-565.
+       among players in cooperative games. International Journal of Game Theory 28, 547-565.
 
     Examples
     --------
@@ -230,7 +230,7 @@ def explain(
     >>> explain(classifier, X.iloc[:5], X, classes=2, output="logit").values.shape
     (5, 4)
     """
-    arguments = ExplainOptions(
+    options = ExplainOptions(
         method,
         feature_groups,
         patch,
@@ -251,8 +251,8 @@ def explain(
     chosen = choose_output(estimator, output, classes)
     if are_texts(X):
         _check_texts(feature_groups, background)
-        return _explain_texts(estimator, X, chosen, arguments, progress)
-    task = make_explanation_task(estimator, X, background, chosen, arguments)
+        return _explain_texts(estimator, X, chosen, options, progress)
+    task = make_explanation_task(estimator, X, background, chosen, options)
     if task.background.is_sample_of_x:
         _check_some_rows(task.masked_samples.n_samples)
         warnings.warn(
@@ -262,7 +262,7 @@ def explain(
             stacklevel=2,
         )
     with ExplanationProgress(task.masked_samples.n_samples, progress) as bar:
-        task, of_rows = values_of_task(task, chosen, arguments, bar.update)
+        task, of_rows = values_of_task(task, chosen, options, bar.update)
     _warn_of_missed([of_rows.n_missed], tol, task.masked_samples.n_samples)
     return explanation_of_rows(task, of_rows, chosen, time.perf_counter() - start)
 
@@ -271,7 +271,7 @@ def _explain_texts(
     estimator: Any,
     X: Any,
     output: Output,
-    arguments: ExplainOptions,
+    options: ExplainOptions,
     progress: bool,
 ) -> Explanation:
     """Return the explanation of texts by their words."""
@@ -282,13 +282,13 @@ def _explain_texts(
         words, found = explain_words(
             lambda texts: output.predictions(estimator, texts_like(X, texts)),
             list(X),
-            arguments,
+            options,
             bar.update,
         )
     predicted = output.predicted_columns(estimator, X)
     if predicted is not None:
         found = [of_predicted(part, predicted[[row]]) for row, part in enumerate(found)]
-    _warn_of_missed([of_text.n_missed for of_text in found], arguments.tol, stacklevel=4)
+    _warn_of_missed([of_text.n_missed for of_text in found], options.tol, stacklevel=4)
     return explanation_of_texts(words, found, output, time.perf_counter() - start)
 
 

@@ -47,7 +47,7 @@ class ExplanationTask:
         The rows as the network sees them, if the preprocessing is column-wise.
     of_column : ndarray of int
         The feature group that each column belongs to, of the encoded rows if there are any, else of X.
-    playing : ndarray of int
+    active : ndarray of int
         The feature groups with columns, whose masked samples there are; the others, whose columns the
         transformers drop, get 0.
     is_of_network : bool
@@ -62,13 +62,13 @@ class ExplanationTask:
     masked_samples: MaskedRows
     encoded: EncodedRows | None
     of_column: np.ndarray
-    playing: np.ndarray
+    active: np.ndarray
     is_of_network: bool
     predicted: np.ndarray | None = None
 
 
 def make_explanation_task(
-    estimator: Any, X: Any, background: Any, output: Output, arguments: ExplainOptions
+    estimator: Any, X: Any, background: Any, output: Output, options: ExplainOptions
 ) -> ExplanationTask:
     """Return what is explained.
 
@@ -80,7 +80,7 @@ def make_explanation_task(
         As in :func:`nnkit.explain`.
     output : Output
         What is explained.
-    arguments : ExplainOptions
+    options : ExplainOptions
         What else was asked for.
 
     Raises
@@ -88,15 +88,15 @@ def make_explanation_task(
     ValueError
         If X or the background is not what the estimator takes, or there are no such feature groups.
     """
-    has_cells = _is_transformed(arguments.feature_groups)
+    has_encoded_groups = _is_transformed(options.feature_groups)
     final, rows, names = estimator, X, None
-    if has_cells and steps_of(estimator)[0]:
-        has_cells = False
+    if has_encoded_groups and steps_of(estimator)[0]:
+        has_encoded_groups = False
         final, rows, background, names = _behind_transformers(estimator, X, background)
     table, layout = flat_table(rows, "X")
     check_columns(final, table)
     task = _put_together(
-        final, table, layout, background, output, arguments, names, has_cells=has_cells
+        final, table, layout, background, output, options, names, has_encoded_groups=has_encoded_groups
     )
     predicted = output.predicted_columns(final, layout.restored(table.copy()))
     return replace(task, predicted=predicted)
@@ -108,10 +108,10 @@ def _put_together(
     layout: InputLayout,
     background: Any,
     output: Output,
-    arguments: ExplainOptions,
+    options: ExplainOptions,
     names: list[str] | None,
     *,
-    has_cells: bool,
+    has_encoded_groups: bool,
 ) -> ExplanationTask:
     """Return what is explained, of an estimator that takes the rows of a flat table."""
     preprocessing = FittedPreprocessing.of(final, is_raw=output.predicts == "network")
@@ -121,17 +121,17 @@ def _put_together(
         table,
         layout,
         background,
-        arguments.max_background,
-        arguments.seed,
+        options.max_background,
+        options.seed,
     )
     is_own = callable(output.predicts)
     chosen, encoded = given(may_be_kept=not is_own), None
     if not is_own:
         encoded = encoded_rows(
-            preprocessing, table, layout, chosen, arguments.seed, has_cells=has_cells
+            preprocessing, table, layout, chosen, options.seed, has_encoded_groups=has_encoded_groups
         )
     predictions = partial(output.predictions, final)
-    if has_cells and encoded is not None and preprocessing.all_transformers:
+    if has_encoded_groups and encoded is not None and preprocessing.all_transformers:
         # The columns that the network sees.
         feature_groups = FeatureGroups(
             _names_of_encoded(preprocessing), np.arange(len(encoded.sources))
@@ -142,7 +142,7 @@ def _put_together(
         if _predicts_the_same(task.masked_samples, predictions, table, layout):
             return task
         encoded = None
-    feature_groups = _feature_groups(arguments, table, layout)
+    feature_groups = _feature_groups(options, table, layout)
     if names is not None and len(names) == len(feature_groups):
         feature_groups = replace(feature_groups, names=names)
     data = displayed_data(table, feature_groups, layout.column_names(table))
@@ -197,7 +197,7 @@ def _of_whole_rows(
         feature_groups.of_column,
         len(feature_groups),
     )
-    everybody = np.arange(len(feature_groups))
+    all_groups = np.arange(len(feature_groups))
     return ExplanationTask(
         feature_groups,
         data,
@@ -205,7 +205,7 @@ def _of_whole_rows(
         masked_samples,
         None,
         feature_groups.of_column,
-        everybody,
+        all_groups,
         is_of_network,
     )
 
@@ -218,33 +218,33 @@ def _of_encoded(
     background: Background,
     data: np.ndarray,
 ) -> ExplanationTask:
-    playing, numbers = np.unique(of_column, return_inverse=True)
+    active, numbers = np.unique(of_column, return_inverse=True)
     masked_samples = encoded.preprocessing.masked_samples(
-        output, encoded.X, encoded.background, numbers, len(playing)
+        output, encoded.X, encoded.background, numbers, len(active)
     )
     is_of_network = encoded.preprocessing.function is not None
     return ExplanationTask(
-        feature_groups, data, background, masked_samples, encoded, of_column, playing, is_of_network
+        feature_groups, data, background, masked_samples, encoded, of_column, active, is_of_network
     )
 
 
-def _feature_groups(arguments: ExplainOptions, table: Any, layout: InputLayout) -> FeatureGroups:
+def _feature_groups(options: ExplainOptions, table: Any, layout: InputLayout) -> FeatureGroups:
     """Return the feature groups that were asked for."""
-    feature_groups = arguments.feature_groups
+    feature_groups = options.feature_groups
     is_name = isinstance(feature_groups, str)
     if layout.kind == "array":
         if is_name and feature_groups in ("input", "transformed", *REGIONS):
             region = "input" if feature_groups == "transformed" else feature_groups
-            if region == "input" and arguments.is_gradient:
-                region = "cells"
-            return region_groups(region, arguments.patch, layout)
+            if region == "input" and options.is_gradient:
+                region = "elements"
+            return region_groups(region, options.patch, layout)
         if isinstance(feature_groups, np.ndarray):
             return label_map_groups(feature_groups, layout)
         raise ValueError(
             "feature_groups of an array of more than two axes must be 'input', "
             f"{', '.join(map(repr, REGIONS))} or a map of regions. Got {feature_groups!r} instead."
         )
-    has_patch = arguments.patch is not None
+    has_patch = options.patch is not None
     if (
         (is_name and feature_groups in REGIONS)
         or isinstance(feature_groups, np.ndarray)

@@ -327,8 +327,8 @@ def test_too_many_players(wide):
             "feature_groups must be 'input', 'transformed' or a dict of group names",
         ),
         (
-            {"feature_groups": "cells"},
-            "feature_groups='cells' needs an array of more than two axes.",
+            {"feature_groups": "elements"},
+            "feature_groups='elements' needs an array of more than two axes.",
         ),
         (
             {"feature_groups": np.arange(4)},

@@ -24,7 +24,7 @@ _TOLERANCE = 1e-3
 
 def deep_values(
     function: NetworkFunction,
-    cells: np.ndarray,
+    X_encoded: np.ndarray,
     background: np.ndarray,
     *,
     output: str = "proba",
@@ -38,7 +38,7 @@ def deep_values(
     ----------
     function : NetworkFunction
         Of a fitted estimator with networks that are functional or sequential models.
-    cells : ndarray of shape (n_samples, n_encoded)
+    X_encoded : ndarray of shape (n_samples, n_encoded)
         The rows to explain, encoded.
     background : ndarray of shape (background_size, n_encoded)
         Rows that stand for "not knowing" a cell, encoded.
@@ -90,13 +90,13 @@ def deep_values(
     _check_output(function.estimator, output)
     reader = reader_of(function, output)
     f_X, f_background = (
-        reader(rows).reshape(len(rows), -1).astype(np.float64) for rows in (cells, background)
+        reader(rows).reshape(len(rows), -1).astype(np.float64) for rows in (X_encoded, background)
     )
     _check_limits(function.estimator, output, np.concatenate([f_X, f_background]))
     chosen = list(range(f_X.shape[1])) if columns is None else list(columns)
     units = _units_of(function.estimator, output, chosen)
     models = [_composite(model, function.estimator, output, units) for model in _models(function)]
-    values = _attributions(models, reader, (cells, background), batch_rows, on_rows)
+    values = _attributions(models, reader, (X_encoded, background), batch_rows, on_rows)
     values *= units.factors
     result = GradientResult(
         values, np.zeros_like(values), f_background.mean(axis=0)[chosen], f_X[:, chosen]
@@ -262,10 +262,10 @@ def _attributions(
     on_rows: Callable[[int], None] | None,
 ) -> np.ndarray:
     """Return values (n_rows, n_encoded, n_units), the mean over models and background rows."""
-    cells, background = rows
+    X_encoded, background = rows
     background_size, n_units = len(background), models[0].outputs[0].shape[1]
     size = min(background_size, max(1, min(batch_rows, reader.rows_per_call) // 2))  # with its row
-    values = np.zeros((*cells.shape, n_units))
+    values = np.zeros((*X_encoded.shape, n_units))
     with _quiet_shap() as shap:
         explainers = []
         for model in models:
@@ -274,12 +274,12 @@ def _attributions(
                 with _translated(model):
                     explainer = shap.DeepExplainer(model, _inputs(model, reader, part))
                 explainers.append((model, explainer, len(part) / background_size / len(models)))
-        for row in range(len(cells)):
+        for row in range(len(X_encoded)):
             one = slice(row, row + 1)
             for model, explainer, share in explainers:
                 with _translated(model):
                     found = explainer.shap_values(
-                        _inputs(model, reader, cells[one]), check_additivity=False
+                        _inputs(model, reader, X_encoded[one]), check_additivity=False
                     )
                 values[one] += share * _flat(found, model, reader, n_units)
             if on_rows is not None:
@@ -343,9 +343,9 @@ def _layer_with(model: Any, operation: str) -> str:
     return ""
 
 
-def _inputs(model: Any, reader: NetworkFunction, cells: np.ndarray) -> Any:
+def _inputs(model: Any, reader: NetworkFunction, X_encoded: np.ndarray) -> Any:
     """Return cells as the inputs of a model, in its order."""
-    rows = reader.in_shape(cells)
+    rows = reader.in_shape(X_encoded)
     if isinstance(rows, dict):
         rows = [rows[tensor.name] for tensor in model.inputs]
     parts = list(rows) if isinstance(rows, (list, tuple)) else [rows]

@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 # Worths of coalitions that are kept at once: 32 MiB.
-_MAX_WORTHS = 2**22
+_MAX_COALITION_VALUES = 2**22
 
 
 def coalition_masks(coalitions: np.ndarray, n_groups: int) -> np.ndarray:
@@ -90,7 +90,7 @@ def interaction_weights(n_groups: int) -> np.ndarray:
     References
     ----------
     .. [1] M. Grabisch, M. Roubens (1999). An axiomatic approach to the concept of interaction
-       among feature groups in cooperative games. International Journal of ValueFunction Theory 28, 547-565,
+       among players in cooperative games. International Journal of Game Theory 28, 547-565,
        definition of the Shapley interaction index of a pair.
     """
     masks = coalition_masks(np.arange(2**n_groups), n_groups)
@@ -165,7 +165,7 @@ def _coalition_values(value_function: ValueFunction) -> Iterator[tuple[slice, np
     """Yield the worth of all coalitions above that of nobody, for some rows at a time."""
     background_size, n_coalitions = value_function.background_size, 2**value_function.n_groups
     n_slab = max(1, value_function.batch_rows // background_size)
-    n_block = max(1, _MAX_WORTHS // (n_coalitions * value_function.n_outputs))
+    n_block = max(1, _MAX_COALITION_VALUES // (n_coalitions * value_function.n_outputs))
     for block_start in range(0, value_function.n_samples, n_block):
         block = slice(block_start, min(block_start + n_block, value_function.n_samples))
         rows = np.arange(block.start, block.stop)

@@ -1,4 +1,4 @@
-"""Gradients of a network's predictions as attributions to its encoded cells."""
+"""Gradients of a network's predictions as attributions to its encoded X_encoded."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class GradientResult:
 
 def gradient_values(
     function: NetworkFunction,
-    cells: np.ndarray,
+    X_encoded: np.ndarray,
     background: np.ndarray,
     *,
     method: str = "gradient",
@@ -65,13 +65,13 @@ def gradient_values(
     on_rows: Callable[[int], None] | None = None,
     add_up: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> GradientResult:
-    r"""Return attributions of predictions to encoded cells, by gradients.
+    r"""Return attributions of predictions to encoded X_encoded, by gradients.
 
     Parameters
     ----------
     function : NetworkFunction
         Of a fitted estimator.
-    cells : ndarray of shape (n_samples, n_encoded)
+    X_encoded : ndarray of shape (n_samples, n_encoded)
         The rows to explain, encoded.
     background : ndarray of shape (background_size, n_encoded)
         Rows that stand for "not knowing" a cell, encoded.
@@ -85,7 +85,7 @@ def gradient_values(
     columns : list of int or None, default=None
         The outputs that are explained, in this order; None is all.
     layer : str or None, default=None
-        Name of the layer to whose outputs, instead of the cells, predictions are attributed.
+        Name of the layer to whose outputs, instead of the X_encoded, predictions are attributed.
         Outputs have to follow from it alone.
     n_fractions : int or None, default=None
         Points on each line, even and at least 2. None is 8 for "gradient", or more for a
@@ -109,7 +109,7 @@ def gradient_values(
     Raises
     ------
     ValueError
-        If no gradient reaches the cells, an argument is out of its range, or an output or a
+        If no gradient reaches the X_encoded, an argument is out of its range, or an output or a
         gradient is not finite.
 
     Notes
@@ -158,7 +158,7 @@ def gradient_values(
     reader = reader_of(function, output)
     derivatives = reader.derivatives(layer)
     explained = _Explained(derivatives, is_logit=output == "logit")
-    f_X = explained.outputs_of(reader(cells))
+    f_X = explained.outputs_of(reader(X_encoded))
     f_background = explained.outputs_of(reader(background))
     chosen = list(range(f_X.shape[1])) if columns is None else list(columns)
     base = f_background.mean(axis=0)
@@ -171,8 +171,8 @@ def gradient_values(
         starts = [_map(lambda part: np.zeros_like(part[:1]), start) for start in starts]
     budget = max(1, min(batch_rows, reader.rows_per_call))
     all_values, all_errors = [], []
-    for chunk in _chunks(len(cells), max(1, budget // lines.n_points)):
-        ends = _rows_of(reader, derivatives, cells[chunk])
+    for chunk in _chunks(len(X_encoded), max(1, budget // lines.n_points)):
+        ends = _rows_of(reader, derivatives, X_encoded[chunk])
         found = [
             explained.attributions(ends, starts, lines, directions, budget)
             for directions in _directions(chosen, f_X.shape[1])
@@ -319,10 +319,10 @@ def _directions(columns: list[int], n_outputs: int) -> Iterator[np.ndarray]:
 
 
 def _rows_of(
-    reader: NetworkFunction, derivatives: list[Derivative], cells: np.ndarray
+    reader: NetworkFunction, derivatives: list[Derivative], X_encoded: np.ndarray
 ) -> list[Any]:
-    """Return for each member what lines join: rows of cells, or a layer's outputs for them."""
-    rows = reader.in_shape(cells)
+    """Return for each member what lines join: rows of X_encoded, or a layer's outputs for them."""
+    rows = reader.in_shape(X_encoded)
     return [derivative.rows(rows) for derivative in derivatives]
 
 

@@ -13,13 +13,13 @@ from nnkit.explanation.options import ExplainOptions
 
 __all__ = ["Estimate", "choose_method", "estimate"]
 
-MAX_EXACT_PLAYERS = 16
-MAX_INTERACTION_PLAYERS = 12
-MAX_AUTO_EXACT_PLAYERS = 10
+MAX_EXACT_GROUPS = 16
+MAX_INTERACTION_GROUPS = 12
+MAX_AUTO_EXACT_GROUPS = 10
 # About 0.1 seconds a row on two cores.
 _MAX_AUTO_EXACT_ARITHMETIC = 5e9
 # Who has joined at each step of a permutation of them takes 128 MiB.
-MAX_PERMUTATION_PLAYERS = 8192
+MAX_PERMUTATION_GROUPS = 8192
 
 # Pairs of permutations for a row, over all background rows, unless asked for otherwise.
 _N_PAIRS = 100
@@ -51,13 +51,13 @@ class Estimate:
 
 
 def choose_method(
-    arguments: ExplainOptions, n_groups: int, *, arithmetic: float = 0.0, are_words: bool = False
+    options: ExplainOptions, n_groups: int, *, arithmetic: float = 0.0, are_words: bool = False
 ) -> str:
     """Return the method that "auto" stands for, after a check of what was asked.
 
     Parameters
     ----------
-    arguments : ExplainOptions
+    options : ExplainOptions
         What was asked for.
     n_groups : int
         How many feature groups there are.
@@ -71,26 +71,26 @@ def choose_method(
     ValueError
         If there are too many feature groups.
     """
-    method, most = arguments.method, MAX_EXACT_PLAYERS
-    if arguments.interactions:
-        method, most = "exact", MAX_INTERACTION_PLAYERS
+    method, most = options.method, MAX_EXACT_GROUPS
+    if options.interactions:
+        method, most = "exact", MAX_INTERACTION_GROUPS
     elif method == "auto":
         # The number of feature groups first: 2.0**1024 is more than a float holds.
         is_exact = (
-            n_groups <= MAX_AUTO_EXACT_PLAYERS
+            n_groups <= MAX_AUTO_EXACT_GROUPS
             and 2.0**n_groups * arithmetic <= _MAX_AUTO_EXACT_ARITHMETIC
         )
         method = "exact" if is_exact else "permutation"
-    if method == "permutation" and n_groups > MAX_PERMUTATION_PLAYERS:
+    if method == "permutation" and n_groups > MAX_PERMUTATION_GROUPS:
         raise ValueError(
-            f"method='permutation' takes at most {MAX_PERMUTATION_PLAYERS} feature groups. "
+            f"method='permutation' takes at most {MAX_PERMUTATION_GROUPS} feature groups. "
             f"Got {n_groups} feature groups. Group columns with feature_groups=, take patches of images, or "
             "use method='gradient'."
         )
     if method == "exact" and n_groups > most:
-        asked = "interactions=True" if arguments.interactions else "method='exact'"
+        asked = "interactions=True" if options.interactions else "method='exact'"
         remedy = "Group columns with feature_groups=."
-        if not arguments.interactions:
+        if not options.interactions:
             others = "." if are_words else ", or group columns with feature_groups=."
             remedy = f"Use method='permutation'{others}"
         raise ValueError(
@@ -103,7 +103,7 @@ def choose_method(
 def estimate(
     value_function: ValueFunction,
     method: str,
-    arguments: ExplainOptions,
+    options: ExplainOptions,
     draw_of: tuple[int, np.ndarray] | None = None,
 ) -> Estimate:
     """Return the values of a game.
@@ -114,22 +114,22 @@ def estimate(
         The games of the explained rows.
     method : {"exact", "permutation"}
         As `choose_method` gives it.
-    arguments : ExplainOptions
+    options : ExplainOptions
         What was asked for.
     draw_of : tuple of int and ndarray of int, or None, default=None
         As for `permutation_values`.
     """
     if method == "permutation":
-        n_permutations = arguments.n_permutations
+        n_permutations = options.n_permutations
         if isinstance(n_permutations, str):
             n_permutations = -(-_N_PAIRS // value_function.background_size)
         values, errors, is_missed = permutation_values(
-            value_function, int(n_permutations), arguments.tol, arguments.seed, draw_of
+            value_function, int(n_permutations), options.tol, options.seed, draw_of
         )
         return Estimate(values, errors, value_function.base, method, int(is_missed.sum()))
     values = (
         exact_interactions(value_function)
-        if arguments.interactions
+        if options.interactions
         else exact_values(value_function)
     )
     return Estimate(values, np.zeros_like(values), value_function.base, method)

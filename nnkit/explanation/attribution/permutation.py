@@ -10,7 +10,7 @@ from nnkit.explanation.attribution.value_function import ValueFunction, ignore_p
 
 __all__ = [
     "MAX_ROUNDS",
-    "PathMoments",
+    "ContributionMoments",
     "draw_ranks",
     "pair_contributions",
     "pair_masks",
@@ -27,7 +27,7 @@ def draw_ranks(
     seed: int,
     round_number: int,
     shape: tuple[int, int, int],
-    playing: np.ndarray | None = None,
+    active: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the places that feature groups have in random permutations.
 
@@ -39,19 +39,19 @@ def draw_ranks(
         Each round, numbered from 1, has its own permutations.
     shape : tuple of int
         (n_permutations, background_size, n_groups).
-    playing : ndarray of int or None, default=None
+    active : ndarray of int or None, default=None
         The feature groups whose places among themselves are returned; None is all.
 
     Returns
     -------
-    ranks : ndarray of int, shape (n_permutations, background_size, n_playing)
+    ranks : ndarray of int, shape (n_permutations, background_size, n_active)
         The place, counted from 0, at which a feature group joins.
     """
     in_order = np.broadcast_to(np.arange(shape[-1]), shape)
     ranks = np.random.default_rng([seed, round_number]).permuted(in_order, axis=-1)
-    if playing is None or len(playing) == shape[-1]:
+    if active is None or len(active) == shape[-1]:
         return ranks
-    return ranks[..., playing].argsort(axis=-1).argsort(axis=-1)
+    return ranks[..., active].argsort(axis=-1).argsort(axis=-1)
 
 
 def pair_masks(ranks: np.ndarray) -> np.ndarray:
@@ -107,11 +107,11 @@ def pair_contributions(
     begins = 2 * n_groups * np.arange(n_pairs)[:, np.newaxis]
     forward = np.take(flat, (begins + ranks).ravel(), axis=1)
     reverse = np.take(flat, (begins + 2 * n_groups - 1 - ranks).ravel(), axis=1)
-    by_player = (forward + reverse) / 2
-    return by_player.reshape(n_rows, n_pairs, n_groups, n_outputs)
+    by_group = (forward + reverse) / 2
+    return by_group.reshape(n_rows, n_pairs, n_groups, n_outputs)
 
 
-class PathMoments:
+class ContributionMoments:
     """Running means and spreads of pair contributions, for each background row.
 
     Parameters
@@ -238,7 +238,7 @@ def permutation_values(
     is_missed : ndarray of bool, shape (n_samples,)
         Whether ``tol`` was not reached; all False without ``tol``.
     """
-    n_drawn, playing = draw_of or (value_function.n_groups, None)
+    n_drawn, active = draw_of or (value_function.n_groups, None)
     shape = (n_permutations, value_function.background_size, n_drawn)
     values = np.empty((value_function.n_samples, value_function.n_groups, value_function.n_outputs))
     errors = np.empty_like(values)
@@ -250,7 +250,7 @@ def permutation_values(
     )
     for block_start in range(0, value_function.n_samples, n_block):
         rows = np.arange(block_start, min(block_start + n_block, value_function.n_samples))
-        moments = PathMoments(
+        moments = ContributionMoments(
             (
                 len(rows),
                 value_function.background_size,
@@ -260,7 +260,7 @@ def permutation_values(
         )
         on_rows = value_function.on_rows if tol is None else ignore_progress
         for round_number in range(1, MAX_ROUNDS + 1 if tol is not None else 2):
-            ranks = draw_ranks(seed, round_number, shape, playing)
+            ranks = draw_ranks(seed, round_number, shape, active)
             _add_round(value_function, rows, ranks, moments, on_rows)
             values[rows], errors[rows] = moments.values(), moments.standard_errors()
             if tol is None:
@@ -283,7 +283,7 @@ def _add_round(
     value_function: ValueFunction,
     rows: np.ndarray,
     ranks: np.ndarray,
-    moments: PathMoments,
+    moments: ContributionMoments,
     on_rows: Callable[[float], None],
 ) -> None:
     """Add a round's pair contributions, as many pairs in a call as fit."""

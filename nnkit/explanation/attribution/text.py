@@ -121,7 +121,7 @@ class MaskedTexts:
 def explain_words(
     output: Callable[[list[str]], np.ndarray],
     texts: list[str],
-    arguments: ExplainOptions,
+    options: ExplainOptions,
     on_rows: Callable[[float], None],
 ) -> tuple[list[list[str]], list[Estimate]]:
     """Return the words of texts and their values.
@@ -132,7 +132,7 @@ def explain_words(
         Takes a list of n texts and returns an ndarray of shape (n, n_outputs).
     texts : list of str
         The texts to explain.
-    arguments : ExplainOptions
+    options : ExplainOptions
         What was asked for.
     on_rows : callable
         Is told how many texts are done.
@@ -149,8 +149,8 @@ def explain_words(
     ValueError
         If there are more words than "exact" allows, or an argument has no part in words.
     """
-    if arguments.interactions or arguments.is_gradient:
-        asked = "interactions=True" if arguments.interactions else f"method={arguments.method!r}"
+    if options.interactions or options.is_gradient:
+        asked = "interactions=True" if options.interactions else f"method={options.method!r}"
         raise ValueError(
             f"{asked} is not for the words of texts, whose number differs. "
             "Use method='permutation' or 'exact'."
@@ -158,11 +158,11 @@ def explain_words(
     words = [words_of(text) for text in texts]
     estimates = []
     for of_text in words:
-        method = choose_method(arguments, len(of_text), are_words=True)
+        method = choose_method(options, len(of_text), are_words=True)
         masked_samples = MaskedTexts(output, of_text)
         if of_text:
             estimates.append(
-                estimate(ValueFunction(masked_samples, arguments.batch_rows), method, arguments)
+                estimate(ValueFunction(masked_samples, options.batch_rows), method, options)
             )
         else:
             base = masked_samples.of_background(slice(None))[0]

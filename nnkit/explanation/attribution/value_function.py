@@ -58,7 +58,7 @@ class ValueFunction:
         batch_rows: int,
         on_rows: Callable[[float], None] = ignore_progress,
     ) -> None:
-        self._hybrids = masked_samples
+        self._masked_samples = masked_samples
         self.n_samples = masked_samples.n_samples
         self.background_size = masked_samples.background_size
         self.n_groups = masked_samples.n_groups
@@ -100,7 +100,7 @@ class ValueFunction:
         ranks : ndarray of int, shape (n_pairs, n_groups)
             The place at which each feature group joins.
         """
-        along, size = self._hybrids.along, self.batch_rows
+        along, size = self._masked_samples.along, self.batch_rows
         first = along(int(rows[0]), background_rows, ranks, size)
         if first is None:
             return None
@@ -138,7 +138,7 @@ class ValueFunction:
         n_masked = len(background_rows)
         size = min(n_masked, self.batch_rows)
         pieces = [
-            self._hybrids.prepare(
+            self._masked_samples.prepare(
                 background_rows[first : first + size], masks[first : first + size]
             )
             for first in range(0, n_masked, max(1, size))
@@ -146,7 +146,7 @@ class ValueFunction:
         n_at_once = max(1, self.batch_rows // max(1, n_masked))
         for first in range(0, len(rows), n_at_once):
             at = slice(first, min(first + n_at_once, len(rows)))
-            found = [self._hybrids(rows[at], piece) for piece in pieces]
+            found = [self._masked_samples(rows[at], piece) for piece in pieces]
             yield (
                 at,
                 (

@@ -28,7 +28,7 @@ _OUTPUTS = {"predict_proba": "proba", "predict": "predict", "network": "raw"}
 def values_of_task(
     task: ExplanationTask,
     output: Output,
-    arguments: ExplainOptions,
+    options: ExplainOptions,
     on_rows: Callable[[float], None],
 ) -> tuple[ExplanationTask, Estimate]:
     """Return the values of all feature groups for all rows.
@@ -39,7 +39,7 @@ def values_of_task(
         Rows, feature groups and background.
     output : Output
         What is explained.
-    arguments : ExplainOptions
+    options : ExplainOptions
         What was asked for.
     on_rows : callable
         Is told how many rows are done; parts of rows add up.
@@ -56,13 +56,13 @@ def values_of_task(
     ValueError
         If there are too many feature groups, or the network cannot have the method.
     """
-    if arguments.is_gradient:
-        return _by_derivatives(task, output, arguments, on_rows)
+    if options.is_gradient:
+        return _by_derivatives(task, output, options, on_rows)
     masked_samples = task.masked_samples
     arithmetic = masked_samples.arithmetic * masked_samples.background_size
-    method = choose_method(arguments, len(task.playing), arithmetic=arithmetic)
-    value_function = ValueFunction(masked_samples, arguments.batch_rows, on_rows)
-    found = estimate(value_function, method, arguments, (len(task.feature_groups), task.playing))
+    method = choose_method(options, len(task.active), arithmetic=arithmetic)
+    value_function = ValueFunction(masked_samples, options.batch_rows, on_rows)
+    found = estimate(value_function, method, options, (len(task.feature_groups), task.active))
     found = of_predicted(found, task.predicted)
     return task, replace(
         found, values=_of_all(found.values, task), errors=_of_all(found.errors, task)
@@ -94,11 +94,11 @@ def of_predicted(found: Estimate, predicted: np.ndarray | None) -> Estimate:
 
 def _of_all(values: np.ndarray, task: ExplanationTask) -> np.ndarray:
     """Return values (n_samples, n_groups, ..., n_outputs) with 0 for those who do not play."""
-    n_groups, playing = len(task.feature_groups), task.playing
-    if len(playing) == n_groups:
+    n_groups, active = len(task.feature_groups), task.active
+    if len(active) == n_groups:
         return values
     of_all = np.zeros((len(values), *[n_groups] * (values.ndim - 2), values.shape[-1]))
-    places: tuple[Any, ...] = np.ix_(*[playing] * (values.ndim - 2))
+    places: tuple[Any, ...] = np.ix_(*[active] * (values.ndim - 2))
     of_all[(slice(None), *places)] = values
     return of_all
 
@@ -106,34 +106,34 @@ def _of_all(values: np.ndarray, task: ExplanationTask) -> np.ndarray:
 def _by_derivatives(
     task: ExplanationTask,
     output: Output,
-    arguments: ExplainOptions,
+    options: ExplainOptions,
     on_rows: Callable[[float], None],
 ) -> tuple[ExplanationTask, Estimate]:
     """Return the values that follow from derivatives by encoded cells, added up by feature group."""
-    encoded, function = _network_of(task, output, arguments.method)
-    if arguments.layer is not None:
-        explained, of_encoded = _with_layer(task, function, encoded, arguments.layer)
+    encoded, function = _network_of(task, output, options.method)
+    if options.layer is not None:
+        explained, of_encoded = _with_layer(task, function, encoded, options.layer)
     else:
         explained, of_encoded = task, task.of_column
     # The errors of a feature group's cells go together, at worst.
     add_up = partial(_added_up, of_encoded=of_encoded, n_groups=len(explained.feature_groups))
     how: dict[str, Any] = {
         "output": "logit" if output.is_logit else _OUTPUTS[str(output.predicts)],
-        "batch_rows": arguments.batch_rows,
+        "batch_rows": options.batch_rows,
         "on_rows": on_rows,
     }
-    if arguments.method != "deep":
-        how |= {"method": arguments.method, "layer": arguments.layer, "add_up": add_up}
+    if options.method != "deep":
+        how |= {"method": options.method, "layer": options.layer, "add_up": add_up}
 
     def estimate_of(rows: Any, columns: list[int] | None) -> Estimate:
         how_columns = how | {"columns": columns}
-        if arguments.method == "deep":
+        if options.method == "deep":
             found = deep_values(function, rows, encoded.background, **how_columns)
             values, errors = add_up(found.values), add_up(found.errors)
         else:
             found = gradient_values(function, rows, encoded.background, **how_columns)
             values, errors = found.values, found.errors
-        return Estimate(values, errors, found.base, arguments.method)
+        return Estimate(values, errors, found.base, options.method)
 
     if task.predicted is None:
         return explained, estimate_of(encoded.X, output.columns)
@@ -145,7 +145,7 @@ def _by_derivatives(
     values = np.concatenate([part.values for part in found])[back]
     errors = np.concatenate([part.errors for part in found])[back]
     base = np.repeat([part.base for part in found], list(map(len, groups)), axis=0)[back]
-    return explained, Estimate(values, errors, base, arguments.method)
+    return explained, Estimate(values, errors, base, options.method)
 
 
 def _network_of(

@@ -24,10 +24,10 @@ from nnkit.explanation.pipelines.columnwise import is_columnwise
 if TYPE_CHECKING:
     from nnkit.training.prediction.first_linear import FirstLinear
 
-__all__ = ["MIN_WALK_PLAYERS", "Walks", "feature_sources"]
+__all__ = ["MIN_WALK_GROUPS", "Walks", "feature_sources"]
 
 # With fewer feature groups, or features of the first linear layer, masked rows are as fast.
-MIN_WALK_PLAYERS, MIN_WALK_FEATURES = 128, 400
+MIN_WALK_GROUPS, MIN_WALK_FEATURES = 128, 400
 # Rows that tell which cell a feature is made from.
 _N_PROBED_ROWS = 256
 # Rows whose predictions are made both ways before walks are trusted.
@@ -79,11 +79,11 @@ class _NetworkWalks:
         """Return the layer's output at the inner steps, (2 * (n_groups - 1), n_hidden)."""
         difference = features[self.order] - self.background[background_row]
         terms = difference[:, np.newaxis] * self.kernel
-        by_player = np.zeros((len(ranks), terms.shape[1]))
-        by_player[self.present] = (
+        by_group = np.zeros((len(ranks), terms.shape[1]))
+        by_group[self.present] = (
             terms if len(self.present) == len(terms) else np.add.reduceat(terms, self.begins)
         )
-        in_order = by_player[np.argsort(ranks)]
+        in_order = by_group[np.argsort(ranks)]
         forward = np.cumsum(in_order[:-1], axis=0)
         reverse = np.cumsum(in_order[:0:-1], axis=0)
         return (np.concatenate([forward, reverse]) + self.starts[background_row]).astype(np.float32)

@@ -133,13 +133,13 @@ def choose_feature_groups(feature_groups: Any, X: Any, layout: InputLayout) -> F
                 group_of[position] = feature_group
     left_over = np.flatnonzero(group_of < 0)
     group_of[left_over] = len(feature_groups) + np.arange(len(left_over))
-    player_names = [*map(str, feature_groups), *(names[j] for j in left_over)]
-    repeated = sorted(name for name, count in Counter(player_names).items() if count > 1)
+    group_names = [*map(str, feature_groups), *(names[j] for j in left_over)]
+    repeated = sorted(name for name, count in Counter(group_names).items() if count > 1)
     if repeated:
         raise ValueError(
             f"feature_groups would give the name {repeated[0]!r} to two feature groups. Rename the group."
         )
-    return FeatureGroups(player_names, group_of[of_column])
+    return FeatureGroups(group_names, group_of[of_column])
 
 
 def _columns(X: Any, layout: InputLayout) -> tuple[list[str], np.ndarray, dict[Any, list[int]]]:
@@ -199,9 +199,9 @@ def displayed_data(X: Any, feature_groups: FeatureGroups, names: list[str]) -> n
         order = np.argsort(feature_groups.of_column)
         return frame.iloc[:, order].to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     data = np.empty((len(frame), len(feature_groups)), dtype=object)
-    by_player = np.argsort(feature_groups.of_column, kind="stable")
+    by_group = np.argsort(feature_groups.of_column, kind="stable")
     ends = np.cumsum(np.bincount(feature_groups.of_column, minlength=len(feature_groups)))[:-1]
-    for feature_group, columns in enumerate(np.split(by_player, ends)):
+    for feature_group, columns in enumerate(np.split(by_group, ends)):
         values = [_displayed_column(frame.iloc[:, j]) for j in columns]
         if len(columns) == 1:
             data[:, feature_group] = values[0]

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from nnkit.estimators.network_function import NetworkFunction
-from nnkit.explanation.attribution.walks import MIN_WALK_PLAYERS, Walks
+from nnkit.explanation.attribution.walks import MIN_WALK_GROUPS, Walks
 from nnkit.explanation.masking.row_pools import make_pool
 
 __all__ = ["MaskedEncodedRows", "MaskedRows", "MaskedTable"]
@@ -193,7 +193,7 @@ class MaskedEncodedRows:
         self.arithmetic = function.arithmetic
         self._function, self._read = function, read
         self._X, self._background = X, background
-        self._of_cell = of_encoded
+        self._of_encoded = of_encoded
 
     def of_rows(self, at: slice) -> np.ndarray:
         """Return the outputs of explained rows, see :meth:`MaskedRows.of_rows`."""
@@ -206,14 +206,14 @@ class MaskedEncodedRows:
     def prepare(self, background_rows: np.ndarray, masks: np.ndarray) -> Any:
         """Return masked samples on the device, see :meth:`MaskedRows.prepare`."""
         return self._function.masked_samples(
-            self._background[background_rows], masks[:, self._of_cell]
+            self._background[background_rows], masks[:, self._of_encoded]
         )
 
     @cached_property
     def _walks(self) -> Walks | None:
-        if self.n_groups < MIN_WALK_PLAYERS:
+        if self.n_groups < MIN_WALK_GROUPS:
             return None
-        return Walks.of(self._function, self._X, self._background, self._of_cell)
+        return Walks.of(self._function, self._X, self._background, self._of_encoded)
 
     def along(
         self, row: int, background_rows: np.ndarray, ranks: np.ndarray, batch_rows: int

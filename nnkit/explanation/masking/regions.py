@@ -11,7 +11,7 @@ from nnkit.explanation.masking.input_layout import InputLayout
 
 __all__ = ["REGIONS", "label_map_groups", "region_groups"]
 
-REGIONS = ("cells", "timesteps", "features", "patches")
+REGIONS = ("elements", "timesteps", "features", "patches")
 
 # An image has this many patches on a side, unless their size is given.
 _PATCHES_PER_SIDE = 8
@@ -22,7 +22,7 @@ def region_groups(region: str, patch: Any, layout: InputLayout) -> FeatureGroups
 
     Parameters
     ----------
-    region : {"input", "cells", "timesteps", "features", "patches"}
+    region : {"input", "elements", "timesteps", "features", "patches"}
         As in :func:`nnkit.explain`.
     patch : tuple of two int, or None
         Height and width of a patch; None gives at most 8 patches on a side.
@@ -37,13 +37,13 @@ def region_groups(region: str, patch: Any, layout: InputLayout) -> FeatureGroups
     row_shape = layout.row_shape
     n_axes = len(row_shape)
     if region == "input":
-        region = "timesteps" if n_axes == 2 else "patches" if n_axes == 3 else "cells"
+        region = "timesteps" if n_axes == 2 else "patches" if n_axes == 3 else "elements"
     if patch is not None and region != "patches":
         raise ValueError(
             "patch needs images of shape (n_samples, height, width, channels). "
             f"Got rows of shape {row_shape} instead."
         )
-    if region == "cells":
+    if region == "elements":
         return label_map_groups(np.arange(layout.parts[0].n_encoded).reshape(row_shape), layout)
     if region == "patches":
         if n_axes != 3:

@@ -39,7 +39,7 @@ __all__ = ["is_columnwise", "source_columns"]
 # Each column that is probed takes a transform of all these rows.
 _N_PROBED_ROWS, _MAX_PROBED_COLUMNS = 64, 128
 # MaskedSamples of each row that a thorough check makes, and how many it transforms at once.
-_N_HYBRIDS_PER_ROW, _MAX_HYBRIDS = 16, 8192
+_N_MASKED_PER_ROW, _MAX_MASKED = 16, 8192
 _TOLERANCE = 1e-6
 
 
@@ -127,10 +127,10 @@ def is_columnwise(
         kept = rng.permutation(len(pool))[:n_masked]
         draws = rng.integers(len(kept), size=(n_masked, pool.shape[1]))
         return _agree_on(transform, sources, _rows_at(pool, kept), draws)
-    per_chunk = max(1, _MAX_HYBRIDS // _N_HYBRIDS_PER_ROW)
+    per_chunk = max(1, _MAX_MASKED // _N_MASKED_PER_ROW)
     for start in range(0, len(pool), per_chunk):
         own = np.arange(start, min(start + per_chunk, len(pool)))
-        own = np.repeat(own, _N_HYBRIDS_PER_ROW // 2)[:, np.newaxis]
+        own = np.repeat(own, _N_MASKED_PER_ROW // 2)[:, np.newaxis]
         others = rng.integers(len(pool), size=own.shape)
         is_own = rng.random((len(own), pool.shape[1])) < 0.5
         drawn = np.concatenate([np.where(is_own, own, others), np.where(is_own, others, own)])
@@ -152,16 +152,16 @@ def _agree_on(
     masked_samples = make_pool(rows, rows[:0]).take(draws)
     transformed = _dense(transform(rows))
     try:
-        transformed_hybrids = _dense(transform(masked_samples))
+        transformed_masked = _dense(transform(masked_samples))
     except ValueError:
         return False
     n_outputs = len(sources)
     if transformed.shape != (len(rows), n_outputs):
         return False
-    if transformed_hybrids.shape != (len(draws), n_outputs):
+    if transformed_masked.shape != (len(draws), n_outputs):
         return False
     expected = transformed[draws[:, sources], np.arange(n_outputs)]
-    return bool(_agrees(transformed_hybrids, expected).all())
+    return bool(_agrees(transformed_masked, expected).all())
 
 
 def _trace_steps(steps: Iterable[Any], table: Any, sources: np.ndarray) -> np.ndarray | None:

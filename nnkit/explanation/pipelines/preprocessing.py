@@ -24,7 +24,7 @@ from nnkit.explanation.pipelines.steps import predicts_as, steps_of, through
 __all__ = ["EncodedRows", "FittedPreprocessing", "encoded_rows"]
 
 # Transformed rows are dense: larger ones stay raw.
-_MAX_CELLS = 2**27
+_MAX_ENCODED_VALUES = 2**27
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def encoded_rows(
     background: Background,
     seed: int,
     *,
-    has_cells: bool = False,
+    has_encoded_groups: bool = False,
 ) -> EncodedRows | None:
     """Return encoded rows if the preprocessing acts column by column.
 
@@ -142,7 +142,7 @@ def encoded_rows(
         The background rows.
     seed : int
         Seeds the masked samples that the check is made on.
-    has_cells : bool, default=False
+    has_encoded_groups : bool, default=False
         Whether encoded columns play themselves, whatever they are made from.
 
     Returns
@@ -157,16 +157,16 @@ def encoded_rows(
     are taken from ``T(x)`` where their source is in S and from ``T(b)`` elsewhere: the worth of
     each coalition, and with it the Shapley values, are the same.
     """
-    has_cells = has_cells and bool(preprocessing.all_transformers)
+    has_encoded_groups = has_encoded_groups and bool(preprocessing.all_transformers)
     if preprocessing.function is None and not preprocessing.all_transformers:
         return None
-    may_mix = bool(preprocessing.all_transformers) and not has_cells
+    may_mix = bool(preprocessing.all_transformers) and not has_encoded_groups
     has_raw = background.raw is not None
     pool = _stacked(X, background.raw) if may_mix and has_raw else X
     sources, is_probed = _sources(
-        preprocessing, pool, layout, may_probe=has_raw, has_cells=has_cells
+        preprocessing, pool, layout, may_probe=has_raw, has_encoded_groups=has_encoded_groups
     )
-    if sources is None or len(X) * len(sources) > _MAX_CELLS:
+    if sources is None or len(X) * len(sources) > _MAX_ENCODED_VALUES:
         return None
     X_encoded = preprocessing.encoded(preprocessing.transformed(layout.restored(X)))
     if has_raw:
@@ -191,7 +191,7 @@ def _sources(
     layout: InputLayout,
     *,
     may_probe: bool,
-    has_cells: bool,
+    has_encoded_groups: bool,
 ) -> tuple[np.ndarray | None, bool]:
     """Return the column of the flat table that each encoded column is made from.
 
@@ -199,7 +199,7 @@ def _sources(
     transformers say nothing of what those make of other rows: where the background is of such
     rows, only what is known of transformers counts.
     """
-    if has_cells and preprocessing.function is not None:
+    if has_encoded_groups and preprocessing.function is not None:
         return np.arange(preprocessing.function.n_encoded), False
     if layout.kind != "table":
         return _sources_of_parts(preprocessing, layout), False

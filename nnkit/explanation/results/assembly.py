@@ -33,7 +33,7 @@ def explanation_of_rows(
     n_outputs = found.values.shape[-1]
     values, errors = (task.feature_groups.in_shape(part) for part in (found.values, found.errors))
     is_plain = task.feature_groups.row_shape is None
-    is_by_player = is_plain or found.values.ndim > 3
+    is_by_group = is_plain or found.values.ndim > 3
     base_values = np.broadcast_to(found.base, (len(values), n_outputs)).copy()
     if n_outputs == 1:
         values, errors, base_values = values[..., 0], errors[..., 0], base_values[:, 0]
@@ -41,15 +41,15 @@ def explanation_of_rows(
         values,
         base_values=base_values,
         data=None if found.values.ndim > 3 and not is_plain else task.data,
-        feature_names=task.feature_groups.names if is_by_player else None,
+        feature_names=task.feature_groups.names if is_by_group else None,
         # shap's picture of images takes a single name for a list of them.
-        output_names=_names(output, n_outputs) if is_by_player or n_outputs > 1 else None,
+        output_names=_names(output, n_outputs) if is_by_group or n_outputs > 1 else None,
         error_std=errors,
         compute_time=seconds,
         method=found.method,
         background=task.background.origin,
         background_size=task.masked_samples.background_size,
-        output=output.meaning if is_by_player or n_outputs > 1 else _meaning(output),
+        output=output.meaning if is_by_group or n_outputs > 1 else _meaning(output),
     )
 
 

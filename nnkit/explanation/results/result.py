@@ -19,7 +19,7 @@ from nnkit.explanation.results.feature_importance import (
 
 __all__ = ["Explanation"]
 
-MAX_PLAYERS_SHOWN = 10
+MAX_GROUPS_SHOWN = 10
 MAX_OUTPUTS_SHOWN = 5
 MAX_NAME_LENGTH = 50
 BAR_LENGTH = 20
@@ -304,7 +304,7 @@ def _table(
 ) -> _Largest:
     """Return the table's lines in words, from arrays of shape (n_groups, n_outputs)."""
     sizes = np.abs(numbers).sum(axis=1)
-    order = np.argsort(-sizes, kind="stable")[:MAX_PLAYERS_SHOWN]
+    order = np.argsort(-sizes, kind="stable")[:MAX_GROUPS_SHOWN]
     is_usable = np.isfinite(sizes)
     top = sizes[is_usable].max(initial=0.0)
     # What rounding leaves of a column that changes nothing is shown as nothing.

@@ -62,23 +62,23 @@ def classification(builder, n_classes=2, **params):
 def explained(estimator, X=None, **options):
     X = table(12, seed=1) if X is None else X
     function = NetworkFunction(estimator)
-    cells = function.encode(X)
+    X_encoded = function.encode(X)
     if isinstance(estimator, KerasRegressor):
         options = {"output": "predict", **options}
-    return deep_values(function, cells[:4], cells[2:], **options)
+    return deep_values(function, X_encoded[:4], X_encoded[2:], **options)
 
 
 def lstm():
     return regression(network(keras.layers.LSTM(4, name="memory")), table(20, 5, 2))
 
 
-def theirs(model, cells, background):
+def theirs(model, X_encoded, background):
     """Return the values of shap's own DeepExplainer, with its additivity check."""
     import shap
 
     with replaceable_gradient_rules(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return shap.DeepExplainer(model, background).shap_values(cells)
+        return shap.DeepExplainer(model, background).shap_values(X_encoded)
 
 
 # Values
@@ -86,35 +86,35 @@ def theirs(model, cells, background):
 
 def test_the_values_are_those_of_shap():
     clf = classification(mlp(last="sigmoid"), 3)
-    cells = table(12, seed=1)
+    X_encoded = table(12, seed=1)
 
     found = explained(clf, output="raw")
 
-    wanted = theirs(clf.model_, cells[:4], cells[2:])
+    wanted = theirs(clf.model_, X_encoded[:4], X_encoded[2:])
     np.testing.assert_allclose(found.values, wanted, atol=1e-6)
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-5)
 
 
 def test_probabilities_start_from_those_of_the_background():
     clf = classification(mlp(), 3)
-    cells = table(12, seed=1)
+    X_encoded = table(12, seed=1)
 
     found = explained(clf)
 
-    np.testing.assert_allclose(found.base, clf.predict_proba(cells[2:]).mean(axis=0), atol=1e-12)
-    np.testing.assert_array_equal(found.f_X, clf.predict_proba(cells[:4]))
+    np.testing.assert_allclose(found.base, clf.predict_proba(X_encoded[2:]).mean(axis=0), atol=1e-12)
+    np.testing.assert_array_equal(found.f_X, clf.predict_proba(X_encoded[:4]))
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-5)
     assert (found.errors == 0).all()
 
 
 def test_a_linear_network_has_the_closed_form():
     reg = regression(network())
-    cells = table(12, seed=1)
+    X_encoded = table(12, seed=1)
 
     found = explained(reg)
 
     weights = reg.model_.get_weights()[0][:, 0]
-    wanted = weights * (cells[:4] - cells[2:].mean(axis=0))
+    wanted = weights * (X_encoded[:4] - X_encoded[2:].mean(axis=0))
     np.testing.assert_allclose(found.values[..., 0], wanted, atol=1e-5)
 
 
@@ -168,8 +168,8 @@ def test_values_sum_to_what_is_explained(make, output, n_outputs):
     np.testing.assert_array_equal(of_last.f_X, found.f_X[:, -1:])
     # Another way to divide the same differences.
     function = NetworkFunction(estimator)
-    cells = function.encode(table(12, seed=1))
-    other = gradient_values(function, cells[:4], cells[2:], output=output, n_fractions=32)
+    X_encoded = function.encode(table(12, seed=1))
+    other = gradient_values(function, X_encoded[:4], X_encoded[2:], output=output, n_fractions=32)
     assert np.corrcoef(found.values.ravel(), other.values.ravel())[0, 1] > 0.95
 
 
@@ -183,12 +183,12 @@ def test_images_and_several_inputs_keep_the_order_of_cells():
     X = {"right": table(30, 3, 3, 1), "left": table(30, 2)}
     reg = KerasRegressor(two_inputs, epochs=1, random_state=0).fit(X, X["left"][:, 0])
     function = NetworkFunction(reg)
-    cells = function.encode(X)
+    X_encoded = function.encode(X)
     is_left = np.array([name == "left" for name in function.input_names]).argmax() * 9
-    moved = cells[:1].copy()
+    moved = X_encoded[:1].copy()
     moved[:, is_left] += 1.0
 
-    found = deep_values(function, moved, cells[:1], output="predict").values.ravel()
+    found = deep_values(function, moved, X_encoded[:1], output="predict").values.ravel()
 
     assert np.flatnonzero(found).tolist() == [is_left]
 

@@ -15,7 +15,7 @@ from nnkit.explanation.attribution.gradient import gradient_values
 from nnkit.explanation.attribution.lines import Lines
 from nnkit.explanation.pipelines.outputs import log_odds
 
-N_CELLS = 4
+N_ENCODED = 4
 
 
 @keras.saving.register_keras_serializable(package="nnkit_tests")
@@ -53,7 +53,7 @@ def smooth(meta, last=None):
     return keras.Model(inputs, outputs)
 
 
-def table(n_rows, n_encoded=N_CELLS, seed=0):
+def table(n_rows, n_encoded=N_ENCODED, seed=0):
     return np.random.default_rng(seed).normal(size=(n_rows, n_encoded)).astype(np.float32)
 
 
@@ -76,36 +76,36 @@ def ensemble(temperature=1.7, **params):
     return clf
 
 
-def cells_of(estimator, X):
+def function_and_encoded(estimator, X):
     function = NetworkFunction(estimator)
     return function, function.encode(X)
 
 
 def explained(function, output):
-    """Return the explained output of cells, by the estimator's own predictions."""
+    """Return the explained output of X_encoded, by the estimator's own predictions."""
 
-    def of(cells):
+    def of(X_encoded):
         raw = NetworkFunction(function.estimator, is_raw=output == "raw")
-        found = raw(cells.astype(np.float32)).reshape(len(cells), -1)
+        found = raw(X_encoded.astype(np.float32)).reshape(len(X_encoded), -1)
         return log_odds(found) if output == "logit" else found
 
     return of
 
 
-def differences(of, cells, step=1e-2):
+def differences(of, X_encoded, step=1e-2):
     """Return the gradients (n_rows, n_encoded, n_outputs) by central differences."""
-    moves = step * np.eye(cells.shape[1])
-    return np.stack([(of(cells + move) - of(cells - move)) / (2 * step) for move in moves], axis=1)
+    moves = step * np.eye(X_encoded.shape[1])
+    return np.stack([(of(X_encoded + move) - of(X_encoded - move)) / (2 * step) for move in moves], axis=1)
 
 
-def along_lines(of, cells, background, n_nodes=24):
+def along_lines(of, X_encoded, background, n_nodes=24):
     """Return the attributions by Gauss-Legendre and finite differences."""
     nodes, weights = np.polynomial.legendre.leggauss(n_nodes)
     total = 0.0
     for start in background:
         for node, weight in zip((1 + nodes) / 2, weights / 2, strict=True):
-            slopes = differences(of, start + node * (cells - start))
-            total = total + weight * slopes * (cells - start)[..., np.newaxis]
+            slopes = differences(of, start + node * (X_encoded - start))
+            total = total + weight * slopes * (X_encoded - start)[..., np.newaxis]
     return total / len(background)
 
 
@@ -119,13 +119,13 @@ def relative(found, wanted):
 @pytest.mark.parametrize("method", ["gradient", "integrated_gradients"])
 def test_a_linear_function_has_the_closed_form(method):
     reg = regression(linear)
-    function, cells = cells_of(reg, table(10, seed=1))
+    function, X_encoded = function_and_encoded(reg, table(10, seed=1))
     background = function.encode(table(20, seed=2))
 
-    found = gradient_values(function, cells, background, method=method, output="predict")
+    found = gradient_values(function, X_encoded, background, method=method, output="predict")
 
     weights = reg.model_.get_weights()[0][:, 0]
-    wanted = weights * (cells - background.mean(axis=0))
+    wanted = weights * (X_encoded - background.mean(axis=0))
     np.testing.assert_allclose(found.values[..., 0], wanted, atol=1e-5)
     np.testing.assert_allclose(found.f_X[:, 0], reg.predict(table(10, seed=1)), atol=1e-12)
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-5)
@@ -133,13 +133,13 @@ def test_a_linear_function_has_the_closed_form(method):
 
 
 def test_two_fractions_are_exact_for_products_and_squares():
-    function, cells = cells_of(regression(product), table(10, seed=1))
+    function, X_encoded = function_and_encoded(regression(product), table(10, seed=1))
     background = function.encode(table(20, seed=2))
 
-    found = gradient_values(function, cells, background, output="predict", n_fractions=2)
+    found = gradient_values(function, X_encoded, background, output="predict", n_fractions=2)
 
     scale = function.estimator.model_.get_weights()[0][0, 0]
-    x, b = cells[:, np.newaxis].astype(float), background.astype(float)
+    x, b = X_encoded[:, np.newaxis].astype(float), background.astype(float)
     # [(x_i - b_i) times the mean of the gradient over the line: its value in the middle]
     parts = [
         2 * (x[..., 0] - b[:, 0]) * (x[..., 1] + b[:, 1]) / 2,
@@ -199,23 +199,23 @@ LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)
 @pytest.mark.parametrize("case", CASES)
 def test_values_agree_with_finite_differences_of_predictions(case):
     make, output = CASES[case]
-    function, cells = cells_of(make(), table(3, seed=1))
+    function, X_encoded = function_and_encoded(make(), table(3, seed=1))
     background = function.encode(table(2, seed=2))
     of = explained(function, output)
 
-    found = gradient_values(function, cells, background, output=output, n_fractions=64)
+    found = gradient_values(function, X_encoded, background, output=output, n_fractions=64)
     at_mean = gradient_values(
-        function, cells, background, method="integrated_gradients", output=output
+        function, X_encoded, background, method="integrated_gradients", output=output
     )
-    saliency = gradient_values(function, cells, background, method="saliency", output=output)
+    saliency = gradient_values(function, X_encoded, background, method="saliency", output=output)
 
-    assert relative(found.values, along_lines(of, cells, background)) < 2e-3
-    assert relative(saliency.values, np.abs(differences(of, cells))) < 2e-3
+    assert relative(found.values, along_lines(of, X_encoded, background)) < 2e-3
+    assert relative(saliency.values, np.abs(differences(of, X_encoded))) < 2e-3
     middle = background.mean(axis=0, keepdims=True)
-    assert relative(at_mean.values, along_lines(of, cells, middle)) < 2e-3
+    assert relative(at_mean.values, along_lines(of, X_encoded, middle)) < 2e-3
     np.testing.assert_allclose(at_mean.base, of(middle)[0], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(found.base, of(background).mean(axis=0), atol=1e-9)
-    np.testing.assert_allclose(found.f_X, of(cells), atol=1e-9)
+    np.testing.assert_allclose(found.f_X, of(X_encoded), atol=1e-9)
     for result in (found, at_mean):
         size = np.abs(result.f_X - result.base).max()
         assert np.abs(result.residual).max() < 1e-3 * size
@@ -223,22 +223,22 @@ def test_values_agree_with_finite_differences_of_predictions(case):
 
 def test_what_is_derived_is_what_is_predicted():
     for case in ("softmax", "sigmoid", "one logit", "tempered ensemble", "labels"):
-        function, cells = cells_of(CASES[case][0](), table(20, seed=1))
-        fractions = np.zeros((len(cells), 1))
+        function, X_encoded = function_and_encoded(CASES[case][0](), table(20, seed=1))
+        fractions = np.zeros((len(X_encoded), 1))
         from nnkit.training.prediction.gradients import Paths
 
-        read = [d.read(Paths(cells[:1], cells, fractions)) for d in function.derivatives()]
+        read = [d.read(Paths(X_encoded[:1], X_encoded, fractions)) for d in function.derivatives()]
 
-        np.testing.assert_allclose(np.mean(read, axis=0), function(cells), atol=1e-6)
+        np.testing.assert_allclose(np.mean(read, axis=0), function(X_encoded), atol=1e-6)
 
 
 def test_the_default_regressor_has_no_gradient_where_it_is_clipped():
     reg = regression("realmlp", epochs=3)
-    function, cells = cells_of(reg, table(5, seed=1))
+    function, X_encoded = function_and_encoded(reg, table(5, seed=1))
     assert reg._units.limits is not None
-    far = cells + 1e4 * np.sign(reg._units.scale)
+    far = X_encoded + 1e4 * np.sign(reg._units.scale)
 
-    found = gradient_values(function, far, cells, method="saliency", output="predict")
+    found = gradient_values(function, far, X_encoded, method="saliency", output="predict")
 
     is_at_limit = np.isin(found.f_X[:, 0], reg._units.limits)
     assert is_at_limit.any()
@@ -276,11 +276,11 @@ def recurrent(layer):
 )
 def test_cells_of_images_and_sequences(builder, shape):
     X = table(30, int(np.prod(shape))).reshape(30, *shape)
-    function, cells = cells_of(regression(builder, X), X[:3])
+    function, X_encoded = function_and_encoded(regression(builder, X), X[:3])
 
-    found = gradient_values(function, cells, cells[1:3], output="predict", n_fractions=32)
+    found = gradient_values(function, X_encoded, X_encoded[1:3], output="predict", n_fractions=32)
 
-    wanted = along_lines(explained(function, "predict"), cells, cells[1:3], 8)
+    wanted = along_lines(explained(function, "predict"), X_encoded, X_encoded[1:3], 8)
     assert found.values.shape == (3, np.prod(shape), 1)
     assert relative(found.values, wanted) < 5e-3
     assert (found.values[1].sum(), found.base.size) == (
@@ -300,11 +300,11 @@ def two_inputs(meta):
 def test_several_inputs_come_one_after_the_other():
     X = {"right": table(30, 3), "left": table(30, 2, seed=1)}
     reg = KerasRegressor(two_inputs, epochs=1, random_state=0).fit(X, X["left"][:, 0])
-    function, cells = cells_of(reg, X)
+    function, X_encoded = function_and_encoded(reg, X)
 
-    found = gradient_values(function, cells[:3], cells[3:5], output="predict", n_fractions=64)
+    found = gradient_values(function, X_encoded[:3], X_encoded[3:5], output="predict", n_fractions=64)
 
-    wanted = along_lines(explained(function, "predict"), cells[:3], cells[3:5])
+    wanted = along_lines(explained(function, "predict"), X_encoded[:3], X_encoded[3:5])
     assert relative(found.values, wanted) < 2e-3
 
 
@@ -325,11 +325,11 @@ def text_classifier(**params):
 @pytest.mark.parametrize("output", ["proba", "logit"])
 def test_attributions_at_an_embedding_sum_to_the_difference(output):
     clf, X = text_classifier(n_estimators=2)
-    function, cells = cells_of(clf, X[:5])
+    function, X_encoded = function_and_encoded(clf, X[:5])
     options = {"output": output, "layer": "words", "columns": [1]}
 
-    found = gradient_values(function, cells, cells[3:], n_fractions=32, **options)
-    at_mean = gradient_values(function, cells, cells[3:], method="integrated_gradients", **options)
+    found = gradient_values(function, X_encoded, X_encoded[3:], n_fractions=32, **options)
+    at_mean = gradient_values(function, X_encoded, X_encoded[3:], method="integrated_gradients", **options)
 
     assert found.values.shape == (5, 6 * 3, 1)
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-4)
@@ -345,14 +345,14 @@ def test_attributions_at_an_embedding_sum_to_the_difference(output):
 
 def test_codes_are_refused_with_what_to_use_instead():
     clf, X = text_classifier()
-    function, cells = cells_of(clf, X)
+    function, X_encoded = function_and_encoded(clf, X)
 
     with pytest.raises(
         ValueError,
         match=r"The gradient does not reach the input of layer 'words' \(Embedding\), which is "
         r"looked up. Use method='permutation', or layer='words' to attribute at its output.",
     ):
-        gradient_values(function, cells, cells)
+        gradient_values(function, X_encoded, X_encoded)
 
 
 @pytest.mark.parametrize("n_levels", [5, 20])
@@ -364,11 +364,11 @@ def test_many_categories_of_the_default_network_are_refused(n_levels):
         {"number": rng.normal(size=200), "kind": rng.integers(n_levels, size=200).astype(str)}
     )
     clf = KerasClassifier("realmlp", epochs=1, random_state=0).fit(X, np.arange(200) % 2)
-    function, cells = cells_of(clf, X[:20])
+    function, X_encoded = function_and_encoded(clf, X[:20])
 
     if n_levels == 5:
         few, many = (
-            gradient_values(function, cells, cells, n_fractions=n, columns=[1]) for n in (16, 256)
+            gradient_values(function, X_encoded, X_encoded, n_fractions=n, columns=[1]) for n in (16, 256)
         )
 
         assert len(clf.encoder_.cardinalities_) == 0
@@ -376,7 +376,7 @@ def test_many_categories_of_the_default_network_are_refused(n_levels):
         return
     assert len(clf.encoder_.cardinalities_) == 1
     with pytest.raises(ValueError, match=r"\(Category.*is looked up. Use method='permutation'\.$"):
-        gradient_values(function, cells, cells)
+        gradient_values(function, X_encoded, X_encoded)
 
 
 def skipping(meta):
@@ -418,10 +418,10 @@ def subclassed(meta):
     ],
 )
 def test_refusals(builder, options, message):
-    function, cells = cells_of(regression(builder), table(4))
+    function, X_encoded = function_and_encoded(regression(builder), table(4))
 
     with pytest.raises(ValueError, match=message):
-        gradient_values(function, cells, cells, **{"output": "predict", **options})
+        gradient_values(function, X_encoded, X_encoded, **{"output": "predict", **options})
 
 
 def test_integers_are_refused():
@@ -431,10 +431,10 @@ def test_integers_are_refused():
         return keras.Model(inputs, keras.layers.Dense(1)(hidden))
 
     X = np.random.default_rng(0).integers(0, 5, size=(20, 3))
-    function, cells = cells_of(regression(one_hot, X, X[:, 0].astype(float)), X)
+    function, X_encoded = function_and_encoded(regression(one_hot, X, X[:, 0].astype(float)), X)
 
     with pytest.raises(ValueError, match="inputs are of dtype int32, and only floats have"):
-        gradient_values(function, cells, cells, output="predict")
+        gradient_values(function, X_encoded, X_encoded, output="predict")
 
 
 def test_several_targets_are_refused():
@@ -446,18 +446,18 @@ def test_several_targets_are_refused():
         return keras.Model(inputs, outputs)
 
     clf = KerasClassifier(two, epochs=1, random_state=0).fit(table(60), y)
-    function, cells = cells_of(clf, table(5))
+    function, X_encoded = function_and_encoded(clf, table(5))
 
     with pytest.raises(ValueError, match="has 2 targets, and gradients are of one"):
-        gradient_values(function, cells, cells)
-    raw = gradient_values(function, cells, cells, output="raw")
-    assert raw.values.shape == (5, N_CELLS, 2 + 3)
+        gradient_values(function, X_encoded, X_encoded)
+    raw = gradient_values(function, X_encoded, X_encoded, output="raw")
+    assert raw.values.shape == (5, N_ENCODED, 2 + 3)
 
 
 def test_a_network_without_graph_has_gradients():
-    function, cells = cells_of(regression(subclassed), table(4))
+    function, X_encoded = function_and_encoded(regression(subclassed), table(4))
 
-    found = gradient_values(function, cells, cells[:2], output="predict")
+    found = gradient_values(function, X_encoded, X_encoded[:2], output="predict")
 
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-5)
 
@@ -480,23 +480,23 @@ def test_standard_errors_cover_the_errors():
     clf = KerasClassifier("mlp", epochs=20, random_state=0)
     X = table(300, 6)
     clf.fit(X, (X[:, 0] * X[:, 1] > 0).astype(int))
-    function, cells = cells_of(clf, X[:30])
+    function, X_encoded = function_and_encoded(clf, X[:30])
     background = function.encode(X[100:140])
-    exact = gradient_values(function, cells, background, columns=[1], n_fractions=512)
+    exact = gradient_values(function, X_encoded, background, columns=[1], n_fractions=512)
 
     for n_fractions in (2, 4, 16):
-        found = gradient_values(function, cells, background, columns=[1], n_fractions=n_fractions)
+        found = gradient_values(function, X_encoded, background, columns=[1], n_fractions=n_fractions)
 
         is_covered = np.abs(found.values - exact.values) <= 2 * found.errors
         assert is_covered.mean() > 0.93
-    lone = gradient_values(function, cells, background[:1], columns=[1], n_fractions=2)
+    lone = gradient_values(function, X_encoded, background[:1], columns=[1], n_fractions=2)
     assert np.isnan(lone.errors).all()
 
 
 def test_more_fractions_leave_less_residual():
-    function, cells = cells_of(classification(3), table(10, seed=1))
+    function, X_encoded = function_and_encoded(classification(3), table(10, seed=1))
     background = function.encode(5 * table(8, seed=2))
-    few, many = (gradient_values(function, cells, background, n_fractions=n) for n in (2, 64))
+    few, many = (gradient_values(function, X_encoded, background, n_fractions=n) for n in (2, 64))
 
     assert np.abs(many.residual).max() < np.abs(few.residual).max() / 10
 
@@ -505,10 +505,10 @@ def test_more_fractions_leave_less_residual():
 def test_calls_are_bounded_and_do_not_change_the_result(method, monkeypatch):
     from nnkit.training.prediction.gradients import PathGradients
 
-    function, cells = cells_of(ensemble(n_classes=3), table(9, seed=1))
+    function, X_encoded = function_and_encoded(ensemble(n_classes=3), table(9, seed=1))
     background = function.encode(table(11, seed=2))
     options = {"method": method, "output": "logit", "n_fractions": 4}
-    whole = gradient_values(function, cells, background, **options)
+    whole = gradient_values(function, X_encoded, background, **options)
     sizes, finished = [], []
     sums = PathGradients.sums
 
@@ -519,7 +519,7 @@ def test_calls_are_bounded_and_do_not_change_the_result(method, monkeypatch):
     monkeypatch.setattr(PathGradients, "sums", counting)
 
     small = gradient_values(
-        function, cells, background, batch_rows=12, on_rows=finished.append, **options
+        function, X_encoded, background, batch_rows=12, on_rows=finished.append, **options
     )
 
     assert max(sizes) <= 12
@@ -529,12 +529,12 @@ def test_calls_are_bounded_and_do_not_change_the_result(method, monkeypatch):
 
 
 def test_columns_are_those_that_were_asked_for():
-    function, cells = cells_of(classification(12), table(4, seed=1))
+    function, X_encoded = function_and_encoded(classification(12), table(4, seed=1))
 
-    every = gradient_values(function, cells, cells)
-    some = gradient_values(function, cells, cells, columns=[11, 2])
+    every = gradient_values(function, X_encoded, X_encoded)
+    some = gradient_values(function, X_encoded, X_encoded, columns=[11, 2])
 
-    assert every.values.shape == (4, N_CELLS, 12)
+    assert every.values.shape == (4, N_ENCODED, 12)
     np.testing.assert_allclose(some.values, every.values[..., [11, 2]], atol=1e-7)
     np.testing.assert_array_equal(some.f_X, every.f_X[:, [11, 2]])
     np.testing.assert_array_equal(some.base, every.base[[11, 2]])
@@ -545,15 +545,15 @@ def test_columns_are_those_that_were_asked_for():
 
 def test_the_result_survives_pickle_and_threads(global_random_states):
     clf = ensemble(n_classes=3)
-    function, cells = cells_of(clf, table(20, seed=1))
+    function, X_encoded = function_and_encoded(clf, table(20, seed=1))
     before = global_random_states()
-    wanted = gradient_values(function, cells, cells, output="logit").values
+    wanted = gradient_values(function, X_encoded, X_encoded, output="logit").values
     restored = NetworkFunction(cloudpickle.loads(cloudpickle.dumps(clf)))
     other = NetworkFunction(ensemble(n_classes=3, random_state=1))
     found = {}
 
     def explain(name, of):
-        found[name] = gradient_values(of, cells, cells, output="logit").values
+        found[name] = gradient_values(of, X_encoded, X_encoded, output="logit").values
 
     jobs = [("restored", restored), ("same", function), ("other", other), ("again", restored)]
     threads = [threading.Thread(target=explain, args=job) for job in jobs]
@@ -570,11 +570,11 @@ def test_the_result_survives_pickle_and_threads(global_random_states):
 
 def test_fits_of_one_architecture_share_a_program():
     first, second = classification(3), classification(3, random_state=1)
-    function, cells = cells_of(first, table(6, seed=1))
-    gradient_values(function, cells, cells)
+    function, X_encoded = function_and_encoded(first, table(6, seed=1))
+    gradient_values(function, X_encoded, X_encoded)
     programs = dict(first._network.compiled_model._programs)
 
-    gradient_values(NetworkFunction(second), cells, cells)
+    gradient_values(NetworkFunction(second), X_encoded, X_encoded)
 
     assert second._network.compiled_model is first._network.compiled_model
     assert second._network.compiled_model._programs == programs
@@ -582,10 +582,10 @@ def test_fits_of_one_architecture_share_a_program():
 
 def test_a_live_model_that_changes_is_followed():
     reg = regression(linear)
-    function, cells = cells_of(reg, table(6, seed=1))
-    reg.model_.layers[-1].kernel.assign(np.full((N_CELLS, 1), 2.0))
+    function, X_encoded = function_and_encoded(reg, table(6, seed=1))
+    reg.model_.layers[-1].kernel.assign(np.full((N_ENCODED, 1), 2.0))
 
-    found = gradient_values(function, cells, cells, method="saliency", output="predict")
+    found = gradient_values(function, X_encoded, X_encoded, method="saliency", output="predict")
 
     np.testing.assert_allclose(found.values, 2.0, rtol=1e-6)
 
@@ -594,13 +594,13 @@ def test_a_live_model_that_changes_is_followed():
 def test_shap_estimates_the_same_with_more_noise():
     shap = pytest.importorskip("shap")
     clf = classification(3)
-    function, cells = cells_of(clf, table(8, seed=1))
+    function, X_encoded = function_and_encoded(clf, table(8, seed=1))
     background = function.encode(table(20, seed=2))
     state = np.random.get_state()
 
-    found = gradient_values(function, cells, background).values
+    found = gradient_values(function, X_encoded, background).values
     theirs = shap.GradientExplainer(clf.model_, background).shap_values(
-        cells, nsamples=400, rseed=0
+        X_encoded, nsamples=400, rseed=0
     )
 
     np.random.set_state(state)

@@ -46,7 +46,7 @@ def two_waves(X):
     return np.column_stack([waves(X), X[:, 0] * waves(X)])
 
 
-def worth_of(function, x, background):
+def value_function_of(function, x, background):
     """Return the value of a coalition of columns, by masked samples of one row."""
 
     def coalition_value(coalition):
@@ -117,7 +117,7 @@ def test_equal_to_the_definition(n_columns):
 
     explanation = explained(waves, X, background)
 
-    expected = [interactions_by_definition(worth_of(waves, x, background), n_columns) for x in X]
+    expected = [interactions_by_definition(value_function_of(waves, x, background), n_columns) for x in X]
     assert explanation.values.shape == (3, n_columns, n_columns)
     np.testing.assert_allclose(explanation.values, expected, rtol=0, atol=1e-12)
 
@@ -130,7 +130,7 @@ def test_groups_equal_the_definition():
 
     members = [[0, 4], [1, 2, 3], [5]]
     for x, found in zip(X, explanation.values, strict=True):
-        of_columns = worth_of(waves, x, background)
+        of_columns = value_function_of(waves, x, background)
         expected = interactions_by_definition(
             lambda feature_groups, coalition_value=of_columns: coalition_value(
                 tuple(column for p in feature_groups for column in members[p])
@@ -249,7 +249,7 @@ def test_a_network_on_encoded_rows():
 
     expected = [
         interactions_by_definition(
-            worth_of(lambda rows: classifier.predict_proba(rows)[:, 1].astype(float), x, X[20:29]),
+            value_function_of(lambda rows: classifier.predict_proba(rows)[:, 1].astype(float), x, X[20:29]),
             4,
         )
         for x in X[:3]

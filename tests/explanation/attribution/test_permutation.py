@@ -11,7 +11,7 @@ from sklearn.neural_network import MLPRegressor
 
 from nnkit.explanation import explain
 from nnkit.explanation.attribution.permutation import (
-    PathMoments,
+    ContributionMoments,
     draw_ranks,
     pair_contributions,
     pair_masks,
@@ -74,7 +74,7 @@ def test_ranks_are_permutations_that_depend_on_seed_and_round():
 
 
 def test_standard_errors_use_the_spread_within_background_rows():
-    moments = PathMoments((1, 2, 1, 1))
+    moments = ContributionMoments((1, 2, 1, 1))
 
     everything = slice(None)
 
@@ -93,7 +93,7 @@ def test_standard_errors_use_the_spread_within_background_rows():
 def test_pairs_may_come_in_pieces_across_permutations():
     contributions = np.random.default_rng(0).normal(size=(2, 3 * 4, 5, 1))  # 3 pairs of 4 rows
     expected = contributions.reshape(2, 3, 4, 5, 1)
-    moments = PathMoments((2, 4, 5, 1))
+    moments = ContributionMoments((2, 4, 5, 1))
 
     for start in range(0, 12, 5):
         moments.add(slice(None), start, contributions[:, start : start + 5])

@@ -338,8 +338,8 @@ def test_a_tolerance_is_of_each_text(logistic):
             "background has no part in the words of texts, which are left out. Leave it out, too.",
         ),
         (
-            {"feature_groups": "cells"},
-            "feature_groups of texts are their words: 'input' or 'words'. Got 'cells'",
+            {"feature_groups": "elements"},
+            "feature_groups of texts are their words: 'input' or 'words'. Got 'elements'",
         ),
         (
             {"feature_groups": {"g": ["good"]}},
@@ -353,7 +353,7 @@ def test_a_tolerance_is_of_each_text(logistic):
         ({"method": "deep"}, "method='deep' is not for the words of texts"),
         ({"method": "exact"}, "method='exact' takes at most 16 feature groups"),
     ],
-    ids=["background", "cells", "groups", "interactions", "gradient", "deep", "many words"],
+    ids=["background", "elements", "groups", "interactions", "gradient", "deep", "many words"],
 )
 def test_what_texts_do_not_have_is_refused(logistic, options, message):
     with pytest.raises(ValueError, match=re.escape(message)):

@@ -14,7 +14,7 @@ X = np.arange(12.0).reshape(4, 3)
 BACKGROUND = -np.arange(6.0).reshape(2, 3)
 
 
-def make_game(output, batch_rows):
+def make_value_function(output, batch_rows):
     _, layout = flat_table(X, "X")
     of_column = choose_feature_groups({"pair": [0, 2]}, X, layout).of_column
     return ValueFunction(MaskedTable(output, X, BACKGROUND, of_column, 2), batch_rows)
@@ -42,7 +42,7 @@ def test_hybrids_take_the_coalition_from_x_in_calls_of_bounded_size(batch_rows):
     # nobody joins row 1.
     masks = np.array([[True, False], [False, True], [False, False]])
 
-    value_function = make_game(identity, batch_rows)
+    value_function = make_value_function(identity, batch_rows)
     outputs = all_outputs(value_function, np.array([1, 3]), np.array([0, 1, 1]), masks)
 
     assert outputs.tolist() == [
@@ -54,7 +54,7 @@ def test_hybrids_take_the_coalition_from_x_in_calls_of_bounded_size(batch_rows):
 
 
 def test_ends_are_the_rows_themselves():
-    value_function = make_game(lambda table: table[:, :1], 3)
+    value_function = make_value_function(lambda table: table[:, :1], 3)
 
     assert value_function.f_X.tolist() == X[:, :1].tolist()
     assert value_function.f_background.tolist() == BACKGROUND[:, :1].tolist()
@@ -62,7 +62,7 @@ def test_ends_are_the_rows_themselves():
 
 
 def test_no_hybrids_need_no_call():
-    value_function = make_game(lambda table: table, 3)
+    value_function = make_value_function(lambda table: table, 3)
 
     nothing = all_outputs(
         value_function, np.arange(4), np.array([], dtype=int), np.empty((0, 2), dtype=bool)
@@ -73,8 +73,8 @@ def test_no_hybrids_need_no_call():
 
 def test_outputs_must_be_finite():
     with pytest.raises(ValueError, match=r"NaN or infinite for 1 of the 4 row\(s\) of X"):
-        make_game(lambda table: np.where(table[:, :1] == 3, np.nan, table[:, :1]), 3)
+        make_value_function(lambda table: np.where(table[:, :1] == 3, np.nan, table[:, :1]), 3)
     with pytest.raises(ValueError, match=r"infinite for 2 of the 2 row\(s\) of the background"):
-        make_game(
+        make_value_function(
             lambda table: np.where(table[:, :1] <= 0, np.where(table[:, 2:] < 0, np.inf, 0), 0), 9
         )

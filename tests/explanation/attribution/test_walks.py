@@ -52,7 +52,7 @@ def both_ways(monkeypatch, estimator, X, **arguments):
     monkeypatch.setattr(walks, "MIN_WALK_FEATURES", 1)
     arguments = {"method": "permutation", "max_background": 4, "n_permutations": 1} | arguments
     walked = explain(estimator, X, **arguments)
-    monkeypatch.setattr("nnkit.explanation.masking.masked_samples.MIN_WALK_PLAYERS", 10**9)
+    monkeypatch.setattr("nnkit.explanation.masking.masked_samples.MIN_WALK_GROUPS", 10**9)
     return walked, explain(estimator, X, **arguments), len(found)
 
 

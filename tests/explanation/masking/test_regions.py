@@ -135,11 +135,11 @@ def patch_map(patch, shape=IMAGE):
         ({"feature_groups": "patches", "patch": (3, 2)}, "exact"),
         ({"feature_groups": "patches", "patch": (4, 3)}, "exact"),
         ({"feature_groups": "patches", "patch": [100, 100]}, "exact"),
-        ({"feature_groups": "cells"}, "permutation"),
+        ({"feature_groups": "elements"}, "permutation"),
         ({"feature_groups": patch_map((2, 4))}, "exact"),
         ({"feature_groups": np.arange(48).reshape(IMAGE) % 5}, "exact"),
     ],
-    ids=["default", "patches", "3 x 2", "uneven", "whole", "cells", "pixel map", "cell map"],
+    ids=["default", "patches", "3 x 2", "uneven", "whole", "elements", "pixel map", "cell map"],
 )
 def test_regions_of_images_add_up_to_the_prediction(images, options, method):
     classifier, X, background = images
@@ -194,13 +194,13 @@ def test_maps_of_labels_equal_patches_whatever_their_numbers(images):
     labels = np.array([7, -1, 40, 3])[patch_map((3, 2))]
 
     of_pixels = explain(classifier, X, background, feature_groups=labels)
-    of_cells = explain(
+    of_elements = explain(
         classifier, X, background, feature_groups=np.repeat(labels[..., np.newaxis], 2, axis=2)
     )
 
     # Other numbers are another order of the feature groups, and so of the sums.
     np.testing.assert_allclose(of_pixels.values, expected, atol=1e-7)
-    np.testing.assert_array_equal(of_cells.values, of_pixels.values)
+    np.testing.assert_array_equal(of_elements.values, of_pixels.values)
 
 
 def test_exact_and_permutation_agree(images):
@@ -240,7 +240,7 @@ def test_a_pixel_map_of_a_linear_image_function_is_known():
         X,
         background,
         output=lambda rows: (rows * weights).sum(axis=(1, 2, 3)),
-        feature_groups="cells",
+        feature_groups="elements",
     )
 
     expected = weights * (X - background.mean(axis=0))
@@ -270,10 +270,10 @@ def test_interactions_of_patches(images):
         ("input", (5,), ["t0", "t1", "t2", "t3", "t4"]),
         ("timesteps", (5,), ["t0", "t1", "t2", "t3", "t4"]),
         ("features", (3,), ["f0", "f1", "f2"]),
-        ("cells", SEQUENCE, None),
+        ("elements", SEQUENCE, None),
         (np.array([0, 0, 1, 1, 1]), SEQUENCE, None),
     ],
-    ids=["default", "timesteps", "features", "cells", "map"],
+    ids=["default", "timesteps", "features", "elements", "map"],
 )
 def test_regions_of_sequences_add_up_to_the_prediction(sequences, feature_groups, shape, names):
     classifier, X, background = sequences
@@ -498,8 +498,8 @@ def test_codes_stay_integers():
         ("sequences", {"feature_groups": "words"}, "or a map of regions. Got 'words' instead"),
         (
             "inputs",
-            {"feature_groups": "cells"},
-            "feature_groups='cells' needs an array of more than two axes",
+            {"feature_groups": "elements"},
+            "feature_groups='elements' needs an array of more than two axes",
         ),
         (
             "inputs",
@@ -515,7 +515,7 @@ def test_players_that_rows_do_not_have_are_refused(kind, options, message, reque
         explain(estimator, X, background, **options)
 
 
-@pytest.mark.parametrize("feature_groups", ["patches", "cells", "timesteps", "features"])
+@pytest.mark.parametrize("feature_groups", ["patches", "elements", "timesteps", "features"])
 def test_a_table_has_no_regions(feature_groups):
     X = arrays(20, 4)
     regressor = KerasRegressor("mlp", **SETTINGS).fit(X, X[:, 0])

@@ -311,7 +311,7 @@ def digits():
     [
         pytest.param({"feature_groups": "patches", "patch": (4, 4)}, id="patches"),
         pytest.param({"feature_groups": np.arange(64).reshape(8, 8) // 16}, id="regions"),  # strips
-        pytest.param({"feature_groups": "cells", "method": "permutation"}, id="cells"),
+        pytest.param({"feature_groups": "elements", "method": "permutation"}, id="elements"),
         pytest.param({"method": "gradient"}, id="gradient"),
     ],
 )

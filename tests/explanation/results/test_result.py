@@ -25,7 +25,7 @@ MADE = {
     "output": "probability",
     "compute_time": 1.25,
 }
-PLAYERS = ["age", "<b>&", "height"]
+GROUP_NAMES = ["age", "<b>&", "height"]
 
 
 def random_explanation(*shape, n_outputs=None, data=None, **arrays):
@@ -45,21 +45,21 @@ def random_explanation(*shape, n_outputs=None, data=None, **arrays):
 
 
 def binary():
-    return random_explanation(12, 3, feature_names=PLAYERS, output_names="yes")
+    return random_explanation(12, 3, feature_names=GROUP_NAMES, output_names="yes")
 
 
 def multiclass():
-    return random_explanation(12, 3, n_outputs=4, feature_names=PLAYERS)
+    return random_explanation(12, 3, n_outputs=4, feature_names=GROUP_NAMES)
 
 
 def strings():
     data = np.array([["a", "b", "c"]] * 12, dtype=object)
-    return random_explanation(12, 3, feature_names=PLAYERS, data=data)
+    return random_explanation(12, 3, feature_names=GROUP_NAMES, data=data)
 
 
 def interactions(n_outputs=None):
     return random_explanation(
-        12, 3, 3, n_outputs=n_outputs, feature_names=PLAYERS, data=np.ones((12, 3))
+        12, 3, 3, n_outputs=n_outputs, feature_names=GROUP_NAMES, data=np.ones((12, 3))
     )
 
 
@@ -99,7 +99,7 @@ CHANGES = {
     "rows": lambda explanation: explanation[:1],
     "last": lambda explanation: explanation[..., 0],
     "column": lambda explanation: explanation[:, 0],
-    "cell": lambda explanation: explanation[0, 0],
+    "single value": lambda explanation: explanation[0, 0],
     "row of last": lambda explanation: explanation[..., 0][0],
     "mean": lambda explanation: explanation.abs.mean(0),
     "sum of feature groups": lambda explanation: explanation.sum(1),
@@ -119,7 +119,7 @@ IMPOSSIBLE = {
     "strings": ["arithmetic", "percentile"],
     "texts": ["sum of feature groups", "sum", "arithmetic", "order"],
     "texts of classes": ["sum of feature groups", "sum", "arithmetic", "order"],
-    "no rows": ["row", "cell", "row of last", "mean", "sum of feature groups", "percentile"],
+    "no rows": ["row", "single value", "row of last", "mean", "sum of feature groups", "percentile"],
 }
 
 
@@ -168,7 +168,7 @@ def test_one_row_with_an_output_name_can_be_sliced():
     row = binary()[0]
 
     assert row["age"].values == row.values[0]
-    assert row[1:].feature_names == PLAYERS[1:]
+    assert row[1:].feature_names == GROUP_NAMES[1:]
     assert row.abs.output_names == "yes"
 
 
@@ -178,7 +178,7 @@ def test_slices_equal_those_of_shap():
         explanation.values,
         base_values=explanation.base_values,
         data=explanation.data,
-        feature_names=PLAYERS,
+        feature_names=GROUP_NAMES,
         output_names=[f"kind {i}" for i in range(4)],
     )
 
@@ -239,7 +239,7 @@ def test_plot_of_images_takes_it(n_outputs, pyplot):
 def small(**arrays):
     return Explanation(
         np.array([[0.5, -0.25, 0.0], [0.5, 0.75, 0.0]]),
-        **{"base_values": np.array([0.25, 0.25]), "feature_names": PLAYERS} | arrays,
+        **{"base_values": np.array([0.25, 0.25]), "feature_names": GROUP_NAMES} | arrays,
         **MADE,
     )
 
@@ -294,7 +294,7 @@ def small_of(values, base_values):
     return Explanation(
         values,
         base_values=base_values,
-        feature_names=PLAYERS,
+        feature_names=GROUP_NAMES,
         data=np.ones((2, 3)),
         output_names=["no", "yes"],
         **MADE,
