@@ -1,12 +1,12 @@
-"""Shapley values and gradient attributions of fitted estimators, in the columns of the user.
+"""Shapley values and gradient attributions of fitted estimators, by the columns of X.
 
 - ``explain``: the public function.
-- ``options``: its arguments, checked.
+- ``options``: the validated arguments of ``explain``.
 - ``explanation_task``: rows, feature groups and background of one call.
-- ``pipelines``: the steps of an estimator, and the outputs of its last one.
-- ``masking``: rows in which some columns come from the background.
-- ``attribution``: from predictions to attributions.
-- ``results``: what the user gets.
+- ``pipelines``: the steps of a pipeline, and the explained output of its last step.
+- ``masking``: masked samples, in which some columns come from the background.
+- ``attribution``: methods that compute attributions from predictions or gradients.
+- ``results``: the ``Explanation`` that is returned, its summary and feature importances.
 """
 
 from nnkit.explanation.explain import explain

@@ -1,4 +1,4 @@
-"""The public function, which checks, hands over and makes the ``shap.Explanation``."""
+"""The public function ``explain``, which returns a ``shap.Explanation``."""
 
 from __future__ import annotations
 
@@ -45,105 +45,108 @@ def explain(
 ) -> Explanation:
     """Explain predictions by Shapley values of the columns of X.
 
-    Takes any fitted scikit-learn classifier, regressor or pipeline. Columns may hold anything
-    that the estimator takes: numbers, strings, categories, dates, missing values. Where the last
-    step is one of nnkit's, and the steps before it act column by column, masked samples of rows are made
-    and predicted in its compiled programs, which takes milliseconds a row.
+    The estimator is any fitted scikit-learn classifier, regressor or pipeline. Columns may hold
+    any values that it accepts: numbers, strings, categories, dates, missing values. If the last
+    step is an nnkit estimator and the steps before it transform each column separately, masked
+    samples are made and predicted inside the compiled network, which takes milliseconds per row.
 
     Parameters
     ----------
     estimator : estimator
-        A fitted classifier, regressor or pipeline, or a search over them. One of a class that
-        predicts in a way of its own is explained as it predicts.
+        A fitted classifier, regressor or pipeline, or a search over them. A subclass that
+        overrides a prediction method is called as a whole.
     X : DataFrame, array-like of shape (n_samples, ...), dict of these, or texts
-        The rows to explain, as the estimator takes them: a table, images or sequences, the inputs
-        of a network by name, or a list, array or Series of texts. A table of polars is explained
-        as one of pandas.
+        The rows to explain, in the form in which the estimator takes them: a table, images or
+        sequences, the inputs of a network by name, or a list, array or Series of texts. A polars
+        table is converted to pandas.
     background : DataFrame, array-like or dict, default=None
-        Rows that stand for "not knowing" a column, usually training rows, of the kind of X.
-        None takes the rows that the estimator keeps in ``background_``, as nnkit's do, also as
-        the last step of a pipeline whose other steps act column by column. Where there are none,
-        a sample of X, with a warning. ``explanation.background`` says which. Texts have none.
+        Rows that represent a missing column, usually training rows, of the same type as X. None
+        takes the rows in ``background_`` of the estimator, which nnkit estimators have, or of the
+        last step of a pipeline whose other steps transform each column separately. Without
+        these, a sample of X is used, with a warning. ``explanation.background`` states the
+        source. Texts have no background.
     method : str, default="auto"
         One of
 
-        - "auto": "exact" for up to 10 feature groups, as long as all coalitions of a row take a network
-          of nnkit's no more than 5e9 floating-point operations (which an ensemble of the default
-          passes at 8 feature groups), else "permutation".
+        - "auto": "exact" for up to 10 feature groups if all coalitions of a row cost an nnkit
+          network at most 5e9 floating-point operations, else "permutation". An ensemble of
+          default networks exceeds this cost from 8 feature groups on.
         - "exact": Shapley values, by all coalitions of at most 16 feature groups.
         - "permutation": Shapley values, estimated from random orders of the feature groups.
-        - "gradient": expected gradients [5]_, which are not Shapley values; networks of nnkit's
-          only, as are all below.
+        - "gradient": expected gradients [5]_, which are not Shapley values. This method and those
+          below need an nnkit estimator as the last step.
         - "integrated_gradients": integrated gradients [6]_ from the mean of the background rows.
-        - "saliency": the absolute derivative at the row itself [7]_, which adds up to nothing.
-        - "deep": shap's DeepExplainer [3]_, an approximation for networks of the layers it knows.
-          Nothing else should train in the process while it runs.
+        - "saliency": the absolute gradient at the row [7]_, which does not sum to the prediction.
+        - "deep": shap's DeepExplainer [3]_, an approximation for networks whose layers it
+          supports. Do not train other networks in the process while it runs.
     output : {"auto", "proba", "logit", "raw"} or callable, default="auto"
-        What is explained. "auto" is ``predict`` for a regressor and ``predict_proba`` for a
-        classifier (``decision_function`` where it has no probabilities). "proba" insists on
-        probabilities. "logit" is the log-odds log(p / (1 - p)) of each class' probability p,
-        clipped to [eps, 1 - eps] with the float32 eps of 1.2e-7. "raw" is ``decision_function``,
-        the outputs of the network of one of nnkit's classifiers, or ``predict`` for a regressor.
-        A callable takes rows like X and returns an array of shape (n,) or (n, n_outputs).
+        The explained output. "auto" is ``predict`` for a regressor and ``predict_proba`` for a
+        classifier (``decision_function`` if it has no probabilities). "proba" requires
+        probabilities. "logit" is the log-odds log(p / (1 - p)) of the probability p of each
+        class, clipped to [eps, 1 - eps] with the float32 eps of 1.2e-7. "raw" is
+        ``decision_function``, the outputs of the network for an nnkit classifier, or ``predict``
+        for a regressor. A callable takes rows like X and returns an array of shape (n,) or
+        (n, n_outputs).
     classes : label, list of labels or "predicted", default=None
-        The classes of a classifier to explain. None is ``classes_[1]`` for two classes, all of
-        them up to 10 classes, and "predicted" for more. "predicted" explains for each row only the
-        class that the estimator predicts for it, so that there is one output; ``output`` of the
-        result says so. ``list(estimator.classes_)`` asks for all. Several labels that a row may
-        have at once, and the columns of a regression, are all explained, however many there are.
+        The classes of a classifier to explain. None is ``classes_[1]`` for two classes, all
+        classes for up to 10, and "predicted" for more. "predicted" explains each row for its
+        predicted class only, which gives one output; ``output`` of the result states this.
+        ``list(estimator.classes_)`` selects all classes. The labels of a multilabel classifier
+        and the targets of a regressor are all explained by default.
     feature_groups : str, dict of str to list of columns, or ndarray of int, default="input"
-        Who gets a value of their own:
+        The units that get one value each:
 
         - "input": each column of a table; each timestep of sequences (n, timesteps, features);
-          each patch of images (n, height, width, channels); each column, or larger part, of a
-          dict; each word of a text.
-        - a dict: named groups of columns that get one value together; columns in no group keep
-          their own, after the groups. The columns of an array are named by position, or "x0",
-          "x1", …; those of a dict "name[0]", "name[1]", …, or all by the name of their input.
-        - "transformed": each column that the last step of a pipeline takes, or that the network of
-          one of nnkit's estimators sees.
-        - "timesteps", "features" of sequences, "patches" of images, "elements" of either.
-        - an array of the shape of a row, or of an image's pixels: regions with the same number
-          are one feature group.
+          each patch of images (n, height, width, channels); of a dict, each column of a
+          two-dimensional input and each larger input as a whole; each word of a text.
+        - a dict: named groups of columns that get one value together. The other columns follow
+          as groups of one column. The columns of an array are named by position, or "x0", "x1",
+          …; those of a dict "name[0]", "name[1]", …, or all together by the name of their input.
+        - "transformed": each input column of the last step of a pipeline, or each encoded
+          feature of an nnkit estimator.
+        - "timesteps" or "features" of sequences, "patches" of images, "elements" of either.
+        - an integer array of the shape of a row, or of the pixels of an image: positions with
+          the same number form one feature group.
     patch : tuple of two int, default=None
         Height and width of the patches. None gives at most 8 patches on a side.
     n_permutations : int or str, default="auto"
-        Pairs of permutations that "permutation" draws for each background row, in each round.
-        "auto" draws about 100 pairs over all of them: one for each of 100 background rows. It has
-        no part in the result of "exact".
+        The number of pairs of permutations for each background row in each round of
+        "permutation". "auto" draws about 100 pairs in total: one for each of 100 background
+        rows. It does not affect "exact".
     tol : float, default=None
-        Standard error to reach, as a fraction of ``|f(x) - base|`` (the largest over the
-        outputs). A row whose largest standard error is above draws another round of
-        permutations, up to 64 rounds. Exact values, also those that "auto" chose, meet
-        any ``tol``. None draws one round.
+        The standard error to reach, as a fraction of ``|f(x) - base|`` (the largest over the
+        outputs). Rows with a larger standard error draw further rounds of permutations, up to
+        64. Exact values meet any ``tol``. None draws one round.
     interactions : bool, default=False
-        Whether to give Shapley interaction values of all pairs of feature groups, by all coalitions of at
-        most 12 feature groups. Each row of feature groups sums to the Shapley value.
+        Whether to compute Shapley interaction values of all pairs of feature groups, by all
+        coalitions of at most 12 feature groups. Each row of the matrix of a sample sums to the
+        Shapley value.
     layer : str, default=None
-        The layer of the network to whose outputs the gradient methods attribute, such as an
-        embedding; None is the network's inputs.
+        The name of the layer, such as an embedding, to whose outputs the gradient methods
+        attribute. None is the inputs of the network.
     max_background : int, default=100
-        A larger background is sampled down to this many rows.
+        The largest number of background rows. A larger background is sampled.
     random_state : int, RandomState instance or None, default=0
-        Seeds the permutations and the sample of the background. None differs from call to call.
+        Seed of the permutations and of the sample of the background. None gives another result
+        in each call.
     batch_rows : int, default=32768
         The largest number of rows in one call of the estimator. It bounds the memory and does
         not change the result, apart from rounding.
     progress : bool, default=True
-        Whether to show rows done and time left, once it has taken two seconds.
+        Whether to show a progress bar on stderr after two seconds.
 
     Returns
     -------
     explanation : shap.Explanation
         With a single output ``values`` of shape (n_samples, n_groups) and ``base_values`` of
         shape (n_samples,); with several, (n_samples, n_groups, n_outputs) and
-        (n_samples, n_outputs), and class labels as ``output_names``. Of patches, cells and regions
-        ``values`` has the shape of X, where the value of a feature group is shared out evenly among its
-        cells; of interactions there are two axes of feature groups; of texts, an array for each text.
-        ``data`` holds the values of X (dates and groups as text; of timesteps and features their
-        mean), ``error_std`` the standard error of each value (zeros for exact ones),
-        ``compute_time`` the seconds taken; ``method``, ``background``, ``background_size`` and
-        ``output`` say how the values came about.
+        (n_samples, n_outputs), and class labels as ``output_names``. For patches, elements and
+        regions ``values`` has the shape of X, and the value of a feature group is distributed
+        evenly over its elements. Interactions have two axes of feature groups. Texts have one
+        array each. ``data`` holds the values of X (dates and groups as text, the mean of
+        timesteps and features), ``error_std`` the standard error of each value (zeros for exact
+        values) and ``compute_time`` the seconds taken. ``method``, ``background``,
+        ``background_size`` and ``output`` state how the values were computed.
 
     Raises
     ------
@@ -152,45 +155,47 @@ def explain(
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
     ValueError
-        If a parameter is out of its range, X or the background is not what the estimator takes,
-        their columns differ, a class, column or output does not exist, the network cannot have the
-        method, or an output is not finite.
+        If a parameter is out of its range, X or the background does not fit the estimator, their
+        columns differ, a class, column or output does not exist, the network does not support
+        the method, or an output is not finite.
 
     Warns
     -----
     UserWarning
-        If X itself had to serve as background, or rows did not reach ``tol``.
+        If a sample of X is used as background, or rows did not reach ``tol``.
 
     Notes
     -----
-    The value of a coalition S of feature groups is the mean prediction where its columns come from the
-    explained row x and the others from the rows b of the background,
-    ``v(S) = mean_b f(x_S, b_rest)``, the marginal ("interventional") game. A Shapley value [1]_
-    is the mean of ``v(S + j) - v(S)`` over all orders in which feature groups may join [2]_ [3]_.
-    The values of a row sum to ``f(x) - base`` with ``base = mean_b f(b)``, for both methods.
-    Words of a text that are not in the coalition are left out of it.
+    The value of a coalition S of feature groups is the mean prediction of masked samples, which
+    take the columns of S from the explained row x and the others from a background row b,
+    ``v(S) = mean_b f(x_S, b_rest)``. This is the marginal ("interventional") value function. The
+    Shapley value [1]_ of a feature group j (the player j of the cooperative game v) is the mean
+    of ``v(S + j) - v(S)`` over all orders of the feature groups [2]_ [3]_. With "exact" and
+    "permutation" the values of a row sum to ``f(x) - base`` with ``base = mean_b f(b)``. Words
+    of a text that are not in the coalition are removed from it.
 
-    "permutation" gives each background row a random permutation of its own and walks from b to x
-    along it and along its reverse [4]_; the means of the two walks' contributions are the pair
-    contributions. A pair is exact for a function with interactions of at most two feature groups. With M
-    feature groups and B background rows a round costs ``2 (M - 1) B n_permutations`` predictions for
-    each row. The permutations are the same for all rows, so that the result of a row does not
-    depend on the rows explained with it, rounding apart.
+    "permutation" draws a random permutation for each background row and replaces the feature
+    groups of b by those of x in this order and in the reverse order [4]_. The mean of the two
+    contributions of a feature group is its pair contribution, which is exact for a function with
+    interactions of at most two feature groups. With M feature groups and B background rows a
+    round costs ``2 (M - 1) B n_permutations`` predictions for each row. All rows share the
+    permutations, so that the result of a row does not depend on the other rows, apart from
+    rounding.
 
-    With one pair for each background row the standard error comes from the spread of all pair
-    contributions, ``std / sqrt(B)``. It is conservative, because it includes the spread between
-    background rows, which are all used and no source of error; so it is for functions close to
-    additive ones in particular. From two pairs on it comes from the spread ``s_b`` of the R pairs
-    of each background row, ``sqrt(sum_b s_b**2 / R) / B``. It is NaN for one pair and one
-    background row. It says nothing of the choice of the background.
+    With one pair for each background row the standard error is ``std / sqrt(B)`` of all pair
+    contributions. It is conservative, because it includes the spread between background rows,
+    which are not sampled; most so for nearly additive functions. With R > 1 pairs for each
+    background row, whose spread is ``s_b``, it is ``sqrt(sum_b s_b**2 / R) / B``. It is NaN for
+    one pair and one background row. It does not include the choice of the background.
 
-    Preprocessing T acts column by column if ``T(x_S, b_rest)`` mixes the columns of ``T(x)`` and
-    ``T(b)``. The fitted steps must say so, and masked samples of the rows at hand must agree; then all
-    coalitions have the same value in transformed columns, and so the values are the same.
-    Otherwise whole rows of X are mixed, transformed and predicted, each column in its own dtype.
+    Preprocessing T acts column by column if ``T(x_S, b_rest)`` takes each column from ``T(x)`` or
+    ``T(b)``. The types of the fitted steps, or probes of them, must imply this, and it is
+    verified on masked samples of the given rows. The coalitions then have the same values in
+    transformed columns as in columns of X. Otherwise masked samples of X are transformed and
+    predicted, each column in its own dtype.
 
-    The interaction of two feature groups is half the Shapley interaction index [8]_ for each of them;
-    on the diagonal is what remains of the Shapley value.
+    An interaction value of two feature groups is half of their Shapley interaction index [8]_.
+    The diagonal holds the rest of the Shapley value.
 
     References
     ----------
@@ -256,8 +261,8 @@ def explain(
     if task.background.is_sample_of_x:
         _check_some_rows(task.masked_samples.n_samples)
         warnings.warn(
-            "No background was given, so that a sample of X is used, and values are relative to "
-            "the rows being explained. Pass background=X_train.",
+            "background was not given, so a sample of X is used, and values are relative to the "
+            "explained rows. Pass background=X_train.",
             UserWarning,
             stacklevel=2,
         )
@@ -274,7 +279,7 @@ def _explain_texts(
     options: ExplainOptions,
     progress: bool,
 ) -> Explanation:
-    """Return the explanation of texts by their words."""
+    """Return the explanation of texts, with a value for each word."""
     from nnkit.explanation.results.assembly import explanation_of_texts
 
     start = time.perf_counter()
@@ -293,20 +298,20 @@ def _explain_texts(
 
 
 def _check_estimator(estimator: Any, progress: Any) -> None:
-    """Raise if the estimator is none, or not fitted, or ``progress`` is not what it must be."""
+    """Raise if ``estimator`` is not a fitted estimator, or ``progress`` is not a bool."""
     if not isinstance(progress, bool | np.bool_):
         raise ValueError(f"progress must be True or False. Got {progress!r} instead.")
     if not hasattr(estimator, "__sklearn_tags__"):
         raise ValueError(
-            "estimator must be a fitted estimator of scikit-learn's kind. "
+            "estimator must be a fitted scikit-learn estimator. "
             f"Got {type(estimator).__name__} instead. Fit a Keras model as KerasClassifier(model) "
-            "or KerasRegressor(model); a function goes to output=."
+            "or KerasRegressor(model). Pass a function as output."
         )
     check_is_fitted(estimator)
 
 
 def _check_some_rows(n_rows: int) -> None:
-    """Raise if a single row would be compared with itself."""
+    """Raise if the background would be the only explained row."""
     if n_rows == 1:
         raise ValueError(
             "X has one row, which cannot be its own background: all values would be 0. "
@@ -315,14 +320,16 @@ def _check_some_rows(n_rows: int) -> None:
 
 
 def _check_texts(feature_groups: Any, background: Any) -> None:
-    """Raise if something is asked of texts that they do not have."""
+    """Raise if texts are given with a background or with feature groups other than words."""
     if not isinstance(feature_groups, str) or feature_groups not in ("input", "words"):
         raise ValueError(
-            f"feature_groups of texts are their words: 'input' or 'words'. Got {feature_groups!r} instead."
+            "feature_groups must be 'input' or 'words' if X holds texts. "
+            f"Got {feature_groups!r} instead."
         )
     if background is not None:
         raise ValueError(
-            "background has no part in the words of texts, which are left out. Leave it out, too."
+            "background must be None if X holds texts, whose masked words are removed. "
+            "Leave it out."
         )
 
 
@@ -334,7 +341,7 @@ def _warn_of_missed(
         return
     warnings.warn(
         f"{sum(n_missed)} of {n_rows or len(n_missed)} row(s) did not reach tol={tol} in "
-        f"{MAX_ROUNDS} rounds of permutations; error_std holds what they reached. "
+        f"{MAX_ROUNDS} rounds of permutations; error_std holds the standard errors reached. "
         "Raise tol or n_permutations.",
         UserWarning,
         stacklevel=stacklevel,
@@ -342,7 +349,7 @@ def _warn_of_missed(
 
 
 def _check_shap() -> None:
-    """Say how to install shap if it is not there."""
+    """Raise with the install command if shap is not installed."""
     try:
         import shap  # noqa: F401
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""What is explained: an estimator's rows, taken apart into feature groups, with their background."""
+"""The rows, feature groups, background and masked samples of one call of ``explain``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from nnkit.explanation.pipelines.steps import steps_of
 
 __all__ = ["ExplanationTask", "check_columns", "make_explanation_task"]
 
-# Rows whose predictions are made both ways before the fast one is trusted.
+# Explained rows on which predictions of encoded rows are compared with the estimator's.
 _N_COMPARED = 8
 
 
@@ -36,24 +36,24 @@ class ExplanationTask:
     Parameters
     ----------
     feature_groups : FeatureGroups
-        Who shares the output.
+        The feature groups that get values.
     data : ndarray or None
-        What is displayed of them.
+        The values of X displayed with them.
     background : Background
-        The background rows, and where they come from.
+        The background rows and their source.
     masked_samples : MaskedRows
-        The rows and what is predicted for their masked samples.
+        The explained rows, and the predictions for their masked samples.
     encoded : EncodedRows or None
-        The rows as the network sees them, if the preprocessing is column-wise.
+        The encoded rows; None if the preprocessing does not act column by column.
     of_column : ndarray of int
-        The feature group that each column belongs to, of the encoded rows if there are any, else of X.
+        The feature group of each column of the encoded rows, or of X without encoded rows.
     active : ndarray of int
-        The feature groups with columns, whose masked samples there are; the others, whose columns the
-        transformers drop, get 0.
+        The feature groups with columns. The others, whose columns are dropped by the
+        preprocessing, get the value 0 and are left out of masked samples.
     is_of_network : bool
-        Whether the last step is one of nnkit's.
+        Whether the last step is an nnkit estimator.
     predicted : ndarray of int, shape (n_samples,), or None, default=None
-        The output that is explained of each row; None if they are those of all rows.
+        The output explained for each row; None if all outputs are explained for all rows.
     """
 
     feature_groups: FeatureGroups
@@ -70,7 +70,7 @@ class ExplanationTask:
 def make_explanation_task(
     estimator: Any, X: Any, background: Any, output: Output, options: ExplainOptions
 ) -> ExplanationTask:
-    """Return what is explained.
+    """Return the rows, feature groups, background and masked samples to explain.
 
     Parameters
     ----------
@@ -79,14 +79,14 @@ def make_explanation_task(
     X, background : DataFrame, array or dict
         As in :func:`nnkit.explain`.
     output : Output
-        What is explained.
+        The explained output.
     options : ExplainOptions
-        What else was asked for.
+        The other arguments.
 
     Raises
     ------
     ValueError
-        If X or the background is not what the estimator takes, or there are no such feature groups.
+        If X or the background does not fit the estimator, or X does not have the feature groups.
     """
     has_encoded_groups = _is_transformed(options.feature_groups)
     final, rows, names = estimator, X, None
@@ -96,7 +96,14 @@ def make_explanation_task(
     table, layout = flat_table(rows, "X")
     check_columns(final, table)
     task = _put_together(
-        final, table, layout, background, output, options, names, has_encoded_groups=has_encoded_groups
+        final,
+        table,
+        layout,
+        background,
+        output,
+        options,
+        names,
+        has_encoded_groups=has_encoded_groups,
     )
     predicted = output.predicted_columns(final, layout.restored(table.copy()))
     return replace(task, predicted=predicted)
@@ -113,7 +120,7 @@ def _put_together(
     *,
     has_encoded_groups: bool,
 ) -> ExplanationTask:
-    """Return what is explained, of an estimator that takes the rows of a flat table."""
+    """Return the task of an estimator whose input is a flat table."""
     preprocessing = FittedPreprocessing.of(final, is_raw=output.predicts == "network")
     given = partial(
         choose_background,
@@ -128,11 +135,16 @@ def _put_together(
     chosen, encoded = given(may_be_kept=not is_own), None
     if not is_own:
         encoded = encoded_rows(
-            preprocessing, table, layout, chosen, options.seed, has_encoded_groups=has_encoded_groups
+            preprocessing,
+            table,
+            layout,
+            chosen,
+            options.seed,
+            has_encoded_groups=has_encoded_groups,
         )
     predictions = partial(output.predictions, final)
     if has_encoded_groups and encoded is not None and preprocessing.all_transformers:
-        # The columns that the network sees.
+        # feature_groups="transformed" of an nnkit estimator: one group per encoded feature.
         feature_groups = FeatureGroups(
             _names_of_encoded(preprocessing), np.arange(len(encoded.sources))
         )
@@ -159,7 +171,7 @@ def _put_together(
 def _behind_transformers(
     estimator: Any, X: Any, background: Any
 ) -> tuple[Any, Any, Any, list[str] | None]:
-    """Return the last step of an estimator, with rows as it takes them and their names."""
+    """Return the last step of a pipeline, its input rows and background, and their names."""
     preprocessing = FittedPreprocessing.of(estimator)
     background_rows = None if background is None else preprocessing.transformed(background)
     names = _names_out(preprocessing.transformers, X)
@@ -172,7 +184,7 @@ def _predicts_the_same(
     X: Any,
     layout: InputLayout,
 ) -> bool:
-    """Return whether encoded rows are predicted as the estimator predicts the first rows of X."""
+    """Return whether encoded rows and the estimator give the same predictions for a few rows."""
     first = slice(0, _N_COMPARED)
     found = masked_samples.of_rows(first)
     expected = predictions(layout.restored(X[first].copy()))
@@ -190,6 +202,7 @@ def _of_whole_rows(
     data: np.ndarray,
     is_of_network: bool,
 ) -> ExplanationTask:
+    """Return the task whose masked samples are rows of X, predicted by the whole estimator."""
     masked_samples = MaskedTable(
         lambda rows: predictions(layout.restored(rows)),
         X,
@@ -218,6 +231,7 @@ def _of_encoded(
     background: Background,
     data: np.ndarray,
 ) -> ExplanationTask:
+    """Return the task whose masked samples are encoded rows, predicted by the last step."""
     active, numbers = np.unique(of_column, return_inverse=True)
     masked_samples = encoded.preprocessing.masked_samples(
         output, encoded.X, encoded.background, numbers, len(active)
@@ -229,7 +243,7 @@ def _of_encoded(
 
 
 def _feature_groups(options: ExplainOptions, table: Any, layout: InputLayout) -> FeatureGroups:
-    """Return the feature groups that were asked for."""
+    """Return the feature groups selected by the options."""
     feature_groups = options.feature_groups
     is_name = isinstance(feature_groups, str)
     if layout.kind == "array":
@@ -258,8 +272,8 @@ def _feature_groups(options: ExplainOptions, table: Any, layout: InputLayout) ->
             else repr(feature_groups)
         )
         raise ValueError(
-            f"feature_groups={shown} needs an array of more than two axes. X is {layout.description}; "
-            "use 'input', or a dict of groups."
+            f"feature_groups={shown} needs an array of more than two axes. "
+            f"X is {layout.description}. Use 'input' or a dict of groups."
         )
     return choose_feature_groups(
         "input" if _is_transformed(feature_groups) else feature_groups, table, layout
@@ -271,7 +285,7 @@ def _is_transformed(feature_groups: Any) -> bool:
 
 
 def check_columns(estimator: Any, X: Any) -> None:
-    """Raise if a data frame does not have the columns that an estimator was fitted with.
+    """Raise if the columns of a data frame differ from those in ``fit``.
 
     Parameters
     ----------
@@ -283,12 +297,13 @@ def check_columns(estimator: Any, X: Any) -> None:
     Raises
     ------
     ValueError
-        If columns are missing; or unknown, or in another order, and the estimator minds.
+        If columns are missing; or if columns are unknown or in another order, and ``predict``
+        raises for them.
     """
     try:
         fitted = getattr(estimator, "feature_names_in_", None)
     except (AttributeError, NotImplementedError):
-        return  # a pipeline asks its first step
+        return  # a Pipeline raises if its first step has no feature_names_in_
     if fitted is None or not hasattr(X, "columns"):
         return
     known, columns = list(fitted), list(X.columns)
@@ -312,18 +327,18 @@ def check_columns(estimator: Any, X: Any) -> None:
 
 
 def _names_out(transformers: list[Any], X: Any) -> list[str] | None:
-    """Return the names of the columns that come out of transformers."""
+    """Return the output names of a sequence of transformers, None if one has no names."""
     names = [str(name) for name in X.columns] if hasattr(X, "columns") else None
     try:
         for step in transformers:
             names = [str(name) for name in step.get_feature_names_out(names)]
     except (AttributeError, TypeError, ValueError):
-        return None  # a step without names
+        return None
     return names
 
 
 def _names_of_encoded(preprocessing: FittedPreprocessing) -> list[str]:
-    """Return the names of the columns that a network sees."""
+    """Return the names of the encoded features of a network."""
     n_encoded = 0 if preprocessing.function is None else preprocessing.function.n_encoded
     try:
         names = [str(name) for name in preprocessing.final.encoder_.get_feature_names_out()]

@@ -1,4 +1,4 @@
-"""What the user asks for beside the estimator and its rows, checked."""
+"""Validation of the arguments of ``explain`` that do not depend on the estimator or on X."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ METHODS = ("auto", "exact", "permutation", *GRADIENT_METHODS, "deep")
 
 @dataclass(frozen=True)
 class ExplainOptions:
-    """ExplainOptions of :func:`nnkit.explain` that stand by themselves, as there.
+    """Validated arguments of :func:`nnkit.explain` other than the estimator and the tables.
 
     Parameters
     ----------
-    method, feature groups, patch, n_permutations, tol, interactions, layer, max_background, batch_rows
+    method, feature_groups, patch, n_permutations, tol, interactions, layer
+        As in :func:`nnkit.explain`.
+    max_background, batch_rows
         As in :func:`nnkit.explain`.
     seed : int
-        Of the permutations and samples.
+        Seed of the permutations and of the sample of the background.
 
     Raises
     ------
     ValueError
-        If one is out of its range, or two do not go together.
+        If an argument is out of its range, or two arguments exclude each other.
     """
 
     method: str
@@ -80,8 +82,8 @@ class ExplainOptions:
             )
         if self.interactions and method not in ("auto", "exact"):
             raise ValueError(
-                f"interactions=True goes through all coalitions, which method={method!r} does "
-                "not. Use method='exact' or leave it out."
+                f"interactions=True needs all coalitions, which method={method!r} does not "
+                "evaluate. Use method='exact' or leave it out."
             )
         if self.layer is not None and method not in GRADIENT_METHODS:
             raise ValueError(
@@ -94,12 +96,12 @@ class ExplainOptions:
 
     @property
     def is_gradient(self) -> bool:
-        """Whether the values follow from derivatives of the network."""
+        """Whether the method differentiates the network."""
         return self.method in (*GRADIENT_METHODS, "deep")
 
 
 def seed_of(random_state: Any) -> int:
-    """Return a seed, without a draw from any global random state.
+    """Return an integer seed, without drawing from a global random state.
 
     Parameters
     ----------
@@ -109,7 +111,7 @@ def seed_of(random_state: Any) -> int:
     Raises
     ------
     ValueError
-        If it is anything else.
+        If ``random_state`` is anything else, or a negative integer.
     """
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])

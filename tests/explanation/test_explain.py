@@ -363,7 +363,7 @@ def test_without_a_background_x_is_sampled_with_a_warning(diabetes, kept):
     elif kept is None:
         regressor.background_ = None
 
-    with pytest.warns(UserWarning, match=r"No background was given.*Pass background=X_train"):
+    with pytest.warns(UserWarning, match=r"background was not given.*Pass background=X_train"):
         explanation = explain(regressor, X.iloc[:20])
 
     assert explanation.base_values[0] == pytest.approx(regressor.predict(X.iloc[:20]).mean())

@@ -113,7 +113,7 @@ def test_an_estimator_without_fit(make):
 def test_what_is_no_estimator(make, kind):
     said = refused(make(one_unit(None)), FRAME, FRAME)
 
-    assert said.startswith("estimator must be a fitted estimator of scikit-learn's kind. Got ")
+    assert said.startswith("estimator must be a fitted scikit-learn estimator. Got ")
     assert f"Got {kind} instead. Fit a Keras model as KerasClassifier(model)" in said
 
 
@@ -348,7 +348,7 @@ def test_too_many_players(wide):
         ({"layer": "dense", "method": "deep"}, "layer='dense' has no effect on method='deep'."),
         (
             {"interactions": True, "method": "permutation"},
-            "interactions=True goes through all coalitions, which method='permutation' does not. "
+            "interactions=True needs all coalitions, which method='permutation' does not evaluate. "
             "Use method='exact' or leave it out.",
         ),
         (
@@ -434,7 +434,7 @@ def test_a_network_of_one_unit_has_raw_output_for_the_second_class(with_one_unit
     said = refused(with_one_unit, ROWS, FRAME, output="raw", classes=classes)
 
     assert said == (
-        "output='raw' is the network's output, which has one unit for the second class. "
+        "output='raw' is the output of the network, which has one unit for the second class. "
         "Leave out classes, or use output='proba'."
     )
     assert explain(with_one_unit, ROWS, FRAME, output="raw", classes="yes").values.shape == (3, 4)
@@ -541,11 +541,11 @@ def test_a_layer_that_the_network_does_not_have(classifier, layer):
     [
         (
             {"background": ["b"]},
-            "background has no part in the words of texts, which are left out. Leave it out, too.",
+            "background must be None if X holds texts, whose masked words are removed. Leave it out.",
         ),
         (
             {"feature_groups": "patches"},
-            "feature_groups of texts are their words: 'input' or 'words'. Got 'patches' instead.",
+            "feature_groups must be 'input' or 'words' if X holds texts. Got 'patches' instead.",
         ),
         (
             {"interactions": True},

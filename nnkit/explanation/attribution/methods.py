@@ -128,8 +128,6 @@ def estimate(
         )
         return Estimate(values, errors, value_function.base, method, int(is_missed.sum()))
     values = (
-        exact_interactions(value_function)
-        if options.interactions
-        else exact_values(value_function)
+        exact_interactions(value_function) if options.interactions else exact_values(value_function)
     )
     return Estimate(values, np.zeros_like(values), value_function.base, method)

@@ -1,7 +1,7 @@
-"""What is explained: the steps of an estimator, and the outputs of its last one.
+"""Decomposition of a pipeline into preprocessing and predictor, and the output to explain.
 
-- ``steps``: an estimator as transformers and a final predictor.
+- ``steps``: the transformers and the final predictor of an estimator.
 - ``outputs``: which predictions are explained, and their names.
-- ``columnwise``: the raw column that each transformed column is made from.
-- ``preprocessing``: the fitted preprocessing before a network, and rows as the network sees them.
+- ``columnwise``: the raw column that each transformed column is computed from.
+- ``preprocessing``: the fitted preprocessing of a pipeline, and encoded rows.
 """

@@ -1,4 +1,4 @@
-"""Which raw column each transformed column is made from, where preprocessing mixes none."""
+"""The source column of each transformed column, for preprocessing that acts column by column."""
 
 from __future__ import annotations
 
@@ -36,43 +36,43 @@ from nnkit.explanation.pipelines.steps import does_nothing
 
 __all__ = ["is_columnwise", "source_columns"]
 
-# Each column that is probed takes a transform of all these rows.
+# A probe transforms all probed rows once for each column.
 _N_PROBED_ROWS, _MAX_PROBED_COLUMNS = 64, 128
-# MaskedSamples of each row that a thorough check makes, and how many it transforms at once.
+# Masked samples per row in a thorough check, and the largest number transformed in one call.
 _N_MASKED_PER_ROW, _MAX_MASKED = 16, 8192
 _TOLERANCE = 1e-6
 
 
 def source_columns(transformers: Sequence[Any], X: Any) -> np.ndarray | None:
-    """Return the column of X that each transformed column is made from.
+    """Return the column of X that each transformed column is computed from.
 
     Parameters
     ----------
     transformers : sequence of transformer
-        Fitted, applied one after the other; None and "passthrough" do nothing.
+        Fitted, applied in this order; None and "passthrough" pass rows through.
     X : DataFrame or ndarray of shape (n_samples, n_features)
-        The checked table. Rows of it tell how many columns each transformer gives, and are what
-        unknown ones are probed with; with a single row none is shown to act column by column.
+        The checked table. Its rows determine the number of outputs of each transformer and are
+        the rows of a probe. A single row is not enough for a probe.
 
     Returns
     -------
     sources : ndarray of int, shape (n_features_out,), or None
-        None if the transformers are not shown to act column by column.
+        None if the transformers mix columns, or may do so.
 
     Notes
     -----
-    Without transformers each column is its own source. Whatever is made from one column only has
-    this source. The transformers of scikit-learn and of nnkit that act column by column are known
-    by what they learnt in ``fit``; those of scikit-learn that are not known are taken to mix
-    columns. All others, of third parties or made by a function, are probed: in at most 64 rows
-    spread over X, the values of one raw column at a time are moved by one row, and an output that
-    changes is made from that column. One that changes with two columns mixes them. One that never
-    changes gets the source of the nearest output before it that does, or else of the first one
-    that does: outputs of one column stand side by side, and a constant has no wrong source. If no
-    output changes, as when all rows are equal, nothing is shown.
+    Without transformers each column is its own source. All outputs of a transformer with one
+    source column have this source. For the column-wise transformers of scikit-learn and nnkit,
+    the sources follow from fitted attributes. Other transformers of scikit-learn are assumed to
+    mix columns. Transformers of third parties, and functions, are probed: in at most 64 rows
+    spread over X, the values of one raw column at a time are shifted by one row, and this column
+    is the source of each output that changes. An output that changes with two columns mixes
+    them. An output that never changes gets the source of the nearest changing output before it,
+    or of the first changing output: outputs of one column are usually adjacent, and any source is
+    correct for a constant. If no output changes, as when all rows are equal, the result is None.
 
-    What is known and what is probed alike holds only as far as :func:`is_columnwise` verifies it:
-    a probe misses what happens at rare values.
+    A probe misses what a transformer does to rare values. Verify the sources with
+    :func:`is_columnwise`.
     """
     rows = np.unique(np.linspace(0, len(X) - 1, _N_PROBED_ROWS).astype(np.intp))
     table = X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
@@ -88,39 +88,40 @@ def is_columnwise(
     n_masked: int = 256,
     is_thorough: bool = False,
 ) -> bool:
-    r"""Return whether masked samples of rows transform to the masked samples of the transformed rows.
+    r"""Return whether a transform commutes with the exchange of columns between rows.
 
     Parameters
     ----------
     transform : callable
         Takes a table like ``pool`` and returns an array or sparse array (n_rows, n_features_out).
     sources : ndarray of int, shape (n_features_out,)
-        The raw column that each transformed column is made from.
+        The raw column that each transformed column is computed from.
     pool : DataFrame or ndarray of shape (n_pool, n_features)
-        The rows to make masked samples of: those to explain and those of the background.
+        The rows of which masked samples are made: explained and background rows.
     seed : int
-        Seeds the draw, at least 0.
+        Seed of the random masked samples, at least 0.
     n_masked : int, default=256
-        How many masked samples to check, at least 1, made from at most as many rows.
+        The number of masked samples to check, at least 1, made from at most as many rows.
     is_thorough : bool, default=False
-        Whether to check 16 masked samples of each row instead, with random halves of its columns: what
-        an unknown transformer does to a rare value shows in the rows that have it.
+        Whether to check 16 masked samples of each row instead, each with a random half of its
+        columns, so that rows with rare values are included.
 
     Returns
     -------
     is_columnwise : bool
-        Whether all masked samples pass. It is False where ``transform`` raises ValueError on masked samples,
-        or gives another number of columns than ``sources`` has.
+        Whether all masked samples pass. It is False if ``transform`` raises ValueError on masked
+        samples, or returns another number of columns than ``sources`` has.
 
     Notes
     -----
-    Column :math:`j` of masked sample :math:`h` comes from row :math:`r_{hj}`, drawn independently. With
-    the transform :math:`T` and the source :math:`s_k` of transformed column :math:`k`, checked is
+    Column :math:`j` of masked sample :math:`h` comes from row :math:`r_{hj}`, drawn
+    independently. With the transform :math:`T` and the source :math:`s_k` of transformed column
+    :math:`k`, the condition is
 
     .. math:: T(h)_k = T(r_{h s_k})_k
 
     up to :math:`10^{-6}` of the largest absolute value in column :math:`k` if the values are
-    numbers, else exactly. A missing value equals a missing value.
+    numbers, else exactly. Two missing values are equal.
     """
     rng = np.random.default_rng(seed)
     if not is_thorough:
@@ -147,14 +148,18 @@ def _rows_at(pool: Any, positions: np.ndarray) -> Any:
 def _agree_on(
     transform: Callable[[Any], Any], sources: np.ndarray, rows: Any, draws: np.ndarray
 ) -> bool:
-    """Return whether masked samples transform to masked samples; ``draws`` has the row of each entry."""
-    # Before the transform, which may overwrite the rows.
+    """Return whether transformed masked samples equal masked samples of transformed rows.
+
+    ``draws`` has the row of each value of the masked samples, (n_masked, n_features).
+    """
+    # Made before the transform, which may overwrite the rows.
     masked_samples = make_pool(rows, rows[:0]).take(draws)
     transformed = _dense(transform(rows))
     try:
         transformed_masked = _dense(transform(masked_samples))
     except ValueError:
         return False
+    # An output may depend on the number of rows, so that each shape is checked.
     n_outputs = len(sources)
     if transformed.shape != (len(rows), n_outputs):
         return False
@@ -165,7 +170,7 @@ def _agree_on(
 
 
 def _trace_steps(steps: Iterable[Any], table: Any, sources: np.ndarray) -> np.ndarray | None:
-    """Return the raw sources of the last of some steps, given those of the table's columns."""
+    """Return the raw source of each output of a sequence of steps, None if columns are mixed."""
     step_input, step_sources = table, sources
     for step in steps:
         if does_nothing(step):
@@ -184,9 +189,9 @@ def _trace_steps(steps: Iterable[Any], table: Any, sources: np.ndarray) -> np.nd
 
 
 def _trace(transformer: Any, table: Any, n_outputs: int, sources: np.ndarray) -> np.ndarray | None:
-    """Return the raw source of each of a transformer's outputs, as many as it has.
+    """Return the raw source of each output of a transformer, None if columns are mixed.
 
-    Types are compared as they are: a subclass may transform in another way.
+    Types are compared exactly, since a subclass may override ``transform``.
     """
     kind = type(transformer)
     traced: np.ndarray | None = None
@@ -205,7 +210,7 @@ def _trace(transformer: Any, table: Any, n_outputs: int, sources: np.ndarray) ->
     return traced if traced is not None and len(traced) == n_outputs else None
 
 
-# Transformers made of others.
+# Transformers composed of other transformers.
 
 
 def _trace_pipeline(pipeline: Pipeline, table: Any, sources: np.ndarray) -> np.ndarray | None:
@@ -248,7 +253,7 @@ def _trace_column_transformer(
 
 
 def _branch_positions(transformer: ColumnTransformer, columns: Any, table: Any) -> np.ndarray:
-    """Return the positions, in the table, of the columns that a branch takes."""
+    """Return the positions in the table of the input columns of a branch."""
     names = getattr(transformer, "feature_names_in_", None)
     positions = np.arange(transformer.n_features_in_)
     if isinstance(columns, slice):
@@ -260,11 +265,11 @@ def _branch_positions(transformer: ColumnTransformer, columns: Any, table: Any) 
     chosen = pd.Series(positions, index=names).loc[key].to_numpy() if is_named else positions[key]
     if names is None or not isinstance(table, pd.DataFrame):
         return chosen
-    # Of a data frame columns are taken by their names in fit, in whatever order they are.
+    # ColumnTransformer selects columns of a data frame by their names in fit, in any order.
     return table.columns.get_indexer(names[chosen])
 
 
-# Which column each output of a known transformer is made from.
+# The source of each output of a known transformer.
 
 
 def _is_one_to_one(transformer: Any) -> bool:
@@ -274,13 +279,13 @@ def _is_one_to_one(transformer: Any) -> bool:
 
 
 def _imputer_layout(imputer: SimpleImputer) -> np.ndarray:
-    # Columns without a statistic are left out; indicators stand behind.
+    # Columns without a statistic are dropped; missing indicators are appended.
     kept = np.flatnonzero(~pd.isna(imputer.statistics_))
     return np.append(kept, imputer.indicator_.features_) if imputer.add_indicator else kept
 
 
 def _one_hot_layout(encoder: OneHotEncoder) -> np.ndarray:
-    # A column per category; rare ones share one, the dropped one has none.
+    # One output per category; infrequent categories share one, a dropped category has none.
     widths = np.array([len(categories) for categories in encoder.categories_])
     rare = getattr(encoder, "infrequent_categories_", None)
     if rare is not None:
@@ -297,19 +302,19 @@ def _bins_layout(discretizer: KBinsDiscretizer) -> np.ndarray:
 
 
 def _target_layout(encoder: TargetEncoder) -> np.ndarray:
-    # The classes of a column stand side by side.
+    # The outputs for the classes of a column are adjacent.
     n_classes = len(encoder.classes_) if encoder.target_type_ == "multiclass" else 1
     return np.repeat(np.arange(encoder.n_features_in_), n_classes)
 
 
 def _spline_layout(transformer: SplineTransformer) -> np.ndarray:
-    # The splines of a column stand side by side, equally many for each.
+    # The splines of a column are adjacent, with the same number for each column.
     n_columns = transformer.n_features_in_
     return np.repeat(np.arange(n_columns), transformer.n_features_out_ // n_columns)
 
 
 def _tabular_layout(encoder: TabularEncoder) -> np.ndarray:
-    # Inputs named "0:", "1:", ... begin the names of their outputs, and none is like another.
+    # Output names begin with the name of their input: "0:", "1:", ... are unique prefixes.
     nameless = copy(encoder)
     if hasattr(nameless, "feature_names_in_"):
         del nameless.feature_names_in_
@@ -347,11 +352,11 @@ _COMPOSERS: dict[type, Callable[[Any, Any, np.ndarray], np.ndarray | None]] = {
 }
 
 
-# Unknown transformers.
+# Probes of unknown transformers.
 
 
 def _probe(transformer: Any, table: Any, sources: np.ndarray) -> np.ndarray | None:
-    """Return which source changes each output, None if two do or none changes any."""
+    """Return the source that changes each output, None if two sources do, or no output changes."""
     is_sparse = issparse(table)
     rows = table.toarray() if is_sparse else table
     if not isinstance(rows, (pd.DataFrame, np.ndarray)):
@@ -393,12 +398,12 @@ def _dense(outputs: Any) -> np.ndarray:
 
 
 def _agrees(outputs: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Return where arrays (n_rows, n_columns) agree, numbers up to rounding in their column."""
+    """Return where arrays (n_rows, n_columns) agree, numbers up to rounding in each column."""
     if outputs.dtype.kind in "biuf" and expected.dtype.kind in "biuf":
         finite = np.where(np.isfinite(expected), np.abs(expected), 0)
         scale = finite.max(axis=0, initial=0)
         return np.isclose(outputs, expected, rtol=0, atol=_TOLERANCE * scale, equal_nan=True)
-    # NaN and pandas' NA are equal to nothing, None to itself.
+    # NaN and pandas.NA are not equal to themselves, None is.
     comparable = [table.astype(object) for table in (outputs, expected)]
     for table in comparable:
         table[pd.isna(table)] = None

@@ -1,4 +1,4 @@
-"""Which function of the estimator is explained, and the names of its outputs."""
+"""Choice of the explained output: probabilities, log-odds, decisions or values, with names."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ __all__ = [
 
 OUTPUTS = ("auto", "proba", "logit", "raw")
 
-# Of more classes only the predicted one is explained, unless classes are named.
+# With more classes, classes=None explains only the class predicted for each row.
 MAX_CLASSES = 10
 
-# Probabilities of 0 and 1 have log-odds of about ±15.9 instead of ±inf.
+# Probabilities are clipped to [eps, 1 - eps], so that log-odds stay within about ±15.9.
 PROBA_MARGIN = float(np.finfo(np.float32).eps)
 
 _MEANINGS = {
@@ -40,22 +40,21 @@ _MEANINGS = {
 
 @dataclass(frozen=True)
 class Output:
-    """What is explained: predictions of an estimator, and what is read from them.
+    """The explained output: a prediction method, the selected columns and their transform.
 
     Parameters
     ----------
     predicts : {"predict_proba", "decision_function", "predict", "network"} or callable
-        The method of the estimator that gives the predictions, the outputs of its network as
-        they come, or a user's own function of the table.
+        The method of the estimator that is called, "network" for the raw outputs of its
+        network, or a function of the table given by the user.
     labels : ndarray of shape (n_columns,) or None, default=None
-        The class label of each column of the predictions; None for a regressor or the user's own
-        function.
+        The class label of each column of the predictions; None for a regressor or a callable.
     columns : list of int or None, default=None
         The columns that are explained; None means all.
     is_logit : bool, default=False
-        Whether log-odds of the predictions are explained.
+        Whether probabilities are converted to log-odds.
     is_of_predicted : bool, default=False
-        Whether only the column of the class that is predicted for a row is explained.
+        Whether each row is explained for its predicted class only.
     """
 
     predicts: str | Callable[[Any], Any]
@@ -66,7 +65,7 @@ class Output:
 
     @property
     def meaning(self) -> str:
-        """What the explained numbers are."""
+        """Description of the explained output, such as "probability"."""
         if callable(self.predicts):
             return getattr(self.predicts, "__name__", type(self.predicts).__name__)
         meaning = "log-odds" if self.is_logit else _MEANINGS[self.predicts]
@@ -75,24 +74,24 @@ class Output:
         return f"{meaning} of the class predicted for each row, of {len(self.labels)} classes"
 
     def predicted_columns(self, estimator: Any, X: Any) -> np.ndarray | None:
-        """Return for each row the column of the class that is predicted for it.
+        """Return the column of the predicted class of each row.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted, the one that was chosen for or its last step.
+            The explained estimator, or the last step of it.
         X : DataFrame, array or dict with n_samples rows
-            As the estimator takes it.
+            The input of the estimator.
 
         Returns
         -------
         columns : ndarray of int, shape (n_samples,), or None
-            Positions among the explained outputs; None if those of all rows are the same.
+            Positions among the explained outputs; None if all rows have the same outputs.
 
         Raises
         ------
         ValueError
-            If the estimator predicts a label that is none of its classes.
+            If the estimator predicts a label that is not in ``classes_``.
         """
         if not self.is_of_predicted or self.labels is None:
             return None
@@ -100,8 +99,8 @@ class Output:
         is_label = predicted.reshape(len(predicted), -1)[:, :1] == self.labels
         if predicted.size != len(predicted) or not is_label.any(axis=1).all():
             raise ValueError(
-                "The estimator predicts labels that are not in its classes_, so that the outputs "
-                "of the predicted classes are not known. Name the classes to explain in classes=."
+                "classes='predicted' needs predicted labels that are in classes_, but predict "
+                "returned others. List the classes to explain in classes."
             )
         return is_label.argmax(axis=1)
 
@@ -111,9 +110,9 @@ class Output:
         Parameters
         ----------
         estimator : estimator
-            Fitted, the one that was chosen for or its last step.
+            The explained estimator, or the last step of it.
         X : DataFrame, array or dict with n_samples rows
-            As the estimator takes it.
+            The input of the estimator.
         """
         if callable(self.predicts):
             predicted = self.predicts(X)
@@ -124,24 +123,24 @@ class Output:
         return self.read(predicted, n_rows=n_rows_of(X))
 
     def read(self, predicted: Any, n_rows: int | None = None) -> np.ndarray:
-        """Return the explained outputs, read from predictions.
+        """Return the explained outputs of given predictions.
 
         Parameters
         ----------
         predicted : array-like of shape (n_rows,) or (n_rows, n_columns)
             The predictions.
         n_rows : int or None, default=None
-            How many rows were predicted; None for as many as came.
+            The expected number of rows; None takes the length of ``predicted``.
 
         Returns
         -------
         outputs : ndarray of shape (n_rows, n_outputs)
-            In double precision.
+            In float64.
 
         Raises
         ------
         ValueError
-            If there is not one row of numbers for each row that was predicted.
+            If the predictions are not numeric, or not one row for each predicted row.
         """
         try:
             outputs = np.asarray(predicted, dtype=np.float64)
@@ -166,7 +165,8 @@ class Output:
     def _by_class(self, outputs: np.ndarray) -> np.ndarray:
         labels = np.asarray(self.labels)
         if outputs.shape[1] == 1 and len(labels) == 2:
-            return np.column_stack([-outputs, outputs])  # scores, of which 0 is the boundary
+            # Binary decision scores with the boundary at 0: (n_rows, 1) -> (n_rows, 2).
+            return np.column_stack([-outputs, outputs])
         if outputs.shape[1] != len(labels):
             raise ValueError(
                 f"The explained output has {outputs.shape[1]} column(s), but the estimator has "
@@ -181,13 +181,13 @@ class Output:
         Parameters
         ----------
         n_outputs : int
-            How many outputs are explained.
+            The number of explained outputs.
 
         Returns
         -------
         names : list of str or None
-            The class labels, else numbered names; None for the only output of a function that
-            has no labels.
+            The class labels, else numbered names; None for a single output without a label,
+            and for the predicted class, which differs between rows.
         """
         if self.is_of_predicted and n_outputs == 1:
             return None
@@ -199,19 +199,19 @@ class Output:
 
 
 def log_odds(proba: np.ndarray) -> np.ndarray:
-    """Return log(p / (1 - p)) of probabilities, which are clipped to [eps, 1 - eps] before.
+    """Return log(p / (1 - p)) of probabilities clipped to [eps, 1 - eps].
 
     Parameters
     ----------
     proba : ndarray
-        In [0, 1]; eps is that of float32.
+        Probabilities in [0, 1]. The eps is that of float32.
     """
     inside = np.clip(proba, PROBA_MARGIN, 1.0 - PROBA_MARGIN)
     return np.log(inside) - np.log1p(-inside)
 
 
 def choose_output(estimator: Any, output: Any, classes: Any) -> Output:
-    """Return the function of a fitted estimator that is to be explained.
+    """Return the output of a fitted estimator to explain.
 
     Parameters
     ----------
@@ -225,12 +225,12 @@ def choose_output(estimator: Any, output: Any, classes: Any) -> Output:
     Returns
     -------
     chosen : Output
-        The function with the labels of its columns.
+        The prediction method with the labels of its columns.
 
     Raises
     ------
     ValueError
-        If the estimator does not have the output, or does not know a class.
+        If the estimator does not have the output or the class.
     """
     if callable(output):
         if classes is not None:
@@ -262,7 +262,7 @@ def choose_output(estimator: Any, output: Any, classes: Any) -> Output:
 
 
 def _classifier_output(estimator: Any, kind: str, output: str, classes: Any) -> Output:
-    """Return the output of a classifier, with one column per class."""
+    """Return the output of a classifier, one column per class."""
     labels = estimator.classes_
     if isinstance(labels, list):
         raise ValueError(
@@ -270,17 +270,17 @@ def _classifier_output(estimator: Any, kind: str, output: str, classes: Any) -> 
             "returns the output of one of them."
         )
     known = np.asarray(labels)
-    has_labels_apart = _has_labels_apart(last_step(estimator))
-    is_one_of_two = len(known) == 2 and not has_labels_apart
-    is_of_predicted = not has_labels_apart and _asks_for_predicted(known, classes)
-    wanted = None if is_of_predicted else classes
-    columns = _class_columns(known, wanted, is_one_of_two=is_one_of_two and not is_of_predicted)
+    is_multilabel = _is_multilabel(last_step(estimator))
+    is_binary = len(known) == 2 and not is_multilabel
+    is_of_predicted = not is_multilabel and _is_predicted_class_requested(known, classes)
+    requested = None if is_of_predicted else classes
+    columns = _class_columns(known, requested, is_binary=is_binary and not is_of_predicted)
     chosen = _output_of_classes(estimator, kind, output, known, columns)
     return replace(chosen, is_of_predicted=is_of_predicted)
 
 
-def _asks_for_predicted(labels: np.ndarray, classes: Any) -> bool:
-    """Return whether the class that is predicted for a row is wanted, rather than the same ones."""
+def _is_predicted_class_requested(labels: np.ndarray, classes: Any) -> bool:
+    """Return whether each row is explained for its predicted class, rather than fixed classes."""
     if classes is None:
         return len(labels) > MAX_CLASSES
     return isinstance(classes, str) and classes == "predicted" and classes not in labels.tolist()
@@ -289,7 +289,7 @@ def _asks_for_predicted(labels: np.ndarray, classes: Any) -> bool:
 def _output_of_classes(
     estimator: Any, kind: str, output: str, known: np.ndarray, columns: list[int]
 ) -> Output:
-    """Return the output of a classifier for the classes in some columns."""
+    """Return the output of a classifier for the classes at some columns."""
     has_proba = hasattr(estimator, "predict_proba")
     has_decision = hasattr(estimator, "decision_function")
     if output in ("proba", "logit"):
@@ -316,36 +316,37 @@ def _output_of_classes(
     )
 
 
-def _has_labels_apart(estimator: Any) -> bool:
-    """Return whether a row may have any of the labels, rather than one of them."""
+def _is_multilabel(estimator: Any) -> bool:
+    """Return whether a classifier is multilabel, so that a row may have several labels."""
     if isinstance(estimator, KerasEstimator):
         return bool(vars(estimator).get("target_type_") == "multilabel-indicator")
     if getattr(estimator, "multilabel_", False):
-        return True  # one classifier against the rest, for each label
-    # scikit-learn's MLP has an output for each label, and one for two classes.
-    # With more, its out_activation_ tells labels apart (logistic) from classes (softmax).
+        return True  # OneVsRestClassifier: one binary classifier per label
+    # MLPClassifier has one output per label, and one output for two classes. With two or more
+    # outputs, out_activation_ is "logistic" for labels and "softmax" for classes.
     return getattr(estimator, "out_activation_", "") == "logistic" and (
         getattr(estimator, "n_outputs_", 1) >= 2
     )
 
 
 def _check_decisions(estimator: Any, labels: np.ndarray) -> None:
-    """Raise if decisions are between pairs of classes."""
+    """Raise if the decision function has a column per pair of classes."""
     if len(labels) > 2 and getattr(estimator, "decision_function_shape", "ovr") == "ovo":
         raise ValueError(
-            f"decision_function of {type(estimator).__name__} is by pairs of classes. Fit it with "
-            "decision_function_shape='ovr', or use output='proba'."
+            f"estimator must have one decision per class, but {type(estimator).__name__} has one "
+            "per pair of classes. Fit it with decision_function_shape='ovr', or use "
+            "output='proba'."
         )
 
 
 def _network_output(estimator: KerasEstimator, labels: np.ndarray, columns: list[int]) -> Output:
-    """Return the outputs of the last layer of a classifier's network."""
+    """Return the output of the last layer of a classifier's network."""
     if NetworkFunction(estimator).n_units == len(labels):
         return Output("network", labels, columns)
-    # One unit is the second class of two.
+    # A single unit belongs to the second of two classes.
     if columns != [1]:
         raise ValueError(
-            "output='raw' is the network's output, which has one unit for the second class. "
+            "output='raw' is the output of the network, which has one unit for the second class. "
             "Leave out classes, or use output='proba'."
         )
     return Output("network", labels[1:], [0])
@@ -362,16 +363,16 @@ def n_rows_of(X: Any) -> int:
     return len(next(iter(X.values()))) if isinstance(X, dict) else len(X)
 
 
-def _class_columns(labels: np.ndarray, classes: Any, *, is_one_of_two: bool) -> list[int]:
-    """Return the positions of the wanted classes among the labels."""
+def _class_columns(labels: np.ndarray, classes: Any, *, is_binary: bool) -> list[int]:
+    """Return the positions of the requested classes among the labels."""
     if classes is None:
-        return [1] if is_one_of_two else list(range(len(labels)))
-    wanted = [classes] if np.ndim(classes) == 0 else list(classes)
+        return [1] if is_binary else list(range(len(labels)))
+    requested = [classes] if np.ndim(classes) == 0 else list(classes)
     known = ", ".join(map(repr, labels if labels.dtype.kind == "M" else labels.tolist()))
-    if not wanted:
+    if not requested:
         raise ValueError(f"classes must name at least one class. The classes are {known}.")
     columns: list[int] = []
-    for label in wanted:
+    for label in requested:
         at = np.flatnonzero(labels == label) if np.ndim(label) == 0 else np.array([])
         if len(at) != 1:
             raise ValueError(f"classes holds {label!r}, but the estimator's classes are {known}.")

@@ -1,4 +1,4 @@
-"""The fast path: rows as the last step of an estimator sees them, column by column."""
+"""Fitted preprocessing and encoded rows, for masked samples made after the preprocessing."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from nnkit.explanation.pipelines.steps import predicts_as, steps_of, through
 
 __all__ = ["EncodedRows", "FittedPreprocessing", "encoded_rows"]
 
-# Transformed rows are dense: larger ones stay raw.
+# Encoded rows are dense: with more values than this, masked samples are made of raw rows.
 _MAX_ENCODED_VALUES = 2**27
 
 
 @dataclass(frozen=True)
 class FittedPreprocessing:
-    """An estimator, taken apart into what transforms rows and what predicts.
+    """The transformers of a fitted estimator, its last step and the network of the last step.
 
     Parameters
     ----------
     transformers : list of transformer
-        The steps before the last one.
+        The steps before the last step.
     final : estimator
         The last step.
     function : NetworkFunction or None
-        What nnkit's networks predict, if the last step is one of nnkit's.
+        The predictions of the networks of the last step if it is an nnkit estimator, else None.
     """
 
     transformers: list[Any]
@@ -47,14 +47,14 @@ class FittedPreprocessing:
 
     @classmethod
     def of(cls, estimator: Any, *, is_raw: bool = False) -> FittedPreprocessing:
-        """Return the parts of a fitted estimator.
+        """Return the preprocessing and the last step of a fitted estimator.
 
         Parameters
         ----------
         estimator : estimator
-            A pipeline, perhaps of pipelines, or not.
+            A fitted estimator, pipeline or search, which may be nested.
         is_raw : bool, default=False
-            Whether the networks' outputs are explained as they come.
+            Whether the raw outputs of the networks are explained.
         """
         transformers, final = steps_of(estimator)
         function = None
@@ -64,17 +64,17 @@ class FittedPreprocessing:
 
     @property
     def all_transformers(self) -> list[Any]:
-        """The steps before the last one, and the encoder in it."""
+        """The steps before the last step, and the encoder of an nnkit estimator."""
         encoder = getattr(self.final, "encoder_", None) if self.function is not None else None
         return self.transformers if encoder is None else [*self.transformers, encoder]
 
     def transformed(self, X: Any) -> Any:
-        """Return rows as the last step takes them, dense; those that came stay as they are."""
+        """Return the dense input rows of the last step. X is copied, not changed."""
         transformed: Any = through(self.transformers, X.copy())
         return transformed.toarray() if issparse(transformed) else transformed
 
     def encoded(self, X_transformed: Any) -> Any:
-        """Return rows that the last step takes as its network does, or as they are."""
+        """Return the encoded features of input rows of the last step, or the rows themselves."""
         return X_transformed if self.function is None else self.function.encode(X_transformed)
 
     def masked_samples(
@@ -85,13 +85,13 @@ class FittedPreprocessing:
         Parameters
         ----------
         output : Output
-            What is explained.
+            The explained output.
         X, background : DataFrame or ndarray of shape (n_rows, n_encoded)
             Encoded rows.
         of_column : ndarray of int, shape (n_encoded,)
-            The feature group that each encoded column belongs to.
+            The feature group of each encoded feature.
         n_groups : int
-            How many feature groups there are.
+            The number of feature groups.
         """
         if self.function is None:
             predictions = partial(output.predictions, self.final)
@@ -101,16 +101,16 @@ class FittedPreprocessing:
 
 @dataclass(frozen=True)
 class EncodedRows:
-    """Explained rows and background, as the last step of the estimator sees them.
+    """Explained rows and background after column-wise preprocessing.
 
     Parameters
     ----------
     preprocessing : FittedPreprocessing
-        The parts of the estimator.
+        The preprocessing and the last step.
     X, background : DataFrame or ndarray of shape (n_rows, n_encoded)
-        Of a network flat rows of cells, else as the last step takes them.
+        Flat rows of encoded features of a network, or the input rows of another last step.
     sources : ndarray of int, shape (n_encoded,)
-        The raw column that each encoded column is made from.
+        The raw column that each encoded feature is computed from.
     """
 
     preprocessing: FittedPreprocessing
@@ -133,29 +133,29 @@ def encoded_rows(
     Parameters
     ----------
     preprocessing : FittedPreprocessing
-        The parts of the estimator.
+        The preprocessing and the last step.
     X : DataFrame or ndarray of shape (n_samples, n_columns)
         The flat table to explain.
     layout : InputLayout
-        Of X.
+        The layout of X.
     background : Background
         The background rows.
     seed : int
-        Seeds the masked samples that the check is made on.
+        Seed of the masked samples on which the preprocessing is checked.
     has_encoded_groups : bool, default=False
-        Whether encoded columns play themselves, whatever they are made from.
+        Whether each encoded feature is a feature group, whatever its source.
 
     Returns
     -------
     encoded : EncodedRows or None
-        None if there is nothing to gain, if columns are mixed or may be, or if the encoded rows
-        would take too much memory.
+        None if there is no preprocessing and no network, if columns are mixed or may be mixed,
+        or if the encoded rows have too many values.
 
     Notes
     -----
-    With preprocessing T column by column, ``T(x_S, b_rest)`` is the transformed row whose columns
-    are taken from ``T(x)`` where their source is in S and from ``T(b)`` elsewhere: the worth of
-    each coalition, and with it the Shapley values, are the same.
+    If the preprocessing T acts column by column, ``T(x_S, b_rest)`` takes each encoded feature
+    from ``T(x)`` if its source is in S, and from ``T(b)`` otherwise. The value of each coalition
+    and the Shapley values are then the same as with masked samples of raw rows.
     """
     has_encoded_groups = has_encoded_groups and bool(preprocessing.all_transformers)
     if preprocessing.function is None and not preprocessing.all_transformers:
@@ -179,7 +179,10 @@ def encoded_rows(
         if not isinstance(encoded, (pd.DataFrame, np.ndarray)) or encoded.shape[1] != len(sources):
             return None
     if may_mix:
-        encode = lambda table: np.asarray(preprocessing.encoded(preprocessing.transformed(table)))  # noqa: E731
+
+        def encode(table: Any) -> np.ndarray:
+            return np.asarray(preprocessing.encoded(preprocessing.transformed(table)))
+
         if not is_columnwise(encode, sources, pool, seed=seed, is_thorough=is_probed):
             return None
     return EncodedRows(preprocessing, X_encoded, background_encoded, sources)
@@ -193,17 +196,16 @@ def _sources(
     may_probe: bool,
     has_encoded_groups: bool,
 ) -> tuple[np.ndarray | None, bool]:
-    """Return the column of the flat table that each encoded column is made from.
+    """Return the source column of each encoded feature, and whether transformers were probed.
 
-    Beside it is whether transformers had to be probed for that. Rows as they come out of the
-    transformers say nothing of what those make of other rows: where the background is of such
-    rows, only what is known of transformers counts.
+    Without raw background rows (``may_probe=False``) only known transformers have sources, since
+    a probe could not be verified on masked samples of explained and background rows.
     """
     if has_encoded_groups and preprocessing.function is not None:
         return np.arange(preprocessing.function.n_encoded), False
     if layout.kind != "table":
         return _sources_of_parts(preprocessing, layout), False
-    # In a single row, a probe sees nothing.
+    # A probe cannot succeed on a single row, so this call finds known transformers only.
     known = source_columns(preprocessing.all_transformers, pool[:1])
     if known is not None or not may_probe:
         return known, False
@@ -211,12 +213,12 @@ def _sources(
 
 
 def _sources_of_parts(preprocessing: FittedPreprocessing, layout: InputLayout) -> np.ndarray | None:
-    """Return the cell that each encoded cell of an array, or of several inputs, is."""
+    """Return the source of each encoded feature of an array, or of several inputs."""
     if preprocessing.all_transformers:
         return None
     if layout.kind == "array":
         return np.arange(layout.parts[0].n_encoded)
-    # The network takes its inputs in an order of its own.
+    # The inputs of the network may be in another order than those of X.
     ends = np.cumsum([part.n_encoded for part in layout.parts])
     columns = {
         part.name: np.arange(end - part.n_encoded, end)
@@ -229,6 +231,6 @@ def _sources_of_parts(preprocessing: FittedPreprocessing, layout: InputLayout) -
 
 
 def _stacked(X: Any, background: Any) -> Any:
-    """Return the rows of two tables as one table."""
+    """Return the rows of two tables, one below the other, as one table."""
     n_rows = len(X) + len(background)
     return make_pool(X, background).take(np.repeat(np.arange(n_rows)[:, None], X.shape[1], axis=1))

@@ -1,4 +1,4 @@
-"""An estimator taken apart: what transforms rows, and what predicts."""
+"""Transformers and final predictor of a fitted estimator, pipeline or search."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ _METHODS = ("predict", "predict_proba", "decision_function")
 
 
 def predicts_as(estimator: Any, kind: type) -> bool:
-    """Return whether an estimator is of a kind, and none of its predictions are its own.
+    """Return whether an estimator is an instance of a class and overrides none of its predictions.
 
     Parameters
     ----------
     estimator : object
-        Perhaps of a subclass.
+        An instance of any class.
     kind : type
-        Whose ways of predicting are known.
+        The class whose ``predict``, ``predict_proba`` and ``decision_function`` must be
+        inherited unchanged.
     """
     return isinstance(estimator, kind) and all(
         getattr_static(type(estimator), name, None) is getattr_static(kind, name, None)
@@ -35,36 +36,36 @@ def unwrapped(estimator: Any) -> Any:
     Parameters
     ----------
     estimator : estimator
-        Fitted.
+        A fitted estimator, or a fitted search, which may be nested.
 
     Raises
     ------
     ValueError
-        If a search was fitted without a best estimator.
+        If a search was fitted with ``refit=False``.
     """
     while predicts_as(estimator, GridSearchCV) or predicts_as(estimator, RandomizedSearchCV):
         if not hasattr(estimator, "best_estimator_"):
             raise ValueError(
-                f"{type(estimator).__name__} was fitted with refit=False, so that there is no "
-                "best estimator to explain. Fit it with refit=True."
+                f"estimator must have a best_estimator_, but this {type(estimator).__name__} was "
+                "fitted with refit=False. Fit it with refit=True."
             )
         estimator = estimator.best_estimator_
     return estimator
 
 
 def steps_of(estimator: Any) -> tuple[list[Any], Any]:
-    """Return the transformers of an estimator in their order, and what predicts behind them.
+    """Return the transformers of an estimator in their order, and its final predictor.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted; a pipeline, perhaps of pipelines and searches, or not. One that predicts in a way
-        of its own is not taken apart.
+        Fitted. Pipelines and searches may be nested. An instance of a subclass that overrides
+        a prediction method is not decomposed.
 
     Returns
     -------
     transformers : list of transformer
-        Without those that do nothing when it predicts.
+        Without the steps that pass rows through unchanged in prediction.
     final : estimator
         The last step.
     """
@@ -77,7 +78,7 @@ def steps_of(estimator: Any) -> tuple[list[Any], Any]:
 
 
 def last_step(estimator: Any) -> Any:
-    """Return what predicts, behind the transformers of an estimator.
+    """Return the final predictor of an estimator.
 
     Parameters
     ----------
@@ -88,13 +89,14 @@ def last_step(estimator: Any) -> Any:
 
 
 def through(transformers: list[Any], X: Any) -> Any:
-    """Return rows as they come out of transformers.
+    """Return rows transformed by a sequence of transformers.
 
     Parameters
     ----------
     transformers : list of transformer
-        Applied one after the other.
+        Fitted, applied in this order.
     X : DataFrame, array or dict with n_samples rows
+        The input of the first transformer.
     """
     transformed = X
     for step in transformers:
@@ -103,17 +105,18 @@ def through(transformers: list[Any], X: Any) -> Any:
 
 
 def _is_pipeline(estimator: Any) -> bool:
-    # That of imbalanced-learn has methods of its own, which leave out samplers.
+    # imbalanced-learn's Pipeline overrides the prediction methods only to skip samplers.
     is_imbalanced = type(estimator).__module__ == "imblearn.pipeline"
     return isinstance(estimator, Pipeline) and (is_imbalanced or predicts_as(estimator, Pipeline))
 
 
 def does_nothing(step: Any) -> bool:
-    """Return whether a step hands on rows as they are when a pipeline predicts.
+    """Return whether a step passes rows through unchanged when a pipeline predicts.
 
     Parameters
     ----------
     step : transformer, sampler, "passthrough" or None
+        A step of a pipeline. A sampler of imbalanced-learn acts in ``fit`` only.
     """
     if step is None or (isinstance(step, str) and step == "passthrough"):
         return True

@@ -101,7 +101,9 @@ def test_probabilities_start_from_those_of_the_background():
 
     found = explained(clf)
 
-    np.testing.assert_allclose(found.base, clf.predict_proba(X_encoded[2:]).mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(
+        found.base, clf.predict_proba(X_encoded[2:]).mean(axis=0), atol=1e-12
+    )
     np.testing.assert_array_equal(found.f_X, clf.predict_proba(X_encoded[:4]))
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-5)
     assert (found.errors == 0).all()

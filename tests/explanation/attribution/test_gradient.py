@@ -95,7 +95,9 @@ def explained(function, output):
 def differences(of, X_encoded, step=1e-2):
     """Return the gradients (n_rows, n_encoded, n_outputs) by central differences."""
     moves = step * np.eye(X_encoded.shape[1])
-    return np.stack([(of(X_encoded + move) - of(X_encoded - move)) / (2 * step) for move in moves], axis=1)
+    return np.stack(
+        [(of(X_encoded + move) - of(X_encoded - move)) / (2 * step) for move in moves], axis=1
+    )
 
 
 def along_lines(of, X_encoded, background, n_nodes=24):
@@ -302,7 +304,9 @@ def test_several_inputs_come_one_after_the_other():
     reg = KerasRegressor(two_inputs, epochs=1, random_state=0).fit(X, X["left"][:, 0])
     function, X_encoded = function_and_encoded(reg, X)
 
-    found = gradient_values(function, X_encoded[:3], X_encoded[3:5], output="predict", n_fractions=64)
+    found = gradient_values(
+        function, X_encoded[:3], X_encoded[3:5], output="predict", n_fractions=64
+    )
 
     wanted = along_lines(explained(function, "predict"), X_encoded[:3], X_encoded[3:5])
     assert relative(found.values, wanted) < 2e-3
@@ -329,7 +333,9 @@ def test_attributions_at_an_embedding_sum_to_the_difference(output):
     options = {"output": output, "layer": "words", "columns": [1]}
 
     found = gradient_values(function, X_encoded, X_encoded[3:], n_fractions=32, **options)
-    at_mean = gradient_values(function, X_encoded, X_encoded[3:], method="integrated_gradients", **options)
+    at_mean = gradient_values(
+        function, X_encoded, X_encoded[3:], method="integrated_gradients", **options
+    )
 
     assert found.values.shape == (5, 6 * 3, 1)
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-4)
@@ -368,7 +374,8 @@ def test_many_categories_of_the_default_network_are_refused(n_levels):
 
     if n_levels == 5:
         few, many = (
-            gradient_values(function, X_encoded, X_encoded, n_fractions=n, columns=[1]) for n in (16, 256)
+            gradient_values(function, X_encoded, X_encoded, n_fractions=n, columns=[1])
+            for n in (16, 256)
         )
 
         assert len(clf.encoder_.cardinalities_) == 0
@@ -485,7 +492,9 @@ def test_standard_errors_cover_the_errors():
     exact = gradient_values(function, X_encoded, background, columns=[1], n_fractions=512)
 
     for n_fractions in (2, 4, 16):
-        found = gradient_values(function, X_encoded, background, columns=[1], n_fractions=n_fractions)
+        found = gradient_values(
+            function, X_encoded, background, columns=[1], n_fractions=n_fractions
+        )
 
         is_covered = np.abs(found.values - exact.values) <= 2 * found.errors
         assert is_covered.mean() > 0.93

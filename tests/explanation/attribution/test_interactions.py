@@ -117,7 +117,9 @@ def test_equal_to_the_definition(n_columns):
 
     explanation = explained(waves, X, background)
 
-    expected = [interactions_by_definition(value_function_of(waves, x, background), n_columns) for x in X]
+    expected = [
+        interactions_by_definition(value_function_of(waves, x, background), n_columns) for x in X
+    ]
     assert explanation.values.shape == (3, n_columns, n_columns)
     np.testing.assert_allclose(explanation.values, expected, rtol=0, atol=1e-12)
 
@@ -249,7 +251,9 @@ def test_a_network_on_encoded_rows():
 
     expected = [
         interactions_by_definition(
-            value_function_of(lambda rows: classifier.predict_proba(rows)[:, 1].astype(float), x, X[20:29]),
+            value_function_of(
+                lambda rows: classifier.predict_proba(rows)[:, 1].astype(float), x, X[20:29]
+            ),
             4,
         )
         for x in X[:3]

@@ -335,15 +335,15 @@ def test_a_tolerance_is_of_each_text(logistic):
     [
         (
             {"background": TRAIN},
-            "background has no part in the words of texts, which are left out. Leave it out, too.",
+            "background must be None if X holds texts, whose masked words are removed. Leave it out.",
         ),
         (
             {"feature_groups": "elements"},
-            "feature_groups of texts are their words: 'input' or 'words'. Got 'elements'",
+            "feature_groups must be 'input' or 'words' if X holds texts. Got 'elements'",
         ),
         (
             {"feature_groups": {"g": ["good"]}},
-            "feature_groups of texts are their words: 'input' or 'words'. Go",
+            "feature_groups must be 'input' or 'words' if X holds texts. Go",
         ),
         (
             {"interactions": True},

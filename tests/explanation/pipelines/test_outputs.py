@@ -196,7 +196,7 @@ def test_decisions_between_pairs_of_classes_are_refused(iris):
     classifier = SVC(decision_function_shape="ovo").fit(X, y)  # three classes, and three pairs
 
     with pytest.raises(
-        ValueError, match="SVC is by pairs of classes.*decision_function_shape='ovr'"
+        ValueError, match="SVC has one per pair of classes.*decision_function_shape='ovr'"
     ):
         choose_output(classifier, "raw", None)
 

@@ -507,7 +507,7 @@ def test_whole_rows_have_no_use_for_transformed_ones(pipeline, case):
         rows, output = NUMERIC_ROWS, "auto"
         estimator = make_pipeline(PCA(3), classifier()).fit(NUMERIC_TRAIN, PRODUCT > 0)
 
-    with pytest.warns(UserWarning, match=r"No background was given.*Pass background=X_train"):
+    with pytest.warns(UserWarning, match=r"background was not given.*Pass background=X_train"):
         explanation = explain(estimator, rows, output=output)
 
     assert explanation.background == "4 rows of X itself"

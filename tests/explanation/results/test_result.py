@@ -119,7 +119,14 @@ IMPOSSIBLE = {
     "strings": ["arithmetic", "percentile"],
     "texts": ["sum of feature groups", "sum", "arithmetic", "order"],
     "texts of classes": ["sum of feature groups", "sum", "arithmetic", "order"],
-    "no rows": ["row", "single value", "row of last", "mean", "sum of feature groups", "percentile"],
+    "no rows": [
+        "row",
+        "single value",
+        "row of last",
+        "mean",
+        "sum of feature groups",
+        "percentile",
+    ],
 }
 
 
