@@ -64,7 +64,7 @@ shap.plots.image(patches, true_labels=true_labels, width=10, hspace=0.4, show=Fa
 # at the image itself: the sensitivity of the prediction to a pixel.
 
 methods = {
-    "Shapley values": {"method": "permutation", "feature_groups": "cells"},
+    "Shapley values": {"method": "permutation", "feature_groups": "elements"},
     "expected gradients": {"method": "gradient"},
     "integrated gradients": {"method": "integrated_gradients"},
     "saliency": {"method": "saliency"},
