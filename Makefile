@@ -73,7 +73,7 @@ bench: $(VENV)/installed
 	PYTHONPATH=$(ROOT) $(BIN)/python -m benchmarks docs/benchmarks.md
 
 # An interrupted run goes on where it stopped; to measure all anew, delete the results.
-PAGE ?= $(if $(DATA),$(error DATA needs PAGE=FILE.md: docs/benchmarks_tables.md has the shipped tables),docs/tables.md)
+PAGE ?= $(if $(DATA),$(error DATA needs PAGE=FILE.md: docs/benchmarks_tables.md has the shipped tables),docs/benchmarks_tables.md)
 bench-tabular: $(VENV)/installed
 	PYTHONPATH=$(ROOT) $(BIN)/python -m benchmarks.tabular $(PAGE) $(if $(DATA),--data $(DATA)) \
 		--json docs/_build/$(basename $(notdir $(PAGE))).json

@@ -48,7 +48,7 @@ _ELSEWHERE: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("criterion", "objective", "loss_function"), ("loss",)),
     "eval_metric": ("metrics",),
     **dict.fromkeys(("seed", "random_seed"), ("random_state",)),
-    **dict.fromkeys(("n_estimators", "n_models", "num_members"), ("n_estimators",)),
+    **dict.fromkeys(("n_models", "num_members"), ("n_estimators",)),
     **dict.fromkeys(("verbosity", "silent"), ("verbose",)),
     **dict.fromkeys(("scaler", "preprocessor", "normalize"), ("encoder",)),
     **dict.fromkeys(("max_time", "max_runtime_secs"), ("time_limit",)),

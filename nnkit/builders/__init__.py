@@ -3,7 +3,7 @@
 - ``meta``: what a builder is told about the data.
 - ``signature``: which arguments a builder takes, and how they are filled.
 - ``size``: how large a network may be on this machine.
-- ``columns``: the columns of an encoded table within a network, and a linear model of them.
+- ``encoded_inputs``: the columns of an encoded table within a network, and a linear model of them.
 - ``mlp``: the multilayer perceptron.
 - ``realmlp``: RealMLP, the multilayer perceptron tuned for tables, and its simplified form.
 - ``presets``: what trains a ready-made network well, by the size and kind of the table.

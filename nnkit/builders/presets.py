@@ -95,7 +95,7 @@ _MAX_EPOCHS = {"fast": 64, "default": 128, "best": 256}
 _MIN_EPOCHS = 16
 _UNITS = (128, 128, 128)
 _N_FOLDS = 5
-_N_MEMBERS = {"fast": 1, "default": 5, "best": 10}
+_N_ESTIMATORS = {"fast": 1, "default": 5, "best": 10}
 # Each number is four columns after its embedding.
 _COLUMNS_PER_FEATURE = 4
 
@@ -104,7 +104,7 @@ def _of_preset(preset: str, table: TableFacts) -> dict[str, Any]:
     """Return the settings of an ensemble whose networks validate on another fold each."""
     widths = [_COLUMNS_PER_FEATURE * table.n_features, *_UNITS]
     per_row = sum(above * below for above, below in itertools.pairwise(widths))
-    n_estimators = _N_MEMBERS[preset]
+    n_estimators = _N_ESTIMATORS[preset]
     per_epoch = per_row * table.n_samples
     # On large tables fewer networks are trained for long enough.
     while n_estimators > 1 and _BUDGETS[preset] < _MIN_EPOCHS * per_epoch * n_estimators:

@@ -6,9 +6,9 @@
 - ``features``: which transformer stands before the network, and what comes out of it.
 - ``tabular``: a raw table of numbers, dates and categories to numbers, and back.
 - ``containers``: tables and columns of every library, as pandas and NumPy hold them.
-- ``kinds``, ``columns``, ``scaling``: what its columns are, how each is read, and to what scale.
+- ``kinds``, ``column_codecs``, ``scaling``: what its columns are, how each is read, and to what scale.
 - ``numbers_only``: tables for a network without an encoder.
-- ``rows``: the rows held out for validation, and the sample kept for explanations.
+- ``splits``: the rows held out for validation, and the sample kept for explanations.
 - ``temperature``: probabilities made less, or more, extreme by one number.
 """
 

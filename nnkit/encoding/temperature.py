@@ -75,7 +75,7 @@ def fit_temperature(
     ----------
     by_part : sequence of sequences of ndarray of shape (n_rows, ..., n_classes)
         For each part of the rows the probabilities of the networks that did not see it, whose
-        tempered mean is judged.
+        temperature-scaled mean is judged.
     targets : sequence of ndarray
         For each part codes of classes (n_rows, ...), or an indicator if ``is_one_of_many`` is
         False.

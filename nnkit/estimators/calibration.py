@@ -44,12 +44,12 @@ def temperature_of_held_out(
         None if no rows were held out.
     """
     predictions, targets, weights = [], [], []
-    for position, share in enumerate(member_data):
-        if share.held_out is None or share.data.validation is None:
+    for position, own_data in enumerate(member_data):
+        if own_data.held_out is None or own_data.data.validation is None:
             return None
-        X = share.data.validation.X
+        X = own_data.data.validation.X
         found = [by_column(member.outputs(X)) for member in members[position :: len(member_data)]]
-        encoded = share.held_out.encoded
+        encoded = own_data.held_out.encoded
         for column, of_members in enumerate(zip(*found, strict=True)):
             if not is_indicator:
                 target = encoded[:, column]
@@ -57,7 +57,7 @@ def temperature_of_held_out(
                 target = encoded.argmax(axis=-1) if is_one_of_many else encoded
             predictions.append(of_members)
             targets.append(target)
-            weights.append(share.held_out.sample_weight)
+            weights.append(own_data.held_out.sample_weight)
     return fit_temperature(
         predictions,
         targets,

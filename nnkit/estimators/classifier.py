@@ -128,7 +128,8 @@ class KerasClassifier(ClassifierMixin, Classification, KerasEstimator):
         probable temperature, given the rows held out. "auto" is "temperature" for
         ``model="auto"``, and None otherwise.
     verbose : {0, 1, 2, "auto"}, default=0
-        0 is silent, 1 or "auto" shows a progress bar on fits longer than half a second, 2 prints a line
+        0 is silent, 1 or "auto" shows a progress bar on fits longer than half a second, 2 prints a
+        line
         for each epoch.
     **routed : object
         Arguments by prefix: ``model__units=(32,)``, ``optimizer__learning_rate=0.01``,

@@ -65,27 +65,27 @@ class _OfCodes(Objective):
         return _entropy(rates / rates.sum())
 
     def loss(self, y: np.ndarray, output: np.ndarray, weight: np.ndarray | None) -> float:
-        log_proba = _log_shares(output, self.head).reshape(-1, output.shape[-1])
+        log_proba = _log_proba(output, self.head).reshape(-1, output.shape[-1])
         codes = y.astype(np.int64).ravel()
         return _mean(-log_proba[np.arange(len(codes)), codes], _of_entries(weight, y))
 
 
-class _OfShares(Objective):
+class _OfProportions(Objective):
     """Categorical cross-entropy."""
 
     def loss_of_constant(self, y: np.ndarray, weight: np.ndarray | None) -> float:
-        member_data = self._smoothed(y)
-        rates = np.average(member_data, axis=0, weights=_of_entries(weight, y[..., 0]))
+        proportions = self._smoothed(y)
+        rates = np.average(proportions, axis=0, weights=_of_entries(weight, y[..., 0]))
         return _entropy(rates)
 
     def loss(self, y: np.ndarray, output: np.ndarray, weight: np.ndarray | None) -> float:
-        log_proba = _log_shares(output, self.head).reshape(-1, output.shape[-1])
+        log_proba = _log_proba(output, self.head).reshape(-1, output.shape[-1])
         losses = -(self._smoothed(y) * log_proba).sum(axis=1)
         return _mean(losses, _of_entries(weight, y[..., 0]))
 
     def _smoothed(self, y: np.ndarray) -> np.ndarray:
-        member_data = y.reshape(-1, y.shape[-1]).astype(np.float64)
-        return member_data * (1 - self.smoothing) + self.smoothing / y.shape[-1]
+        proportions = y.reshape(-1, y.shape[-1]).astype(np.float64)
+        return proportions * (1 - self.smoothing) + self.smoothing / y.shape[-1]
 
 
 class _OfEach(Objective):
@@ -149,7 +149,7 @@ def _entropy(rates: np.ndarray) -> float:
     return float(-np.sum(xlogy(rates, rates)))
 
 
-def _log_shares(output: np.ndarray, head: Head) -> np.ndarray:
+def _log_proba(output: np.ndarray, head: Head) -> np.ndarray:
     """Return the logarithms of class probabilities."""
     outputs = output.astype(np.float64)
     if head.scale == "logits":
@@ -188,7 +188,7 @@ _ELEMENTWISE: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 
 _OF_CLASSES: dict[str, type[Objective]] = {
     "SparseCategoricalCrossentropy": _OfCodes,
-    "CategoricalCrossentropy": _OfShares,
+    "CategoricalCrossentropy": _OfProportions,
     "BinaryCrossentropy": _OfEach,
 }
 

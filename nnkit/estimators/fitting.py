@@ -240,7 +240,7 @@ class Fitting(CallbackSupportMixin, Building):
         if not resumes:
             self._keep_background(shared)
         with on_device(self._network.device):
-            member_data = self._shares(shared, X_encoded, held_out, parts)
+            member_data = self._member_data(shared, X_encoded, held_out, parts)
             return self._train_members(rows, member_data, settings, n_epochs, resumes=resumes)
 
     def _divided(
@@ -387,10 +387,10 @@ class Fitting(CallbackSupportMixin, Building):
             rows = with_names(self, rows_of(shared.X, sample))
             self.background_ = copy.deepcopy(to_picklable(rows))
 
-    def _shares(
+    def _member_data(
         self, shared: Rows, X_encoded: Any, held_out: Rows | None, parts: list[FoldIndices]
     ) -> list[MemberData]:
-        """Return what each network trains and validates on, or the one share of all."""
+        """Return the rows of each network; a single entry if all networks have the same."""
         if len(parts) == 1:
             validation = None
             if held_out is not None:
@@ -430,11 +430,11 @@ class Fitting(CallbackSupportMixin, Building):
         trainings, verbose = [], 1 if settings.verbose == "auto" else int(settings.verbose)
         bar = ProgressBar(n_epochs, verbose, len(self._members)) if verbose else None
         for position, member in enumerate(self._members):
-            share = member_data[position % len(member_data)]
+            own_data = member_data[position % len(member_data)]
             score = None
-            if share.held_out is not None:
-                score = self._score_of_outputs(settings.scoring, share.held_out)
-            plan = self._plan(settings, n_epochs, share, score)
+            if own_data.held_out is not None:
+                score = self._score_of_outputs(settings.scoring, own_data.held_out)
+            plan = self._plan(settings, n_epochs, own_data, score)
             of_member = replace(
                 plan,
                 callbacks=callbacks[position],
@@ -442,7 +442,7 @@ class Fitting(CallbackSupportMixin, Building):
                 position=position,
                 bar=bar,
             )
-            trainings.append(partial(train, member, share.data, of_member))
+            trainings.append(partial(train, member, own_data.data, of_member))
         if len(trainings) == 1:
             record = trainings[0]()
             return [record], record.interrupt
@@ -495,13 +495,13 @@ class Fitting(CallbackSupportMixin, Building):
         return n_epochs * math.ceil(max(sizes) / _n_rows_of_batch(settings, max(sizes)))
 
     def _plan(
-        self, settings: SimpleNamespace, n_epochs: int, share: MemberData, score: Any
+        self, settings: SimpleNamespace, n_epochs: int, own_data: MemberData, score: Any
     ) -> TrainingPlan:
         from nnkit.training import TrainingPlan
 
         return TrainingPlan(
             epochs=n_epochs,
-            batch_size=_n_rows_of_batch(settings, share.n_samples),
+            batch_size=_n_rows_of_batch(settings, own_data.n_samples),
             shuffle=bool(settings.shuffle),
             seed=self._seeds.shuffle,
             stops_early=bool(settings.early_stopping),

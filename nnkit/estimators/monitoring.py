@@ -162,11 +162,11 @@ class EpochTasks(keras.callbacks.Callback):
         self._epoch_context: Any = None
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """InitialModel the fit."""
+        """Report the begin of the fit to scikit-learn's callbacks."""
         self._context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """InitialModel a task."""
+        """Report the begin of an epoch to scikit-learn's callbacks."""
         self._epoch_context = self._context.subcontext(task_name="epoch")
         self._epoch_context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 

@@ -82,7 +82,7 @@ class NetworkFunction:
         return [part.shape[1:] for part in _parts(self._row)]
 
     def encode(self, X: Any) -> np.ndarray:
-        """Return rows of a table as flat rows of encoded cells.
+        """Return rows of a table as flat rows of encoded features.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class NetworkFunction:
 
         Returns
         -------
-        cells : ndarray of shape (n_samples, n_cells)
+        X_encoded : ndarray of shape (n_samples, n_encoded)
         """
         parts = _parts(self._in_order(self._estimator._encoded(X)))
         dense = [part.toarray() if sparse.issparse(part) else np.asarray(part) for part in parts]
@@ -103,9 +103,9 @@ class NetworkFunction:
             return {name: X_encoded[name] for name in self._row}
         return X_encoded
 
-    def __call__(self, cells: np.ndarray) -> np.ndarray:
-        """Return the predictions, an array (n_samples, ...), for flat rows of cells."""
-        rows = self.in_shape(cells)
+    def __call__(self, X_encoded: np.ndarray) -> np.ndarray:
+        """Return the predictions, an array (n_samples, ...), for flat rows of encoded features."""
+        rows = self.in_shape(X_encoded)
         return self._read([member.outputs(rows) for member in self._estimator._members])
 
     def masked_samples(self, background: np.ndarray, is_from_row: np.ndarray) -> Any:
@@ -113,18 +113,18 @@ class NetworkFunction:
 
         Parameters
         ----------
-        background : ndarray of shape (n_masked, n_cells)
+        background : ndarray of shape (n_masked, n_encoded)
             What a masked sample takes where it does not take the row.
-        is_from_row : ndarray of bool, shape (n_masked, n_cells)
+        is_from_row : ndarray of bool, shape (n_masked, n_encoded)
             Where it takes the row.
         """
         # Members live on one device and have inputs of one kind.
         network = self._estimator._network
         return network.masked_samples(self.in_shape(background), self.in_shape(is_from_row))
 
-    def of_masked_samples(self, cells: np.ndarray, masked_samples: Any) -> np.ndarray:
-        """Return the predictions (n_rows, n_masked, ...) for all masked samples of flat rows of cells."""
-        rows = self.in_shape(cells)
+    def of_masked_samples(self, X_encoded: np.ndarray, masked_samples: Any) -> np.ndarray:
+        """Return the predictions (n_rows, n_masked, ...) for all masked samples of flat rows of encoded features."""
+        rows = self.in_shape(X_encoded)
         members = zip(self._estimator._members, self._weights, strict=True)
         predicted = self._read(
             [
@@ -132,7 +132,7 @@ class NetworkFunction:
                 for member, weights in members
             ]
         )
-        return predicted.reshape(len(cells), -1, *predicted.shape[1:])
+        return predicted.reshape(len(X_encoded), -1, *predicted.shape[1:])
 
     def first_linear(self) -> list[FirstLinear | None]:
         """Return the first linear layer of each network, None of one that has none."""
@@ -150,12 +150,12 @@ class NetworkFunction:
         """
         return self._read(outputs)
 
-    def in_shape(self, cells: np.ndarray) -> Any:
-        """Return flat rows (n_samples, n_cells) in the structure of the network's inputs."""
+    def in_shape(self, X_encoded: np.ndarray) -> Any:
+        """Return flat rows (n_samples, n_encoded) in the structure of the network's inputs."""
         ends = np.cumsum([prod(shape) for shape in self._shapes])[:-1]
         parts = [
-            part.reshape(len(cells), *shape)
-            for part, shape in zip(np.split(cells, ends, axis=1), self._shapes, strict=True)
+            part.reshape(len(X_encoded), *shape)
+            for part, shape in zip(np.split(X_encoded, ends, axis=1), self._shapes, strict=True)
         ]
         if isinstance(self._row, dict):
             return dict(zip(self._row, parts, strict=True))
@@ -178,7 +178,7 @@ class NetworkFunction:
         Raises
         ------
         ValueError
-            If no gradient reaches the cells, or if a classifier has several targets.
+            If no gradient reaches the X_encoded, or if a classifier has several targets.
         """
         from nnkit.training.prediction.gradients import Derivative
 
@@ -186,17 +186,17 @@ class NetworkFunction:
         members = self._estimator._members
         return [Derivative(member, readout, learnt, layer) for member in members]
 
-    def layer_shape(self, layer: str, cells: np.ndarray) -> tuple[int, ...]:
+    def layer_shape(self, layer: str, X_encoded: np.ndarray) -> tuple[int, ...]:
         """Return the shape of one row of a layer's output.
 
         Parameters
         ----------
         layer : str
             Its name.
-        cells : ndarray of shape (1, n_cells)
+        X_encoded : ndarray of shape (1, n_encoded)
             A flat row.
         """
-        rows: np.ndarray = self.derivatives(layer)[0].rows(self.in_shape(cells))
+        rows: np.ndarray = self.derivatives(layer)[0].rows(self.in_shape(X_encoded))
         return rows.shape[1:]
 
     def _readout(self) -> tuple[Readout, list[np.ndarray]]:
@@ -216,7 +216,7 @@ class NetworkFunction:
             )
         readout = Readout(
             "proba",
-            is_tempered=estimator.temperature_ != 1.0,
+            is_temperature_scaled=estimator.temperature_ != 1.0,
             is_one_of_many=estimator._is_one_of_many,
             takes_second=estimator._has_binary_steps,
         )

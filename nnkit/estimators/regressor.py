@@ -132,7 +132,8 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         whose values are averaged, at least 1: a deep ensemble [1]_. "auto" is 1, and several
         for ``model="auto"``.
     verbose : {0, 1, 2, "auto"}, default=0
-        0 is silent, 1 or "auto" shows a progress bar on fits longer than half a second, 2 prints a line
+        0 is silent, 1 or "auto" shows a progress bar on fits longer than half a second, 2 prints a
+        line
         for each epoch.
     **routed : object
         Arguments by prefix: ``model__units=(32,)``, ``optimizer__learning_rate=0.01``,

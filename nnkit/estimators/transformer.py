@@ -62,7 +62,8 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         What training minimises; a list or dict has one for each output of the network. None
         means the mean of squared errors.
     optimizer : str, class or keras.optimizers.Optimizer, default="auto"
-        How it is minimised. "auto" is what the builder compiles with, and else "adam". An instance is copied for each fit.
+        How it is minimised. "auto" is what the builder compiles with, and else "adam". An instance
+        is copied for each fit.
     metrics : str, class, keras.metrics.Metric, callable, or list or dict of them, default=None
         What ``history_`` records beside the loss.
     callbacks : keras.callbacks.Callback, class, or list or dict of them, default=None
@@ -119,7 +120,8 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         ``early_stopping`` the best weights so far are kept. Each network trains for one epoch
         at least. None sets no limit.
     verbose : {0, 1, 2, "auto"}, default=0
-        0 is silent, 1 or "auto" shows a progress bar on fits longer than half a second, 2 prints a line
+        0 is silent, 1 or "auto" shows a progress bar on fits longer than half a second, 2 prints a
+        line
         for each epoch.
     **routed : object
         Arguments by prefix: ``model__units=(32,)``, ``optimizer__learning_rate=0.01``,

@@ -2,15 +2,15 @@
 
 ``keras.models.load_model`` knows them once this package is imported.
 
-- ``scaling``: a factor for each column.
+- ``scale``: a factor for each column.
 - ``dense``: the linear layer in the parametrisation of the neural tangent kernel.
 - ``activation``: an activation that each unit mixes with the identity.
 - ``periodic``: numeric columns as learnt cosines.
 - ``categories``: codes of categories as learnt vectors, and as terms of a linear model.
 - ``dropout``: dropout that fades out in the course of a training.
-- ``columns``: a range of the columns.
+- ``column_slice``: a range of the columns.
 - ``initialization``: initializers by name.
-- ``arguments``: what the arguments of layers have to be.
+- ``argument_checks``: what the arguments of layers have to be.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Shapes of schedules: from the progress of a training to what the peak is multiplied by.
 
-The progress is a fraction from 0 to 1, and the factor at most 1. By their names, an argument that is
-a fraction is one of the training, and one that is a factor is one of the peak.
+The progress is a fraction from 0 to 1, and the factor at most 1. By their names, an argument that
+is a fraction is one of the training, and one that is a factor is one of the peak.
 """
 
 from __future__ import annotations

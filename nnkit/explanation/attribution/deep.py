@@ -32,7 +32,7 @@ def deep_values(
     batch_rows: int = 32_768,
     on_rows: Callable[[int], None] | None = None,
 ) -> GradientResult:
-    r"""Return attributions of predictions to encoded cells by shap's DeepExplainer.
+    r"""Return attributions of predictions to encoded features by shap's DeepExplainer.
 
     Parameters
     ----------
@@ -41,10 +41,10 @@ def deep_values(
     X_encoded : ndarray of shape (n_samples, n_encoded)
         The rows to explain, encoded.
     background : ndarray of shape (background_size, n_encoded)
-        Rows that stand for "not knowing" a cell, encoded.
+        Rows that stand for "not knowing" a feature, encoded.
     output : {"proba", "predict", "raw"}, default="proba"
-        As for `nnkit.explanation.attribution.gradient.gradient_values`; probabilities only where they are
-        not calibrated.
+        As for `nnkit.explanation.attribution.gradient.gradient_values`; probabilities only where
+        they are not calibrated.
     columns : list of int or None, default=None
         The outputs that are explained, in this order; None is all.
     batch_rows : int, default=32768
@@ -344,7 +344,7 @@ def _layer_with(model: Any, operation: str) -> str:
 
 
 def _inputs(model: Any, reader: NetworkFunction, X_encoded: np.ndarray) -> Any:
-    """Return cells as the inputs of a model, in its order."""
+    """Return encoded rows as the inputs of a model, in its order."""
     rows = reader.in_shape(X_encoded)
     if isinstance(rows, dict):
         rows = [rows[tensor.name] for tensor in model.inputs]

@@ -41,7 +41,7 @@ def coalition_masks(coalitions: np.ndarray, n_groups: int) -> np.ndarray:
 
 
 def coalition_weights(n_groups: int) -> np.ndarray:
-    """Return the weight of each coalition's worth in each feature group's Shapley value.
+    """Return the weight of each coalition's value in each feature group's Shapley value.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def coalition_weights(n_groups: int) -> np.ndarray:
 
 
 def interaction_weights(n_groups: int) -> np.ndarray:
-    """Return the weight of each coalition's worth in the interaction index of each pair.
+    """Return the weight of each coalition's value in the interaction index of each pair.
 
     Parameters
     ----------
@@ -84,8 +84,8 @@ def interaction_weights(n_groups: int) -> np.ndarray:
 
     Notes
     -----
-    A pair adds ``v(S + i + j) - v(S + i) - v(S + j) + v(S)`` beyond what its feature groups add alone,
-    which counts ``|S|! (M - |S| - 2)! / (M - 1)! = 1 / ((M - 1) comb(M - 2, |S|))``. [1]_
+    A pair adds ``v(S + i + j) - v(S + i) - v(S + j) + v(S)`` beyond what its feature groups add
+    alone, which counts ``|S|! (M - |S| - 2)! / (M - 1)! = 1 / ((M - 1) comb(M - 2, |S|))``. [1]_
 
     References
     ----------
@@ -112,7 +112,8 @@ def exact_values(value_function: ValueFunction) -> np.ndarray:
     Parameters
     ----------
     value_function : ValueFunction
-        The games, of few feature groups: each row needs (2 ** n_groups - 2) * background_size masked samples.
+        The games, of few feature groups: each row needs (2 ** n_groups - 2) * background_size
+        masked samples.
 
     Returns
     -------
@@ -162,7 +163,7 @@ def _weighted(weights: np.ndarray, coalition_values: np.ndarray) -> np.ndarray:
 
 
 def _coalition_values(value_function: ValueFunction) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield the worth of all coalitions above that of nobody, for some rows at a time."""
+    """Yield the values of all coalitions minus that of the empty coalition, for some rows at a time."""
     background_size, n_coalitions = value_function.background_size, 2**value_function.n_groups
     n_slab = max(1, value_function.batch_rows // background_size)
     n_block = max(1, _MAX_COALITION_VALUES // (n_coalitions * value_function.n_outputs))

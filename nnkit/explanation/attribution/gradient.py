@@ -26,12 +26,13 @@ _MAX_DIRECTIONS = 8
 
 @dataclass(frozen=True)
 class GradientResult:
-    """Attributions to the cells of rows.
+    """Attributions to the encoded features of rows.
 
     Parameters
     ----------
     values : ndarray of shape (n_samples, n_encoded, n_outputs)
-        The attributions, float64; to feature groups in place of cells if they were added up.
+        The attributions, float64; to feature groups in place of encoded features if they were added
+        up.
     errors : ndarray of shape (n_samples, n_encoded, n_outputs)
         Their standard errors, or what else the method knows of their errors.
     base : ndarray of shape (n_outputs,)
@@ -74,7 +75,7 @@ def gradient_values(
     X_encoded : ndarray of shape (n_samples, n_encoded)
         The rows to explain, encoded.
     background : ndarray of shape (background_size, n_encoded)
-        Rows that stand for "not knowing" a cell, encoded.
+        Rows that stand for "not knowing" a feature, encoded.
     method : {"gradient", "integrated_gradients", "saliency"}, default="gradient"
         Expected gradients over the background; integrated gradients from the mean of the
         background; the size of the gradient at the row.
@@ -98,13 +99,13 @@ def gradient_values(
         Called with the number of rows that were finished since the last call.
     add_up : callable or None, default=None
         From arrays (n_rows, n_encoded, n_outputs) to sums (n_rows, n_groups, n_outputs), so that
-        cells are held for some rows at a time only; None keeps them.
+        attributions of encoded features are held for some rows at a time only; None keeps them.
 
     Returns
     -------
     result : GradientResult
-        Attributions to the cells of rows; or to the outputs of ``layer``, flat, which are
-        those of all members in the mean.
+        Attributions to the encoded features of rows; or to the outputs of ``layer``, flat, which
+        are those of all members in the mean.
 
     Raises
     ------

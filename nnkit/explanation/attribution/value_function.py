@@ -38,7 +38,7 @@ class ValueFunction:
     f_background : ndarray of shape (background_size, n_outputs)
         The outputs of the background rows.
     base : ndarray of shape (n_outputs,)
-        Their mean, the worth of no feature groups.
+        Their mean, the value of the empty coalition.
 
     Raises
     ------
@@ -47,9 +47,9 @@ class ValueFunction:
 
     Notes
     -----
-    A masked sample of the explained row x and the background row b takes the columns of the feature groups in
-    the coalition S from x and the others from b. The worth of S is the mean output of its masked samples
-    with all background rows, ``v(S) = mean_b f(x_S, b_rest)``.
+    A masked sample of the explained row x and the background row b takes the columns of the feature
+    groups in the coalition S from x and the others from b. The value of S is the mean output of its
+    masked samples with all background rows, ``v(S) = mean_b f(x_S, b_rest)``.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The values of a subject's feature groups: by a game, or by derivatives of the network."""
+"""The values of the feature groups of a task: by coalitions, or by derivatives of the network."""
 
 from __future__ import annotations
 
@@ -109,13 +109,13 @@ def _by_derivatives(
     options: ExplainOptions,
     on_rows: Callable[[float], None],
 ) -> tuple[ExplanationTask, Estimate]:
-    """Return the values that follow from derivatives by encoded cells, added up by feature group."""
+    """Return the values that follow from derivatives by encoded features, added up by feature group."""
     encoded, function = _network_of(task, output, options.method)
     if options.layer is not None:
         explained, of_encoded = _with_layer(task, function, encoded, options.layer)
     else:
         explained, of_encoded = task, task.of_column
-    # The errors of a feature group's cells go together, at worst.
+    # The errors of a feature group's encoded features add up, at worst.
     add_up = partial(_added_up, of_encoded=of_encoded, n_groups=len(explained.feature_groups))
     how: dict[str, Any] = {
         "output": "logit" if output.is_logit else _OUTPUTS[str(output.predicts)],
@@ -172,10 +172,10 @@ def _network_of(
     )
 
 
-def _added_up(cells: np.ndarray, of_encoded: np.ndarray, n_groups: int) -> np.ndarray:
-    """Return the sums (n_samples, n_groups, n_outputs) over the cells of each feature group."""
-    sums = np.zeros((n_groups, len(cells), cells.shape[2]))
-    np.add.at(sums, of_encoded, cells.swapaxes(0, 1))
+def _added_up(attributions: np.ndarray, of_encoded: np.ndarray, n_groups: int) -> np.ndarray:
+    """Return the sums (n_samples, n_groups, n_outputs) over the encoded features of each feature group."""
+    sums = np.zeros((n_groups, len(attributions), attributions.shape[2]))
+    np.add.at(sums, of_encoded, attributions.swapaxes(0, 1))
     return sums.swapaxes(0, 1)
 
 

@@ -1,13 +1,13 @@
 """Permutations of many columns through networks whose first layer is linear.
 
-Along a permutation one feature group after the other comes from the explained row. With the features a
-that the first linear layer takes, its kernel W and the features F(j) of feature group j, the layer's
-output after k feature groups is ::
+Along a permutation one feature group after the other comes from the explained row. With the
+features a that the first linear layer takes, its kernel W and the features F(j) of feature group j,
+the layer's output after k feature groups is ::
 
     h_k = h_0 + sum over the first k feature groups j of  W[F(j)].T @ (a(x) - a(b))[F(j)]
 
-so that one step costs the features of one feature group instead of all of them, and a permutation is
-linear in the number of columns, where masked rows make it quadratic.
+so that one step costs the features of one feature group instead of all of them, and a permutation
+is linear in the number of columns, where masked rows make it quadratic.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["MIN_WALK_GROUPS", "Walks", "feature_sources"]
 
 # With fewer feature groups, or features of the first linear layer, masked rows are as fast.
 MIN_WALK_GROUPS, MIN_WALK_FEATURES = 128, 400
-# Rows that tell which cell a feature is made from.
+# Rows by which the encoded feature behind each input of the layer is found.
 _N_PROBED_ROWS = 256
 # Rows whose predictions are made both ways before walks are trusted.
 _N_COMPARED = 8
@@ -124,7 +124,7 @@ class Walks:
         X, background : ndarray of shape (n_rows, n_encoded)
             Encoded rows.
         of_encoded : ndarray of int, shape (n_encoded,)
-            The feature group that each cell belongs to.
+            The feature group that each encoded feature belongs to.
         """
         pool = np.concatenate([X, background])
         members = []
@@ -184,7 +184,7 @@ class Walks:
 
 
 def feature_sources(linear: FirstLinear, pool: np.ndarray) -> np.ndarray | None:
-    """Return the cell that each feature of a first linear layer is made from.
+    """Return the encoded feature that each feature of a first linear layer is made from.
 
     Parameters
     ----------
@@ -196,13 +196,13 @@ def feature_sources(linear: FirstLinear, pool: np.ndarray) -> np.ndarray | None:
     Returns
     -------
     sources : ndarray of int, shape (n_features,), or None
-        None if features are not shown to be made from one cell each.
+        None if features are not shown to be made from one encoded feature each.
 
     Notes
     -----
-    For each bit of the cells' numbers, the cells with this bit, then those without, are moved by
-    one row: a feature that changes with the first only has a source with the bit. 2 log2(n_encoded)
-    passes tell all sources. Masked rows of all rows of the pool verify them.
+    For each bit of the positions of encoded features, those with this bit, then those without, are
+    moved by one row: a feature that changes with the first only has a source with the bit. 2
+    log2(n_encoded) passes tell all sources. Masked rows of all rows of the pool verify them.
     """
     n_encoded = pool.shape[1]
     rows = pool[np.unique(np.linspace(0, len(pool) - 1, _N_PROBED_ROWS).astype(np.intp))]

@@ -31,7 +31,7 @@ class FeatureGroups:
     of_column : ndarray of int, shape (n_columns,)
         The feature group that each column of the flat table belongs to.
     row_shape : tuple of int or None, default=None
-        Shape in which values are given, those of a feature group shared out evenly among its cells;
+        Shape in which values are given, those of a feature group divided evenly among its entries;
         None gives one value for each feature group.
     is_averaged : bool, default=False
         Whether the mean of a feature group's columns is displayed, rather than all of them.
@@ -102,8 +102,8 @@ def choose_feature_groups(feature_groups: Any, X: Any, layout: InputLayout) -> F
     Raises
     ------
     ValueError
-        If a group is empty, or a column is unknown or named twice, or two feature groups would have the
-        same name.
+        If a group is empty, or a column is unknown or named twice, or two feature groups would have
+        the same name.
     """
     names, of_column, positions = _columns(X, layout)
     if isinstance(feature_groups, str) and feature_groups == "input":

@@ -36,12 +36,12 @@ class InputPart:
 
     @property
     def n_encoded(self) -> int:
-        """The cells of a row."""
+        """The number of elements of a row."""
         return prod(self.row_shape)
 
     @property
     def encoded_names(self) -> list[str]:
-        """The names of the cells: ``x0`` of a table's, ``x[0,1]`` of a larger array's."""
+        """The names of the elements: ``x0`` of a table's, ``x[0,1]`` of a larger array's."""
         if len(self.row_shape) == 1 and self.name == "x":
             return [f"x{j}" for j in range(self.n_encoded)]
         if self.n_encoded == 1:
@@ -119,7 +119,7 @@ def flat_table(X: Any, name: str) -> tuple[Any, InputLayout]:
     Returns
     -------
     table : DataFrame or ndarray of shape (n_samples, n_columns)
-        Of an array of more axes all cells of a row; of a dict those of one input after the
+        Of an array of more axes all elements of a row; of a dict those of one input after the
         other, in double precision.
     layout : InputLayout
 

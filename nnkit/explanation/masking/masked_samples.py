@@ -1,4 +1,4 @@
-"""MaskedSamples of explained and background rows, and what is predicted for them."""
+"""Masked samples of explained and background rows, and what is predicted for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nnkit.explanation.masking.row_pools import make_pool
 
 __all__ = ["MaskedEncodedRows", "MaskedRows", "MaskedTable"]
 
-# MaskedSamples that are made at once take about as many bytes, with where each entry comes from.
+# Masked samples that are made at once take about as many bytes, with where each entry comes from.
 _MAX_BYTES, _BYTES_PER_ENTRY = 2**29, 16
 
 
@@ -67,7 +67,7 @@ class MaskedRows(Protocol):
         rows : ndarray of int, shape (n_rows,)
             The explained rows.
         prepared : object
-            MaskedSamples as `prepare` returns them.
+            Masked samples as `prepare` returns them.
         """
         ...
 
@@ -96,7 +96,7 @@ class MaskedRows(Protocol):
 
 
 class MaskedTable:
-    """MaskedSamples of the rows of two tables, each column with its own dtype.
+    """Masked samples of the rows of two tables, each column with its own dtype.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ class MaskedTable:
 
 
 class MaskedEncodedRows:
-    """MaskedSamples of encoded rows, which the compiled programs of networks make and predict.
+    """Masked samples of encoded rows, which the compiled programs of networks make and predict.
 
     Parameters
     ----------
@@ -173,9 +173,9 @@ class MaskedEncodedRows:
     background : ndarray of shape (background_size, n_encoded)
         Encoded background rows.
     of_encoded : ndarray of int, shape (n_encoded,)
-        The feature group that each cell belongs to.
+        The feature group that each encoded feature belongs to.
     n_groups : int
-        How many feature groups there are, with or without cells.
+        How many feature groups there are, with or without encoded features.
     """
 
     def __init__(

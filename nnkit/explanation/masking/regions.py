@@ -1,4 +1,4 @@
-"""FeatureGroups of images, sequences and several inputs: patches, timesteps, features and cells."""
+"""Feature groups of images, sequences and several inputs: patches, timesteps, features, elements."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def label_map_groups(labels: Any, layout: InputLayout) -> FeatureGroups:
     Parameters
     ----------
     labels : array-like of int
-        The label of each cell of a row; or of each pixel, with all its channels.
+        The label of each element of a row; or of each pixel, with all its channels.
     layout : InputLayout
         Of the array.
 

@@ -217,8 +217,8 @@ def make_pool(X: Any, background: Any) -> Pool:
     Returns
     -------
     pool : Pool
-        Makes masked samples of the kind of X. A column keeps its dtype where the two tables agree on
-        it; categories are united.
+        Makes masked samples of the kind of X. A column keeps its dtype where the two tables agree
+        on it; categories are united.
     """
     if not isinstance(X, pd.DataFrame):
         return ArrayPool(np.concatenate([X, background]))

@@ -123,7 +123,8 @@ class Explanation(shap.Explanation):
         Parameters
         ----------
         item : int, str, slice, array, ``...`` or tuple of these
-            Names are those of feature groups and outputs. ``explanation[..., "name"]`` takes an output.
+            Names are those of feature groups and outputs. ``explanation[..., "name"]`` takes an
+            output.
         """
         # shap looks up a name behind "..." in the axis where it is written.
         if isinstance(item, tuple) and sum(part is Ellipsis for part in item) == 1:

@@ -26,7 +26,7 @@ class Readout:
     ----------
     kind : {"raw", "proba", "values"}
         The outputs of the network, class probabilities, or values in units of the target.
-    is_tempered : bool, default=False
+    is_temperature_scaled : bool, default=False
         Whether probabilities are temperature-scaled by `nnkit.encoding.temperature_scaled`. The
         temperature is the first of the learnt parameters.
     is_one_of_many : bool, default=True
@@ -36,7 +36,7 @@ class Readout:
     """
 
     kind: Literal["raw", "proba", "values"]
-    is_tempered: bool = False
+    is_temperature_scaled: bool = False
     is_one_of_many: bool = True
     takes_second: bool = False
 
@@ -55,7 +55,7 @@ class Readout:
         in_double = [tf.cast(output, tf.float64) for output in outputs]
         if self.kind == "proba":
             proba = _probabilities(heads[0], in_double[0])
-            if self.is_tempered:
+            if self.is_temperature_scaled:
                 proba = _temperature_scaled(proba, learnt[0], is_one_of_many=self.is_one_of_many)
             return _flat(proba[..., 1] if self.takes_second else proba)
         values = tf.concat([_flat(output) for output in in_double], axis=1)
