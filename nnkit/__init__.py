@@ -17,6 +17,8 @@ __all__ = [
     "KerasClassifier",
     "KerasRegressor",
     "KerasTransformer",
+    "TabularClassifier",
+    "TabularRegressor",
     "batched_training",
     "builders",
     "clear_compiled_cache",
@@ -33,6 +35,8 @@ _MODULES = {
     "KerasClassifier": "nnkit.estimators",
     "KerasRegressor": "nnkit.estimators",
     "KerasTransformer": "nnkit.estimators",
+    "TabularClassifier": "nnkit.estimators",
+    "TabularRegressor": "nnkit.estimators",
     "batched_training": "nnkit.training",
     "clear_compiled_cache": "nnkit.training",
     "explain": "nnkit.explanation",
@@ -40,7 +44,13 @@ _MODULES = {
 
 if TYPE_CHECKING:
     from nnkit import builders, encoding, exceptions, explanation, layers, optimizers
-    from nnkit.estimators import KerasClassifier, KerasRegressor, KerasTransformer
+    from nnkit.estimators import (
+        KerasClassifier,
+        KerasRegressor,
+        KerasTransformer,
+        TabularClassifier,
+        TabularRegressor,
+    )
     from nnkit.explanation.explain import explain
     from nnkit.training import batched_training, clear_compiled_cache
 

@@ -18,7 +18,7 @@ from scikeras_scripts import runner
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.preprocessing import scale
 
-from nnkit.estimators import parts
+from nnkit.estimators.rows import training_rows
 
 # The same examples in every run; `make fuzz` draws others.
 settings.register_profile("same examples", derandomize=True, database=None)
@@ -34,7 +34,9 @@ def drawn_by_test(request, monkeypatch):
     """Let fits without a ``random_state`` draw new seeds, but the same ones in every run."""
     rng = np.random.RandomState(crc32(request.node.name.encode()))
     monkeypatch.setattr(
-        parts, "unseeded", lambda: np.random.RandomState(rng.randint(2**32, dtype=np.uint64))
+        training_rows,
+        "unseeded",
+        lambda: np.random.RandomState(rng.randint(2**32, dtype=np.uint64)),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
@@ -24,10 +24,6 @@ __all__ = [
 ]
 
 
-# The autoencoder gives back its columns, which codes of categories are not.
-_TABULAR = ("auto", "mlp", "realmlp", "realmlp_simplified")
-
-
 # What a string that is no encoder was meant to be.
 _SUGGESTIONS = {
     "auto": "'auto'",
@@ -43,19 +39,20 @@ _SUGGESTIONS = {
 _MIN_FREQUENCY = 3
 
 
-def make_encoder(encoder: Any, *, model: Any, is_sparse: bool = False) -> Any | None:
+def make_encoder(
+    encoder: Any, *, kind: Literal["tabular", "standard"] | None, is_sparse: bool = False
+) -> Any | None:
     """Return an unfitted transformer for the columns, or None for columns as they are.
 
     Parameters
     ----------
     encoder : "auto", None or transformer
-        "auto" is `TabularEncoder` before a ready-made network for tables, ``StandardScaler``
-        before other ready-made ones and before those with a sparse table, and None before a
-        user's own.
-    model : str, callable or keras.Model
-        The network; a string is a ready-made one.
+        "auto" is the transformer of this ``kind``.
+    kind : {"tabular", "standard"} or None
+        "tabular" is `TabularEncoder`, "standard" is ``StandardScaler``, which also replaces
+        "tabular" for a sparse table. None is no transformer.
     is_sparse : bool, default=False
-        Whether the table is sparse, which is scaled but not centred.
+        Whether the table is sparse. Its columns are scaled but not centred.
 
     Raises
     ------
@@ -65,9 +62,9 @@ def make_encoder(encoder: Any, *, model: Any, is_sparse: bool = False) -> Any | 
     if encoder is None:
         return None
     if isinstance(encoder, str) and encoder == "auto":
-        if not isinstance(model, str):
+        if kind is None:
             return None
-        if model in _TABULAR and not is_sparse:
+        if kind == "tabular" and not is_sparse:
             return TabularEncoder(min_frequency=_MIN_FREQUENCY)
         return StandardScaler(with_mean=not is_sparse)
     is_transformer = hasattr(encoder, "fit") and hasattr(encoder, "transform")

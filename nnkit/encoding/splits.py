@@ -19,7 +19,13 @@ Split = tuple[np.ndarray, np.ndarray]
 
 
 def split_rows(
-    splitter: Any, X: Any, y: np.ndarray, groups: np.ndarray | None, n_splits: int = 1
+    splitter: Any,
+    X: Any,
+    y: np.ndarray,
+    groups: np.ndarray | None,
+    n_splits: int = 1,
+    *,
+    name: str = "validation_split",
 ) -> list[Split]:
     """Return the first splits of a scikit-learn splitter, or of an iterable of splits.
 
@@ -31,7 +37,9 @@ def split_rows(
     groups : ndarray of shape (n_samples,) or None
         Groups that the splitter keeps together.
     n_splits : int, default=1
-        How many are wanted; a splitter with fewer begins again.
+        Number of splits. A splitter that yields fewer is repeated.
+    name : str, default="validation_split"
+        Parameter that the splitter comes from, for messages.
 
     Returns
     -------
@@ -44,21 +52,21 @@ def split_rows(
         If the splitter yields nothing, or an empty part.
     """
     is_splitter = hasattr(splitter, "split")
-    splits = splitter.split(X, y, groups) if is_splitter else _pairs_of(splitter, len(y))
+    splits = splitter.split(X, y, groups) if is_splitter else _pairs_of(splitter, len(y), name)
     found: list[Split] = []
     for training_rows, validation_rows in itertools.islice(splits, n_splits):
         if not len(training_rows) or not len(validation_rows):
             raise ValueError(
-                f"validation_split={shown(splitter)} yields {len(training_rows)} rows to train on and "
+                f"{name}={shown(splitter)} yields {len(training_rows)} rows to train on and "
                 f"{len(validation_rows)} to validate on. Both must be at least 1."
             )
         found.append((np.asarray(training_rows), np.asarray(validation_rows)))
     if not found:
-        raise ValueError(f"validation_split={shown(splitter)} yields no split of the rows.")
+        raise ValueError(f"{name}={shown(splitter)} yields no split of the rows.")
     return list(itertools.islice(itertools.cycle(found), n_splits))
 
 
-def _pairs_of(splits: Any, n_samples: int) -> Iterator[Split]:
+def _pairs_of(splits: Any, n_samples: int, name: str) -> Iterator[Split]:
     """Yield pairs of positions of rows, checked, from an iterable of them."""
     every = np.arange(n_samples)
     for split in splits:
@@ -67,7 +75,7 @@ def _pairs_of(splits: Any, n_samples: int) -> Iterator[Split]:
             pair = every[training_rows], every[validation_rows]
         except (TypeError, ValueError, IndexError) as error:
             raise ValueError(
-                "validation_split must yield pairs of positions of rows, to train and to validate "
+                f"{name} must yield pairs of positions of rows, to train and to validate "
                 f"on, from 0 to {n_samples - 1}. Got {shown(split)} instead."
             ) from error
         yield pair
@@ -116,8 +124,8 @@ def fold_rows(
     if n_units < 2:
         kind = "group" if groups is not None else "sample"
         raise ValueError(
-            f"validation_split={n_folds} needs at least 2 {kind}s to hold some out, but there "
-            f"is {n_units} {kind}. Give more, or set early_stopping=False and validation_split=0."
+            f"cv={n_folds} needs at least 2 {kind}s to hold some out, but there "
+            f"is {n_units} {kind}. Give more, or set cv=None."
         )
     n_folds = min(n_folds, n_units)
     rows = np.arange(n_samples)

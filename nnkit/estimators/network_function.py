@@ -10,9 +10,10 @@ from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from nnkit.estimators.classifier import KerasClassifier
+from nnkit.estimators.fitting.transaction import shared_copy
 from nnkit.estimators.keras_estimator import KerasEstimator
+from nnkit.estimators.prediction import decoder_of, encoded_rows
 from nnkit.estimators.regressor import KerasRegressor
-from nnkit.estimators.transaction import shared_copy
 
 if TYPE_CHECKING:
     from nnkit.training.prediction.first_linear import FirstLinear
@@ -93,7 +94,7 @@ class NetworkFunction:
         -------
         X_encoded : ndarray of shape (n_samples, n_encoded)
         """
-        parts = _parts(self._in_order(self._estimator._encoded(X)))
+        parts = _parts(self._in_order(encoded_rows(self._estimator, X)))
         dense = [part.toarray() if sparse.issparse(part) else np.asarray(part) for part in parts]
         flat = [part.reshape(len(part), -1) for part in dense]
         return flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
@@ -214,17 +215,18 @@ class NetworkFunction:
                 f"The classifier has {len(estimator.classes_)} targets, and gradients are of one. "
                 "Fit a classifier for each target, or explain output='raw'."
             )
+        decoder = decoder_of(estimator)
         readout = Readout(
             "proba",
-            is_temperature_scaled=estimator.temperature_ != 1.0,
-            is_one_of_many=estimator._is_one_of_many,
-            takes_second=estimator._has_binary_steps,
+            is_temperature_scaled=decoder.temperature != 1.0,
+            is_one_of_many=decoder.is_one_of_many,
+            takes_second=decoder.has_binary_steps,
         )
-        return readout, [np.array([estimator.temperature_])]
+        return readout, [np.array([decoder.temperature])]
 
     def _read(self, outputs: list[list[np.ndarray]]) -> np.ndarray:
         if not self._is_raw:
-            return np.asarray(self._estimator._predicted(outputs))
+            return np.asarray(decoder_of(self._estimator).predicted(outputs))
         members = [
             np.concatenate([part.reshape(len(part), -1) for part in member], axis=1)
             for member in outputs
@@ -240,7 +242,8 @@ def _parts(rows: Any) -> list[Any]:
 
 def _decoding(estimator: KerasRegressor) -> list[np.ndarray]:
     """Return scale, location, and the smallest and largest value of each column."""
-    units, shape = estimator._units, estimator._target_shape
+    target = decoder_of(estimator).target
+    units, shape = target.scaling, target.row_shape
     limits = (-np.inf, np.inf) if units.limits is None else units.limits
     return [
         np.broadcast_to(np.asarray(part, dtype=np.float64), shape).reshape(-1)

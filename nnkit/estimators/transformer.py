@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import warnings
+from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from scipy import sparse
@@ -17,20 +18,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from nnkit._messages import shown
 from nnkit._suggestions import listed
-from nnkit.builders import is_told_of_data
+from nnkit.builders.signature import is_told_of_data
 from nnkit.encoding import encode, make_encoder
 from nnkit.estimators.classifier import KerasClassifier
-from nnkit.estimators.continuation import (
+from nnkit.estimators.fitting import stages
+from nnkit.estimators.fitting.transaction import completed, draft_of, shared_copy
+from nnkit.estimators.keras_estimator import KerasEstimator
+from nnkit.estimators.parameters.continuation import (
     changed_parameters,
     check_changes,
     parameters_of_network,
 )
-from nnkit.estimators.parameters import KerasParameters
-from nnkit.estimators.pickling import dumps, loads
+from nnkit.estimators.parameters.fit_settings import given_settings
+from nnkit.estimators.parameters.parameter_names import store_arguments
+from nnkit.estimators.parameters.routing import resolve_builder
+from nnkit.estimators.prediction import decoder_of
 from nnkit.estimators.regressor import KerasRegressor
-from nnkit.estimators.routing import resolve_builder
-from nnkit.estimators.tables import check_table
-from nnkit.estimators.transaction import completed, draft_of, shared_copy
+from nnkit.estimators.rows.tables import check_table
 
 if TYPE_CHECKING:
     import keras
@@ -40,17 +44,17 @@ __all__ = ["KerasTransformer"]
 _TASKS = ("auto", "reconstruction", "classification", "regression")
 
 
-class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasParameters):
+class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasEstimator):
     """A layer of a Keras network as a scikit-learn transformer.
 
-    An autoencoder learns to give back its columns. A network that learns a target instead has a
-    layer that is an embedding for it.
+    The layer is the bottleneck of an autoencoder, which reproduces its columns, or an embedding
+    within a network that learns a target.
 
     Parameters
     ----------
     model : str, callable or keras.Model, default="autoencoder"
-        Where the network comes from, as in `KerasClassifier`. ``"autoencoder"`` has a
-        bottleneck of ``model__n_components`` units.
+        The network, as in `KerasClassifier`. ``"autoencoder"`` has a bottleneck of
+        ``model__n_components`` units.
     layer : str or None, default="representation"
         Name of the layer whose output is the representation; None is the network's output.
     task : {"auto", "reconstruction", "classification", "regression"}, default="auto"
@@ -59,77 +63,75 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         of your own whose outputs have the shape of the columns and not that of ``y``. Otherwise
         it is "regression" for numbers with fractions and "classification" for other values.
     loss : str, class, keras.losses.Loss, callable, list or dict of these, or None, default=None
-        What training minimises; a list or dict has one for each output of the network. None
-        means the mean of squared errors.
+        The loss; a list or dict has one for each output of the network. None is the mean squared
+        error.
     optimizer : str, class or keras.optimizers.Optimizer, default="auto"
-        How it is minimised. "auto" is what the builder compiles with, and else "adam". An instance
-        is copied for each fit.
+        The optimizer. "auto" is the one that the builder compiles with, and "adam" if it does not
+        compile. An instance is copied for each fit. Schedules of `nnkit.optimizers` without a
+        number of steps get that of the fit.
     metrics : str, class, keras.metrics.Metric, callable, or list or dict of them, default=None
-        What ``history_`` records beside the loss.
+        Metrics that ``history_`` records beside the loss. They are computed from probabilities or
+        values, not from raw outputs.
     callbacks : keras.callbacks.Callback, class, or list or dict of them, default=None
-        Called during training. Instances are copied for each fit; classes are instantiated
-        with ``callbacks__*``. They see a live model at each epoch; those that want to be
-        called at each batch make ``engine="auto"`` train with Keras' own fit.
+        Callbacks of the training. Instances are copied for each fit; classes are instantiated
+        with ``callbacks__*``. They get a live model at each epoch. Callbacks with hooks for
+        batches make ``engine="auto"`` train by ``keras.Model.fit``.
     epochs : int, default=100
-        Passes over the training rows, at least 1; with ``early_stopping`` the most there are.
+        Passes over the training rows, at least 1; with ``early_stopping`` the maximum.
     batch_size : int, "auto" or None, default="auto"
-        Rows per optimizer step, at least 1. "auto" is min(200, n_samples); -1 is all rows;
-        None is Keras' default, 32.
+        Rows of an optimizer step, at least 1. "auto" and None are 32, as in Keras. -1 is all rows.
     early_stopping : bool, default=False
         Whether to stop when the score on held-out rows has not improved by more than ``tol``
         for ``n_iter_no_change`` epochs, and to keep the weights of the best epoch.
-    validation_split : float, splitter, iterable or None, default=None
-        Fraction in [0, 1) of the rows that is held out; or a scikit-learn
-        splitter, whose first split is taken, with ``groups`` as given to ``fit``; or an
-        iterable of pairs of training and validation rows. None is 0.1 with
-        ``early_stopping``, else 0. Held-out rows give ``val_*`` in ``history_``.
+    validation_split : float, splitter, list or None, default=None
+        The rows that are held out: a fraction in [0, 1); a scikit-learn splitter, of which the
+        first split is used; or a list with a pair of training and validation rows. None is 0.1
+        with ``early_stopping``, else 0. The loss and metrics of held-out rows are ``val_*`` in
+        ``history_``.
     n_iter_no_change : int, default=10
         Epochs without improvement after which ``early_stopping`` stops, at least 1.
     tol : float, default=0.0
-        What an improvement must exceed, at least 0, in units of the score.
+        Minimum change that counts as an improvement, at least 0, in units of the score.
     scoring : str, callable or None, default="loss"
-        What is judged on the held-out rows. "loss" is the loss, where smaller is better; a
-        scikit-learn scorer or its name is recorded as ``val_<name>``, where greater is
-        better; None is R².
+        The score on held-out rows. "loss" is the loss, to be minimised. A scikit-learn scorer
+        or its name is recorded as ``val_<name>`` and maximised. None is R².
     encoder : "auto", None or transformer, default="auto"
-        What stands before the network. "auto" is a ``StandardScaler`` before a ready-made
-        builder and nothing before a user's own; None is nothing; a transformer is cloned and
-        fitted on the training rows, and takes the table as it came.
+        Transformer of the columns. "auto" is a ``StandardScaler`` for a ready-made builder, and
+        None for other networks. None is no transformer. A transformer is cloned and fitted on the
+        raw table.
     shuffle : bool, default=True
-        Whether each epoch takes the rows in another order.
+        Whether each epoch takes the rows in a new random order.
     warm_start : bool, default=False
-        Whether a further ``fit`` goes on with weights, optimizer, encoder and labels of the
-        last one, instead of building anew.
+        Whether another ``fit`` resumes training with the weights, optimizer, encoder and labels
+        of the last fit, instead of building a new network.
     random_state : int, RandomState or None, default=None
-        Makes initial weights, shuffling, dropout, the split and the background sample
-        reproducible, to the bit on one machine's CPU. None draws anew each time. Global
-        random states are neither read nor changed.
+        Seed of initial weights, shuffling, dropout, splits and the background sample. With an
+        int, results are reproducible to the bit on the CPU of one machine. None draws new seeds
+        in each fit. Global random states are neither read nor changed.
     device : str or None, default=None
-        The TensorFlow device to train and predict on, such as "/GPU:0" or "cpu". None leaves
-        the choice to TensorFlow.
+        TensorFlow device of training and prediction, such as "/GPU:0" or "cpu". None lets
+        TensorFlow choose.
     dtype_policy : str, keras.DTypePolicy or None, default=None
-        Keras' default policy while the network is built, such as "mixed_bfloat16". None
-        leaves the one that is set.
+        Keras' dtype policy while the network is built, such as "mixed_bfloat16". None is the
+        global policy.
     engine : {"auto", "graph", "xla", "keras"}, default="auto"
-        What trains. "graph" is a TensorFlow graph that loops over the batches; "xla" the same
-        as XLA-compiled code, for long fits of small networks; "keras" is ``keras.Model.fit``, which
-        is slower and carries everything. "auto" is one of the first two
-        unless the model or a callback needs Keras' own. All agree up to rounding.
+        Backend of the training. "graph" is a TensorFlow graph that loops over the batches. "xla"
+        is the same graph, XLA-compiled, for long fits of small networks. "keras" is
+        ``keras.Model.fit``, which is slower and supports every model. "auto" is "graph" or "xla",
+        or "keras" if the model or a callback needs it. Results agree up to rounding.
     time_limit : float or None, default=None
-        Seconds from the beginning of ``fit`` after which no further epoch begins; with
-        ``early_stopping`` the best weights so far are kept. Each network trains for one epoch
-        at least. None sets no limit.
+        Seconds from the start of ``fit`` after which no epoch starts. With ``early_stopping`` the
+        best weights so far are kept. None is no limit.
     verbose : {0, 1, 2, "auto"}, default=0
-        0 is silent, 1 or "auto" shows a progress bar on fits longer than half a second, 2 prints a
-        line
-        for each epoch.
+        0 shows nothing, 1 and "auto" show a progress bar for fits of more than half a second, 2
+        prints a line for each epoch.
     **routed : object
         Arguments by prefix: ``model__units=(32,)``, ``optimizer__learning_rate=0.01``,
         ``loss__label_smoothing=0.1``, ``metrics__threshold=0.3``, ``callbacks__patience=3``
-        (of one in a list or dict: ``callbacks__0__patience``), ``compile__jit_compile=True``,
-        ``fit__epochs=5``, ``predict__batch_size=1000``; and arguments of the builder without
-        a prefix. They override the configuration of
-        instances, and ``set_params`` and grid searches take them undeclared.
+        (of one callback in a list or dict: ``callbacks__0__patience``),
+        ``compile__jit_compile=True``, ``fit__epochs=5``, ``predict__batch_size=1000``; and
+        arguments of the builder without a prefix. They override the configuration of instances.
+        ``set_params`` and searches take them too.
 
     Attributes
     ----------
@@ -174,13 +176,13 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         model: Any = "autoencoder",
         *,
         layer: str | None = "representation",
-        task: str = "auto",
+        task: Literal["auto", "reconstruction", "classification", "regression"] = "auto",
         loss: Any = None,
         optimizer: Any = "auto",
         metrics: Any = None,
         callbacks: Any = None,
         epochs: int = 100,
-        batch_size: int | str = "auto",
+        batch_size: int | Literal["auto"] | None = "auto",
         early_stopping: bool = False,
         validation_split: Any = None,
         n_iter_no_change: int = 10,
@@ -189,40 +191,20 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         encoder: Any = "auto",
         shuffle: bool = True,
         warm_start: bool = False,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
         device: str | None = None,
         dtype_policy: Any = None,
-        engine: str = "auto",
+        engine: Literal["auto", "graph", "xla", "keras"] = "auto",
         time_limit: float | None = None,
-        verbose: int = 0,
+        verbose: Literal[0, 1, 2, "auto"] = 0,
         **routed: Any,
     ) -> None:
-        self.model = model
-        self.layer = layer
-        self.task = task
-        self.loss = loss
-        self.optimizer = optimizer
-        self.metrics = metrics
-        self.callbacks = callbacks
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.early_stopping = early_stopping
-        self.validation_split = validation_split
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.scoring = scoring
-        self.encoder = encoder
-        self.shuffle = shuffle
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.device = device
-        self.dtype_policy = dtype_policy
-        self.engine = engine
-        self.time_limit = time_limit
-        self.verbose = verbose
-        self._take_routed(routed, error_type=TypeError)
+        store_arguments(self, locals())
 
-    def fit(self, X: Any, y: Any | None = None, sample_weight: Any | None = None) -> Self:
+    # A transformer has no validation rows of its own.
+    def fit(  # type: ignore[override]
+        self, X: Any, y: Any | None = None, sample_weight: Any | None = None
+    ) -> Self:
         """Build the network and train it.
 
         Parameters
@@ -245,24 +227,44 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
             of that name.
         """
         with draft_of(self) as draft:
-            interrupt = draft._fit(X, y, sample_weight)
-        if interrupt is not None:
-            raise interrupt
-        message = self.__dict__.pop("_fit_warning", None)
+            result = draft._fit(X, y, sample_weight)
+        if result.interrupt is not None:
+            raise result.interrupt
+        message = stages.fit_warning(self.estimator_, result, owner=self)
         if message is not None:
             warnings.warn(f"{type(self).__name__}: {message}", ConvergenceWarning, stacklevel=2)
         return self
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> KeyboardInterrupt | None:
-        """Fit, and return the interrupt that ended the training early, if one did."""
+    def initialize(self, X: Any, y: Any | None = None) -> Self:
+        """Build the network without training, to transform by a pretrained one.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, ...)
+            Rows like those of ``fit``. Columns and sizes are learnt from them.
+        y : array-like with n_samples rows, default=None
+            The target, as in ``fit``.
+
+        Returns
+        -------
+        self : estimator
+        """
+        with draft_of(self) as draft:
+            draft._fit(X, y, None, is_trained=False)
+        return self
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, *, is_trained: bool = True
+    ) -> stages.FitResult | None:
+        """Encode the columns, and fit the estimator that holds the network."""
         self._check_own_parameters()
-        resumes = self.warm_start and self.__sklearn_is_fitted__()
+        resumes = is_trained and self.warm_start and self.__sklearn_is_fitted__()
         X_checked = self._check_table(X, reset=not resumes)
         is_named = isinstance(self.model, str)
         if not resumes:
-            self.encoder_ = make_encoder(self.encoder, model="autoencoder" if is_named else None)
+            self.encoder_ = make_encoder(self.encoder, kind="standard" if is_named else None)
             if self.encoder_ is not None:
-                with np.errstate(over="ignore", invalid="ignore"):  # `encode` says so
+                with np.errstate(over="ignore", invalid="ignore"):  # `encode` reports it
                     self.encoder_.fit(X_checked, y)
         X_encoded = self._encoded(X_checked)
         task = self._task(X_encoded, y)
@@ -273,8 +275,9 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
             check_changes(changed_parameters(self._built_with, own))
         from nnkit.training import OutputShapeError
 
+        rows = X_encoded, y, sample_weight
         try:
-            interrupt = self._fit_task(task, X_encoded, y, sample_weight, resumes=resumes)
+            result = self._fit_task(task, *rows, resumes=resumes, is_trained=is_trained)
         except OutputShapeError as error:
             if self.task != "auto" or task == "reconstruction":
                 raise
@@ -283,12 +286,15 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
                     f"{error} KerasTransformer took y for a target, task={task!r}; to learn the "
                     "columns instead, set task='reconstruction'."
                 ) from error
-            interrupt = self._fit_task("reconstruction", X_encoded, y, sample_weight, resumes=False)
-            own = parameters_of_network({"encoder": self.encoder}, {"task": "reconstruction"})
+            task = "reconstruction"
+            result = self._fit_task(task, *rows, resumes=False, is_trained=is_trained)
+            own = parameters_of_network({"encoder": self.encoder}, {"task": task})
         self._built_with = own
         self.history_ = self.estimator_.history_
         self._n_features_out, later = completed(lambda: self._represent(X_encoded[:1]).shape[1])
-        return interrupt or later
+        if result is None or later is None:
+            return result
+        return replace(result, interrupt=result.interrupt or later)
 
     def _check_own_parameters(self) -> None:
         """Raise for a parameter that the estimator of the network does not check."""
@@ -304,25 +310,28 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
             )
 
     def _fit_task(
-        self, task: str, X_encoded: np.ndarray, y: Any, sample_weight: Any, *, resumes: bool
-    ) -> KeyboardInterrupt | None:
-        """Fit the estimator that learns a task; return the interrupt that ended it, if any."""
+        self,
+        task: str,
+        X_encoded: np.ndarray,
+        y: Any,
+        sample_weight: Any,
+        *,
+        resumes: bool,
+        is_trained: bool,
+    ) -> stages.FitResult | None:
+        """Fit the estimator that learns a task, or build its network only."""
         estimator = self._make_estimator(task)
         if resumes:
             estimator = copy.copy(self.estimator_).set_params(**estimator.get_params(deep=False))
         self._is_reconstruction = task == "reconstruction"
         target = X_encoded if self._is_reconstruction else y
-        self.estimator_, estimator._owner = estimator, self
-        earlier = vars(estimator).get("history_")
-        try:
-            estimator.fit(X_encoded, target, sample_weight=sample_weight)
-        except KeyboardInterrupt as interrupt:
-            if vars(estimator).get("history_") is earlier:
-                raise  # nothing was learnt
-            return interrupt
-        finally:
-            del estimator._owner
-        return None
+        self.estimator_ = estimator
+        if not is_trained:
+            estimator.initialize(X_encoded, target)
+            return None
+        given = given_settings(estimator, {})
+        with draft_of(estimator) as draft:
+            return stages.fit(draft, X_encoded, target, sample_weight, None, given, None)
 
     def _task(self, X_encoded: np.ndarray, y: Any) -> str:
         """Return what the network learns, as far as is known before it is built."""
@@ -440,7 +449,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
                 f"The output of the network does not follow from layer={shown(self.layer)} alone, "
                 "so that there is no decoder."
             ) from error
-        X_encoded = self.estimator_._decide([values])
+        X_encoded = decoder_of(self.estimator_).decide([values])
         return X_encoded if self.encoder_ is None else self.encoder_.inverse_transform(X_encoded)
 
     def _represent(self, X_encoded: np.ndarray) -> np.ndarray:
@@ -464,7 +473,13 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
     def model_(self) -> keras.Model:
         """The trained ``keras.Model``, live."""
         check_is_fitted(self)
-        return self.estimator_.model_
+        model: keras.Model = self.estimator_.model_
+        return model
+
+    @property
+    def models_(self) -> list[keras.Model]:
+        """The trained ``keras.Model`` in a list, live."""
+        return [self.model_]
 
     def __sklearn_is_fitted__(self) -> bool:
         return "estimator_" in vars(self)
@@ -475,12 +490,6 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasP
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.three_d_array = self.encoder is None
         return tags
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"cloudpickled": dumps(dict(super().__getstate__()))}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(loads(state["cloudpickled"]))
 
 
 def _units_for(y: Any, *, is_values: bool) -> tuple[int, ...]:

@@ -40,7 +40,7 @@ from nnkit.training.loop.step import ForeignStateError
 from nnkit.training.loop.user_functions import named_codes, named_errors
 from nnkit.training.network import Network
 from nnkit.training.parallel.batched_group import ThreadedRun, in_batched_group
-from nnkit.training.parallel.scheduler import Scheduler, current_scheduler
+from nnkit.training.parallel.scheduler import Scheduler
 from nnkit.training.placement import on_device
 from nnkit.training.specification.metrics import assign_units
 
@@ -250,7 +250,12 @@ class _Session:
             self._network.state = self.state
 
 
-def train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingRecord:
+def train(
+    network: Network,
+    data: TrainingData,
+    plan: TrainingPlan,
+    scheduler: Scheduler | None = None,
+) -> TrainingRecord:
     """Train a network and return the record of its training.
 
     Parameters
@@ -259,6 +264,8 @@ def train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingR
         Its weights are updated in place. After an error it has its previous weights.
     data : TrainingData
     plan : TrainingPlan
+    scheduler : Scheduler or None, default=None
+        Scheduler of concurrent trainings that this training is a task of.
 
     Returns
     -------
@@ -280,14 +287,15 @@ def train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingR
         before = network.state
         try:
             with named_codes(), named_errors(network, data.X, data.y):
-                return _train(network, data, plan)
+                return _train(network, data, plan, scheduler)
         except BaseException:
             network.state = before
             raise
 
 
-def _train(network: Network, data: TrainingData, plan: TrainingPlan) -> TrainingRecord:
-    scheduler = current_scheduler()
+def _train(
+    network: Network, data: TrainingData, plan: TrainingPlan, scheduler: Scheduler | None
+) -> TrainingRecord:
     backend, run = _prepared(network, data, plan)
     # Only Keras' fit and the user's callbacks need a live model.
     session = _Session(network, has_live_model=backend == "keras" or bool(plan.callbacks))

@@ -207,16 +207,19 @@ class _SchedulerBackend(ParallelBackendBase):
 
 
 def run_together(
-    functions: Sequence[Callable[[], Any]], *, are_at_once: bool = False
+    functions: Sequence[Callable[[Scheduler], Any]],
+    scheduler: Scheduler | None,
+    *,
+    are_at_once: bool = False,
 ) -> tuple[list[Any], KeyboardInterrupt | None]:
     """Run functions that train networks concurrently, and return their results.
-
-    Inside `batched_training` they are tasks of its scheduler, otherwise of a new one.
 
     Parameters
     ----------
     functions : sequence of callable
-        At least one function. Each returns a `TrainingRecord`.
+        At least one function. Each takes a scheduler and returns a `TrainingRecord`.
+    scheduler : Scheduler or None
+        Scheduler of the task of this thread, inside `batched_training`. None makes a new one.
     are_at_once : bool, default=False
         Whether all start at once, without waiting for slots, since they share a time limit.
 
@@ -232,20 +235,18 @@ def run_together(
     Exception
         The first error of a function. The other functions are cancelled.
     """
-    scheduler = current_scheduler()
+    is_task = scheduler is not None
     if scheduler is None:
         scheduler = Scheduler(max(2, len(functions)), 2**30)
         # An infinite duration makes the trainings count as long, so that they run concurrently.
         scheduler.note_training(math.inf)
     tasks, settings = Call(), settings_of_thread()
 
-    def run(function: Callable[[], Any]) -> Any:
+    def run(function: Callable[[Scheduler], Any]) -> Any:
         with thread_settings(settings), scheduler.task(tasks, waits=not are_at_once):
-            return function()
+            return function(scheduler)
 
-    waiting = (
-        scheduler.release_slot() if current_scheduler() is scheduler else contextlib.nullcontext()
-    )
+    waiting = scheduler.release_slot() if is_task else contextlib.nullcontext()
     futures: list[Future[Any]] = []
     interrupt = None
     with waiting, ThreadPoolExecutor(len(functions), "nnkit") as executor:

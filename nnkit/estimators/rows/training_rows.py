@@ -1,10 +1,10 @@
-"""The rows of a fit: their seeds, and the parts that each network trains and validates on."""
+"""The rows of a fit, its seeds, and the rows that each network trains and validates on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from numbers import Integral, Real
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from nnkit._compat import rows_of
 from nnkit._messages import shown
 from nnkit.encoding import ClassLabels, fold_rows, holdout_rows, split_rows
+from nnkit.estimators.parameters.fit_settings import FitSettings
 
 if TYPE_CHECKING:
     from nnkit.training import TrainingData
@@ -79,11 +80,16 @@ class Rows:
         """Return the rows without their table, where the encoded one is at hand."""
         return replace(self, X=None)
 
+    @cached_property
+    def has_weight(self) -> np.ndarray:
+        """Whether each row has a weight above 0, a bool array of shape (n_samples,)."""
+        if self.sample_weight is None:
+            return np.ones(len(self.y), dtype=bool)
+        return self.sample_weight > 0
+
     def with_nonzero_weight(self) -> Rows:
-        """Return the rows that weigh anything."""
-        if self.sample_weight is None or (self.sample_weight > 0).all():
-            return self
-        return self.at(np.flatnonzero(self.sample_weight > 0))
+        """Return the rows with a weight above 0."""
+        return self if self.has_weight.all() else self.at(np.flatnonzero(self.has_weight))
 
 
 @dataclass(frozen=True)
@@ -133,72 +139,82 @@ class MemberData:
 
 def fold_indices_of(
     rows: Rows,
-    settings: SimpleNamespace,
+    settings: FitSettings,
     seed: int,
     codes: np.ndarray | None,
     labels: ClassLabels | None,
 ) -> tuple[Rows, list[FoldIndices]]:
-    """Return the rows that weigh anything, and the part of them that each network gets.
+    """Return the rows with a weight above 0, and the part of them that each network gets.
 
     Parameters
     ----------
     rows : Rows
-    settings : SimpleNamespace
-        Of the fit: ``validation_split``, which is not None, and ``n_estimators``.
+    settings : FitSettings
+        ``validation_split``, which is not None, ``cv`` and ``n_estimators`` are used.
     seed : int
-        Seeds the draw.
+        Seed of the random splits.
     codes : ndarray of shape (n_samples,) or None
-        The encoded target, whose classes keep their shares; None draws at random.
+        The encoded target. Splits are stratified by its classes; None draws at random.
     labels : ClassLabels or None
         The labels of ``codes``, for messages.
 
     Returns
     -------
     rows : Rows
-    parts : list of FoldIndices
+    folds : list of FoldIndices
         One for each network; a single one if they all share it.
     """
-    split, n_estimators = settings.validation_split, settings.n_estimators
-    if not isinstance(split, Real):
-        return _split_by(split, rows, n_estimators)
-    weight = rows.sample_weight
-    if codes is not None and weight is not None:
-        codes = codes[weight > 0]
-    rows = rows.with_nonzero_weight()
+    n_estimators = settings.n_estimators
+    if settings.cv is not None and not isinstance(settings.cv, Integral):
+        return _split_by(settings.cv, "cv", rows, n_estimators)
+    split = settings.validation_split
+    if settings.cv is None and not isinstance(split, Real):
+        return _split_by(split, "validation_split", rows, 1)
+    weighted = rows.with_nonzero_weight()
+    if codes is not None and weighted is not rows:
+        codes = codes[rows.has_weight]
+    if settings.cv is not None:
+        return weighted, _folds_of(weighted, int(settings.cv), n_estimators, seed, codes)
     if split == 0:
-        return rows, [FoldIndices()]
-    n_samples = len(rows.y)
-    if isinstance(split, Integral):
-        # Further members get folds of another draw.
-        folds: list[Any] = []
-        while len(folds) < n_estimators:
-            drawn = fold_rows(n_samples, int(split), seed + len(folds), codes, rows.groups)
-            folds += drawn
-        return rows, [FoldIndices(*fold) for fold in folds[:n_estimators]]
-    if rows.groups is not None:
-        if len(np.unique(rows.groups)) < 2:
+        return weighted, [FoldIndices()]
+    if weighted.groups is not None:
+        if len(np.unique(weighted.groups)) < 2:
             raise ValueError(
                 f"validation_split={split} needs at least 2 groups to hold some out, but there is "
                 "1 group. Give more, or set early_stopping=False and validation_split=0."
             )
         shuffle = GroupShuffleSplit(1, test_size=float(split), random_state=seed)
-        return _split_by(shuffle, rows, 1)
-    return rows, [FoldIndices(*holdout_rows(n_samples, float(split), seed, codes, labels))]
+        return _split_by(shuffle, "validation_split", weighted, 1)
+    held_out = holdout_rows(len(weighted.y), float(split), seed, codes, labels)
+    return weighted, [FoldIndices(*held_out)]
 
 
-def _split_by(splitter: Any, rows: Rows, n_estimators: int) -> tuple[Rows, list[FoldIndices]]:
-    # Its positions count all rows, also those that weigh nothing.
-    splits = split_rows(splitter, rows.X, rows.y, rows.groups, n_estimators)
-    if rows.sample_weight is not None:
-        weighs = rows.sample_weight > 0
-        # Where a row that weighs anything stands among those.
-        places = np.cumsum(weighs) - 1
+def _folds_of(
+    rows: Rows, n_folds: int, n_estimators: int, seed: int, codes: np.ndarray | None
+) -> list[FoldIndices]:
+    folds: list[Any] = []
+    # More networks than folds: further networks get folds of another draw.
+    while len(folds) < n_estimators:
+        folds += fold_rows(len(rows.y), n_folds, seed + len(folds), codes, rows.groups)
+    return [FoldIndices(*fold) for fold in folds[:n_estimators]]
+
+
+def _split_by(
+    splitter: Any, name: str, rows: Rows, n_splits: int
+) -> tuple[Rows, list[FoldIndices]]:
+    """Return the rows with a weight, and the first splits of a splitter, which counts all rows."""
+    splits = split_rows(splitter, rows.X, rows.y, rows.groups, n_splits, name=name)
+    weighted = rows.with_nonzero_weight()
+    if weighted is not rows:
+        has_weight = rows.has_weight
+        # position among all rows -> position among those with a weight
+        places = np.cumsum(has_weight) - 1
         splits = [
-            (places[training[weighs[training]]], places[held[weighs[held]]])
+            (places[training[has_weight[training]]], places[held[has_weight[held]]])
             for training, held in splits
         ]
         if not all(len(positions) for split in splits for positions in split):
             raise ValueError(
-                f"validation_split={shown(splitter)} yields a part whose rows all have weight zero."
+                f"{name}={shown(splitter)} yields a part whose rows all have weight zero."
             )
-    return rows.with_nonzero_weight(), [FoldIndices(*split) for split in splits]
+    return weighted, [FoldIndices(*split) for split in splits]

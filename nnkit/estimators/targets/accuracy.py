@@ -40,7 +40,7 @@ def accuracy(
     Examples
     --------
     >>> import numpy as np
-    >>> from nnkit.estimators.accuracy import accuracy
+    >>> from nnkit.estimators.targets.accuracy import accuracy
     >>> y_true, y_pred = np.array([[0, 1], [2, 1]]), np.array([[0, 1], [0, 1]])
     >>> accuracy(y_true, y_pred), accuracy(y_true, y_pred, is_of_steps=True)
     (0.5, 0.75)

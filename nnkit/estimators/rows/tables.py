@@ -13,7 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from nnkit._messages import shown
 from nnkit.encoding import as_numbers, as_table, check_unique_names
-from nnkit.estimators.inputs import (
+from nnkit.estimators.rows.inputs import (
     are_samples,
     as_samples,
     check_is_one_input,

@@ -1,4 +1,4 @@
-"""Parameters by prefix, such as ``model__units``: which names are right."""
+"""Parameters by prefix, such as ``model__units``: valid names and their receivers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from nnkit._suggestions import did_you_mean, from_elsewhere, nearest, remark_on
-from nnkit.builders import (
+from nnkit.builders.presets import PRESET_BUILDER
+from nnkit.builders.registry import find_builder
+from nnkit.builders.signature import (
     INJECTED_ARGUMENTS,
     accepted_arguments,
-    find_builder,
     takes_any_argument,
     tunable_defaults,
 )
@@ -25,13 +26,14 @@ __all__ = [
     "as_python",
     "builder_defaults",
     "builder_hyperparameters",
+    "model_of",
     "resolve_builder",
     "routed_to",
     "unknown_name",
 ]
 
 PREFIXES = ("model", "optimizer", "loss", "metrics", "callbacks", "compile", "fit", "predict")
-"""Where a parameter ``prefix__name`` can go."""
+"""The prefixes of routed parameters ``prefix__name``."""
 
 FIT_ARGUMENTS = [
     "epochs",
@@ -44,10 +46,21 @@ FIT_ARGUMENTS = [
     "validation_split",
     "verbose",
 ]
-"""The arguments that ``fit`` takes as SciKeras' does; they win over parameters."""
+"""The arguments of ``fit`` that override parameters, as in SciKeras."""
 
 PREDICT_ARGUMENTS = ["batch_size", "verbose"]
-"""The arguments that ``predict`` takes; it shows no progress, whatever ``verbose`` says."""
+"""The arguments of ``predict``. It shows no progress, whatever the value of ``verbose``."""
+
+
+def model_of(estimator: Any) -> Any:
+    """Return the network of an estimator: its ``model``, or the builder of the presets.
+
+    Parameters
+    ----------
+    estimator : estimator
+    """
+    is_of_preset = hasattr(estimator, "preset") and isinstance(estimator.model, str)
+    return PRESET_BUILDER if is_of_preset and estimator.model == "auto" else estimator.model
 
 
 def resolve_builder(model: Any) -> Callable[..., Any] | None:
@@ -114,7 +127,7 @@ def builder_hyperparameters(routed: Mapping[str, Any]) -> dict[str, Any]:
 def unknown_name(
     name: str, own_names: Iterable[str], model: Any, optimizer: Any = None
 ) -> str | None:
-    """Return why a name outside the signature is wrong; None if it is right.
+    """Return what is wrong with a name outside the signature; None if it is valid.
 
     Parameters
     ----------
@@ -123,51 +136,59 @@ def unknown_name(
     own_names : iterable of str
         The parameters in the estimator's signature.
     model : str, callable or keras.Model
-        The estimator's ``model``, whose arguments are right names too.
+        The network of the estimator. Arguments of a builder are valid names.
     optimizer : str, class or keras.optimizers.Optimizer or None, default=None
-        The estimator's ``optimizer``; Keras' own, which have names, take no names of others.
+        The estimator's ``optimizer``. Keras' own are strings, and their arguments are checked.
     """
     try:
         builder = resolve_builder(model)
     except ValueError:
-        builder = None  # an unknown name of a builder has its own message, in fit
-        if isinstance(model, str):
-            return None
+        return None  # `fit` reports an unknown name of a builder
     prefix, separator, rest = name.partition("__")
-    accepted = [] if builder is None else accepted_arguments(builder)
-    takes_any = builder is not None and takes_any_argument(builder)
     if separator and not (prefix and rest):
         return (
             f"{name} names no argument: write PREFIX__ARGUMENT, such as optimizer__learning_rate."
         )
+    accepted = [] if builder is None else accepted_arguments(builder)
     known = KnownNames(frozenset(own_names), accepted)
+    takes_any = builder is not None and takes_any_argument(builder)
+    argument = rest if separator else name
+    if (prefix == "model" or not separator) and (
+        argument in accepted or (takes_any and argument not in INJECTED_ARGUMENTS)
+    ):
+        return None
     if not separator:
-        if name in accepted or (takes_any and name not in INJECTED_ARGUMENTS):
-            return None
         return f"{name} is not a parameter. {known.hint(name)}"
     if prefix in _TAKEN:
-        # A callback of fit has arguments of its own: fit__callbacks__patience.
+        # Callbacks of fit have arguments of their own: fit__callbacks__patience.
         if rest.partition("__")[0] in _TAKEN[prefix]:
             return None
         hint = known.hint(rest, _TAKEN[prefix], f"{prefix}__")
         return f"{name}: {prefix} has no argument {rest!r}. {hint}"
     if prefix == "model":
-        if rest in accepted or (takes_any and rest not in INJECTED_ARGUMENTS):
-            return None
         if builder is None:
-            return f"{name} has nobody to take it: model={model!r} is not a builder function."
+            return f"{name} has no receiver: model={model!r} is not a builder function."
         return (
             f"{name}: the builder has no argument {rest!r}. {known.hint(rest, accepted, 'model__')}"
         )
-    if prefix == "optimizer" and isinstance(optimizer, str):
-        right = from_elsewhere(rest, lambda other: other.startswith("optimizer__"))
-        if right is not None and right != name:
-            return (
-                f"{name}: Keras' optimizers have no argument {rest!r}. Did you mean {right}?"
-                f"{remark_on(rest, right)}"
-            )
     if prefix in PREFIXES:
+        is_named = prefix == "optimizer" and isinstance(optimizer, str)
+        return _not_of_optimizer(name, rest) if is_named else None
+    return _unknown_prefix(name, prefix, rest, known)
+
+
+def _not_of_optimizer(name: str, rest: str) -> str | None:
+    """Return what is wrong with an argument that other packages call by this name."""
+    right = from_elsewhere(rest, lambda other: other.startswith("optimizer__"))
+    if right is None or right == name:
         return None
+    return (
+        f"{name}: Keras' optimizers have no argument {rest!r}. Did you mean {right}?"
+        f"{remark_on(rest, right)}"
+    )
+
+
+def _unknown_prefix(name: str, prefix: str, rest: str, known: KnownNames) -> str:
     if prefix in known.own_names:
         return (
             f"{name} is not a parameter yet. Set {prefix} to an object that has {rest!r}; "

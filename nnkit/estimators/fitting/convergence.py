@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from nnkit._compat import compile_arguments
-from nnkit.estimators.constants import Objective, objectives_of
+from nnkit.estimators.fitting.constant_predictions import Objective, objectives_of
 
 if TYPE_CHECKING:
     from nnkit.training import Network, TrainingData

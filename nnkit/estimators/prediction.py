@@ -1,0 +1,115 @@
+"""Predictions of a fitted estimator: outputs of its networks, and what they are decoded to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from nnkit._suggestions import did_you_mean
+from nnkit.encoding import encode
+from nnkit.estimators.fitting.row_preparation import check_estimator_table
+from nnkit.estimators.fitting.transaction import shared_copy
+from nnkit.estimators.parameters.parameter_checks import check_predict_arguments
+from nnkit.estimators.parameters.parameter_names import routed_parameters
+from nnkit.estimators.parameters.routing import PREDICT_ARGUMENTS, routed_to
+
+__all__ = ["check_fitted", "decoder_of", "encoded_rows", "fitted_copy", "member_outputs"]
+
+_PRETRAINED_NOT_FITTED = (
+    "This %(name)s instance is not fitted yet. Its model has weights, but columns and labels are "
+    "learnt from rows: call 'initialize(X, y)' to predict with these weights, or 'fit' to train "
+    "them."
+)
+
+
+def check_fitted(estimator: Any) -> None:
+    """Raise NotFittedError if an estimator has no network yet, also around a pretrained model.
+
+    Parameters
+    ----------
+    estimator : KerasClassifier or KerasRegressor
+    """
+    model = estimator.model
+    is_builder = isinstance(model, (str, type)) or not hasattr(model, "get_weights")
+    check_is_fitted(estimator, msg=None if is_builder else _PRETRAINED_NOT_FITTED)
+
+
+def fitted_copy(estimator: Any, *, return_std: bool = False) -> Any:
+    """Return a copy that does not change if another thread fits the estimator anew.
+
+    Parameters
+    ----------
+    estimator : KerasClassifier or KerasRegressor
+    return_std : bool, default=False
+        Whether the spread of several networks is asked for.
+
+    Raises
+    ------
+    ValueError
+        If there is one network only, which has no spread.
+    """
+    check_fitted(estimator)
+    fitted = shared_copy(estimator)
+    if return_std and len(fitted._members) == 1:
+        raise ValueError(
+            "return_std=True needs several networks, whose spread it is, but n_estimators=1. "
+            "Fit with n_estimators=5, for example."
+        )
+    return fitted
+
+
+def encoded_rows(estimator: Any, X: Any) -> Any:
+    """Return rows of a table as the networks take them.
+
+    Parameters
+    ----------
+    estimator : KerasClassifier or KerasRegressor
+    X : array-like, DataFrame, sparse matrix or dict
+    """
+    return encode(estimator.encoder_, check_estimator_table(estimator, X, reset=False))
+
+
+def member_outputs(
+    estimator: Any, X: Any, predict_arguments: dict[str, Any]
+) -> list[list[np.ndarray]]:
+    """Return the outputs of each network for rows of a table, one array for each output.
+
+    Parameters
+    ----------
+    estimator : KerasClassifier or KerasRegressor
+        Fitted.
+    X : array-like, DataFrame, sparse matrix or dict
+    predict_arguments : dict
+        The keyword arguments of ``predict``.
+
+    Raises
+    ------
+    TypeError
+        If an argument is unknown.
+    """
+    arguments = {**routed_to("predict", routed_parameters(estimator)), **predict_arguments}
+    unknown = sorted(set(arguments) - set(PREDICT_ARGUMENTS))
+    if unknown:
+        raise TypeError(
+            f"{type(estimator).__name__}.predict has no argument {unknown[0]!r}. "
+            f"{did_you_mean(unknown[0], PREDICT_ARGUMENTS)}"
+        )
+    check_predict_arguments(arguments)
+    X_encoded = encoded_rows(estimator, X)
+    batch_size = arguments.get("batch_size")
+    chunk_rows = None if batch_size in (None, -1, "auto") else int(batch_size)
+    return [member.outputs(X_encoded, chunk_rows) for member in estimator._members]
+
+
+def decoder_of(estimator: Any) -> Any:
+    """Return the decoder of a fitted estimator, from outputs of its networks to predictions.
+
+    Parameters
+    ----------
+    estimator : KerasClassifier or KerasRegressor
+        Fitted.
+    """
+    temperature = getattr(estimator, "temperature_", 1.0)
+    return estimator._target.decoder(estimator._network.output_spec, temperature)
