@@ -1,7 +1,8 @@
-"""Members that validate on folds of their own, and probabilities calibrated on these."""
+"""TabularClassifier and TabularRegressor: folds of the networks, calibration, presets."""
 
 import pickle
-from types import SimpleNamespace
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,17 +16,16 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, StratifiedKFold
 from sklearn.preprocessing import FunctionTransformer
 
-from nnkit import KerasClassifier, KerasRegressor
+from nnkit import KerasClassifier, TabularClassifier, TabularRegressor
 from nnkit.encoding import ClassLabels, fold_rows, holdout_rows, temperature_scaled
-from nnkit.estimators.parts import Rows, fold_indices_of
+from nnkit.estimators.rows.training_rows import Rows, fold_indices_of
 from nnkit.optimizers import Cosine
 
 CROSSED = {
     "model": "mlp",
     "model__units": (8,),
     "n_estimators": 3,
-    "validation_split": 3,
-    "early_stopping": True,
+    "cv": 3,
     "epochs": 6,
     "batch_size": 32,
     "optimizer__learning_rate": 0.02,
@@ -36,11 +36,11 @@ GROUPS = np.arange(150) // 5
 
 
 def crossed(**params):
-    return KerasClassifier(**{**CROSSED, **params})
+    return TabularClassifier(**{**CROSSED, "calibration": None, **params})
 
 
 def crossed_regressor(**params):
-    return KerasRegressor(**{**CROSSED, **params})
+    return TabularRegressor(**{**CROSSED, **params})
 
 
 def by_member(estimator, X):
@@ -95,7 +95,7 @@ def assert_same_members(first, second):
     [
         ({}, lambda seed, y: fold_rows(150, 3, seed, codes_of(y))),
         (
-            {"validation_split": KFold(3, shuffle=True, random_state=1)},
+            {"cv": KFold(3, shuffle=True, random_state=1)},
             lambda seed, y: list(KFold(3, shuffle=True, random_state=1).split(y)),
         ),
         (
@@ -106,7 +106,7 @@ def assert_same_members(first, second):
             ],
         ),
         (
-            {"n_estimators": 5, "validation_split": KFold(3)},
+            {"n_estimators": 5, "cv": KFold(3)},
             lambda seed, y: [*KFold(3).split(y), *list(KFold(3).split(y))[:2]],
         ),
         ({"n_estimators": 2}, lambda seed, y: fold_rows(150, 3, seed, codes_of(y))[:2]),
@@ -136,7 +136,7 @@ def test_groups_stay_together_in_the_folds_of_the_members(iris):
 def test_groups_go_to_a_splitter_of_the_members(iris):
     X, y = iris
 
-    clf = crossed(validation_split=GroupKFold(3)).fit(X, y, groups=GROUPS)
+    clf = crossed(cv=GroupKFold(3)).fit(X, y, groups=GROUPS)
 
     splits = list(GroupKFold(3).split(X, y, GROUPS))
     np.testing.assert_allclose(best_losses(clf), losses_on(splits, clf, X, y), rtol=1e-3)
@@ -156,7 +156,7 @@ def test_a_member_does_not_train_on_the_rows_it_validates_on(iris):
     """Without early stopping nothing else of them could come in either."""
     X, y = iris
     splits = list(KFold(3, shuffle=True, random_state=0).split(X))
-    clf = crossed(encoder=None, early_stopping=False, validation_split=splits)
+    clf = crossed(encoder=None, early_stopping=False, cv=splits)
     kept = [outputs.copy() for outputs in by_member(clf.fit(X, y), X)]
 
     y_other = y.copy()
@@ -186,9 +186,18 @@ def test_members_of_one_fit_differ(iris):
     assert np.abs(second - third).max() > 1e-2
 
 
-def parts(split, n_estimators, **rows):
-    """The parts of ten rows, of which every second one is of the class 1."""
-    settings = SimpleNamespace(validation_split=split, n_estimators=n_estimators)
+@dataclass
+class Settings:
+    """Those settings of a fit that divide its rows."""
+
+    n_estimators: int
+    validation_split: Any = 0
+    cv: Any = None
+
+
+def parts(n_estimators, split=0, cv=None, **rows):
+    """The folds of ten rows, of which every second one is of the class 1."""
+    settings = Settings(n_estimators, split, cv)
     y = np.arange(10) % 2
     given = Rows(np.zeros((10, 1)), y, y[:, np.newaxis], **{"sample_weight": None, **rows})
     labels = ClassLabels(np.array([0, 1]))
@@ -196,7 +205,7 @@ def parts(split, n_estimators, **rows):
 
 
 def test_folds_of_members_are_a_partition_and_then_another_one():
-    _, found = parts(2, 4)
+    _, found = parts(4, cv=2)
 
     held = [sorted(part.validation) for part in found]
     assert sorted(held[0] + held[1]) == sorted(held[2] + held[3]) == list(range(10))
@@ -207,17 +216,22 @@ def test_folds_of_members_are_a_partition_and_then_another_one():
 
 @pytest.mark.parametrize(("split", "n_held"), [(0.3, 3), (0, 0)])
 def test_members_that_share_their_rows_have_one_part(split, n_held):
-    _, found = parts(split, 3)
+    _, found = parts(3, split)
 
     assert len(found) == 1
     assert n_held == (0 if found[0].validation is None else len(found[0].validation))
 
 
-@pytest.mark.parametrize("split", [2, 0.4, [([0, 1, 2, 3, 6, 7], [4, 5, 8, 9])] * 2])
+PAIR = ([0, 1, 2, 3, 6, 7], [4, 5, 8, 9])
+
+
+@pytest.mark.parametrize(
+    "split", [{"cv": 2}, {"split": 0.4}, {"split": [PAIR]}, {"cv": [PAIR] * 2}], ids=str
+)
 def test_rows_that_weigh_nothing_are_in_no_part(split):
     weight = np.array([0.0, 1, 1, 1, 1, 0, 1, 1, 1, 1])
 
-    rows, found = parts(split, 2, sample_weight=weight)
+    rows, found = parts(2, **split, sample_weight=weight)
 
     for part in found:
         assert (rows.sample_weight[part.training] > 0).all()
@@ -232,11 +246,11 @@ def with_weightless_rows(X, y):
     return X_more, y_more, is_real.astype(float), np.flatnonzero(is_real)
 
 
-@pytest.mark.parametrize("split", [3, 0.3], ids=["folds", "fraction"])
+@pytest.mark.parametrize("split", [{"cv": 3}, {"validation_split": 0.3}], ids=str)
 def test_rows_that_weigh_nothing_are_as_if_left_out(iris, split):
     X, y = iris
     X_more, y_more, weight, _ = with_weightless_rows(X, y)
-    clf = crossed(calibration="temperature", validation_split=split)
+    clf = crossed(calibration="temperature", **split)
 
     without = clf.fit(X, y).predict_proba(X)
     found = clf.fit(X_more, y_more, sample_weight=weight).predict_proba(X)
@@ -256,8 +270,8 @@ def test_rows_that_weigh_nothing_are_as_if_a_splitter_left_them_out(iris):
     ]
     clf = crossed(calibration="temperature")
 
-    without = clf.set_params(validation_split=splits).fit(X, y).predict_proba(X)
-    clf.set_params(validation_split=splits_more)
+    without = clf.set_params(cv=splits).fit(X, y).predict_proba(X)
+    clf.set_params(cv=splits_more)
     found = clf.fit(X_more, y_more, sample_weight=weight).predict_proba(X)
 
     np.testing.assert_allclose(found, without, rtol=1e-4)
@@ -341,13 +355,13 @@ def test_weights_of_validation_rows_count_in_the_temperature(iris):
     assert abs(weighted / even - 1) > 0.03
 
 
-@pytest.mark.parametrize("split", [3, 0.4], ids=["folds", "fraction"])
+@pytest.mark.parametrize("split", [{"cv": 3}, {"validation_split": 0.4}], ids=str)
 def test_an_overfitted_network_is_made_less_sure_and_better(split):
     X, y = noisy_rows(90, seed=0)
     X_new, y_new = noisy_rows(2000, seed=1)
-    sure = overfitted(validation_split=split, calibration=None).fit(X, y)
+    sure = overfitted(**split, calibration=None).fit(X, y)
 
-    calibrated = overfitted(validation_split=split, calibration="temperature").fit(X, y)
+    calibrated = overfitted(**split, calibration="temperature").fit(X, y)
 
     assert_same_members(sure, calibrated)
     assert sure.temperature_ == 1.0
@@ -365,7 +379,7 @@ def test_calibration_does_not_cost_on_small_tables(name, preset):
     folds = list(StratifiedKFold(3, shuffle=True, random_state=0).split(X, y))
     losses = []
     for train, test in folds:
-        clf = KerasClassifier(**params).fit(X[train], y[train])
+        clf = TabularClassifier(**params).fit(X[train], y[train])
         calibrated = log_loss(y[test], clf.predict_proba(X[test]))
         clf.temperature_ = 1.0
         losses.append((log_loss(y[test], clf.predict_proba(X[test])), calibrated))
@@ -400,11 +414,11 @@ def test_labels_are_those_of_the_largest_probability():
     ("params", "calibration"),
     [
         ({}, None),
-        ({"calibration": None}, None),
-        ({"model": "auto", "calibration": None}, None),
-        ({"model": "auto", "early_stopping": False, "validation_split": None}, None),
+        ({"model": "auto"}, None),
+        ({"model": "auto", "calibration": "auto", "cv": None, "early_stopping": False}, None),
+        ({"calibration": "auto", "validation_split": 0}, None),
     ],
-    ids=["auto of mlp", "None", "None of auto", "nothing held out"],
+    ids=["mlp", "auto", "no folds", "nothing held out"],
 )
 def test_without_calibration_the_temperature_is_one(iris, params, calibration):
     X, y = iris
@@ -417,9 +431,11 @@ def test_without_calibration_the_temperature_is_one(iris, params, calibration):
     )
 
 
-@pytest.mark.parametrize("params", [{}, {"validation_split": 0}, {"model": "auto"}], ids=str)
+@pytest.mark.parametrize(
+    "params", [{}, {"validation_split": 0, "cv": 3}, {"model": "auto"}], ids=str
+)
 def test_calibration_needs_rows_that_are_held_out(iris, params):
-    settings = {"early_stopping": False, "validation_split": None, **params}
+    settings = {"early_stopping": False, "cv": None, **params}
     clf = crossed(calibration="temperature", **settings)
 
     with pytest.raises(ValueError, match="calibration='temperature' needs rows that are held out"):
@@ -479,9 +495,12 @@ def test_one_hot_rows_are_calibrated_as_their_classes(iris):
 
     temperatures = []
     for target in (codes, np.eye(3, dtype=int)[codes]):
-        clf = KerasClassifier(
-            lambda: head(3, "softmax"),
+        clf = TabularClassifier(
+            model=lambda: head(3, "softmax"),
+            encoder=None,
+            n_estimators=1,
             calibration="temperature",
+            early_stopping=False,
             epochs=10,
             optimizer__learning_rate=0.1,
             random_state=0,
@@ -532,7 +551,7 @@ def test_further_training_by_calls_keeps_the_temperature(iris):
 @pytest.mark.parametrize("further", ["partial_fit", "fit"])
 def test_the_default_network_learns_on_where_its_schedule_has_ended(iris, further, is_pickled):
     X, y = iris
-    clf = KerasClassifier(epochs=4, n_estimators=2, model__units=(8,), random_state=0).fit(X, y)
+    clf = TabularClassifier(epochs=4, n_estimators=2, model__units=(8,), random_state=0).fit(X, y)
     clf.set_params(warm_start=True, epochs=8)
     losses = [clf.history_["loss"][-1]]
     before = clf.predict_proba(X)
@@ -572,7 +591,7 @@ def test_a_training_whose_schedule_has_ended_does_not_go_on_in_silence(iris, fur
 def test_a_schedule_of_a_training_of_unknown_length_is_refused(iris, fit):
     clf = KerasClassifier("mlp", optimizer=Adam(Cosine(0.01)), warm_start=True)
 
-    with pytest.raises(ValueError, match="nobody knows with warm_start=True, in partial_fit and"):
+    with pytest.raises(ValueError, match="is not known with warm_start=True, in partial_fit and"):
         getattr(clf, fit)(*iris)
 
 
@@ -615,7 +634,7 @@ def test_a_training_goes_on_with_as_many_members(iris):
     with pytest.raises(ValueError, match="n_estimators=3, but 2 network"):
         clf.set_params(n_estimators=3).fit(X, y)
 
-    assert len(clf.set_params(n_estimators="auto").fit(X, y).models_) == 2
+    assert len(clf.set_params(n_estimators=2).fit(X, y).models_) == 2
 
 
 def test_what_was_set_for_one_fit_is_forgotten_in_the_next(iris):
@@ -625,7 +644,7 @@ def test_what_was_set_for_one_fit_is_forgotten_in_the_next(iris):
     clf.fit(X, y)
 
     assert clf.resolved_params_["epochs"] == 100
-    assert clf.resolved_params_["batch_size"] == 150
+    assert clf.resolved_params_["batch_size"] == 32
 
 
 def test_groups_stay_together_where_a_fraction_is_held_out(iris):
@@ -649,16 +668,15 @@ def test_metrics_of_two_classes_work_with_the_default_network(cancer):
     X, y = cancer
     metrics = ["AUC", "Precision", "binary_accuracy"]
 
-    clf = KerasClassifier(n_estimators=1, epochs=1, model__units=(4,), metrics=metrics).fit(X, y)
+    clf = TabularClassifier("fast", epochs=1, model__units=(4,), metrics=metrics).fit(X, y)
 
     names = [name.lower() for name in clf.history_]
     assert all(any(name.startswith(metric.lower()) for name in names) for metric in metrics)
 
 
-@pytest.mark.parametrize("first", [None, "auto"])
-def test_calibration_may_begin_in_a_fit_that_goes_on(iris, first):
+def test_calibration_can_begin_in_a_resumed_fit(iris):
     X, y = iris
-    clf = crossed(warm_start=True, calibration=first).fit(X, y)
+    clf = crossed(warm_start=True).fit(X, y)
     assert clf.temperature_ == 1
 
     clf.set_params(calibration="temperature").fit(X, y)
@@ -673,7 +691,7 @@ def test_calibration_may_begin_in_a_fit_that_goes_on(iris, first):
 @pytest.mark.parametrize("split", [3, KFold(3)], ids=["folds", "splitter"])
 def test_each_regressor_is_at_its_best_on_rows_of_its_own(diabetes, split):
     X, y = diabetes
-    reg = crossed_regressor(validation_split=split).fit(X, y)
+    reg = crossed_regressor(cv=split).fit(X, y)
 
     drawn = fold_rows(442, 3, reg._seeds.split)
     splits = drawn if split == 3 else list(KFold(3).split(X))
@@ -700,7 +718,7 @@ def test_values_are_the_mean_of_members_of_folds(diabetes):
 def test_one_random_state_gives_one_regressor_to_the_bit(diabetes):
     X, y = diabetes
 
-    first, second = (KerasRegressor(**AUTO).fit(X, y) for _ in range(2))
+    first, second = (TabularRegressor(**AUTO).fit(X, y) for _ in range(2))
 
     np.testing.assert_array_equal(first.predict(X), second.predict(X))
     restored = pickle.loads(pickle.dumps(first))
@@ -714,7 +732,7 @@ def test_one_random_state_gives_one_regressor_to_the_bit(diabetes):
 def test_values_stay_in_the_range_of_the_training_rows(diabetes, model, is_clipped):
     """Of the models whose model specification says so."""
     X, y = diabetes
-    reg = KerasRegressor(model, **{**AUTO, "epochs": 1, "n_estimators": 1}).fit(X, y)
+    reg = TabularRegressor(model=model, **{**AUTO, "epochs": 1, "n_estimators": 1}).fit(X, y)
     bias = reg.model_.trainable_variables[-1]
     if model == "auto":
         bias = reg.model_.get_layer("scores_0").bias
@@ -734,7 +752,7 @@ def test_values_stay_in_the_range_of_the_training_rows(diabetes, model, is_clipp
 def test_each_column_of_values_stays_in_its_range(diabetes):
     X, y = diabetes
     y_two = np.column_stack([y, -2 * y])
-    reg = KerasRegressor(**{**AUTO, "epochs": 1, "n_estimators": 1}).fit(X, y_two)
+    reg = TabularRegressor(**{**AUTO, "epochs": 1, "n_estimators": 1}).fit(X, y_two)
 
     reg.model_.get_layer("scores_0").bias.assign([50.0, -50.0])
 
@@ -745,11 +763,11 @@ def test_each_column_of_values_stays_in_its_range(diabetes):
 # Training that goes on
 
 
-@pytest.fixture(params=[KerasClassifier, KerasRegressor], ids=["classes", "values"])
+@pytest.fixture(params=[TabularClassifier, TabularRegressor], ids=["classes", "values"])
 def learning(request):
     """An estimator class and rows for it."""
     return request.param, *request.getfixturevalue(
-        "iris" if request.param is KerasClassifier else "diabetes"
+        "iris" if request.param is TabularClassifier else "diabetes"
     )
 
 
@@ -785,18 +803,18 @@ def test_auto_goes_on_where_it_was(learning):
 def test_a_fit_that_goes_on_holds_out_what_the_first_one_did(iris, model):
     """Rows that were trained on tell nothing about early stopping or calibration."""
     X, y = iris
-    clf = KerasClassifier(model, **AUTO, warm_start=True).fit(X, y)
-    first = clf.resolved_params_["validation_split"]
+    clf = TabularClassifier(model=model, **AUTO, warm_start=True).fit(X, y)
+    first = clf.resolved_params_["cv"]
 
     clf.fit(X, y)
 
-    assert first is not None
-    assert clf.resolved_params_["validation_split"] == first
+    assert first == 5
+    assert clf.resolved_params_["cv"] == first
 
 
 def test_a_call_in_between_changes_nothing_of_what_was_chosen(iris):
     X, y = iris
-    clf = KerasClassifier(model__units=(4,), epochs=1, warm_start=True, random_state=0)
+    clf = TabularClassifier(model__units=(4,), epochs=1, warm_start=True, random_state=0)
     chosen = clf.fit(X, y).resolved_params_
 
     clf.partial_fit(X, y)
@@ -812,7 +830,7 @@ def test_a_call_in_between_changes_nothing_of_what_was_chosen(iris):
 def test_where_nothing_is_held_out_nothing_is_stopped(diabetes, model):
     X, y = diabetes
 
-    estimator = KerasRegressor(model, **AUTO, validation_split=0).fit(X, y)
+    estimator = TabularRegressor(model=model, **AUTO, validation_split=0).fit(X, y)
 
     assert estimator.resolved_params_["early_stopping"] is False
     assert estimator.n_iter_ == 3
@@ -832,7 +850,7 @@ def test_given_validation_rows_come_before_folds(learning):
 def test_shuffled_splits_may_leave_rows_out(iris):
     X, y = iris
     splitter = ShuffleSplit(2, train_size=30, test_size=20, random_state=0)
-    clf = crossed(validation_split=splitter, n_estimators=2).fit(X, y)
+    clf = crossed(cv=splitter, n_estimators=2).fit(X, y)
 
     splits = list(splitter.split(X))
 
