@@ -63,7 +63,6 @@ class ExplanationTask:
             model__units=(64, 64),
             n_estimators=1,
             encoder=None,
-            calibration=None,
             epochs=50,
             batch_size=32,
             random_state=0,

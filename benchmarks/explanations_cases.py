@@ -116,7 +116,7 @@ def ten_columns(sizes):
     """Return the section about all coalitions of ten columns."""
     X, y = load_diabetes(return_X_y=True)
     X = scale(X).astype(np.float32)
-    classifier = _mlp(encoder=None, calibration=None, n_estimators=1).fit(X, y > np.median(y))
+    classifier = _mlp(encoder=None, n_estimators=1).fit(X, y > np.median(y))
     order = np.random.default_rng(0).permutation(len(X))
     background, rows = X[order[: sizes.background_size]], X[order[sizes.background_size :]]
 
@@ -185,7 +185,7 @@ def mixed_pipeline():
     numeric = make_pipeline(SimpleImputer(), StandardScaler())
     strings = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     columns = make_column_transformer((numeric, NUMBERS), (strings, STRINGS))
-    return make_pipeline(columns, _mlp(encoder=None, calibration=None, n_estimators=1))
+    return make_pipeline(columns, _mlp(encoder=None, n_estimators=1))
 
 
 def mixed_columns(sizes):

@@ -28,15 +28,21 @@ PACKAGES = ("nnkit", "tensorflow", "keras", "scikit-learn", "numpy", "pandas")
 
 
 def of_nnkit(table, seed, is_quick=False, **params):
-    """Return nnkit's estimator; a quick one trains for two epochs."""
-    make = nnkit.KerasClassifier if table.is_classification else nnkit.KerasRegressor
+    """Return nnkit's tabular estimator; a quick one trains for two epochs."""
+    make = nnkit.TabularClassifier if table.is_classification else nnkit.TabularRegressor
     if is_quick:
         params["epochs"] = 2
     return make(random_state=seed, **params)
 
 
+def of_mlp(table, seed, is_quick=False):
+    """Return nnkit's multilayer perceptron; a quick one trains for two epochs."""
+    make = nnkit.KerasClassifier if table.is_classification else nnkit.KerasRegressor
+    return make("mlp", batch_size=200, epochs=2 if is_quick else 100, random_state=seed)
+
+
 NNKIT = {
-    "nnkit-mlp": functools.partial(of_nnkit, model="mlp"),
+    "nnkit-mlp": of_mlp,
     "nnkit-fast": functools.partial(of_nnkit, preset="fast"),
     "nnkit-default": functools.partial(of_nnkit, preset="default"),
     "nnkit-best": functools.partial(of_nnkit, preset="best"),

@@ -200,8 +200,9 @@ def how_to_read(n_folds):
   regression, *hgb* scikit-learn's histogram gradient boosting, *forest* 200 trees, *mlp*
   scikit-learn's network with early stopping. What comes before each, for categories and missing
   values, is in `benchmarks/peers.py`.
-- *nnkit-fast*, *nnkit-default* and *nnkit-best* are `KerasClassifier(preset=...)` and
-  `KerasRegressor(preset=...)`, *nnkit-mlp* is `KerasClassifier("mlp")`; raw tables go straight in.
+- *nnkit-fast*, *nnkit-default* and *nnkit-best* are `TabularClassifier(preset)` and
+  `TabularRegressor(preset)`. *nnkit-mlp* is `KerasClassifier("mlp", batch_size=200)`. All of them
+  get the raw tables.
 - *failed*: the model raised an error, which then stands above; the set is not among those over
   which ranks, gaps and sums go.
 - Seconds are medians over folds: of a fit, and below of all sets that all models have. *CPU* is the

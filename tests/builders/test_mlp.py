@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from nnkit.builders import Meta, find_builder, mlp
+from nnkit.builders import Meta, mlp
+from nnkit.builders.registry import find_builder
 from nnkit.layers import CategoryBias, CategoryEmbeddings
 
 X = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)

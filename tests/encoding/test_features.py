@@ -7,17 +7,17 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from nnkit.encoding import TabularEncoder, encode, make_encoder
 
 
-def test_auto_encodes_before_a_ready_made_builder_only():
-    assert isinstance(make_encoder("auto", model="mlp"), TabularEncoder)
-    assert isinstance(make_encoder("auto", model="autoencoder"), StandardScaler)
-    assert make_encoder("auto", model=lambda meta: None) is None
-    assert make_encoder(None, model="mlp") is None
+def test_auto_is_the_encoder_of_the_kind():
+    assert isinstance(make_encoder("auto", kind="tabular"), TabularEncoder)
+    assert isinstance(make_encoder("auto", kind="standard"), StandardScaler)
+    assert make_encoder("auto", kind=None) is None
+    assert make_encoder(None, kind="tabular") is None
 
 
 def test_a_transformer_is_cloned():
     encoder = OneHotEncoder()
 
-    made = make_encoder(encoder, model="mlp")
+    made = make_encoder(encoder, kind="tabular")
 
     assert made is not encoder
     assert isinstance(made, OneHotEncoder)
@@ -46,7 +46,7 @@ def test_several_arrays_are_several_inputs():
 
 
 def test_a_sparse_table_is_scaled_but_not_centred():
-    assert not make_encoder("auto", model="mlp", is_sparse=True).with_mean
+    assert not make_encoder("auto", kind="tabular", is_sparse=True).with_mean
 
 
 def test_an_encoder_that_leaves_strings_or_nan_is_refused():
@@ -60,7 +60,7 @@ def test_an_encoder_that_leaves_strings_or_nan_is_refused():
 
 def test_anything_else_is_refused():
     with pytest.raises(ValueError, match="encoder must be 'auto', None or a scikit-learn transf"):
-        make_encoder("scale", model="mlp")
+        make_encoder("scale", kind="tabular")
 
 
 def test_the_callers_sparse_table_is_left_alone():

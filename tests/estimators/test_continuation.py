@@ -37,10 +37,10 @@ def kernel_of_base(classifier):
 
 # In the signature: how each is heard when a training goes on.
 EFFECTS = {
-    "anew": ("device", "loss", "metrics", "model", "optimizer", "preset"),
+    "anew": ("device", "loss", "metrics", "model", "optimizer"),
     "refused": ("dtype_policy", "encoder", "background_size", "n_estimators", "random_state"),
     "each fit": (
-        "batch_size", "calibration", "callbacks", "class_weight", "early_stopping", "engine",
+        "batch_size", "callbacks", "class_weight", "early_stopping", "engine",
         "epochs", "n_iter_no_change", "scoring", "shuffle", "time_limit", "tol",
         "validation_split", "verbose", "warm_start",
     ),
@@ -69,7 +69,6 @@ def test_every_parameter_of_the_signature_is_in_the_table():
             {"early_stopping": True, "epochs": 9, "n_iter_no_change": 3, "tol": 9.0},
             lambda c: c.n_iter_,
         ),
-        ({"calibration": "temperature", "validation_split": 0.5}, lambda c: c.temperature_),
         ({"warm_start": False}, lambda c: c.history_["loss"]),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",

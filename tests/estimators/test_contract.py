@@ -9,7 +9,13 @@ import os
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from nnkit import KerasClassifier, KerasRegressor, KerasTransformer
+from nnkit import (
+    KerasClassifier,
+    KerasRegressor,
+    KerasTransformer,
+    TabularClassifier,
+    TabularRegressor,
+)
 from nnkit.builders import presets
 
 REASON = (
@@ -18,6 +24,7 @@ REASON = (
 )
 IS_FULL = os.environ.get("NNKIT_CONTRACT") == "full"
 SMALL = {} if IS_FULL else {"n_estimators": 1, "epochs": 12}
+SHORT = {} if IS_FULL else {"epochs": 30}
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": REASON,
     "check_sample_weight_equivalence_on_sparse_data": REASON,
@@ -26,7 +33,7 @@ EXPECTED_FAILURES = {
 
 @pytest.fixture
 def _small_networks(monkeypatch):
-    """Narrow the networks of ``model="auto"``, by which ``get_params`` stays that of the defaults."""
+    """Narrow the networks of the presets, by which ``get_params`` stays that of the defaults."""
     if not IS_FULL:
         monkeypatch.setattr(presets, "_UNITS", (16,))
 
@@ -34,7 +41,13 @@ def _small_networks(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.usefixtures("_small_networks")
 @parametrize_with_checks(
-    [KerasClassifier(**SMALL), KerasRegressor(**SMALL), KerasTransformer()],
+    [
+        KerasClassifier(**SHORT),
+        KerasRegressor(**SHORT),
+        KerasTransformer(),
+        TabularClassifier(**SMALL),
+        TabularRegressor(**SMALL),
+    ],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
 # Some checks hand over columns without variance, lists, or a column as y, which warns.
@@ -44,7 +57,10 @@ def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("cls", [KerasClassifier, KerasRegressor, KerasTransformer])
+@pytest.mark.parametrize(
+    "cls",
+    [KerasClassifier, KerasRegressor, KerasTransformer, TabularClassifier, TabularRegressor],
+)
 def test_no_tag_switches_checks_off(cls):
     tags = cls().__sklearn_tags__()
 

@@ -9,7 +9,13 @@ import pytest
 from networks import classifier_network
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from nnkit import KerasClassifier, KerasRegressor, KerasTransformer, batched_training
+from nnkit import (
+    KerasClassifier,
+    KerasRegressor,
+    KerasTransformer,
+    TabularClassifier,
+    batched_training,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*lazy loading.*")
 
@@ -120,9 +126,10 @@ def test_interrupted_warm_start_keeps_what_it_has_added(iris):
 @pytest.mark.parametrize("epoch", [1, 40])
 def test_interrupted_ensemble_keeps_the_networks_that_have_learnt(iris, engine, epoch):
     X, y = iris
-    clf = KerasClassifier(
-        classifier_network, n_estimators=5, epochs=50_000, batch_size=-1, random_state=0,
-        callbacks=interrupts(epoch), engine=engine, validation_split=5, calibration="temperature",
+    clf = TabularClassifier(
+        model=classifier_network, n_estimators=5, epochs=50_000, batch_size=-1, random_state=0,
+        callbacks=interrupts(epoch), engine=engine, cv=5, calibration="temperature",
+        encoder=None, early_stopping=False,
     )  # fmt: skip
 
     with pytest.raises(KeyboardInterrupt):

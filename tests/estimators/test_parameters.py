@@ -9,10 +9,11 @@ import keras
 import numpy as np
 import pytest
 from numpydoc.docscrape import ClassDoc
+from networks import classifier_network
 from sklearn.base import clone
 from sklearn.preprocessing import MinMaxScaler
 
-from nnkit import KerasClassifier, KerasRegressor
+from nnkit import KerasClassifier, KerasRegressor, TabularClassifier, TabularRegressor
 
 CHANGES = {
     "model": ({"model": lambda meta: keras.Sequential([keras.layers.Dense(1, "sigmoid")])}, {}),
@@ -41,13 +42,16 @@ CHANGES = {
     ),
     "time_limit": ({"time_limit": 1e-6}, {"epochs": 20}),
     "n_estimators": ({"n_estimators": 2}, {}),
-    "preset": (
-        {"preset": "fast"},
-        {"model": "auto", "epochs": 1, "model__units": (4,), "time_limit": 60},
-    ),
-    "calibration": ({"calibration": "temperature"}, {"validation_split": 0.3}),
     "dtype_policy": ({"dtype_policy": "mixed_bfloat16"}, {}),
     "routed": ({"optimizer__learning_rate": 0.1}, {}),
+}
+SMALL_ENSEMBLE = {"epochs": 1, "model__units": (4,), "n_estimators": 2}
+TABULAR_CHANGES = {
+    "preset": ({"preset": "fast"}, {"epochs": 1, "model__units": (4,), "time_limit": 60}),
+    "calibration": ({"calibration": None}, {**SMALL_ENSEMBLE, "epochs": 20}),
+    "cv": ({"cv": 3}, SMALL_ENSEMBLE),
+    "model": ({"model": "mlp"}, SMALL_ENSEMBLE),
+    "n_estimators": ({"n_estimators": 1}, SMALL_ENSEMBLE),
 }
 # What changes something else than the predictions is shown by the tests below.
 SHOWN_ELSEWHERE = {"warm_start", "metrics", "device", "engine", "background_size", "verbose"}
@@ -74,6 +78,49 @@ def test_every_parameter_has_such_a_test():
     names = set(inspect.signature(KerasClassifier).parameters)
 
     assert names == set(CHANGES) | SHOWN_ELSEWHERE
+
+
+@pytest.mark.filterwarnings("ignore:.*time_limit")
+@pytest.mark.parametrize("name", sorted(TABULAR_CHANGES))
+def test_every_tabular_parameter_changes_the_predictions(cancer, name):
+    X, y = cancer
+    change, setting = TABULAR_CHANGES[name]
+
+    before, after = (
+        TabularClassifier(**{**setting, "random_state": 0, **params}).fit(X, y).predict_proba(X)
+        for params in ({}, change)
+    )
+
+    assert not np.allclose(before, after, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("tabular", "plain", "own"),
+    [
+        (TabularClassifier, KerasClassifier, {"preset", "cv", "calibration"}),
+        (TabularRegressor, KerasRegressor, {"preset", "cv"}),
+    ],
+)
+def test_tabular_estimators_have_the_parameters_of_the_plain_ones(tabular, plain, own):
+    names = set(inspect.signature(tabular).parameters)
+
+    assert names == set(inspect.signature(plain).parameters) | own
+
+
+def test_defaults_of_an_own_network_are_those_of_keras(iris):
+    X, y = iris
+    clf = KerasClassifier(classifier_network, random_state=0).fit(X, y)
+
+    assert clf.resolved_params_ == {
+        "optimizer": "adam", "epochs": 100, "batch_size": 32, "early_stopping": False,
+        "n_iter_no_change": 10, "n_estimators": 1, "validation_split": 0,
+    }  # fmt: skip
+    assert clf.encoder_ is None
+
+
+def test_auto_is_no_network_of_the_plain_estimators(iris):
+    with pytest.raises(ValueError, match="model='auto' is the network of TabularClassifier"):
+        KerasClassifier("auto").fit(*iris)
 
 
 def test_metrics_are_recorded(cancer):

@@ -12,8 +12,8 @@ from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold, cross_
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, TargetEncoder
 
-from nnkit import KerasClassifier, KerasRegressor, explain
-from nnkit.builders import TableFacts, training_settings
+from nnkit import KerasClassifier, KerasRegressor, TabularClassifier, TabularRegressor, explain
+from nnkit.builders.presets import TableFacts, preset_settings
 from nnkit.encoding import TabularEncoder
 
 N_ROWS = 90
@@ -50,7 +50,7 @@ def mlp(**params):
 
 
 def auto(**params):
-    return KerasClassifier(
+    return TabularClassifier(
         **{"model__units": (8,), "n_estimators": 2, "epochs": 2, "random_state": 0, **params}
     )
 
@@ -347,19 +347,19 @@ def test_one_row_is_the_value_of_all():
 
 
 def test_of_one_row_none_can_be_held_out():
-    with pytest.raises(ValueError, match="validation_split=5 needs at least 2 samples"):
-        KerasRegressor(model__units=(8,), epochs=2, validation_split=5, early_stopping=True).fit(
-            X.head(1), [7.0]
-        )
+    with pytest.raises(ValueError, match="validation_split=0.1 of 1 row|held out of 1 row"):
+        TabularRegressor(model__units=(8,), epochs=2, early_stopping=True).fit(X.head(1), [7.0])
 
 
 @pytest.mark.parametrize(
-    "params", [{"model": "mlp"}, {"model__units": (8,), "n_estimators": 2}], ids=["mlp", "auto"]
+    "reg",
+    [KerasRegressor("mlp"), TabularRegressor(model__units=(8,), n_estimators=2)],
+    ids=["mlp", "auto"],
 )
-def test_a_value_for_each_row_is_learnt(params):
+def test_a_value_for_each_row_is_learnt(reg):
     y = 1000 + np.arange(N_ROWS) / 3
 
-    reg = KerasRegressor(**params, epochs=2, random_state=0).fit(X, y)
+    reg.set_params(epochs=2, random_state=0).fit(X, y)
 
     assert reg.target_type_ == "continuous"
     assert 990 < reg.predict(X).mean() < 1040
@@ -396,15 +396,18 @@ def test_a_label_for_each_row_cannot_be_held_out_by_a_fraction():
 @pytest.mark.parametrize(
     ("cls", "params"),
     [
-        (KerasClassifier, {"preset": "fast", "time_limit": 1e-6}),
-        (KerasClassifier, {"epochs": 1}),
-        (KerasRegressor, {"preset": "best", "n_estimators": 1, "time_limit": 1e-6}),
+        (TabularClassifier, {"preset": "fast", "time_limit": 1e-6}),
+        (TabularClassifier, {"epochs": 1}),
+        (TabularRegressor, {"preset": "best", "n_estimators": 1, "time_limit": 1e-6}),
     ],
     ids=["fast", "default", "best"],
 )
 def test_what_was_chosen_is_what_suits_the_table(cls, params):
-    facts = TableFacts(N_ROWS, X.shape[1], is_classification=cls is KerasClassifier)
-    suitable = training_settings("auto", params.get("preset", "default"), facts)
+    facts = TableFacts(N_ROWS, X.shape[1])
+    suitable = vars(preset_settings("auto", params.get("preset", "default"), facts))
+    of_builder = suitable["builder_arguments"].items()
+    suitable |= {f"model__{name}": value for name, value in of_builder}
+    suitable |= {"cv": 5, "validation_split": 0, "calibration": "temperature"}
     own = {**params, "model__units": (4,)}
     estimator = cls(**own).fit(X, np.arange(N_ROWS) % 2)
 
@@ -417,10 +420,8 @@ def test_what_was_chosen_is_what_suits_the_table(cls, params):
     if "n_iter_no_change" in resolved:
         assert suitable["n_iter_no_change"] is None
     assert resolved == {name: expected[name] for name in resolved}
-    assert {"batch_size", "early_stopping", "validation_split", "model__linear_skip"} <= set(
-        resolved
-    )
-    assert ("calibration" in resolved) == (cls is KerasClassifier)
+    assert {"batch_size", "early_stopping", "cv", "model__linear_skip"} <= set(resolved)
+    assert ("calibration" in resolved) == (cls is TabularClassifier)
     assert len(estimator.models_) == estimator.resolved_params_["n_estimators"]
 
 
@@ -442,7 +443,7 @@ OWN_OF_BUILDER = {
 
 
 def test_what_the_user_says_wins():
-    clf = KerasClassifier(**OWN, **OWN_OF_BUILDER, random_state=0).fit(X, Y)
+    clf = TabularClassifier(**OWN, **OWN_OF_BUILDER, random_state=0).fit(X, Y)
 
     layers = clf.model_.layers
     assert {name: clf.resolved_params_[name] for name in OWN} == OWN
@@ -461,13 +462,13 @@ def test_the_users_arguments_of_the_builder_are_what_the_fit_went_by():
 
 
 def test_an_argument_of_the_builder_wins_without_its_prefix_too():
-    clf = KerasClassifier(units=(6,), n_estimators=1, epochs=1, random_state=0).fit(X, Y)
+    clf = TabularClassifier(units=(6,), n_estimators=1, epochs=1, random_state=0).fit(X, Y)
 
     assert last_hidden_units(clf) == 6
 
 
 def test_what_a_fit_was_told_wins_over_what_suits():
-    clf = KerasClassifier(model__units=(8,), n_estimators=1, random_state=0)
+    clf = TabularClassifier(model__units=(8,), n_estimators=1, random_state=0)
 
     clf.fit(X, Y, epochs=2, batch_size=30, validation_split=0.3)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from networks import classifier_network, linear_network
 
-from nnkit import KerasClassifier, KerasRegressor
+from nnkit import KerasClassifier, KerasRegressor, TabularClassifier
 
 FULL_BATCH = {
     "encoder": None,
@@ -116,9 +116,9 @@ def test_balanced_recovers_the_rare_class(cancer):
 def test_weights_of_any_size_train_stop_and_calibrate_the_same(iris, engine, factor):
     X, y = iris
     weight = np.random.default_rng(0).uniform(0.5, 2.0, 150)
-    clf = KerasClassifier(
-        "mlp", epochs=3, engine=engine, early_stopping=True, calibration="temperature",
-        class_weight="balanced", random_state=0,
+    clf = TabularClassifier(
+        model="mlp", epochs=3, engine=engine, cv=3, n_estimators=1, class_weight="balanced",
+        random_state=0,
     )  # fmt: skip
 
     plain = clf.fit(X, y, sample_weight=weight).predict_proba(X)

@@ -14,7 +14,13 @@ import pandas as pd
 from sklearn.model_selection import KFold, ShuffleSplit
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from nnkit import KerasClassifier, KerasRegressor, KerasTransformer
+from nnkit import (
+    KerasClassifier,
+    KerasRegressor,
+    KerasTransformer,
+    TabularClassifier,
+    TabularRegressor,
+)
 
 __all__ = ["ESTIMATORS", "JUNK", "MISSPELT", "RIGHT", "ROUTED_RIGHT", "ROUTED_WRONG", "value_of"]
 
@@ -22,6 +28,8 @@ ESTIMATORS = {
     "KerasClassifier": KerasClassifier,
     "KerasRegressor": KerasRegressor,
     "KerasTransformer": KerasTransformer,
+    "TabularClassifier": TabularClassifier,
+    "TabularRegressor": TabularRegressor,
 }
 
 
@@ -78,7 +86,11 @@ _COMMON = {
 _OF_PREDICTORS = {
     "background_size": ["0", "1", "1000", "np.int32(3)"],
     "n_estimators": ["1", "2", "np.int64(2)"],
-    "preset": ["'default'"],
+}
+_OF_TABULAR = {
+    "preset": ["'default'", "'fast'"],
+    "model": ["'auto'", "'mlp'", "own_network"],
+    "cv": ["None", "2", "np.int64(3)", "KFold(2)"],
 }
 
 RIGHT = {
@@ -88,7 +100,6 @@ RIGHT = {
         "model": ["'mlp'", "own_network", "functools.partial(own_network, units=4)"],
         "loss": ["None", "'auto'"][:1],
         "class_weight": ["None", "'balanced'", "{}"],
-        "calibration": ["'auto'", "None"],
         "metrics": ["None", "[]", "'accuracy'"],
     },
     "KerasRegressor": {
@@ -97,6 +108,19 @@ RIGHT = {
         "model": ["'mlp'", "own_network"],
         "loss": ["None", "'mse'", "'mae'", "keras.losses.Huber", "keras.losses.Huber(2.0)"],
         "scoring": ["'loss'", "None", "'r2'"],
+    },
+    "TabularClassifier": {
+        **_COMMON,
+        **_OF_PREDICTORS,
+        **_OF_TABULAR,
+        "calibration": ["'auto'", "None"],
+        "metrics": ["None", "[]", "'accuracy'"],
+    },
+    "TabularRegressor": {
+        **_COMMON,
+        **_OF_PREDICTORS,
+        **_OF_TABULAR,
+        "loss": ["None", "'mse'", "'mae'"],
     },
     "KerasTransformer": {
         **_COMMON,
@@ -125,7 +149,7 @@ _TAKEN = {
     "epochs": ["1", "3", *_FOR_EVER],
     "batch_size": ["None", "1", "-1", "3", "10**30", "2**32"],
     "early_stopping": ["True"],
-    "validation_split": ["None", "0", "0.5", "3", *_FOR_EVER],
+    "validation_split": ["None", "0", "0.5"],
     "n_iter_no_change": ["1", "3", "10**30", "2**32"],
     "tol": ["True", "0", "1", "3", "0.5", "2.5", "10**30", "2**32", "np.float64(2)"],
     "scoring": ["None", "len", "lambda: 1", "keras.layers.Dense(1)"],
@@ -158,6 +182,7 @@ _TAKEN = {
     "loss": ["None", "{}"],
     "class_weight": ["None", "{}"],
     "calibration": ["None"],
+    "cv": ["None", "3", *_FOR_EVER],
     "layer": ["None"],
     "task": [],
 }

@@ -21,23 +21,30 @@ OF_TRANSFORMER = ("layer", "task", "warm_start")
 def case_of(estimator, **params):
     """Return a fit that is right but for ``params``, which are expressions."""
     fixed = dict(SMALL, model="'mlp'")
+    if estimator.startswith("Tabular"):
+        fixed["n_estimators"] = "1"
     if estimator == "KerasTransformer":
         fixed = {"epochs": "2", "random_state": "0"}
     if params.keys() & {"model"}:
         fixed.pop("model__units", None)
-    kind = "normal" if estimator == "KerasRegressor" else "binary"
+    is_labels = not estimator.endswith("Regressor")
+    kind = "binary" if is_labels else "normal"
     return Case(
         estimator,
         Table(("float", "int"), N_ROWS),
-        Target(kind, N_ROWS, is_labels=estimator != "KerasRegressor"),
+        Target(kind, N_ROWS, is_labels=is_labels),
         Weights("none", N_ROWS),
         tuple({**fixed, **params}.items()),
     )
 
 
-@pytest.mark.parametrize("name", sorted({**RIGHT["KerasClassifier"], **RIGHT["KerasTransformer"]}))
+@pytest.mark.parametrize(
+    "name", sorted({**RIGHT["TabularClassifier"], **RIGHT["KerasTransformer"]})
+)
 def test_fit_raises_on_a_parameter_of_another_type_or_range_and_names_it(name):
     estimator = "KerasTransformer" if name in OF_TRANSFORMER else "KerasClassifier"
+    if name in ("preset", "cv", "calibration"):
+        estimator = "TabularClassifier"
 
     for value in wrong_values(name):
         check_case(case_of(estimator, **{name: value}), {name}, is_wrong=True)
