@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import get_tags
 
 from nnkit._compat import with_callbacks
+from nnkit._documentation import DOC_LINK_TEMPLATE
 from nnkit.estimators.fitting import stages
 from nnkit.estimators.fitting.row_preparation import encoder_of, validation_arguments
 from nnkit.estimators.fitting.transaction import draft_of, shared_copy
@@ -40,6 +41,9 @@ class KerasEstimator(BaseEstimator):
     its target. The stages of a fit are functions in ``nnkit.estimators.fitting``.
     """
 
+    # The "?" and the tooltips of scikit-learn's HTML representation.
+    _doc_link_module = "nnkit"
+    _doc_link_template = DOC_LINK_TEMPLATE
     # Learns the target, and decodes the outputs of the networks.
     _target_type: ClassVar[type[Target]]
     # Names of parameters outside the signature that came by the constructor or set_params.

@@ -29,7 +29,13 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, StandardScaler
 
-from nnkit import KerasClassifier, KerasRegressor, explain
+from nnkit import (
+    KerasClassifier,
+    KerasRegressor,
+    KerasTransformer,
+    TabularClassifier,
+    explain,
+)
 
 
 def classifier(**params):
@@ -207,3 +213,17 @@ def test_html_shows_the_parameters():
 
     assert "KerasClassifier" in html
     assert "model__units" in html
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [KerasClassifier(), KerasRegressor(), KerasTransformer(), TabularClassifier()],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_html_of_a_pipeline_links_to_the_documentation_of_each_parameter(estimator):
+    html = make_pipeline(StandardScaler(), estimator)._repr_html_()
+
+    page = f"nnkit.{type(estimator).__name__}.html"
+    assert page in html
+    assert f"{page}#:~:text=random_state" in html
+    assert "Seed of initial weights" in html
