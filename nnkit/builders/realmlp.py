@@ -1,4 +1,4 @@
-"""RealMLP, the multilayer perceptron tuned for tables, and its simplified form."""
+"""RealMLP, a multilayer perceptron tuned for tabular data, and its simplified form."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from nnkit.builders.encoded_inputs import Columns, beside_each_other
-from nnkit.builders.mlp import check_activation, of_each_output, output_activation, widths_of
+from nnkit.builders.encoded_inputs import Columns, concatenated
+from nnkit.builders.mlp import check_activation, for_each_output, output_activation, widths_of
 from nnkit.builders.size import check_widths
 
 if TYPE_CHECKING:
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["realmlp", "realmlp_simplified"]
 
-# Rows on which the first weights are fitted; a standard deviation is known to two percent by then.
+# Number of rows from which the initial weights are computed. The relative standard error of a
+# standard deviation is then about one percent (1 / sqrt(2 n)).
 _MAX_ROWS_FOR_INIT = 4096
+# Number of training rows in the random convex combination that determines a bias.
 _N_ROWS_PER_BIAS = 5
 
 
@@ -49,82 +51,91 @@ def realmlp(
     beta_2: float = 0.95,
     weight_decay: float = 0.02,
 ) -> keras.Model:
-    r"""Return RealMLP-TD for the table at hand, compiled with its optimizer.
+    r"""Return RealMLP-TD, compiled with its optimizer.
 
     Parameters
     ----------
     meta : Meta
-        The facts about the data; the estimator gives them.
+        Facts about the data. The estimator passes them.
     X : ndarray or sparse array of shape (n_samples, n_columns), or None, default=None
-        The encoded training rows, on which the first weights are fitted; the estimator gives
-        them. None draws plain normal weights.
+        The encoded training rows, from which the initial weights are computed. The estimator
+        passes them. None draws the initial weights from a normal distribution.
     n_steps : int or None, default=None
-        Optimizer steps of the training, which learning rate, dropout and weight decay follow;
-        the estimator gives them. None keeps dropout and decay constant, and the learning rate
-        at half its peak.
+        Number of optimizer steps of the training, over which the learning rate, dropout and
+        weight decay are scheduled. The estimator passes it. With None, dropout and weight decay
+        are constant, and the learning rate is half of its peak.
     units : int or sequence of int, default=(256, 256, 256)
         Units of each hidden layer, at least 1.
     activation : str or callable, default="auto"
-        Activation of the hidden layers, of which each unit learns its share. "auto" is "selu" for
-        classes and "mish" for values.
+        Activation of the hidden layers, which each unit mixes with the identity by a learnt
+        weight. "auto" is "selu" in classification and "mish" in regression.
     dropout_rate : float, default=0.15
-        Fraction in [0, 1) of each hidden layer's units that is dropped at first; from the middle
-        of the training it falls to 0.
+        Initial fraction in [0, 1) of each hidden layer's units that is dropped. It decreases
+        to 0 in the second half of the training.
     n_frequencies : int, default=16
-        Cosines of each number, at least 1; 0 leaves numbers as they are.
+        Number of cosines of each numeric column, at least 1. 0 disables the periodic embedding.
     n_periodic_units : int, default=3
-        Values that are made of the cosines of each number, at least 1.
+        Units of the periodic embedding of each numeric column, at least 1.
     frequency_scale : float, default=0.1
-        Standard deviation of the first frequencies, in periods per unit of a scaled number,
+        Standard deviation of the initial frequencies, in periods per unit of a scaled number,
         above 0.
     category_units : int, default=8
-        Length of the vector that stands for a category of a column with many, at least 1.
+        Length of the embedding of a category, at least 1. It has no effect without columns of
+        codes.
     category_missing_rate : float, default=0.0
-        Fraction in [0, 1) of such categories that is taken for missing in training, so that
-        it is learnt what to make of unseen ones.
+        Fraction in [0, 1) of the codes that are replaced by the code of missing values in
+        training, so that the embedding of missing and unseen categories is trained.
     linear_skip : bool, default=False
-        Whether a linear function of all columns, beginning at 0, is added to the outputs.
+        Whether a linear model of all columns is added to the outputs. Its weights are
+        initialised with zeros.
     learning_rate : float or "auto", default="auto"
-        Its peak, above 0. "auto" is 0.04 for classes and 0.2 for values.
+        Peak of the learning rate, above 0. "auto" is 0.04 in classification and 0.2 in
+        regression.
     scale_rate_factor : float, default=6.0
         Factor of the learning rate for the scales of the columns, at least 0.
     bias_rate_factor : float, default=0.1
-        The same for biases.
+        Factor of the learning rate for biases, at least 0.
     activation_rate_factor : float, default=0.1
-        The same for the shares of the activation.
+        Factor of the learning rate for the mixing weights of the activations, at least 0.
     periodic_rate_factor : float, default=0.1
-        The same for the cosines and what is made of them.
+        Factor of the learning rate for the periodic embedding, at least 0.
     skip_rate_factor : float, default=0.1
-        The same for the linear function of ``linear_skip``.
+        Factor of the learning rate for the linear model of ``linear_skip``, at least 0.
     beta_2 : float, default=0.95
-        How much of the mean of squared gradients stays after a step, in [0, 1).
+        Decay rate of the moving average of squared gradients, in [0, 1).
     weight_decay : float, default=0.02
-        The part of a weight that a step takes away, for a learning rate of 1, at least 0; from
-        the middle of the training it falls to 0.
+        Fraction of a weight that a step subtracts, per unit of the learning rate, at least 0. It
+        decreases to 0 in the second half of the training.
 
     Returns
     -------
     model : keras.Model
         From ``X_shape_[1]`` columns, in the layout of `nnkit.encoding.TabularEncoder`, to
-        probabilities of classes or to values. Two classes have a score each, of whose
-        difference the output is the sigmoid.
+        probabilities of classes or to values. For two classes, the output is the sigmoid of the
+        difference of two scores.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range, or ``cardinalities_`` has more entries than there
+        are columns.
 
     See Also
     --------
-    realmlp_simplified : The form that is easier to write down.
+    realmlp_simplified : RealMLP-TD-S, the simplified form.
 
     Notes
     -----
-    Each column is multiplied by a learnt scale; then come layers
-    :math:`z = x W / \sqrt{d} + b`, activations :math:`z + a (f(z) - z)` and dropout. The first
-    W give units of standard deviation 1 on the training rows; the first b put a random training
-    row's, or rather a random mean of five rows', value of the unit at 0. The learning rate goes
-    through the four cycles of `nnkit.optimizers.CosLog`.
+    Each column is multiplied by a learnt scale. Each hidden layer is a linear map
+    :math:`z = x W / \sqrt{d} + b`, an activation :math:`z + a (f(z) - z)` and dropout. The
+    initial W give units of standard deviation 1 on the training rows. The initial b of a unit
+    shifts a random convex combination of its values in five training rows to 0. The learning
+    rate follows the four cycles of `nnkit.optimizers.CosLog`.
 
-    The published network drops the last partial batch of an epoch, which here is trained on, and
-    keeps the later one of two epochs that are equally good. The decay of all but the biases,
-    which have none, and of the linear skip has the learning rate's factors once more, as in the
-    authors' code.
+    Departures from the published network: the last partial batch of an epoch is trained on, and
+    of two epochs with equal validation scores the earlier one is kept. As in the authors' code,
+    the weight decay is multiplied by the factor of the learning rate a second time, except for
+    biases, which have no decay, and for the linear model of ``linear_skip``.
 
     References
     ----------
@@ -159,7 +170,7 @@ def realmlp(
         )
         periodic = embedding(columns.numbers(n_numeric))
     vectors = _embeddings(columns, category_units, category_missing_rate)
-    hidden = beside_each_other([periodic, columns.dense, vectors])
+    hidden = concatenated([periodic, columns.dense, vectors])
     hidden = layers.Scale(name="scale")(hidden)
     for position, n_units in enumerate(widths):
         hidden = layers.NTKDense(n_units, name=f"hidden_{position}")(hidden)
@@ -201,40 +212,53 @@ def realmlp_simplified(
     bias_rate_factor: float = 0.1,
     beta_2: float = 0.95,
 ) -> keras.Model:
-    """Return RealMLP-TD-S for the table at hand, compiled with its optimizer.
+    """Return RealMLP-TD-S, the simplified RealMLP, compiled with its optimizer.
 
     Parameters
     ----------
     meta : Meta
-        The facts about the data; the estimator gives them.
+        Facts about the data. The estimator passes them.
     n_steps : int or None, default=None
-        Optimizer steps of the training, which the learning rate follows; the estimator gives
-        them. None keeps it at half its peak.
+        Number of optimizer steps of the training, over which the learning rate is scheduled. The
+        estimator passes it. With None, the learning rate is half of its peak.
     units : int or sequence of int, default=(256, 256, 256)
         Units of each hidden layer, at least 1.
     activation : str or callable, default="auto"
-        Activation of the hidden layers. "auto" is "selu" for classes and "mish" for values.
+        Activation of the hidden layers. "auto" is "selu" in classification and "mish" in
+        regression.
     category_units : int, default=8
-        Length of the vector that stands for a category of a column with many, at least 1. The
-        published network has such columns one-hot: give the encoder a large ``max_one_hot``.
+        Length of the embedding of a category, at least 1. The published network has one-hot
+        columns instead, which an encoder with a large ``max_one_hot`` returns.
     learning_rate : float or "auto", default="auto"
-        Its peak, above 0. "auto" is 0.04 for classes and 0.07 for values.
+        Peak of the learning rate, above 0. "auto" is 0.04 in classification and 0.07 in
+        regression.
     scale_rate_factor : float, default=6.0
         Factor of the learning rate for the scales of the columns, at least 0.
     bias_rate_factor : float, default=0.1
-        The same for biases.
+        Factor of the learning rate for biases, at least 0.
     beta_2 : float, default=0.95
-        How much of the mean of squared gradients stays after a step, in [0, 1).
+        Decay rate of the moving average of squared gradients, in [0, 1).
 
     Returns
     -------
     model : keras.Model
-        As of `realmlp`.
+        As for `realmlp`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range, or ``cardinalities_`` has more entries than there
+        are columns.
+
+    See Also
+    --------
+    realmlp : RealMLP-TD.
 
     Notes
     -----
-    Without cosines, dropout, decay and learnt shares of the activation; all weights begin as
-    N(0, 1), those of the last layer as 0.
+    The network has no periodic embedding, dropout, weight decay or mixing weights of the
+    activations. All weights are initialised from N(0, 1), except for those of the last layer,
+    which are 0.
 
     References
     ----------
@@ -260,7 +284,7 @@ def realmlp_simplified(
     peak = _peak(learning_rate, 0.07 if _is_regression(meta) else 0.04)
     inputs = keras.Input(shape=(meta.X_shape_[1],))
     columns = Columns.of(meta, inputs)
-    hidden = beside_each_other([columns.dense, _embeddings(columns, category_units)])
+    hidden = concatenated([columns.dense, _embeddings(columns, category_units)])
     hidden = layers.Scale(name="scale")(hidden)
     for position, n_units in enumerate(widths):
         hidden = layers.NTKDense(
@@ -315,7 +339,7 @@ def _embeddings(columns: Columns, n_units: int, missing_rate: float = 0.0) -> An
 
 def _outputs(meta: Meta, scores_of: Callable[[int, int], Any]) -> Any:
     """Return the outputs, by their scores as a function of their number and the position."""
-    return of_each_output(
+    return for_each_output(
         meta,
         lambda size, position: _output(
             meta, size, scores_of(_n_units(meta, size), position), position
