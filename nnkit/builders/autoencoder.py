@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from nnkit._validation import as_count
 from nnkit.builders.mlp import check_activation, output_layers, widths_of
 from nnkit.builders.size import check_widths
 
@@ -51,8 +52,6 @@ def autoencoder(
     (3, (None, 8))
     """
     import keras
-
-    from nnkit.layers.argument_checks import as_count
 
     hidden = widths_of(units)
     check_activation(activation)

@@ -7,6 +7,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from nnkit._suggestions import nearest
+from nnkit._validation import as_choice, as_count, as_counts, as_fraction, as_number
 from nnkit.builders.encoded_inputs import Columns, concatenated
 from nnkit.builders.size import check_widths
 
@@ -111,12 +112,10 @@ def mlp(
     """
     import keras
 
-    from nnkit.layers.argument_checks import as_count, as_fraction
-
     widths = widths_of(units)
     check_widths(meta.X_shape_[1:], widths)
     check_activation(activation)
-    _check_normalization(normalization)
+    as_choice("normalization", normalization, ("batch", "layer", None))
     dropout_rate = as_fraction("dropout_rate", dropout_rate)
     regularizer = _regularizer(l1, l2)
     inputs = keras.Input(shape=meta.X_shape_[1:])
@@ -287,8 +286,6 @@ def widths_of(units: int | Sequence[int]) -> tuple[int, ...]:
     ValueError
         If a number is not an integer of at least 1.
     """
-    from nnkit.layers.argument_checks import as_count, as_counts
-
     if isinstance(units, Integral):
         return (as_count("units", units),)
     return as_counts("units", units)
@@ -317,21 +314,10 @@ def check_activation(activation: Any) -> None:
         ) from error
 
 
-def _check_normalization(normalization: Any) -> None:
-    if normalization not in (None, "batch", "layer"):
-        raise ValueError(
-            f"normalization must be 'batch', 'layer' or None. Got {normalization!r} instead."
-        )
-
-
 def _regularizer(l1: Any, l2: Any) -> Any:
     import keras
 
-    from nnkit.layers.argument_checks import as_number
-
-    penalties = [
-        as_number(name, value, is_zero_allowed=True) for name, value in (("l1", l1), ("l2", l2))
-    ]
+    penalties = [as_number("l1", l1, "[0, inf)"), as_number("l2", l2, "[0, inf)")]
     return keras.regularizers.L1L2(*penalties) if any(penalties) else None
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 
+from nnkit._validation import as_count, as_fraction, as_number
 from nnkit.builders.encoded_inputs import Columns, concatenated
 from nnkit.builders.mlp import check_activation, for_each_output, output_activation, widths_of
 from nnkit.builders.size import check_widths
@@ -152,31 +152,19 @@ def realmlp(
     import keras
 
     from nnkit import layers
-    from nnkit.layers.argument_checks import as_fraction
 
-    dropout_rate = as_fraction("dropout_rate", dropout_rate)
-    beta_2 = as_fraction("beta_2", beta_2)
     widths = widths_of(units)
     check_widths(meta.X_shape_[1:], widths)
-    activation = _activation(meta, activation)
     peak = _peak(learning_rate, 0.2 if _is_regression(meta) else 0.04)
     inputs = keras.Input(shape=(meta.X_shape_[1],))
     columns = Columns.of(meta, inputs)
-    n_numeric = min(meta.get("n_numeric_", columns.n_dense), columns.n_dense)
-    periodic = None
-    if n_numeric and n_frequencies:
-        embedding = layers.PeriodicEmbedding(
-            n_frequencies, n_periodic_units, frequency_scale, keeps_input=False, name="periodic"
-        )
-        periodic = embedding(columns.numbers(n_numeric))
-    vectors = _embeddings(columns, category_units, category_missing_rate)
-    hidden = concatenated([periodic, columns.dense, vectors])
-    hidden = layers.Scale(name="scale")(hidden)
-    for position, n_units in enumerate(widths):
-        hidden = layers.NTKDense(n_units, name=f"hidden_{position}")(hidden)
-        hidden = layers.ParametricActivation(activation, name=f"activation_{position}")(hidden)
-        if dropout_rate > 0:
-            hidden = _dropout(dropout_rate, n_steps, f"dropout_{position}")(hidden)
+    features = [
+        _periodic_embedding(meta, columns, n_frequencies, n_periodic_units, frequency_scale),
+        columns.dense,
+        _embeddings(columns, category_units, category_missing_rate),
+    ]
+    hidden = layers.Scale(name="scale")(concatenated(features))
+    hidden = _hidden_layers(hidden, widths, _activation(meta, activation), dropout_rate, n_steps)
 
     def scores_of(n_units: int, position: int) -> Any:
         scores = layers.NTKDense(n_units, name=f"scores_{position}")(hidden)
@@ -187,15 +175,15 @@ def realmlp(
 
     model = keras.Model(inputs, _outputs(meta, scores_of))
     if X is not None and X.shape[0]:
-        _fit_first_weights(model, X)
+        _initialize_from_rows(model, X)
     rates = {
-        "scale/": scale_rate_factor,
-        "periodic/": periodic_rate_factor,
-        "alpha": activation_rate_factor,
-        "bias": bias_rate_factor,
-        "skip_": skip_rate_factor,
+        "scale/": as_number("scale_rate_factor", scale_rate_factor, "[0, inf)"),
+        "periodic/": as_number("periodic_rate_factor", periodic_rate_factor, "[0, inf)"),
+        "alpha": as_number("activation_rate_factor", activation_rate_factor, "[0, inf)"),
+        "bias": as_number("bias_rate_factor", bias_rate_factor, "[0, inf)"),
+        "skip_": as_number("skip_rate_factor", skip_rate_factor, "[0, inf)"),
     }
-    # The decay of biases is none; of the others it has the factor of the learning rate twice.
+    # GroupedAdam multiplies the decay by both factors, so that it has the rate's factor twice.
     decays = {**rates, "bias": 0.0, "skip_": 1.0}
     model.compile(_optimizer(model, peak, n_steps, rates, decays, beta_2, weight_decay))
     return model
@@ -275,9 +263,7 @@ def realmlp_simplified(
     import keras
 
     from nnkit import layers
-    from nnkit.layers.argument_checks import as_fraction
 
-    beta_2 = as_fraction("beta_2", beta_2)
     widths = widths_of(units)
     check_widths(meta.X_shape_[1:], widths)
     activation = _activation(meta, activation)
@@ -297,7 +283,10 @@ def realmlp_simplified(
         return last(hidden)
 
     model = keras.Model(inputs, _outputs(meta, scores_of))
-    rates = {"scale/": scale_rate_factor, "bias": bias_rate_factor}
+    rates = {
+        "scale/": as_number("scale_rate_factor", scale_rate_factor, "[0, inf)"),
+        "bias": as_number("bias_rate_factor", bias_rate_factor, "[0, inf)"),
+    }
     model.compile(_optimizer(model, peak, n_steps, rates, {}, beta_2, None))
     return model
 
@@ -307,7 +296,7 @@ def _is_regression(meta: Meta) -> bool:
 
 
 def _activation(meta: Meta, activation: Any) -> Any:
-    """Return the activation of the hidden layers, checked; "auto" goes by the target."""
+    """Return the validated activation of the hidden layers; "auto" depends on the target."""
     if isinstance(activation, str) and activation == "auto":
         activation = "mish" if _is_regression(meta) else "selu"
     check_activation(activation)
@@ -317,16 +306,30 @@ def _activation(meta: Meta, activation: Any) -> Any:
 def _peak(learning_rate: float | str, default: float) -> float:
     if isinstance(learning_rate, str) and learning_rate == "auto":
         return default
-    is_rate = isinstance(learning_rate, Real) and not isinstance(learning_rate, bool)
-    if not is_rate or not 0 < float(learning_rate) < math.inf:
-        raise ValueError(
-            f"learning_rate must be a number above 0, or 'auto'. Got {learning_rate!r} instead."
-        )
-    return float(learning_rate)
+    return as_number("learning_rate", learning_rate, "(0, inf)", alternatives=", or 'auto'")
+
+
+def _periodic_embedding(
+    meta: Meta, columns: Columns, n_frequencies: int, n_units: int, scale: float
+) -> Any | None:
+    """Return the periodic embedding of the numeric columns, or None without any or if disabled."""
+    n_frequencies = as_count("n_frequencies", n_frequencies, minimum=0)
+    n_units = as_count("n_periodic_units", n_units)
+    scale = as_number("frequency_scale", scale, "(0, inf)")
+    n_numeric = min(meta.get("n_numeric_", columns.n_dense), columns.n_dense)
+    if not n_numeric or not n_frequencies:
+        return None
+    from nnkit.layers import PeriodicEmbedding
+
+    # The columns themselves are concatenated once, with the dense columns.
+    embedding = PeriodicEmbedding(n_frequencies, n_units, scale, keeps_input=False, name="periodic")
+    return embedding(columns.numbers(n_numeric))
 
 
 def _embeddings(columns: Columns, n_units: int, missing_rate: float = 0.0) -> Any | None:
-    """Return the vectors of the categories, side by side."""
+    """Return the concatenated embeddings of the categories, or None without columns of codes."""
+    n_units = as_count("category_units", n_units)
+    missing_rate = as_fraction("category_missing_rate", missing_rate)
     if columns.codes is None:
         return None
     from nnkit.layers import CategoryEmbeddings
@@ -337,8 +340,35 @@ def _embeddings(columns: Columns, n_units: int, missing_rate: float = 0.0) -> An
     return vectors(columns.codes)
 
 
+def _hidden_layers(
+    hidden: Any,
+    widths: Sequence[int],
+    activation: Any,
+    dropout_rate: float,
+    n_steps: int | None,
+) -> Any:
+    """Apply blocks of a linear map, a parametric activation and dropout."""
+    from nnkit import layers
+
+    dropout_rate = as_fraction("dropout_rate", dropout_rate)
+    for position, n_units in enumerate(widths):
+        hidden = layers.NTKDense(n_units, name=f"hidden_{position}")(hidden)
+        hidden = layers.ParametricActivation(activation, name=f"activation_{position}")(hidden)
+        if dropout_rate > 0:
+            hidden = _dropout(dropout_rate, n_steps, f"dropout_{position}")(hidden)
+    return hidden
+
+
 def _outputs(meta: Meta, scores_of: Callable[[int, int], Any]) -> Any:
-    """Return the outputs, by their scores as a function of their number and the position."""
+    """Return the outputs of a network.
+
+    Parameters
+    ----------
+    meta : Meta
+        Facts about the data.
+    scores_of : callable
+        Function of the number of scores and the position of an output. It returns a tensor.
+    """
     return for_each_output(
         meta,
         lambda size, position: _output(
@@ -348,13 +378,13 @@ def _outputs(meta: Meta, scores_of: Callable[[int, int], Any]) -> Any:
 
 
 def _n_units(meta: Meta, size: int) -> int:
-    """Return the scores of an output: one for each class, also of two."""
+    """Return the number of scores of an output: one for each class, also for two classes."""
     is_binary = size == 1 and output_activation(meta, size) == "sigmoid"
     return 2 if is_binary and meta.target_type_ != "multilabel-indicator" else size
 
 
 def _output(meta: Meta, size: int, scores: Any, position: int) -> Any:
-    """Return the output of scores; of two classes the probability of the second."""
+    """Return the output for scores; for two classes the probability of the second one."""
     import keras
 
     from nnkit.layers import ColumnSlice
@@ -389,22 +419,23 @@ def _optimizer(
     beta_2: float,
     weight_decay: float | None,
 ) -> Any:
-    """Return Adam with the factors of those groups of weights that the model has."""
+    """Return GroupedAdam with schedules, and factors of the groups of weights in the model."""
     from nnkit.optimizers import CosLog, FlatCosine, GroupedAdam
 
     paths = [variable.path for variable in model.trainable_variables]
 
     def known(factors: dict[str, float]) -> dict[str, float]:
-        # The first pattern that is found counts, so that each needs a path of its own.
+        # GroupedAdam raises an error for a pattern that is not the first match of any path.
         first = [next((name for name in factors if name in path), None) for path in paths]
         return {name: factor for name, factor in factors.items() if name in first}
 
-    decay: Any = weight_decay or None
-    if decay is not None and n_steps is not None:
-        decay = FlatCosine(weight_decay, n_steps=n_steps)
+    decay: Any = None
+    if weight_decay:
+        decay = as_number("weight_decay", weight_decay, "[0, inf)")
+        decay = decay if n_steps is None else FlatCosine(decay, n_steps=n_steps)
     return GroupedAdam(
         peak / 2 if n_steps is None else CosLog(peak, n_steps=n_steps),
-        beta_2=beta_2,
+        beta_2=as_fraction("beta_2", beta_2),
         epsilon=1e-8,
         weight_decay=decay,
         learning_rate_factors=known(rates),
@@ -412,11 +443,11 @@ def _optimizer(
     )
 
 
-def _fit_first_weights(model: Any, X: Any) -> None:
-    """Set kernels and biases by what the units make of training rows, layer by layer."""
+def _initialize_from_rows(model: Any, X: Any) -> None:
+    """Initialise kernels and biases from the outputs of training rows, layer by layer."""
     import keras
 
-    # Keras draws its own seeds from here, too.
+    # Keras draws its seeds from the same generator of Python.
     rng = np.random.default_rng(random.getrandbits(63))
     rows = X
     if X.shape[0] > _MAX_ROWS_FOR_INIT:
@@ -429,24 +460,35 @@ def _fit_first_weights(model: Any, X: Any) -> None:
         if name == "activation":
             hidden = keras.ops.convert_to_numpy(layer(hidden))
         elif name in ("hidden", "scores"):
-            z = _fit_dense(layer, hidden, rng)
+            z = _initialize_dense(layer, hidden, rng)
             if name == "hidden":
                 hidden = z
 
 
-def _fit_dense(layer: Any, hidden: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Give the units of a layer deviation 1 on rows, and a random mean of rows as their zero.
+def _initialize_dense(layer: Any, hidden: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Initialise a linear layer, so that its units have standard deviation 1 on training rows.
+
+    The bias of a unit is minus a random convex combination of its values in a few rows.
+
+    Parameters
+    ----------
+    layer : NTKDense
+        The layer, whose weights are assigned.
+    hidden : ndarray of shape (n_rows, n_inputs)
+        Inputs of the layer for training rows.
+    rng : Generator
+        Generator of the random draws.
 
     Returns
     -------
     z : ndarray of shape (n_rows, n_units)
-        What the layer makes of the rows.
+        Outputs of the layer for these rows.
     """
     n_inputs, n_units = layer.kernel.shape
     normal = rng.standard_normal((n_inputs, n_units), dtype=np.float32)
     z = hidden @ normal / math.sqrt(n_inputs)
     deviation = np.std(z, axis=0)
-    # Of a single row, or of constant ones, units have no deviation to divide by.
+    # A single row, or constant rows, have a deviation of 0.
     deviation = np.where(deviation > 1e-6, deviation, 1.0).astype(np.float32)
     z /= deviation
     picked = rng.integers(len(z), size=(_N_ROWS_PER_BIAS, n_units))

@@ -10,7 +10,6 @@
 - ``dropout``: dropout that fades out in the course of a training.
 - ``column_slice``: a range of the columns.
 - ``initialization``: initializers by name.
-- ``argument_checks``: what the arguments of layers have to be.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from nnkit.layers.argument_checks import as_count, as_counts, as_fraction
+from nnkit._validation import as_count, as_counts, as_fraction
 from nnkit.layers.initialization import find_initializer, reseeded
 
 __all__ = ["CategoryBias", "CategoryEmbeddings"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from nnkit.layers.argument_checks import as_count
+from nnkit._validation import as_count
 
 __all__ = ["ColumnSlice"]
 

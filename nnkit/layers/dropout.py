@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
 
-from nnkit.layers.argument_checks import as_count, as_fraction
+from nnkit._schedule_shapes import flat_cosine
+from nnkit._validation import as_count, as_fraction
 
 __all__ = ["ScheduledDropout"]
 
@@ -106,9 +106,7 @@ class ScheduledDropout(keras.layers.Layer):
 
     def _current_rate(self) -> Any:
         progress = keras.ops.minimum(self.steps_done / self.n_steps, 1.0)
-        decline = keras.ops.maximum(progress - self.flat_fraction, 0.0) / (1 - self.flat_fraction)
-        # [r(t) = rate (1 + cos(pi (t - f) / (1 - f))) / 2], which is the rate itself up to t = f
-        return self.rate * 0.5 * (1 + keras.ops.cos(math.pi * decline))
+        return self.rate * flat_cosine(progress, self.flat_fraction)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the input."""

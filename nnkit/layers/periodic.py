@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from nnkit.layers.argument_checks import as_count, as_number
+from nnkit._validation import as_count, as_number
 
 __all__ = ["PeriodicEmbedding"]
 
@@ -80,7 +80,7 @@ class PeriodicEmbedding(keras.layers.Layer):
         super().__init__(**kwargs)
         self.n_frequencies = as_count("n_frequencies", n_frequencies)
         self.n_units = as_count("n_units", n_units)
-        self.sigma = as_number("sigma", sigma)
+        self.sigma = as_number("sigma", sigma, "(0, inf)")
         self.keeps_input = keeps_input
         # Initializers of their own, since one draws the same numbers at each call.
         limit = 1 / math.sqrt(self.n_frequencies)

@@ -80,10 +80,10 @@ def test_sigma_sets_the_size_of_the_frequencies():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n_frequencies": 0}, "n_frequencies must be a whole number of at least 1. Got 0"),
-        ({"n_units": 1.5}, "n_units must be a whole number of at least 1. Got 1.5"),
-        ({"sigma": 0}, "sigma must be a finite number above 0. Got 0 instead"),
-        ({"sigma": "wide"}, "sigma must be a finite number above 0. Got 'wide' instead"),
+        ({"n_frequencies": 0}, "n_frequencies must be an integer of at least 1. Got 0"),
+        ({"n_units": 1.5}, "n_units must be an integer of at least 1. Got 1.5"),
+        ({"sigma": 0}, "sigma must be a number in .0, inf.. Got 0 instead"),
+        ({"sigma": "wide"}, "sigma must be a number in .0, inf.. Got 'wide' instead"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):
