@@ -607,7 +607,10 @@ def test_names_of_the_raw_columns_can_be_given_where_there_are_none():
         ({"d": ["2020-01-01", None]}, "Column 'd' held dates .* such as '2020-01-01'"),
         ({"d": pd.to_datetime(["2020", "2021"], utc=True)}, "'d' had no time zone in fit and has"),
         ({"t": [1, 2]}, "Column 't' held durations in fit and holds numbers .*to_timedelta"),
-        ({"c": as_objects([["a"], "b"])}, r"values of column 'c' must be scalars.* \['a'\] instead"),
+        (
+            {"c": as_objects([["a"], "b"])},
+            r"values of column 'c' must be scalars.* \['a'\] instead",
+        ),
     ],
 )
 def test_columns_of_another_kind_are_refused_by_name(later, message):

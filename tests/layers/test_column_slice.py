@@ -37,5 +37,5 @@ def test_bad_arguments_are_refused(arguments, message):
 
 @pytest.mark.parametrize(("start", "stop"), [(4, None), (1, 5)])
 def test_columns_that_are_not_there_are_refused(start, stop):
-    with pytest.raises(ValueError, match=f"from {start} to .* the input has 4 column"):
+    with pytest.raises(ValueError, match=f"must have at least 5 columns for start={start} .*Got 4"):
         ColumnSlice(start, stop)(X)

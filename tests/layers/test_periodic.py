@@ -92,5 +92,5 @@ def test_bad_arguments_are_refused(arguments, message):
 
 
 def test_images_are_refused():
-    with pytest.raises(ValueError, match=r"needs rows of the shape.*Got \(None, 8, 8\) instead"):
+    with pytest.raises(ValueError, match=r"must have the shape.*Got \(None, 8, 8\) instead"):
         PeriodicEmbedding().build((None, 8, 8))
