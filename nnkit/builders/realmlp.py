@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import random
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from scipy import sparse
 
 from nnkit._validation import as_count, as_fraction, as_number
 from nnkit.builders.encoded_inputs import Columns, concatenated
 from nnkit.builders.mlp import check_activation, for_each_output, output_activation, widths_of
+from nnkit.builders.realmlp_initialization import initialize_from_rows
 from nnkit.builders.size import check_widths
 
 if TYPE_CHECKING:
@@ -21,12 +17,6 @@ if TYPE_CHECKING:
     from nnkit.builders.meta import Meta
 
 __all__ = ["realmlp", "realmlp_simplified"]
-
-# Number of rows from which the initial weights are computed. The relative standard error of a
-# standard deviation is then about one percent (1 / sqrt(2 n)).
-_MAX_ROWS_FOR_INIT = 4096
-# Number of training rows in the random convex combination that determines a bias.
-_N_ROWS_PER_BIAS = 5
 
 
 def realmlp(
@@ -151,11 +141,8 @@ def realmlp(
     """
     import keras
 
-    from nnkit import layers
-
-    widths = widths_of(units)
-    check_widths(meta.X_shape_[1:], widths)
-    peak = _peak(learning_rate, 0.2 if _is_regression(meta) else 0.04)
+    widths = _widths(meta, units)
+    activation = _activation(meta, activation)
     inputs = keras.Input(shape=(meta.X_shape_[1],))
     columns = Columns.of(meta, inputs)
     features = [
@@ -163,19 +150,10 @@ def realmlp(
         columns.dense,
         _embeddings(columns, category_units, category_missing_rate),
     ]
-    hidden = layers.Scale(name="scale")(concatenated(features))
-    hidden = _hidden_layers(hidden, widths, _activation(meta, activation), dropout_rate, n_steps)
-
-    def scores_of(n_units: int, position: int) -> Any:
-        scores = layers.NTKDense(n_units, name=f"scores_{position}")(hidden)
-        if not linear_skip:
-            return scores
-        terms = columns.linear_terms(n_units, position)
-        return keras.layers.Add(name=f"sum_{position}")([scores, *terms])
-
+    hidden = _hidden_layers(concatenated(features), widths, activation, dropout_rate, n_steps)
+    scores_of = _score_layers(hidden, columns if linear_skip else None)
     model = keras.Model(inputs, _outputs(meta, scores_of))
-    if X is not None and X.shape[0]:
-        _initialize_from_rows(model, X)
+    initialize_from_rows(model, X)
     rates = {
         "scale/": as_number("scale_rate_factor", scale_rate_factor, "[0, inf)"),
         "periodic/": as_number("periodic_rate_factor", periodic_rate_factor, "[0, inf)"),
@@ -185,6 +163,7 @@ def realmlp(
     }
     # GroupedAdam multiplies the decay by both factors, so that it has the rate's factor twice.
     decays = {**rates, "bias": 0.0, "skip_": 1.0}
+    peak = _peak(learning_rate, 0.2 if _is_regression(meta) else 0.04)
     model.compile(_optimizer(model, peak, n_steps, rates, decays, beta_2, weight_decay))
     return model
 
@@ -245,8 +224,8 @@ def realmlp_simplified(
     Notes
     -----
     The network has no periodic embedding, dropout, weight decay or mixing weights of the
-    activations. All weights are initialised from N(0, 1), except for those of the last layer,
-    which are 0.
+    activations. Kernels, biases and embeddings are initialised from N(0, 1), except for those of
+    the last layer, which are 0.
 
     References
     ----------
@@ -264,8 +243,7 @@ def realmlp_simplified(
 
     from nnkit import layers
 
-    widths = widths_of(units)
-    check_widths(meta.X_shape_[1:], widths)
+    widths = _widths(meta, units)
     activation = _activation(meta, activation)
     peak = _peak(learning_rate, 0.07 if _is_regression(meta) else 0.04)
     inputs = keras.Input(shape=(meta.X_shape_[1],))
@@ -293,6 +271,13 @@ def realmlp_simplified(
 
 def _is_regression(meta: Meta) -> bool:
     return str(meta.target_type_).startswith("continuous")
+
+
+def _widths(meta: Meta, units: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the validated units of each hidden layer."""
+    widths = widths_of(units)
+    check_widths(meta.X_shape_[1:], widths)
+    return widths
 
 
 def _activation(meta: Meta, activation: Any) -> Any:
@@ -341,22 +326,52 @@ def _embeddings(columns: Columns, n_units: int, missing_rate: float = 0.0) -> An
 
 
 def _hidden_layers(
-    hidden: Any,
+    features: Any,
     widths: Sequence[int],
     activation: Any,
     dropout_rate: float,
     n_steps: int | None,
 ) -> Any:
-    """Apply blocks of a linear map, a parametric activation and dropout."""
+    """Apply the scaling layer, and blocks of a linear map, a parametric activation and dropout."""
     from nnkit import layers
 
     dropout_rate = as_fraction("dropout_rate", dropout_rate)
+    hidden = layers.Scale(name="scale")(features)
     for position, n_units in enumerate(widths):
         hidden = layers.NTKDense(n_units, name=f"hidden_{position}")(hidden)
         hidden = layers.ParametricActivation(activation, name=f"activation_{position}")(hidden)
         if dropout_rate > 0:
             hidden = _dropout(dropout_rate, n_steps, f"dropout_{position}")(hidden)
     return hidden
+
+
+def _score_layers(hidden: Any, skip: Columns | None) -> Callable[[int, int], Any]:
+    """Return a function that creates the scores of an output.
+
+    Parameters
+    ----------
+    hidden : keras tensor of shape (n_batch, n_units)
+        The last hidden layer.
+    skip : Columns or None
+        Columns of which a linear model is added to the scores.
+
+    Returns
+    -------
+    scores_of : callable
+        Function of the number of scores and the position of an output. It returns a tensor.
+    """
+    import keras
+
+    from nnkit.layers import NTKDense
+
+    def scores_of(n_units: int, position: int) -> Any:
+        scores = NTKDense(n_units, name=f"scores_{position}")(hidden)
+        if skip is None:
+            return scores
+        terms = skip.linear_terms(n_units, position)
+        return keras.layers.Add(name=f"sum_{position}")([scores, *terms])
+
+    return scores_of
 
 
 def _outputs(meta: Meta, scores_of: Callable[[int, int], Any]) -> Any:
@@ -441,59 +456,3 @@ def _optimizer(
         learning_rate_factors=known(rates),
         decay_factors=known(decays),
     )
-
-
-def _initialize_from_rows(model: Any, X: Any) -> None:
-    """Initialise kernels and biases from the outputs of training rows, layer by layer."""
-    import keras
-
-    # Keras draws its seeds from the same generator of Python.
-    rng = np.random.default_rng(random.getrandbits(63))
-    rows = X
-    if X.shape[0] > _MAX_ROWS_FOR_INIT:
-        rows = X[rng.choice(X.shape[0], _MAX_ROWS_FOR_INIT, replace=False)]
-    rows = (rows.toarray() if sparse.issparse(rows) else rows).astype(np.float32)
-    to_scale = keras.Model(model.input, model.get_layer("scale").output)
-    hidden = keras.ops.convert_to_numpy(to_scale(rows, training=False))
-    for layer in model.layers:
-        name = layer.name.partition("_")[0]
-        if name == "activation":
-            hidden = keras.ops.convert_to_numpy(layer(hidden))
-        elif name in ("hidden", "scores"):
-            z = _initialize_dense(layer, hidden, rng)
-            if name == "hidden":
-                hidden = z
-
-
-def _initialize_dense(layer: Any, hidden: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Initialise a linear layer, so that its units have standard deviation 1 on training rows.
-
-    The bias of a unit is minus a random convex combination of its values in a few rows.
-
-    Parameters
-    ----------
-    layer : NTKDense
-        The layer, whose weights are assigned.
-    hidden : ndarray of shape (n_rows, n_inputs)
-        Inputs of the layer for training rows.
-    rng : Generator
-        Generator of the random draws.
-
-    Returns
-    -------
-    z : ndarray of shape (n_rows, n_units)
-        Outputs of the layer for these rows.
-    """
-    n_inputs, n_units = layer.kernel.shape
-    normal = rng.standard_normal((n_inputs, n_units), dtype=np.float32)
-    z = hidden @ normal / math.sqrt(n_inputs)
-    deviation = np.std(z, axis=0)
-    # A single row, or constant rows, have a deviation of 0.
-    deviation = np.where(deviation > 1e-6, deviation, 1.0).astype(np.float32)
-    z /= deviation
-    picked = rng.integers(len(z), size=(_N_ROWS_PER_BIAS, n_units))
-    share = rng.dirichlet(np.ones(_N_ROWS_PER_BIAS), size=n_units).T
-    bias = -np.sum(share * z[picked, np.arange(n_units)], axis=0)
-    layer.kernel.assign(normal / deviation)
-    layer.bias.assign(bias)
-    return z + bias.astype(np.float32)

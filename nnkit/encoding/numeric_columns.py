@@ -176,7 +176,7 @@ def _without_categories(column: pd.Series) -> pd.Series:
     """Return the values of a categorical, in the dtype of its levels if that can be missing."""
     if not isinstance(column.dtype, pd.CategoricalDtype):
         return column
-    # Missing values have the code -1. reindex gives a missing value, because -1 is not in the index.
+    # Missing values have the code -1, for which reindex returns a missing value.
     values = pd.Series(column.cat.categories).reindex(column.cat.codes.to_numpy())
     return values.set_axis(column.index)
 

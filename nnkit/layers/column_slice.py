@@ -49,8 +49,8 @@ class ColumnSlice(keras.layers.Layer):
         last = self.start + 1 if self.stop is None else self.stop
         if last > n_columns:
             raise ValueError(
-                f"The input of ColumnSlice must have at least {last} columns for start={self.start} "
-                f"and stop={self.stop}. Got {n_columns} instead."
+                f"The input of ColumnSlice must have at least {last} columns for "
+                f"start={self.start} and stop={self.stop}. Got {n_columns} instead."
             )
         self.built = True
 

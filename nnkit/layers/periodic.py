@@ -83,7 +83,7 @@ class PeriodicEmbedding(keras.layers.Layer):
         self.n_units = as_count("n_units", n_units)
         self.sigma = as_number("sigma", sigma, "(0, inf)")
         self.keeps_input = keeps_input
-        # Each weight has its own initializer, because an instance draws the same numbers in each call.
+        # One initializer for each weight, because an instance draws the same numbers in each call.
         limit = 1 / math.sqrt(self.n_frequencies)
         self._frequency_initializer = keras.initializers.RandomNormal(stddev=self.sigma)
         self._phase_initializer = keras.initializers.RandomUniform(-math.pi, math.pi)

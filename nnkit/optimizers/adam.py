@@ -68,8 +68,8 @@ class GroupedAdam(keras.optimizers.Adam):
         p ← p - f · η · √(1 - β₂ᵏ) / (1 - β₁ᵏ) · m / (√v + ε)
 
     where the learning rate η and the weight decay λ are the values of their schedules at step
-    k - 1. With constants and without factors this is ``keras.optimizers.AdamW``, which also applies
-    the decay before the step. Without a decay, it is ``keras.optimizers.Adam``.
+    k - 1. With constants and without factors this is ``keras.optimizers.AdamW``, which also
+    applies the decay before the step. Without a decay, it is ``keras.optimizers.Adam``.
 
     A factor of the learning rate also multiplies the decay: a weight whose learning rate is six
     times that of others decays six times as fast. To undo this, use 1 / f as the factor of the
@@ -148,7 +148,7 @@ class GroupedAdam(keras.optimizers.Adam):
         if self.built:
             return
         paths = [getattr(variable, "path", variable.name) for variable in variables]
-        # Factors are stored by position, because `update_step` may receive variables without a path.
+        # By position, because `update_step` may receive variables without a path.
         self._rate_factors = _factors_of(paths, "learning_rate_factors", self.learning_rate_factors)
         decay_factors = _factors_of(paths, "decay_factors", self.decay_factors)
         self._decay_factors = [
