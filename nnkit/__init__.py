@@ -1,7 +1,6 @@
-"""Keras networks as first-class scikit-learn estimators.
+"""Keras networks as scikit-learn estimators.
 
-The public names load on first use, so that ``import nnkit`` costs neither
-TensorFlow nor SHAP.
+Public names are imported on first use, so that ``import nnkit`` loads neither TensorFlow nor SHAP.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-import nnkit._forks  # noqa: F401  # notes forks from now on
+import nnkit._forks  # noqa: F401  # registers a function that is called after a fork
 
 __version__ = "0.1.0"
 

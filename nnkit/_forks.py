@@ -1,6 +1,7 @@
-"""What a process forked from one in which TensorFlow has run may not do: use TensorFlow.
+"""A check that TensorFlow is not used in a process forked after TensorFlow has run.
 
-The threads of TensorFlow do not exist in a forked child, which would wait for them for ever.
+The threads of TensorFlow do not exist in a forked process, so that its operations would block
+forever.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ _is_broken = False
 
 
 def _note_fork() -> None:
-    """Note in a forked child whether TensorFlow had run in its parent.
+    """Record in a forked process whether TensorFlow has run in its parent.
 
-    Private parts are read because nothing may be imported or started here: TensorFlow keeps one
-    context for the process, which is initialised by the first operation (2.21).
+    TensorFlow has one context per process, which the first operation initialises (2.21). Its
+    private attributes are read, because this function must not import or initialise anything.
     """
     global _is_broken
     module = sys.modules.get("tensorflow.python.eager.context")
@@ -26,22 +27,22 @@ def _note_fork() -> None:
         _is_broken = True
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows
+if hasattr(os, "register_at_fork"):  # Windows has no fork
     os.register_at_fork(after_in_child=_note_fork)
 
 
 def check_not_forked() -> None:
-    """Raise in a forked child in which TensorFlow cannot run.
+    """Raise an error in a forked process in which TensorFlow cannot run.
 
     Raises
     ------
     RuntimeError
-        Naming the ways that work.
+        If this process was forked after TensorFlow had run.
     """
     if _is_broken:
         raise RuntimeError(
-            "This process was forked from one in which TensorFlow had run, and would wait for its "
-            "threads for ever. Start processes by multiprocessing.get_context('spawn') or joblib's "
+            "This process was forked from one in which TensorFlow had run, and TensorFlow would "
+            "block forever. Start processes by multiprocessing.get_context('spawn') or joblib's "
             "default backend 'loky', or fit in threads of one process inside "
             "nnkit.batched_training()."
         )

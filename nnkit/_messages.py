@@ -1,4 +1,4 @@
-"""How messages show what a user gave."""
+"""Representation of values in error messages."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _MAX_CHARACTERS = 100
 
 
 def shown(value: Any) -> str:
-    """Return a value as a message shows it: on one line, and no longer than that.
+    """Return the representation of a value in messages: on one line, at most about 100 characters.
 
     Parameters
     ----------
     value : object
-        Tables and arrays of several lines are shown by type and shape, and what is longer than
-        a line by its beginning.
+        Any value. Tables and arrays of several lines are represented by type and shape. Other long
+        representations are truncated.
     """
     text = repr(value)
     if "\n" in text and hasattr(value, "shape"):

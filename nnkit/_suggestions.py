@@ -1,4 +1,4 @@
-"""What to suggest in place of an unknown name: a misspelt one, or one from another library."""
+"""Suggestions for unknown names: misspelt ones, and names of other libraries."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 __all__ = ["did_you_mean", "from_elsewhere", "listed", "nearest", "remark_on"]
 
-# Parameters of scikit-learn, SciKeras, skorch, XGBoost and older Keras, with what they are here.
-# The first name that the estimator takes is suggested.
+# Parameters of scikit-learn, SciKeras, skorch, XGBoost and older Keras, and the corresponding
+# parameters of nnkit. The first one that exists is suggested.
 _ELSEWHERE: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("lr", "learning_rate", "learning_rate_init", "eta", "eta0", "step_size"),
@@ -56,72 +56,85 @@ _ELSEWHERE: dict[str, tuple[str, ...]] = {
     "label_smoothing": ("loss__label_smoothing",),
 }
 
-# What the suggested parameter does otherwise, or why there is none.
+# Remarks by unknown name and suggestion: differences of the suggested parameter, or the reason why
+# there is no suggestion ("").
 _REMARKS = {
     "alpha": {
-        "model__l2": "Of MLPClassifier's alpha it is alpha / (2 * batch_size).",
+        "model__l2": "It corresponds to alpha / (2 * batch_size) of MLPClassifier.",
     },
-    "decay": {"optimizer__learning_rate": "Give it a schedule of keras.optimizers.schedules."},
-    "lr_decay": {"optimizer__learning_rate": "Give it a schedule of keras.optimizers.schedules."},
+    "decay": {"optimizer__learning_rate": "Use a schedule of keras.optimizers.schedules."},
+    "lr_decay": {"optimizer__learning_rate": "Use a schedule of keras.optimizers.schedules."},
     "momentum": {"optimizer__momentum": "It is an argument of optimizer='sgd'."},
     "nesterovs_momentum": {"optimizer__momentum": "Set optimizer='sgd' and optimizer__nesterov."},
-    "patience": {"n_iter_no_change": "It takes early_stopping=True."},
-    "early_stopping_rounds": {"n_iter_no_change": "It takes early_stopping=True."},
-    "class_weight": {"": "It weighs classes, which there are none of; fit takes sample_weight."},
-    "n_jobs": {"": "A fit uses all cores by itself; GridSearchCV and cross_val_score take n_jobs."},
+    "patience": {"n_iter_no_change": "It needs early_stopping=True."},
+    "early_stopping_rounds": {"n_iter_no_change": "It needs early_stopping=True."},
+    "class_weight": {"": "It is a parameter of classifiers. Use sample_weight of fit."},
+    "n_jobs": {"": "A fit uses all cores. Use n_jobs of GridSearchCV or cross_val_score."},
 }
 
-# Arguments of Keras' own classes that other classes, or older versions, call otherwise.
+# Arguments of Keras' classes by the name of the same argument in other classes or older versions.
 _OF_KERAS = {
     "lr": ("learning_rate",),
     "learning_rate_init": ("learning_rate",),
     "eta": ("learning_rate",),
     "decay": ("learning_rate",),
-    # Adam averages gradients with it as SGD does with its momentum.
+    # beta_1 of Adam has the role of the momentum of SGD.
     "momentum": ("beta_1",),
     "n_iter_no_change": ("patience",),
     "tol": ("min_delta",),
     "metric": ("monitor",),
 }
 
+# Number of names in a message.
 _AT_MOST = 12
 
 
 def from_elsewhere(name: str, is_right: Callable[[str], bool]) -> str | None:
-    """Return the parameter that has another name in another library, None if there is none.
+    """Return the parameter that corresponds to a name of another library, or None.
 
     Parameters
     ----------
     name : str
-        As it is called elsewhere, without a prefix.
+        Name in the other library, without a prefix.
     is_right : callable
-        Whether a parameter exists here.
+        Function that returns whether a parameter of nnkit exists.
     """
     return next((right for right in _ELSEWHERE.get(name.lower(), ()) if is_right(right)), None)
 
 
 def remark_on(name: str, suggestion: str | None) -> str:
-    """Return a sentence on what is suggested for a name from elsewhere, or on why nothing is."""
-    remark = _REMARKS.get(name.lower(), {}).get(suggestion or "", "")
-    # What only a builder can do, a user's own builder may not do yet.
-    builders = [right for right in _ELSEWHERE.get(name.lower(), ()) if right.startswith("model__")]
-    if suggestion is None and builders:
-        remark = f"The builder has no argument for it; give it one, such as {builders[0][7:]!r}."
-    return f" {remark}" if remark else ""
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that another one was probably meant to be, None if none is near.
-
-    Names are near that differ in a few letters: a longer name that contains a shorter one, such as
-    "ema_momentum" for "momentum", means something else.
+    """Return a remark on the suggestion for a name of another library, or "".
 
     Parameters
     ----------
     name : str
-        As it was typed.
+        Name in the other library.
+    suggestion : str or None
+        Parameter that is suggested. With None, the remark says why there is no suggestion.
+    """
+    remark = _REMARKS.get(name.lower(), {}).get(suggestion or "", "")
+    # A user's builder may lack an argument that ready-made builders have.
+    builders = [right for right in _ELSEWHERE.get(name.lower(), ()) if right.startswith("model__")]
+    if suggestion is None and builders:
+        remark = (
+            "The builder has no argument for it. Add one, for example with the name "
+            f"{builders[0].removeprefix('model__')!r}."
+        )
+    return f" {remark}" if remark else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the most similar known name, or None if no name is similar.
+
+    Two names are similar if they differ in few letters. A longer name that contains the given one
+    is not similar: "ema_momentum" has another meaning than "momentum".
+
+    Parameters
+    ----------
+    name : str
+        Name that is not known.
     known : iterable of str
-        The right names.
+        Valid names.
 
     Examples
     --------
@@ -143,27 +156,27 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """Return a sentence with the nearest right name, or with those that there are.
+    """Return a sentence that suggests the most similar name, or lists the valid ones.
 
     Parameters
     ----------
     name : str
-        As it was typed, without the prefix.
+        Name that is not known, without the prefix.
     known : iterable of str
-        The right names, without the prefix, in the order in which they are listed.
+        Valid names without the prefix, in the order in which they are listed.
     prefix : str, default=""
-        What stands before each name in the sentence.
+        Prefix of the names in the sentence.
     """
     candidates = list(known)
-    called = (other for other in _OF_KERAS.get(name, ()) if other in candidates)
-    suggestion = nearest(name, candidates) or next(called, None)
+    renamed = (other for other in _OF_KERAS.get(name, ()) if other in candidates)
+    suggestion = nearest(name, candidates) or next(renamed, None)
     if suggestion is not None:
         return f"Did you mean {prefix}{suggestion}?"
     return f"There are {listed(f'{prefix}{candidate}' for candidate in candidates)}."
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return names as a list in a sentence, cut where there are many."""
+    """Return the representation of a list of names, truncated after 12 names."""
     shown = list(names)
     if len(shown) <= _AT_MOST:
         return str(shown)
@@ -171,7 +184,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 def _letters(name: str) -> str:
-    # CamelCase, dashes and underscores are no mistakes.
+    # Differences in case, dashes and underscores are ignored.
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
@@ -182,7 +195,7 @@ def _n_mistakes_allowed(typed: str) -> int:
 
 
 def _distance(first: str, second: str) -> int:
-    """Return how many letters are changed, added, left out or swapped with their neighbour."""
+    """Return the number of changed, added, omitted and transposed letters (optimal alignment)."""
     rows = [list(range(len(second) + 1))]
     for i, letter in enumerate(first, start=1):
         row = [i]

@@ -1,4 +1,4 @@
-"""The errors that are nnkit's own."""
+"""Exceptions of nnkit."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""The autoencoder, and the network with a bottleneck that learns a target instead."""
+"""The autoencoder: a network with a bottleneck that learns its input or a target."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from nnkit._validation import as_count
 from nnkit.builders.mlp import check_activation, output_layers, widths_of
 from nnkit.builders.size import check_widths
 
@@ -22,24 +23,24 @@ def autoencoder(
     units: int | Sequence[int] = (64,),
     activation: Any = "relu",
 ) -> keras.Model:
-    """Return a network with a bottleneck named "representation", uncompiled.
+    """Return an uncompiled autoencoder whose bottleneck is the layer "representation".
 
     Parameters
     ----------
     meta : Meta
-        The facts about the data; the estimator gives them.
+        Facts about the data. The estimator passes them.
     n_components : int, default=2
         Units of the bottleneck, at least 1.
     units : int or sequence of int, default=(64,)
-        Units of each hidden layer before the bottleneck; behind it they come in reverse.
+        Units of each hidden layer of the encoder, at least 1. The decoder has them in reverse.
     activation : str or callable, default="relu"
-        Activation of the hidden layers; the bottleneck is linear.
+        Activation of the hidden layers. The bottleneck is linear.
 
     Returns
     -------
     model : keras.Model
-        From ``X_shape_[1]`` inputs to the outputs that the target needs: the columns
-        themselves, classes or values.
+        From ``X_shape_[1]`` inputs to the outputs that the target needs: the reconstructed
+        columns, class probabilities or values.
 
     Examples
     --------
@@ -51,8 +52,6 @@ def autoencoder(
     (3, (None, 8))
     """
     import keras
-
-    from nnkit.layers.argument_checks import as_count
 
     hidden = widths_of(units)
     check_activation(activation)

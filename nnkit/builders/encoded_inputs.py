@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nnkit.builders.meta import Meta
 
-__all__ = ["Columns", "beside_each_other"]
+__all__ = ["Columns", "concatenated"]
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The inputs of a network in two parts.
+    """The inputs of a network, split into dense columns and codes of categories.
 
     Parameters
     ----------
     dense : keras tensor of shape (n_batch, n_dense) or None
-        The columns that are no codes; None if there are none.
+        Columns that are used as numbers, one-hot columns included. None if there are none.
     codes : keras tensor of shape (n_batch, n_codes) or None
-        Those that are codes of categories; None if there are none.
+        Columns of integer codes of categories. None if there are none.
     cardinalities : tuple of int
-        How many codes each of them has.
+        Number of codes of each column of ``codes``.
     """
 
     dense: Any | None
@@ -32,12 +32,12 @@ class Columns:
 
     @classmethod
     def of(cls, meta: Meta, inputs: Any) -> Columns:
-        """Return the columns of inputs; without codes they are the inputs themselves.
+        """Split the inputs of a network into dense columns and codes.
 
         Raises
         ------
         ValueError
-            If there are fewer columns than cardinalities.
+            If ``meta.cardinalities_`` has more entries than there are columns.
         """
         cardinalities = tuple(meta.get("cardinalities_", None) or ())
         n_columns = inputs.shape[-1]
@@ -56,16 +56,16 @@ class Columns:
 
     @property
     def n_dense(self) -> int:
-        """How many columns are no codes."""
+        """Number of dense columns."""
         return 0 if self.dense is None else int(self.dense.shape[-1])
 
     def numbers(self, n_numeric: int) -> Any:
-        """Return the first columns, which are numbers with an order.
+        """Return the leading dense columns, which are numeric features.
 
         Parameters
         ----------
         n_numeric : int
-            How many, at least 1.
+            Number of these columns, at least 1.
         """
         if n_numeric == self.n_dense:
             return self.dense
@@ -74,18 +74,18 @@ class Columns:
         return ColumnSlice(0, n_numeric, name="numbers")(self.dense)
 
     def linear_terms(self, n_units: int, position: int, regularizer: Any = None) -> list[Any]:
-        """Return the tensors whose sum is a linear model, without its constant.
+        """Return the terms of a linear model of all columns, without an intercept.
 
-        It begins at zero, and gives each category a term of its own.
+        The weights are initialised with zeros. Each category has a weight of its own.
 
         Parameters
         ----------
         n_units : int
-            Of the output that they are added to.
+            Units of the output to which the terms are added.
         position : int
-            Of that output; its layers are called "skip_0" and "skip_codes_0", and so on.
+            Position of this output. It is part of the layer names "skip_0" and "skip_codes_0".
         regularizer : keras.regularizers.Regularizer or None, default=None
-            Penalty of all that is learnt.
+            Penalty of all weights.
 
         Returns
         -------
@@ -113,12 +113,12 @@ class Columns:
         return terms
 
 
-def beside_each_other(parts: Sequence[Any | None]) -> Any:
-    """Return the columns of several tensors as those of one, leaving out None.
+def concatenated(parts: Sequence[Any | None]) -> Any:
+    """Concatenate tensors along the columns, without the entries that are None.
 
     Parameters
     ----------
-    parts : sequence of keras tensors of shape (n_batch, ...) or None
+    parts : sequence of keras tensors of shape (n_batch, n_columns) or None
         At least one is a tensor.
     """
     import keras

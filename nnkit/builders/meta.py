@@ -1,4 +1,4 @@
-"""What a builder is told about the data."""
+"""The facts about the data that a builder receives."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ class Meta(Mapping[str, Any]):
     Parameters
     ----------
     **facts : object
-        The facts, by name. The estimators give ``n_features_in_`` (columns of the table),
+        The facts, by name. The estimators pass ``n_features_in_`` (number of columns of X),
         ``feature_names_in_`` (their names, or None), ``X_shape_`` (shape of the encoded
-        training rows), ``X_dtype_``, ``y_dtype_``, ``y_ndim_``, ``target_type_`` (as
-        ``sklearn.utils.multiclass.type_of_target``), ``n_outputs_`` (columns of the target)
-        ``n_outputs_expected_`` (outputs of the network)
-        ``n_output_units_`` (units of the last layer, a list if there are several outputs),
-        ``n_numeric_`` (leading encoded columns that are numbers) and ``cardinalities_`` (of each
-        trailing encoded column of codes, how many codes there are); a classifier also gives
-        ``classes_`` and ``n_classes_``.
+        training rows), ``X_dtype_``, ``y_dtype_``, ``y_ndim_``, ``target_type_`` (as from
+        ``sklearn.utils.multiclass.type_of_target``), ``n_outputs_`` (number of columns of y),
+        ``n_outputs_expected_`` (number of outputs of the network), ``n_output_units_`` (units of
+        the last layer, a list if there are several outputs), ``n_numeric_`` (number of leading
+        encoded features that are numbers) and ``cardinalities_`` (number of codes of each
+        trailing encoded feature of codes). A classifier also passes ``classes_`` and
+        ``n_classes_``.
 
     Examples
     --------
@@ -42,16 +42,16 @@ class Meta(Mapping[str, Any]):
             raise KeyError(_unknown(name, self._facts))
         return self._facts[name]
 
-    # Mapping's own ask for the item, whose error takes long to write.
+    # Mapping's own methods call __getitem__, whose error message is slow to compute.
     def __contains__(self, name: object) -> bool:
         return name in self._facts
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return a fact, or ``default`` if there is none of that name."""
+        """Return a fact by name, or ``default`` if there is none."""
         return self._facts.get(name, default)
 
     def __getattr__(self, name: str) -> Any:
-        # While unpickling and copying there are no facts yet.
+        # During unpickling and copying, _facts is not set yet.
         facts = self.__dict__.get("_facts", {})
         if name not in facts:
             raise AttributeError(_unknown(name, facts))

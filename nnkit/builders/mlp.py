@@ -7,7 +7,8 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from nnkit._suggestions import nearest
-from nnkit.builders.encoded_inputs import Columns, beside_each_other
+from nnkit._validation import as_choice, as_count, as_counts, as_fraction, as_number
+from nnkit.builders.encoded_inputs import Columns, concatenated
 from nnkit.builders.size import check_widths
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_activation",
+    "for_each_output",
     "mlp",
-    "of_each_output",
     "output_activation",
     "output_layers",
     "widths_of",
@@ -28,7 +29,7 @@ _ACTIVATIONS = (
     "elu", "gelu", "leaky_relu", "mish", "prelu", "relu", "selu", "sigmoid", "silu", "swish", "tanh"
 )  # fmt: skip
 
-# For the activations that let half of a centred input through, or nearly so.
+# Activations that pass about half of a centred input, for which He initialisation is derived.
 _HE_ACTIVATIONS = ("elu", "gelu", "leaky_relu", "mish", "prelu", "relu", "silu", "swish")
 
 
@@ -45,62 +46,62 @@ def mlp(
     linear_skip: bool = False,
     category_units: int = 8,
 ) -> keras.Model:
-    """Return a multilayer perceptron for the table at hand, uncompiled.
+    """Return an uncompiled multilayer perceptron.
 
     Parameters
     ----------
     meta : Meta
-        The facts about the data; the estimator gives them. If ``cardinalities_`` is among
-        them, the last columns are codes of categories, and these are their numbers of codes.
+        Facts about the data. The estimator passes them. If they include ``cardinalities_``, the
+        last columns are codes of categories, and these are their numbers of codes.
     units : int or sequence of int, default=(64, 64)
-        Units of each hidden layer, at least 1; an empty sequence makes a linear model.
+        Units of each hidden layer, at least 1. An empty sequence gives a linear model.
     activation : str or callable, default="relu"
         Activation of the hidden layers: "relu", "leaky_relu", "selu", "elu", "gelu", "silu"
-        (or "swish"), "mish", "tanh", "sigmoid", any other that ``keras.activations.get``
-        knows; or "prelu", whose slopes below zero are learnt, one for each unit.
+        (or "swish"), "mish", "tanh", "sigmoid", anything else that ``keras.activations.get``
+        accepts, or "prelu", which learns a slope below zero for each unit.
     dropout_rate : float, default=0.0
         Fraction in [0, 1) of each hidden layer's units that is dropped in training.
     kernel_initializer : str or keras.initializers.Initializer, default="glorot_uniform"
-        First values of the hidden layers' kernels: any that ``keras.initializers.get`` knows,
-        such as "he_normal", "glorot_uniform" and "lecun_normal". "auto" goes by the
-        activation: "lecun_normal" for "selu", "glorot_uniform" for "tanh", "sigmoid" and
-        unknown ones, "he_normal" for the others.
+        Initializer of the hidden layers' kernels: anything that ``keras.initializers.get``
+        accepts, such as "he_normal", "glorot_uniform" and "lecun_normal". "auto" depends on the
+        activation: "lecun_normal" for "selu", "he_normal" for the rectifier family (such as
+        "relu", "elu" and "gelu"), and "glorot_uniform" for all others.
     l1, l2 : float, default=0.0
-        At least 0. The loss of a batch, a mean over rows, is raised by ``l1`` times the sum of
-        the absolute values, and by ``l2`` times the sum of the squares, of all kernels and of
-        all that is learnt for each category.
+        Penalties, at least 0. The loss of a batch, a mean over rows, is increased by ``l1`` times
+        the sum of the absolute values and by ``l2`` times the sum of the squares of all kernels
+        and of all embeddings and biases of categories.
     normalization : {"batch", "layer"} or None, default=None
-        What a hidden layer's units are normalised by before the activation: the statistics of
-        the batch, or those of the row's own units. The layer then has no bias, which the
-        normalisation would take out and which it replaces.
+        Normalisation before the activation of each hidden layer: by the statistics of the batch,
+        or by those of the units of the same row. A normalised layer has no bias of its own.
     residual : bool, default=False
-        Whether the input of each hidden layer is added to its output; through a linear
-        projection where the two have different widths.
+        Whether the input of each hidden layer is added to its output. If their widths differ,
+        the input passes through a linear projection.
     linear_skip : bool, default=False
-        Whether a linear model of the columns is added before the last activation. It begins at
-        zero and gives each category a term of its own.
+        Whether a linear model of the columns is added before the last activation. Its weights
+        are initialised with zeros. Each category has a weight of its own.
     category_units : int, default=8
-        Length of the learnt vector that stands for a category, at least 1. Without columns of
-        codes it has no effect.
+        Length of the embedding of a category, at least 1. It has no effect without columns of
+        codes.
 
     Returns
     -------
     model : keras.Model
-        From ``X_shape_[1]`` inputs to ``n_output_units_`` outputs: probabilities for
-        classes (sigmoid for two and for labels, softmax for more), values for a regression.
-        Several columns of classes have an output each.
+        From ``X_shape_[1]`` inputs to ``n_output_units_`` outputs: probabilities in
+        classification (sigmoid for two classes and for multilabel targets, softmax for more
+        classes), values in regression. Several columns of classes have one output each.
 
     Raises
     ------
     ValueError
-        If an argument is out of its range, or there are fewer columns than cardinalities.
+        If an argument is out of its range, or ``cardinalities_`` has more entries than there
+        are columns.
 
     Notes
     -----
-    A hidden layer is: linear map, normalisation, activation, dropout, and then the addition of
-    its input, each if it is asked for. The vectors of categories begin near zero
-    (U(-0.05, 0.05)), so that an unseen category, whose vector was never trained, is nearly
-    left out; they stand behind the other columns.
+    A hidden layer is a linear map, followed by normalisation, activation, dropout and the
+    residual connection, as far as they are enabled. Embeddings of categories are concatenated
+    to the other columns. They are initialised near zero (U(-0.05, 0.05)), so that the untrained
+    embedding of unseen categories has little effect.
 
     Examples
     --------
@@ -111,18 +112,16 @@ def mlp(
     """
     import keras
 
-    from nnkit.layers.argument_checks import as_count, as_fraction
-
     widths = widths_of(units)
     check_widths(meta.X_shape_[1:], widths)
     check_activation(activation)
-    _check_normalization(normalization)
+    as_choice("normalization", normalization, ("batch", "layer", None))
     dropout_rate = as_fraction("dropout_rate", dropout_rate)
     regularizer = _regularizer(l1, l2)
     inputs = keras.Input(shape=meta.X_shape_[1:])
     columns = Columns.of(meta, inputs)
     vectors = _embeddings(columns, as_count("category_units", category_units), regularizer)
-    x = beside_each_other([columns.dense, vectors])
+    x = concatenated([columns.dense, vectors])
     for n_units in widths:
         x = _hidden_layer(
             x,
@@ -143,7 +142,7 @@ def mlp(
 
 
 def _embeddings(columns: Columns, n_units: int, regularizer: Any) -> Any | None:
-    """Return the vectors of the categories, side by side."""
+    """Return the concatenated embeddings of the categories, None without columns of codes."""
     if columns.codes is None:
         return None
     from nnkit.layers import CategoryEmbeddings
@@ -167,7 +166,8 @@ def _hidden_layer(
 ) -> Any:
     import keras
 
-    # Activations within Dense, where they can be, leave a plain stack of Dense layers.
+    # Where possible, Dense applies the activation: prediction has a faster code path for a
+    # plain stack of Dense layers.
     is_plain = normalization is None and activation != "prelu"
     hidden = keras.layers.Dense(
         n_units,
@@ -199,24 +199,25 @@ def output_layers(
     kernel_regularizer: Any = None,
     linear_terms: Callable[[int, int], list[Any]] | None = None,
 ) -> Any:
-    """Return the outputs that a target needs, on top of a hidden layer.
+    """Add the output layers that a target needs to a hidden layer.
 
     Parameters
     ----------
     meta : Meta
-        The facts about the data.
+        Facts about the data.
     x : keras tensor of shape (n_batch, n_units)
         The last hidden layer.
     kernel_regularizer : keras.regularizers.Regularizer or None, default=None
         Penalty of the kernels.
     linear_terms : callable or None, default=None
-        From the units and the position of an output to tensors that are added before its
-        activation.
+        Function of the units and the position of an output. It returns tensors that are added
+        before the activation of this output.
 
     Returns
     -------
     outputs : keras tensor of shape (n_batch, n_outputs), or list of them
-        Sigmoid for two classes and for labels, softmax for more classes, linear for values.
+        Sigmoid for two classes and for multilabel targets, softmax for more classes, linear in
+        regression.
     """
     import keras
 
@@ -232,18 +233,18 @@ def output_layers(
         scores = keras.layers.Add()([layer(x), *linear_terms(n_units, position)])
         return keras.layers.Activation(activation)(scores)
 
-    return of_each_output(meta, output)
+    return for_each_output(meta, output)
 
 
-def of_each_output(meta: Meta, output: Callable[[int, int], Any]) -> Any:
-    """Return what a function makes of each output, as ``keras.Model`` takes it.
+def for_each_output(meta: Meta, output: Callable[[int, int], Any]) -> Any:
+    """Call a function for each output of a network, and return the outputs for ``keras.Model``.
 
     Parameters
     ----------
     meta : Meta
-        The facts about the data.
+        Facts about the data.
     output : callable
-        From the units that the target needs of an output, and its position, to a tensor.
+        Function of the units and the position of an output. It returns a tensor.
 
     Returns
     -------
@@ -256,14 +257,14 @@ def of_each_output(meta: Meta, output: Callable[[int, int], Any]) -> Any:
 
 
 def output_activation(meta: Meta, n_units: int) -> str:
-    """Return the name of the last activation that a target needs.
+    """Return the name of the output activation for a target.
 
     Parameters
     ----------
     meta : Meta
-        The facts about the data.
+        Facts about the data.
     n_units : int
-        Of the output.
+        Units of the output.
     """
     if meta.target_type_.startswith("continuous"):
         return "linear"
@@ -278,15 +279,13 @@ def widths_of(units: int | Sequence[int]) -> tuple[int, ...]:
     Parameters
     ----------
     units : int or sequence of int
-        A number stands for one layer.
+        A single number is one layer.
 
     Raises
     ------
     ValueError
-        If a number is not at least 1.
+        If a number is not an integer of at least 1.
     """
-    from nnkit.layers.argument_checks import as_count, as_counts
-
     if isinstance(units, Integral):
         return (as_count("units", units),)
     return as_counts("units", units)
@@ -298,7 +297,7 @@ def check_activation(activation: Any) -> None:
     Parameters
     ----------
     activation : str or callable
-        "prelu" is known too, which is a layer.
+        "prelu", which is a layer in Keras, is accepted too.
     """
     import keras
 
@@ -315,26 +314,15 @@ def check_activation(activation: Any) -> None:
         ) from error
 
 
-def _check_normalization(normalization: Any) -> None:
-    if normalization not in (None, "batch", "layer"):
-        raise ValueError(
-            f"normalization must be 'batch', 'layer' or None. Got {normalization!r} instead."
-        )
-
-
 def _regularizer(l1: Any, l2: Any) -> Any:
     import keras
 
-    from nnkit.layers.argument_checks import as_number
-
-    penalties = [
-        as_number(name, value, is_zero_allowed=True) for name, value in (("l1", l1), ("l2", l2))
-    ]
+    penalties = [as_number("l1", l1, "[0, inf)"), as_number("l2", l2, "[0, inf)")]
     return keras.regularizers.L1L2(*penalties) if any(penalties) else None
 
 
 def _fresh_initializer(kernel_initializer: Any, activation: Any) -> Any:
-    """Return an initializer of a layer's own: one gives the same numbers at each call."""
+    """Return a new initializer for one layer: an instance draws the same numbers at each call."""
     import keras
 
     if kernel_initializer == "auto":
@@ -345,7 +333,7 @@ def _fresh_initializer(kernel_initializer: Any, activation: Any) -> Any:
         found = keras.initializers.get(kernel_initializer)
     except (ValueError, TypeError) as error:
         raise ValueError(
-            "kernel_initializer must be 'auto', or what Keras knows, such as 'he_normal', "
+            "kernel_initializer must be 'auto' or an initializer of Keras, such as 'he_normal', "
             f"'glorot_uniform' or 'lecun_normal'. Got {kernel_initializer!r} instead."
         ) from error
     is_instance = found is kernel_initializer and isinstance(found, keras.initializers.Initializer)

@@ -1,18 +1,14 @@
-"""RealMLP, the multilayer perceptron tuned for tables, and its simplified form."""
+"""RealMLP, a multilayer perceptron tuned for tabular data, and its simplified form."""
 
 from __future__ import annotations
 
-import math
-import random
 from collections.abc import Callable, Sequence
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from scipy import sparse
-
-from nnkit.builders.encoded_inputs import Columns, beside_each_other
-from nnkit.builders.mlp import check_activation, of_each_output, output_activation, widths_of
+from nnkit._validation import as_count, as_fraction, as_number
+from nnkit.builders.encoded_inputs import Columns, concatenated
+from nnkit.builders.mlp import check_activation, for_each_output, output_activation, widths_of
+from nnkit.builders.realmlp_initialization import initialize_from_rows
 from nnkit.builders.size import check_widths
 
 if TYPE_CHECKING:
@@ -21,10 +17,6 @@ if TYPE_CHECKING:
     from nnkit.builders.meta import Meta
 
 __all__ = ["realmlp", "realmlp_simplified"]
-
-# Rows on which the first weights are fitted; a standard deviation is known to two percent by then.
-_MAX_ROWS_FOR_INIT = 4096
-_N_ROWS_PER_BIAS = 5
 
 
 def realmlp(
@@ -49,82 +41,91 @@ def realmlp(
     beta_2: float = 0.95,
     weight_decay: float = 0.02,
 ) -> keras.Model:
-    r"""Return RealMLP-TD for the table at hand, compiled with its optimizer.
+    r"""Return RealMLP-TD, compiled with its optimizer.
 
     Parameters
     ----------
     meta : Meta
-        The facts about the data; the estimator gives them.
+        Facts about the data. The estimator passes them.
     X : ndarray or sparse array of shape (n_samples, n_columns), or None, default=None
-        The encoded training rows, on which the first weights are fitted; the estimator gives
-        them. None draws plain normal weights.
+        The encoded training rows, from which the initial weights are computed. The estimator
+        passes them. None draws the initial weights from a normal distribution.
     n_steps : int or None, default=None
-        Optimizer steps of the training, which learning rate, dropout and weight decay follow;
-        the estimator gives them. None keeps dropout and decay constant, and the learning rate
-        at half its peak.
+        Number of optimizer steps of the training, over which the learning rate, dropout and
+        weight decay are scheduled. The estimator passes it. With None, dropout and weight decay
+        are constant, and the learning rate is half of its peak.
     units : int or sequence of int, default=(256, 256, 256)
         Units of each hidden layer, at least 1.
     activation : str or callable, default="auto"
-        Activation of the hidden layers, of which each unit learns its share. "auto" is "selu" for
-        classes and "mish" for values.
+        Activation of the hidden layers, which each unit mixes with the identity by a learnt
+        weight. "auto" is "selu" in classification and "mish" in regression.
     dropout_rate : float, default=0.15
-        Fraction in [0, 1) of each hidden layer's units that is dropped at first; from the middle
-        of the training it falls to 0.
+        Initial fraction in [0, 1) of each hidden layer's units that is dropped. It decreases
+        to 0 in the second half of the training.
     n_frequencies : int, default=16
-        Cosines of each number, at least 1; 0 leaves numbers as they are.
+        Number of cosines of each numeric column, at least 1. 0 disables the periodic embedding.
     n_periodic_units : int, default=3
-        Values that are made of the cosines of each number, at least 1.
+        Units of the periodic embedding of each numeric column, at least 1.
     frequency_scale : float, default=0.1
-        Standard deviation of the first frequencies, in periods per unit of a scaled number,
+        Standard deviation of the initial frequencies, in periods per unit of a scaled number,
         above 0.
     category_units : int, default=8
-        Length of the vector that stands for a category of a column with many, at least 1.
+        Length of the embedding of a category, at least 1. It has no effect without columns of
+        codes.
     category_missing_rate : float, default=0.0
-        Fraction in [0, 1) of such categories that is taken for missing in training, so that
-        it is learnt what to make of unseen ones.
+        Fraction in [0, 1) of the codes that are replaced by the code of missing values in
+        training, so that the embedding of missing and unseen categories is trained.
     linear_skip : bool, default=False
-        Whether a linear function of all columns, beginning at 0, is added to the outputs.
+        Whether a linear model of all columns is added to the outputs. Its weights are
+        initialised with zeros.
     learning_rate : float or "auto", default="auto"
-        Its peak, above 0. "auto" is 0.04 for classes and 0.2 for values.
+        Peak of the learning rate, above 0. "auto" is 0.04 in classification and 0.2 in
+        regression.
     scale_rate_factor : float, default=6.0
         Factor of the learning rate for the scales of the columns, at least 0.
     bias_rate_factor : float, default=0.1
-        The same for biases.
+        Factor of the learning rate for biases, at least 0.
     activation_rate_factor : float, default=0.1
-        The same for the shares of the activation.
+        Factor of the learning rate for the mixing weights of the activations, at least 0.
     periodic_rate_factor : float, default=0.1
-        The same for the cosines and what is made of them.
+        Factor of the learning rate for the periodic embedding, at least 0.
     skip_rate_factor : float, default=0.1
-        The same for the linear function of ``linear_skip``.
+        Factor of the learning rate for the linear model of ``linear_skip``, at least 0.
     beta_2 : float, default=0.95
-        How much of the mean of squared gradients stays after a step, in [0, 1).
+        Decay rate of the moving average of squared gradients, in [0, 1).
     weight_decay : float, default=0.02
-        The part of a weight that a step takes away, for a learning rate of 1, at least 0; from
-        the middle of the training it falls to 0.
+        Fraction of a weight that a step subtracts, per unit of the learning rate, at least 0. It
+        decreases to 0 in the second half of the training.
 
     Returns
     -------
     model : keras.Model
         From ``X_shape_[1]`` columns, in the layout of `nnkit.encoding.TabularEncoder`, to
-        probabilities of classes or to values. Two classes have a score each, of whose
-        difference the output is the sigmoid.
+        probabilities of classes or to values. For two classes, the output is the sigmoid of the
+        difference of two scores.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range, or ``cardinalities_`` has more entries than there
+        are columns.
 
     See Also
     --------
-    realmlp_simplified : The form that is easier to write down.
+    realmlp_simplified : RealMLP-TD-S, the simplified form.
 
     Notes
     -----
-    Each column is multiplied by a learnt scale; then come layers
-    :math:`z = x W / \sqrt{d} + b`, activations :math:`z + a (f(z) - z)` and dropout. The first
-    W give units of standard deviation 1 on the training rows; the first b put a random training
-    row's, or rather a random mean of five rows', value of the unit at 0. The learning rate goes
-    through the four cycles of `nnkit.optimizers.CosLog`.
+    Each column is multiplied by a learnt scale. Each hidden layer is a linear map
+    :math:`z = x W / \sqrt{d} + b`, an activation :math:`z + a (f(z) - z)` and dropout. The
+    initial W give units of standard deviation 1 on the training rows. The initial b of a unit
+    shifts a random convex combination of its values in five training rows to 0. The learning
+    rate follows the four cycles of `nnkit.optimizers.CosLog`.
 
-    The published network drops the last partial batch of an epoch, which here is trained on, and
-    keeps the later one of two epochs that are equally good. The decay of all but the biases,
-    which have none, and of the linear skip has the learning rate's factors once more, as in the
-    authors' code.
+    Departures from the published network: the last partial batch of an epoch is trained on, and
+    of two epochs with equal validation scores the earlier one is kept. As in the authors' code,
+    the weight decay is multiplied by the factor of the learning rate a second time, except for
+    biases, which have no decay, and for the linear model of ``linear_skip``.
 
     References
     ----------
@@ -140,52 +141,29 @@ def realmlp(
     """
     import keras
 
-    from nnkit import layers
-    from nnkit.layers.argument_checks import as_fraction
-
-    dropout_rate = as_fraction("dropout_rate", dropout_rate)
-    beta_2 = as_fraction("beta_2", beta_2)
-    widths = widths_of(units)
-    check_widths(meta.X_shape_[1:], widths)
+    widths = _widths(meta, units)
     activation = _activation(meta, activation)
-    peak = _peak(learning_rate, 0.2 if _is_regression(meta) else 0.04)
     inputs = keras.Input(shape=(meta.X_shape_[1],))
     columns = Columns.of(meta, inputs)
-    n_numeric = min(meta.get("n_numeric_", columns.n_dense), columns.n_dense)
-    periodic = None
-    if n_numeric and n_frequencies:
-        embedding = layers.PeriodicEmbedding(
-            n_frequencies, n_periodic_units, frequency_scale, keeps_input=False, name="periodic"
-        )
-        periodic = embedding(columns.numbers(n_numeric))
-    vectors = _embeddings(columns, category_units, category_missing_rate)
-    hidden = beside_each_other([periodic, columns.dense, vectors])
-    hidden = layers.Scale(name="scale")(hidden)
-    for position, n_units in enumerate(widths):
-        hidden = layers.NTKDense(n_units, name=f"hidden_{position}")(hidden)
-        hidden = layers.ParametricActivation(activation, name=f"activation_{position}")(hidden)
-        if dropout_rate > 0:
-            hidden = _dropout(dropout_rate, n_steps, f"dropout_{position}")(hidden)
-
-    def scores_of(n_units: int, position: int) -> Any:
-        scores = layers.NTKDense(n_units, name=f"scores_{position}")(hidden)
-        if not linear_skip:
-            return scores
-        terms = columns.linear_terms(n_units, position)
-        return keras.layers.Add(name=f"sum_{position}")([scores, *terms])
-
+    features = [
+        _periodic_embedding(meta, columns, n_frequencies, n_periodic_units, frequency_scale),
+        columns.dense,
+        _embeddings(columns, category_units, category_missing_rate),
+    ]
+    hidden = _hidden_layers(concatenated(features), widths, activation, dropout_rate, n_steps)
+    scores_of = _score_layers(hidden, columns if linear_skip else None)
     model = keras.Model(inputs, _outputs(meta, scores_of))
-    if X is not None and X.shape[0]:
-        _fit_first_weights(model, X)
+    initialize_from_rows(model, X)
     rates = {
-        "scale/": scale_rate_factor,
-        "periodic/": periodic_rate_factor,
-        "alpha": activation_rate_factor,
-        "bias": bias_rate_factor,
-        "skip_": skip_rate_factor,
+        "scale/": as_number("scale_rate_factor", scale_rate_factor, "[0, inf)"),
+        "periodic/": as_number("periodic_rate_factor", periodic_rate_factor, "[0, inf)"),
+        "alpha": as_number("activation_rate_factor", activation_rate_factor, "[0, inf)"),
+        "bias": as_number("bias_rate_factor", bias_rate_factor, "[0, inf)"),
+        "skip_": as_number("skip_rate_factor", skip_rate_factor, "[0, inf)"),
     }
-    # The decay of biases is none; of the others it has the factor of the learning rate twice.
+    # GroupedAdam multiplies the decay by both factors, so that it has the rate's factor twice.
     decays = {**rates, "bias": 0.0, "skip_": 1.0}
+    peak = _peak(learning_rate, 0.2 if _is_regression(meta) else 0.04)
     model.compile(_optimizer(model, peak, n_steps, rates, decays, beta_2, weight_decay))
     return model
 
@@ -201,40 +179,53 @@ def realmlp_simplified(
     bias_rate_factor: float = 0.1,
     beta_2: float = 0.95,
 ) -> keras.Model:
-    """Return RealMLP-TD-S for the table at hand, compiled with its optimizer.
+    """Return RealMLP-TD-S, the simplified RealMLP, compiled with its optimizer.
 
     Parameters
     ----------
     meta : Meta
-        The facts about the data; the estimator gives them.
+        Facts about the data. The estimator passes them.
     n_steps : int or None, default=None
-        Optimizer steps of the training, which the learning rate follows; the estimator gives
-        them. None keeps it at half its peak.
+        Number of optimizer steps of the training, over which the learning rate is scheduled. The
+        estimator passes it. With None, the learning rate is half of its peak.
     units : int or sequence of int, default=(256, 256, 256)
         Units of each hidden layer, at least 1.
     activation : str or callable, default="auto"
-        Activation of the hidden layers. "auto" is "selu" for classes and "mish" for values.
+        Activation of the hidden layers. "auto" is "selu" in classification and "mish" in
+        regression.
     category_units : int, default=8
-        Length of the vector that stands for a category of a column with many, at least 1. The
-        published network has such columns one-hot: give the encoder a large ``max_one_hot``.
+        Length of the embedding of a category, at least 1. The published network has one-hot
+        columns instead, which an encoder with a large ``max_one_hot`` returns.
     learning_rate : float or "auto", default="auto"
-        Its peak, above 0. "auto" is 0.04 for classes and 0.07 for values.
+        Peak of the learning rate, above 0. "auto" is 0.04 in classification and 0.07 in
+        regression.
     scale_rate_factor : float, default=6.0
         Factor of the learning rate for the scales of the columns, at least 0.
     bias_rate_factor : float, default=0.1
-        The same for biases.
+        Factor of the learning rate for biases, at least 0.
     beta_2 : float, default=0.95
-        How much of the mean of squared gradients stays after a step, in [0, 1).
+        Decay rate of the moving average of squared gradients, in [0, 1).
 
     Returns
     -------
     model : keras.Model
-        As of `realmlp`.
+        As for `realmlp`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range, or ``cardinalities_`` has more entries than there
+        are columns.
+
+    See Also
+    --------
+    realmlp : RealMLP-TD.
 
     Notes
     -----
-    Without cosines, dropout, decay and learnt shares of the activation; all weights begin as
-    N(0, 1), those of the last layer as 0.
+    The network has no periodic embedding, dropout, weight decay or mixing weights of the
+    activations. Kernels, biases and embeddings are initialised from N(0, 1), except for those of
+    the last layer, which are 0.
 
     References
     ----------
@@ -251,16 +242,13 @@ def realmlp_simplified(
     import keras
 
     from nnkit import layers
-    from nnkit.layers.argument_checks import as_fraction
 
-    beta_2 = as_fraction("beta_2", beta_2)
-    widths = widths_of(units)
-    check_widths(meta.X_shape_[1:], widths)
+    widths = _widths(meta, units)
     activation = _activation(meta, activation)
     peak = _peak(learning_rate, 0.07 if _is_regression(meta) else 0.04)
     inputs = keras.Input(shape=(meta.X_shape_[1],))
     columns = Columns.of(meta, inputs)
-    hidden = beside_each_other([columns.dense, _embeddings(columns, category_units)])
+    hidden = concatenated([columns.dense, _embeddings(columns, category_units)])
     hidden = layers.Scale(name="scale")(hidden)
     for position, n_units in enumerate(widths):
         hidden = layers.NTKDense(
@@ -273,7 +261,10 @@ def realmlp_simplified(
         return last(hidden)
 
     model = keras.Model(inputs, _outputs(meta, scores_of))
-    rates = {"scale/": scale_rate_factor, "bias": bias_rate_factor}
+    rates = {
+        "scale/": as_number("scale_rate_factor", scale_rate_factor, "[0, inf)"),
+        "bias": as_number("bias_rate_factor", bias_rate_factor, "[0, inf)"),
+    }
     model.compile(_optimizer(model, peak, n_steps, rates, {}, beta_2, None))
     return model
 
@@ -282,8 +273,15 @@ def _is_regression(meta: Meta) -> bool:
     return str(meta.target_type_).startswith("continuous")
 
 
+def _widths(meta: Meta, units: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the validated units of each hidden layer."""
+    widths = widths_of(units)
+    check_widths(meta.X_shape_[1:], widths)
+    return widths
+
+
 def _activation(meta: Meta, activation: Any) -> Any:
-    """Return the activation of the hidden layers, checked; "auto" goes by the target."""
+    """Return the validated activation of the hidden layers; "auto" depends on the target."""
     if isinstance(activation, str) and activation == "auto":
         activation = "mish" if _is_regression(meta) else "selu"
     check_activation(activation)
@@ -293,16 +291,30 @@ def _activation(meta: Meta, activation: Any) -> Any:
 def _peak(learning_rate: float | str, default: float) -> float:
     if isinstance(learning_rate, str) and learning_rate == "auto":
         return default
-    is_rate = isinstance(learning_rate, Real) and not isinstance(learning_rate, bool)
-    if not is_rate or not 0 < float(learning_rate) < math.inf:
-        raise ValueError(
-            f"learning_rate must be a number above 0, or 'auto'. Got {learning_rate!r} instead."
-        )
-    return float(learning_rate)
+    return as_number("learning_rate", learning_rate, "(0, inf)", alternatives=", or 'auto'")
+
+
+def _periodic_embedding(
+    meta: Meta, columns: Columns, n_frequencies: int, n_units: int, scale: float
+) -> Any | None:
+    """Return the periodic embedding of the numeric columns, or None without any or if disabled."""
+    n_frequencies = as_count("n_frequencies", n_frequencies, minimum=0)
+    n_units = as_count("n_periodic_units", n_units)
+    scale = as_number("frequency_scale", scale, "(0, inf)")
+    n_numeric = min(meta.get("n_numeric_", columns.n_dense), columns.n_dense)
+    if not n_numeric or not n_frequencies:
+        return None
+    from nnkit.layers import PeriodicEmbedding
+
+    # The columns themselves are concatenated once, with the dense columns.
+    embedding = PeriodicEmbedding(n_frequencies, n_units, scale, keeps_input=False, name="periodic")
+    return embedding(columns.numbers(n_numeric))
 
 
 def _embeddings(columns: Columns, n_units: int, missing_rate: float = 0.0) -> Any | None:
-    """Return the vectors of the categories, side by side."""
+    """Return the concatenated embeddings of the categories, or None without columns of codes."""
+    n_units = as_count("category_units", n_units)
+    missing_rate = as_fraction("category_missing_rate", missing_rate)
     if columns.codes is None:
         return None
     from nnkit.layers import CategoryEmbeddings
@@ -313,9 +325,66 @@ def _embeddings(columns: Columns, n_units: int, missing_rate: float = 0.0) -> An
     return vectors(columns.codes)
 
 
+def _hidden_layers(
+    features: Any,
+    widths: Sequence[int],
+    activation: Any,
+    dropout_rate: float,
+    n_steps: int | None,
+) -> Any:
+    """Apply the scaling layer, and blocks of a linear map, a parametric activation and dropout."""
+    from nnkit import layers
+
+    dropout_rate = as_fraction("dropout_rate", dropout_rate)
+    hidden = layers.Scale(name="scale")(features)
+    for position, n_units in enumerate(widths):
+        hidden = layers.NTKDense(n_units, name=f"hidden_{position}")(hidden)
+        hidden = layers.ParametricActivation(activation, name=f"activation_{position}")(hidden)
+        if dropout_rate > 0:
+            hidden = _dropout(dropout_rate, n_steps, f"dropout_{position}")(hidden)
+    return hidden
+
+
+def _score_layers(hidden: Any, skip: Columns | None) -> Callable[[int, int], Any]:
+    """Return a function that creates the scores of an output.
+
+    Parameters
+    ----------
+    hidden : keras tensor of shape (n_batch, n_units)
+        The last hidden layer.
+    skip : Columns or None
+        Columns of which a linear model is added to the scores.
+
+    Returns
+    -------
+    scores_of : callable
+        Function of the number of scores and the position of an output. It returns a tensor.
+    """
+    import keras
+
+    from nnkit.layers import NTKDense
+
+    def scores_of(n_units: int, position: int) -> Any:
+        scores = NTKDense(n_units, name=f"scores_{position}")(hidden)
+        if skip is None:
+            return scores
+        terms = skip.linear_terms(n_units, position)
+        return keras.layers.Add(name=f"sum_{position}")([scores, *terms])
+
+    return scores_of
+
+
 def _outputs(meta: Meta, scores_of: Callable[[int, int], Any]) -> Any:
-    """Return the outputs, by their scores as a function of their number and the position."""
-    return of_each_output(
+    """Return the outputs of a network.
+
+    Parameters
+    ----------
+    meta : Meta
+        Facts about the data.
+    scores_of : callable
+        Function of the number of scores and the position of an output. It returns a tensor.
+    """
+    return for_each_output(
         meta,
         lambda size, position: _output(
             meta, size, scores_of(_n_units(meta, size), position), position
@@ -324,13 +393,13 @@ def _outputs(meta: Meta, scores_of: Callable[[int, int], Any]) -> Any:
 
 
 def _n_units(meta: Meta, size: int) -> int:
-    """Return the scores of an output: one for each class, also of two."""
+    """Return the number of scores of an output: one for each class, also for two classes."""
     is_binary = size == 1 and output_activation(meta, size) == "sigmoid"
     return 2 if is_binary and meta.target_type_ != "multilabel-indicator" else size
 
 
 def _output(meta: Meta, size: int, scores: Any, position: int) -> Any:
-    """Return the output of scores; of two classes the probability of the second."""
+    """Return the output for scores; for two classes the probability of the second one."""
     import keras
 
     from nnkit.layers import ColumnSlice
@@ -365,69 +434,25 @@ def _optimizer(
     beta_2: float,
     weight_decay: float | None,
 ) -> Any:
-    """Return Adam with the factors of those groups of weights that the model has."""
+    """Return GroupedAdam with schedules, and factors of the groups of weights in the model."""
     from nnkit.optimizers import CosLog, FlatCosine, GroupedAdam
 
     paths = [variable.path for variable in model.trainable_variables]
 
     def known(factors: dict[str, float]) -> dict[str, float]:
-        # The first pattern that is found counts, so that each needs a path of its own.
+        # GroupedAdam raises an error for a pattern that is not the first match of any path.
         first = [next((name for name in factors if name in path), None) for path in paths]
         return {name: factor for name, factor in factors.items() if name in first}
 
-    decay: Any = weight_decay or None
-    if decay is not None and n_steps is not None:
-        decay = FlatCosine(weight_decay, n_steps=n_steps)
+    decay: Any = None
+    if weight_decay:
+        decay = as_number("weight_decay", weight_decay, "[0, inf)")
+        decay = decay if n_steps is None else FlatCosine(decay, n_steps=n_steps)
     return GroupedAdam(
         peak / 2 if n_steps is None else CosLog(peak, n_steps=n_steps),
-        beta_2=beta_2,
+        beta_2=as_fraction("beta_2", beta_2),
         epsilon=1e-8,
         weight_decay=decay,
         learning_rate_factors=known(rates),
         decay_factors=known(decays),
     )
-
-
-def _fit_first_weights(model: Any, X: Any) -> None:
-    """Set kernels and biases by what the units make of training rows, layer by layer."""
-    import keras
-
-    # Keras draws its own seeds from here, too.
-    rng = np.random.default_rng(random.getrandbits(63))
-    rows = X
-    if X.shape[0] > _MAX_ROWS_FOR_INIT:
-        rows = X[rng.choice(X.shape[0], _MAX_ROWS_FOR_INIT, replace=False)]
-    rows = (rows.toarray() if sparse.issparse(rows) else rows).astype(np.float32)
-    to_scale = keras.Model(model.input, model.get_layer("scale").output)
-    hidden = keras.ops.convert_to_numpy(to_scale(rows, training=False))
-    for layer in model.layers:
-        name = layer.name.partition("_")[0]
-        if name == "activation":
-            hidden = keras.ops.convert_to_numpy(layer(hidden))
-        elif name in ("hidden", "scores"):
-            z = _fit_dense(layer, hidden, rng)
-            if name == "hidden":
-                hidden = z
-
-
-def _fit_dense(layer: Any, hidden: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Give the units of a layer deviation 1 on rows, and a random mean of rows as their zero.
-
-    Returns
-    -------
-    z : ndarray of shape (n_rows, n_units)
-        What the layer makes of the rows.
-    """
-    n_inputs, n_units = layer.kernel.shape
-    normal = rng.standard_normal((n_inputs, n_units), dtype=np.float32)
-    z = hidden @ normal / math.sqrt(n_inputs)
-    deviation = np.std(z, axis=0)
-    # Of a single row, or of constant ones, units have no deviation to divide by.
-    deviation = np.where(deviation > 1e-6, deviation, 1.0).astype(np.float32)
-    z /= deviation
-    picked = rng.integers(len(z), size=(_N_ROWS_PER_BIAS, n_units))
-    share = rng.dirichlet(np.ones(_N_ROWS_PER_BIAS), size=n_units).T
-    bias = -np.sum(share * z[picked, np.arange(n_units)], axis=0)
-    layer.kernel.assign(normal / deviation)
-    layer.bias.assign(bias)
-    return z + bias.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Which arguments a builder takes, and how they are filled."""
+"""The arguments that a builder accepts, and the values with which it is called."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = [
 ]
 
 INJECTED_ARGUMENTS = ("meta", "compile_kwargs", "params", "X", "y", "n_steps")
-"""The arguments that the estimator fills, if the builder names them."""
+"""The arguments that the estimator passes to a builder that has them."""
 
 
 def _parameters(builder: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     try:
         return inspect.signature(builder).parameters
-    except ValueError:  # a callable written in C tells no signature
+    except ValueError:  # a callable written in C may have no signature
         return {}
 
 
 def accepted_arguments(builder: Callable[..., Any]) -> list[str]:
-    """Return the names of the hyperparameters that a builder takes."""
+    """Return the names of the hyperparameters that a builder accepts."""
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return [
         name
@@ -37,13 +37,13 @@ def accepted_arguments(builder: Callable[..., Any]) -> list[str]:
 
 
 def is_told_of_data(builder: Callable[..., Any]) -> bool:
-    """Return whether a builder asks for facts about the data, by which it can size its layers."""
+    """Return whether a builder accepts facts about the data, from which it can size its layers."""
     asks = {"meta", "params", "X", "y"} & set(_parameters(builder))
     return bool(asks) or (takes_any_argument(builder) and not inspect.isclass(builder))
 
 
 def takes_any_argument(builder: Callable[..., Any]) -> bool:
-    """Return whether a builder has ``**kwargs``."""
+    """Return whether a builder accepts ``**kwargs``."""
     return any(
         parameter.kind is inspect.Parameter.VAR_KEYWORD
         for parameter in _parameters(builder).values()
@@ -51,7 +51,7 @@ def takes_any_argument(builder: Callable[..., Any]) -> bool:
 
 
 def tunable_defaults(builder: Callable[..., Any]) -> dict[str, Any]:
-    """Return the builder's own defaults of its hyperparameters, by name."""
+    """Return the defaults of a builder's hyperparameters, by name."""
     parameters = _parameters(builder)
     return {
         name: parameters[name].default
@@ -72,11 +72,11 @@ def builder_arguments(
     builder : callable
         Returns a ``keras.Model``.
     hyperparameters : mapping
-        What the user set, by argument name.
+        Values that the user set, by argument name.
     injected : mapping
-        What the estimator has to offer, by names of `INJECTED_ARGUMENTS`; the builder gets
-        those it names, and a function with ``**kwargs`` gets ``meta``, ``compile_kwargs``
-        and ``params``.
+        Values from the estimator, by names of `INJECTED_ARGUMENTS`. The builder receives those
+        that are in its signature. A function with ``**kwargs`` also receives ``meta``,
+        ``compile_kwargs`` and ``params``.
 
     Returns
     -------
@@ -85,10 +85,10 @@ def builder_arguments(
     Raises
     ------
     ValueError
-        If the builder has an argument without a default that nobody fills.
+        If an argument of the builder has neither a value nor a default.
     """
     parameters = _parameters(builder)
-    # The **kwargs of a class are for its base class, which knows nothing of the data.
+    # The **kwargs of a class are passed to its base class, which does not accept these facts.
     takes_any = takes_any_argument(builder) and not inspect.isclass(builder)
     arguments = {
         name: value

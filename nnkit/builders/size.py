@@ -1,4 +1,4 @@
-"""How large a network may be on this machine."""
+"""A check that the training of a network fits into the memory of this machine."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from math import prod
 
 __all__ = ["check_size", "check_widths"]
 
-# Adam keeps two moments of each weight, and a step has its gradient and its new value.
+# The weight, its gradient, its new value, and two moments of Adam.
 _NUMBERS_PER_WEIGHT = 5
 _BYTES_PER_NUMBER = 4
 
 
 def check_widths(shape: Sequence[int], units: Sequence[int]) -> None:
-    """Raise a ValueError if hidden layers do not fit into memory, before any is made.
+    """Raise a ValueError if hidden layers would not fit into memory.
+
+    The check runs before any layer is built.
 
     Parameters
     ----------
     shape : sequence of int
-        Of a row.
+        Shape of one row of the input.
     units : sequence of int
-        Of each hidden layer.
+        Units of each hidden layer.
     """
     widths = [prod(shape), *units]
     n_weights = sum(above * below for above, below in itertools.pairwise(widths))
@@ -35,11 +37,11 @@ def check_size(n_weights: int, what: str, n_networks: int = 1) -> None:
     Parameters
     ----------
     n_weights : int
-        Of each network.
+        Number of weights of each network.
     what : str
-        Subject of the message, such as "The network".
+        Grammatical subject of the error message, such as "The network".
     n_networks : int, default=1
-        How many are trained side by side.
+        Number of networks that are trained at the same time.
     """
     needed = n_weights * n_networks * _NUMBERS_PER_WEIGHT * _BYTES_PER_NUMBER
     memory = _memory()
@@ -54,7 +56,7 @@ def check_size(n_weights: int, what: str, n_networks: int = 1) -> None:
 
 
 def _memory() -> int | None:
-    """Return the memory of this machine in bytes, None where the system does not say."""
+    """Return the memory of this machine in bytes, or None if it is unknown."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf

@@ -1,43 +1,44 @@
-"""Raw columns and labels to numbers, and back: numpy, pandas and scikit-learn, no tensors.
+"""Encoding of raw columns and labels as numbers, and the inverse, without tensors.
 
-- ``labels``: class labels to codes and back, and the weights of classes.
-- ``target_values``: targets of every container as arrays of labels or of numbers.
-- ``targets``: targets of every kind to what the network learns, and back.
-- ``features``: which transformer stands before the network, and what comes out of it.
-- ``tabular``: a raw table of numbers, dates and categories to numbers, and back.
-- ``containers``: tables and columns of every library, as pandas and NumPy hold them.
-- ``kinds``, ``column_codecs``, ``scaling``: what its columns are, how each is read, and to what scale.
-- ``numbers_only``: tables for a network without an encoder.
-- ``splits``: the rows held out for validation, and the sample kept for explanations.
-- ``temperature``: probabilities made less, or more, extreme by one number.
+- ``features``: the transformer of a network's columns, and checks of the encoded features.
+- ``tabular``: `TabularEncoder`, which encodes numbers, dates and categories of a raw table.
+- ``kinds``: kinds of columns, and changes of a column since ``fit``.
+- ``numeric_columns``: codecs of columns of numbers, durations and dates.
+- ``category_columns``: codecs of columns of categories.
+- ``scaling``: scaling and smooth clipping of numbers.
+- ``containers``: tables and columns of pandas, polars, Arrow and NumPy in common forms.
+- ``rows``: number, selection and random samples of rows.
+- ``target_values``: conversion of targets in any container to arrays.
+- ``targets``: codecs of class labels and of continuous targets.
+- ``weights``: weights of classes, and products of weights.
+- ``splits``: splits of rows into training rows and validation rows.
+- ``temperature``: temperature scaling of probabilities.
 """
 
 from nnkit.encoding.containers import array_of_rows, as_table, check_unique_names
 from nnkit.encoding.features import (
+    EncoderKind,
+    as_numbers,
     columns_of,
     encode,
     encode_first,
+    in_range_of,
     make_encoder,
     warn_of_columns_without_effect,
 )
-from nnkit.encoding.labels import ClassLabels, class_weights
-from nnkit.encoding.numbers_only import as_numbers
-from nnkit.encoding.splits import (
-    background_rows,
-    fold_rows,
-    holdout_rows,
-    rows_at,
-    split_rows,
-)
+from nnkit.encoding.rows import background_rows, n_encoded_rows, n_samples_of, rows_at, rows_of
+from nnkit.encoding.splits import fold_rows, holdout_rows, split_rows
 from nnkit.encoding.tabular import TabularEncoder
 from nnkit.encoding.target_values import comparable_codes, target_array
-from nnkit.encoding.targets import ClassTarget, ContinuousTarget
+from nnkit.encoding.targets import ClassLabels, ClassTarget, ContinuousTarget
 from nnkit.encoding.temperature import fit_temperature, temperature_scaled
+from nnkit.encoding.weights import class_weights, product_of_weights
 
 __all__ = [
     "ClassLabels",
     "ClassTarget",
     "ContinuousTarget",
+    "EncoderKind",
     "TabularEncoder",
     "array_of_rows",
     "as_numbers",
@@ -52,8 +53,13 @@ __all__ = [
     "fit_temperature",
     "fold_rows",
     "holdout_rows",
+    "in_range_of",
     "make_encoder",
+    "n_encoded_rows",
+    "n_samples_of",
+    "product_of_weights",
     "rows_at",
+    "rows_of",
     "split_rows",
     "target_array",
     "temperature_scaled",

@@ -1,4 +1,4 @@
-"""Tables and columns of every library, as pandas and NumPy hold them."""
+"""Tables and columns of pandas, polars, Arrow and NumPy in common forms."""
 
 from __future__ import annotations
 
@@ -18,32 +18,29 @@ __all__ = [
     "check_unique_names",
     "column_at",
     "is_dataframe",
-    "nested_cells",
+    "nested_values_error",
     "numeric_matrix",
     "plain_column",
 ]
 
-_DATES = (datetime.date, np.datetime64, pd.Period)  # datetime and Timestamp are dates too
+# datetime.datetime and pd.Timestamp are subclasses of datetime.date.
+_DATES = (datetime.date, np.datetime64, pd.Period)
 _DURATIONS = (datetime.timedelta, np.timedelta64)
-_NESTED = (dict, list, set, frozenset, tuple, np.ndarray)
 
 
 def is_dataframe(X: Any) -> bool:
     """Return whether a table is a DataFrame of pandas or polars."""
-    # A polars table cannot exist before polars is imported.
+    # Avoids an import of polars: if it is not imported yet, X is not one of its tables.
     polars = sys.modules.get("polars")
     return isinstance(X, pd.DataFrame) or (polars is not None and isinstance(X, polars.DataFrame))
 
 
 def as_table(X: Any) -> Any:
-    """Return a table of Arrow as a pandas DataFrame, and a LazyFrame of polars collected.
+    """Convert a table of Arrow to a DataFrame, and collect a LazyFrame of polars.
 
-    Masked cells of a NumPy array become NaN.
-
-    Everything else is returned as it is.
+    Masked values of a NumPy array become NaN. Other tables are returned unchanged.
     """
     if isinstance(X, np.ma.MaskedArray):
-        # What is masked is missing.
         return np.where(np.ma.getmaskarray(X), np.nan, X.data) if np.ma.is_masked(X) else X.data
     library = type(X).__module__.partition(".")[0]
     if library == "polars" and type(X).__name__ == "LazyFrame":
@@ -61,7 +58,7 @@ def _from_arrow(column: Any) -> pd.Series:
 
 
 def check_unique_names(X: Any) -> None:
-    """Raise a ValueError that names a column of a table which it has twice."""
+    """Raise a ValueError if two columns of a table have the same name."""
     seen: set[Any] = set()
     for name in getattr(X, "columns", ()):
         if name in seen:
@@ -72,27 +69,28 @@ def check_unique_names(X: Any) -> None:
 
 
 def array_of_rows(rows: Any) -> np.ndarray:
-    """Return a list of rows as an array, whose numbers stay numbers beside text."""
+    """Return a list of rows as an array, of objects if it contains text."""
     array = np.asarray(rows)
+    # NumPy would convert numbers to text if there is text in another column.
     return array if array.dtype.kind in "fiubc" else np.asarray(rows, dtype=object)
 
 
 def column_at(X: Any, position: int, label: str) -> pd.Series:
-    """Return one column of a table as a Series, as `plain_column` does.
+    """Return a column of a table as a Series, in the form of `plain_column`.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features), or DataFrame of pandas or polars
         The table.
     position : int
-        Which column.
+        Position of the column.
     label : str
-        How messages call the column.
+        Name of the column in messages.
 
     Raises
     ------
     ValueError
-        If its cells hold lists or structs.
+        If the values are lists or structs.
     """
     if isinstance(X, pd.DataFrame):
         return plain_column(X.iloc[:, position], label)
@@ -104,7 +102,10 @@ def column_at(X: Any, position: int, label: str) -> pd.Series:
 
 
 def numeric_matrix(X: Any) -> np.ndarray | None:
-    """Return a table of plain numbers as a float64 array in one step, None for other tables."""
+    """Return a table of numbers without missing values as a float64 array, None for other tables.
+
+    This is faster than reading each column.
+    """
     if isinstance(X, pd.DataFrame):
         if not all(isinstance(dtype, np.dtype) and dtype.kind in "fiu" for dtype in X.dtypes):
             return None
@@ -124,11 +125,11 @@ def _is_numpy_number(dtype: Any) -> bool:
 def _from_polars(column: Any, label: str) -> pd.Series:
     dtype = column.dtype
     if dtype.is_nested():
-        raise nested_cells(label, str(dtype))
+        raise nested_values_error(label, str(dtype))
     if dtype.is_decimal() or "Int128" in str(dtype):
         column = column.cast(float)
     elif dtype.is_integer() and column.null_count():
-        # Floats, which NumPy would have for the gaps, are not exact from 2**53 on.
+        # NumPy would represent missing values as float64, which is not exact beyond 2**53.
         is_missing = column.is_null().to_numpy()
         values = column.fill_null(0).to_numpy().copy()
         return pd.Series(pd.arrays.IntegerArray(values, is_missing))
@@ -138,23 +139,23 @@ def _from_polars(column: Any, label: str) -> pd.Series:
 
 
 def plain_column(column: pd.Series, label: str) -> pd.Series:
-    """Return a column whose dtype says what its values are.
+    """Return a column with a dtype of NumPy or pandas that corresponds to its values.
 
-    Numbers of every class (Decimal, Fraction) and of Arrow's decimals become floats, periods
-    and dates become datetimes, and times of the day durations since midnight; so do the levels
-    of a categorical. Text, truth values, mixtures, and what is plain already stay as they are.
+    Decimals, fractions and Arrow's decimals become floats. Periods and dates become datetimes, and
+    times of the day become durations since midnight. The same applies to the levels of a
+    categorical. Text, Boolean values and mixtures of types are unchanged.
 
     Parameters
     ----------
     column : Series
         The column.
     label : str
-        How messages call it.
+        Name of the column in messages.
 
     Raises
     ------
     ValueError
-        If the cells of an Arrow column are lists or structs, or if datetimes with and without
+        If the values of an Arrow column are lists or structs, or if datetimes with and without
         time zone are mixed.
     """
     dtype = column.dtype
@@ -185,7 +186,7 @@ def _plain_arrow(column: pd.Series, label: str) -> pd.Series:
     assert isinstance(column.dtype, pd.ArrowDtype)
     kind = column.dtype.pyarrow_dtype
     if pa.types.is_nested(kind):
-        raise nested_cells(label, str(kind))
+        raise nested_values_error(label, str(kind))
     is_time = pa.types.is_time(kind)
     if pa.types.is_decimal(kind):
         kind = pa.float64()
@@ -202,13 +203,13 @@ def _plain_arrow(column: pd.Series, label: str) -> pd.Series:
         or pa.types.is_binary(kind)
         or pa.types.is_large_binary(kind)
     ):
-        return column  # numbers and text, which pandas reads
-    cells = pa.chunked_array([pa.array(column.array)]) if len(column) == 0 else None
-    cells = pa.array(column.array) if cells is None else cells
-    cells = cells.cast(kind, safe=False)
+        return column  # pandas converts numbers and text of Arrow
+    values = pa.array(column.array)
+    values = pa.chunked_array([values]) if len(column) == 0 else values
+    values = values.cast(kind, safe=False)
     if is_time:
-        cells = cells.cast(pa.int64()).cast(pa.duration("us"))
-    plain = cells.to_pandas()
+        values = values.cast(pa.int64()).cast(pa.duration("us"))
+    plain = values.to_pandas()
     plain.index = column.index
     return plain_column(plain, label)
 
@@ -238,7 +239,7 @@ def _plain_objects(column: pd.Series, label: str) -> pd.Series:
 
 
 def _are(classes: set[type], wanted: tuple[type, ...]) -> bool:
-    """Return whether all classes are among those wanted; truth values are no numbers."""
+    """Return whether all classes are subclasses of the wanted ones. Booleans are not numbers."""
     return all(issubclass(cls, wanted) and not issubclass(cls, (bool, np.bool_)) for cls in classes)
 
 
@@ -260,7 +261,7 @@ def _plain_numbers(column: pd.Series, present: Sequence[Any], is_present: np.nda
 def _plain_dates(
     column: pd.Series, present: Sequence[Any], is_present: np.ndarray, label: str
 ) -> pd.Series:
-    """Return datetimes in microseconds, in the time zone of the first where they have one."""
+    """Return datetimes in microseconds, in their time zone, or in UTC if they have several."""
     moments = [value.to_timestamp() if isinstance(value, pd.Period) else value for value in present]
     zones = [getattr(moment, "tzinfo", None) for moment in moments]
     dates = np.full(len(column), "NaT", dtype="datetime64[us]")
@@ -279,9 +280,9 @@ def _plain_dates(
     return series.dt.tz_localize("UTC").dt.tz_convert(zone)
 
 
-def nested_cells(label: str, cell: str) -> ValueError:
-    """Return the error for a column whose cells are lists or other containers."""
+def nested_values_error(label: str, value: str) -> ValueError:
+    """Return the error for a column whose values are lists or other containers."""
     return ValueError(
-        f"The cells of column {label} must be single values. Got {cell} instead. "
-        "Spread it over columns of its own, or leave the column out."
+        f"The values of column {label} must be scalars. Got {value} instead. "
+        "Convert them to several columns, or leave the column out."
     )

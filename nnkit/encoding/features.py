@@ -1,4 +1,4 @@
-"""Which transformer stands before the network, and what comes out of it."""
+"""Encoding of the columns of a network: choice of the transformer, and checks of its output."""
 
 from __future__ import annotations
 
@@ -7,24 +7,33 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 
 from nnkit._messages import shown
 from nnkit._suggestions import nearest
+from nnkit.encoding.containers import column_at, is_dataframe, numeric_matrix
+from nnkit.encoding.kinds import kind_of
+from nnkit.encoding.numeric_columns import NumberColumn
 from nnkit.encoding.tabular import TabularEncoder
 
 __all__ = [
+    "EncoderKind",
+    "as_numbers",
     "columns_of",
     "encode",
     "encode_first",
+    "in_range_of",
     "make_encoder",
     "warn_of_columns_without_effect",
 ]
 
+EncoderKind = Literal["tabular", "standard"]
+"""The transformer of ``encoder="auto"``: `TabularEncoder` or ``StandardScaler``."""
 
-# What a string that is no encoder was meant to be.
+# Suggestions for strings that are not encoders.
 _SUGGESTIONS = {
     "auto": "'auto'",
     "tabular": "nnkit.encoding.TabularEncoder()",
@@ -33,31 +42,35 @@ _SUGGESTIONS = {
     "standard": "sklearn.preprocessing.StandardScaler()",
 }
 
-
-# With fewer rows, what a network learns of a category is the noise of these rows: on the open
-# tables (docs/tables.rst) titles and tickets of one or two rows did more harm than good.
+# Levels of fewer rows are treated as unknown. Embeddings of levels with one or two rows, such as
+# titles and tickets, made predictions worse on the open tables (docs/tables.rst).
 _MIN_FREQUENCY = 3
 
+# Descriptions and remedies of kinds that are not numbers.
+_NO_NUMBERS = {
+    "date": ("dates", "or give the days since a date"),
+    "duration": ("durations", "or give seconds by .dt.total_seconds()"),
+    "category": ("text or other levels", "or use OneHotEncoder in a ColumnTransformer"),
+}
 
-def make_encoder(
-    encoder: Any, *, kind: Literal["tabular", "standard"] | None, is_sparse: bool = False
-) -> Any | None:
-    """Return an unfitted transformer for the columns, or None for columns as they are.
+
+def make_encoder(encoder: Any, *, kind: EncoderKind | None, is_sparse: bool = False) -> Any | None:
+    """Return an unfitted transformer for the columns, or None to use the columns unchanged.
 
     Parameters
     ----------
     encoder : "auto", None or transformer
-        "auto" is the transformer of this ``kind``.
+        The parameter ``encoder`` of an estimator. "auto" is chosen by ``kind``.
     kind : {"tabular", "standard"} or None
-        "tabular" is `TabularEncoder`, "standard" is ``StandardScaler``, which also replaces
-        "tabular" for a sparse table. None is no transformer.
+        Transformer of "auto". "tabular" is `TabularEncoder`, or ``StandardScaler`` if the table is
+        sparse. "standard" is ``StandardScaler``. None is no transformer.
     is_sparse : bool, default=False
-        Whether the table is sparse. Its columns are scaled but not centred.
+        Whether the table is sparse. It is then scaled, but not centred.
 
     Raises
     ------
     ValueError
-        If ``encoder`` is none of these.
+        If ``encoder`` is anything else.
     """
     if encoder is None:
         return None
@@ -79,21 +92,21 @@ def make_encoder(
 
 
 def columns_of(encoder: Any | None, shape: Any) -> dict[str, Any]:
-    """Return which of the encoded columns are numbers and which are codes, for a builder.
+    """Return the number of numeric encoded features and the cardinalities of codes.
 
     Parameters
     ----------
     encoder : fitted transformer or None
+        Transformer of the columns.
     shape : tuple of int, or dict or list of them
-        Of the encoded rows.
+        Shape of the encoded rows, for each input of the network.
 
     Returns
     -------
     facts : dict
-        ``n_numeric_``, the leading columns that are numbers with an order, and
-        ``cardinalities_``, for each of the last columns that are codes of categories how many
-        there are. Without a `TabularEncoder` all columns are numbers; empty if there are
-        several inputs.
+        ``n_numeric_``, the number of leading encoded features that are numbers, and
+        ``cardinalities_``, the number of codes of each trailing encoded feature of codes. Without
+        a `TabularEncoder`, all encoded features are numbers. Empty if there are several inputs.
     """
     if isinstance(encoder, TabularEncoder):
         return {"n_numeric_": encoder.n_numeric_, "cardinalities_": encoder.cardinalities_}
@@ -103,24 +116,28 @@ def columns_of(encoder: Any | None, shape: Any) -> dict[str, Any]:
 
 
 def encode_first(encoder: Any | None, X: Any, y: Any) -> Any:
-    """Fit a transformer and return the encoded columns of its own rows.
+    """Fit a transformer and return the encoded features of the same rows.
+
+    Like a ``Pipeline``, it calls ``fit_transform``, because some transformers encode the rows of
+    ``fit`` differently, such as ``sklearn.preprocessing.TargetEncoder``.
 
     Parameters
     ----------
     encoder : transformer or None
+        Transformer of the columns.
     X : array-like of shape (n_samples, ...), sparse matrix, or dict of them
         The table.
     y : ndarray with n_samples rows
-        The target, for encoders that look at it. Those that treat the rows they learnt from
-        in another way, as ``sklearn.preprocessing.TargetEncoder`` does, do so, as in a Pipeline.
+        The target, for transformers that use it.
 
     Returns
     -------
-    X_encoded : as of `encode`
+    X_encoded : ndarray of shape (n_samples, ...), csr_array, or dict or list of ndarray
+        As for `encode`.
     """
     if encoder is None:
         return encode(None, X)
-    # Numbers whose squares are infinite are refused by what comes of them.
+    # Overflow results in infinite values, for which _check_finite raises an error.
     with np.errstate(over="ignore", invalid="ignore"):
         if not hasattr(encoder, "fit_transform"):
             return encode(encoder.fit(X, y), X)
@@ -130,24 +147,24 @@ def encode_first(encoder: Any | None, X: Any, y: Any) -> Any:
 
 
 def encode(encoder: Any | None, X: Any) -> Any:
-    """Return the encoded columns of a table as numbers.
+    """Return the encoded features of a table.
 
     Parameters
     ----------
     encoder : fitted transformer or None
-        None leaves the columns as they are.
+        Transformer of the columns. None uses the columns unchanged.
     X : array-like of shape (n_samples, ...), sparse matrix, or dict of them
         The table.
 
     Returns
     -------
     X_encoded : ndarray of shape (n_samples, ...), csr_array, or dict or list of ndarray
-        Finite numbers; several arrays are the inputs of a network.
+        Finite numbers. Several arrays are the inputs of a network.
 
     Raises
     ------
     ValueError
-        If the transformer gives anything but finite numbers.
+        If the transformer returns anything but finite numbers, or another number of rows.
     """
     if encoder is None:
         return _checked(X, None)
@@ -157,31 +174,36 @@ def encode(encoder: Any | None, X: Any) -> Any:
 
 
 def _check_n_rows(X_encoded: Any, X: Any, encoder: Any) -> None:
-    """Raise if a transformer gives another number of rows, as of texts for a DataFrame."""
+    """Raise a ValueError if a transformer returns another number of rows.
+
+    A vectorizer of texts does so for a DataFrame, of which it reads the column names.
+    """
     if not hasattr(X, "shape") or not hasattr(X_encoded, "shape"):
         return
     if X_encoded.shape[0] != X.shape[0]:
         raise ValueError(
-            f"encoder={encoder!r} gives {X_encoded.shape[0]} rows for the {X.shape[0]} rows of X. "
-            "One that takes texts or dicts takes a list or a Series of them: give the column as X, "
-            "such as X['text'], or name it in a ColumnTransformer."
+            f"encoder={shown(encoder)} returns {X_encoded.shape[0]} rows for the {X.shape[0]} rows "
+            "of X. A transformer of texts or dicts needs a list or a Series of them: use the "
+            "column as X, such as X['text'], or name it in a ColumnTransformer."
         )
 
 
 def in_range_of(dtype: str, values: Any, name: str) -> Any:
-    """Return numbers in the dtype of a network, without a copy if they are.
+    """Return numbers in the dtype of a network, without a copy if they have it.
 
     Parameters
     ----------
     dtype : str
+        Dtype of the network.
     values : ndarray or csr_array
+        Numbers to convert.
     name : str
-        What they are, for messages.
+        Name of the numbers in messages.
 
     Raises
     ------
     ValueError
-        If a number is beyond the range of the dtype, where it would become infinite.
+        If a number is out of the range of the dtype and would become infinite.
     """
     try:
         with np.errstate(over="raise"):
@@ -196,27 +218,28 @@ def in_range_of(dtype: str, values: Any, name: str) -> Any:
 
 def _checked(transformed: Any, encoder: Any | None) -> Any:
     if isinstance(transformed, Mapping):
-        return {str(name): _numbers(part, encoder) for name, part in transformed.items()}
+        return {str(name): _finite_array(part, encoder) for name, part in transformed.items()}
     if isinstance(transformed, (list, tuple)):
-        return [_numbers(part, encoder) for part in transformed]
+        return [_finite_array(part, encoder) for part in transformed]
     if sparse.issparse(transformed):
         csr = sparse.csr_array(transformed)
         if not csr.has_canonical_format:
-            csr = csr.copy()  # the buffers may be the caller's
+            csr = csr.copy()  # the buffers may belong to the caller
             csr.sum_duplicates()
         _check_finite(csr.data, encoder)
         return csr
-    return _numbers(transformed, encoder)
+    return _finite_array(transformed, encoder)
 
 
-def _numbers(values: Any, encoder: Any) -> np.ndarray:
+def _finite_array(values: Any, encoder: Any) -> np.ndarray:
     array = values.toarray() if sparse.issparse(values) else np.asarray(values)
     if array.dtype.kind not in "fiub":
         try:
             array = array.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"encoder={shown(encoder)} must give numbers. Got values of dtype {array.dtype} instead."
+                f"encoder={shown(encoder)} must return numbers. "
+                f"Got values of dtype {array.dtype} instead."
             ) from error
     _check_finite(array, encoder)
     return array
@@ -225,28 +248,102 @@ def _numbers(values: Any, encoder: Any) -> np.ndarray:
 def _check_finite(values: np.ndarray, encoder: Any) -> None:
     if not np.isfinite(values).all():
         raise ValueError(
-            f"encoder={shown(encoder)} gives NaN or infinite values. "
-            "Impute missing values in it, for example with SimpleImputer; divide numbers above "
+            f"encoder={shown(encoder)} returns NaN or infinite values. "
+            "Impute missing values in it, for example with SimpleImputer. Divide numbers above "
             "1e150, whose squares are infinite."
         )
 
 
 def warn_of_columns_without_effect(encoder: Any, X: Any) -> None:
-    """Warn of columns that training goes on with, though the encoder has learnt nothing of them.
+    """Warn of columns that were constant in the first fit and have other values now.
 
     Parameters
     ----------
     encoder : transformer or None
-        Fitted on the rows of the first training.
+        Transformer that was fitted on the rows of the first fit.
     X : table
-        Further rows.
+        Rows of continued training.
     """
     if not isinstance(encoder, TabularEncoder):
         return
     for label in encoder._columns_without_effect(X):
         warnings.warn(
-            f"Column {label} was constant in the first fit, and has other values now: they have no "
-            "effect. Begin the training with rows in which the column varies, or fit anew.",
+            f"Column {label} was constant in the first fit and has other values now, which have no "
+            "effect. Begin the training with rows in which the column varies, or fit again.",
             UserWarning,
             stacklevel=6,
         )
+
+
+def as_numbers(X: Any) -> Any:
+    """Convert a DataFrame with nullable, Arrow or object columns to one of floats.
+
+    It is used for a network without an encoder. Tables that NumPy reads as numbers are returned
+    unchanged.
+
+    Parameters
+    ----------
+    X : DataFrame of pandas or polars, or anything else, which is returned unchanged
+        The table.
+
+    Raises
+    ------
+    ValueError
+        If a column has dates, durations, or text that is not a number.
+    """
+    if isinstance(X, np.ndarray) and X.dtype.kind in "Mm":
+        raise _no_numbers_error("X", "date" if X.dtype.kind == "M" else "duration", None)
+    if not is_dataframe(X) or 0 in X.shape or _is_plain(X):
+        return X
+    names = list(X.columns)
+    columns = {
+        position: _as_float64(column_at(X, position, repr(name)), name)
+        for position, name in enumerate(names)
+    }
+    frame = pd.DataFrame(columns)
+    frame.columns = pd.Index(names)
+    return frame
+
+
+def _is_plain(X: Any) -> bool:
+    """Return whether NumPy reads all columns of a DataFrame as numbers. Boolean values are."""
+    if isinstance(X, pd.DataFrame):
+        return all(isinstance(dtype, np.dtype) and dtype.kind in "fiubc" for dtype in X.dtypes)
+    return numeric_matrix(X[:1]) is not None
+
+
+def _as_float64(column: pd.Series, name: Any) -> np.ndarray:
+    where = f"The column {name!r} of X"
+    kind = kind_of(column, repr(name))
+    if kind in ("number", "boolean"):
+        numbers: np.ndarray = NumberColumn(where, "number").read(column)[:, 0]
+        return numbers
+    if kind == "empty":
+        return np.full(len(column), np.nan)
+    if kind == "category":
+        try:
+            return column.to_numpy(dtype=np.float64, na_value=np.nan)
+        except (TypeError, ValueError) as error:
+            raise _no_numbers_error(where, kind, column) from error
+    raise _no_numbers_error(where, kind, column)
+
+
+def _no_numbers_error(where: str, kind: str, column: pd.Series | None) -> ValueError:
+    description, remedy = _NO_NUMBERS[kind]
+    example = ""
+    if column is not None and kind == "category":
+        # A text value such as "?" among numbers is the example that helps to find the cause.
+        present = column.dropna().tolist()
+        example = f", such as {next((v for v in present if not _is_float(v)), present[0])!r}"
+    return ValueError(
+        f"{where} holds {description}{example}, but the network takes numbers. Encode it before, "
+        f"for example with encoder=TabularEncoder() of nnkit.encoding, {remedy}."
+    )
+
+
+def _is_float(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True

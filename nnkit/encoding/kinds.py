@@ -1,16 +1,23 @@
-"""What the values of a column are."""
+"""The kinds of columns, such as numbers and dates, and changes of a column since ``fit``."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["category_mask", "kind_of", "kind_of_feature"]
+__all__ = [
+    "category_mask",
+    "check_all_missing",
+    "kind_of",
+    "kind_of_feature",
+    "warn_of_unknown_values",
+]
 
-# What pandas.api.types.infer_dtype finds in columns of dtype object; the rest are categories.
+# Kinds by the result of pandas.api.types.infer_dtype for columns of objects. Others are categories.
 _KIND_OF_OBJECTS = {
     "integer": "number",
     "floating": "number",
@@ -34,27 +41,42 @@ _KIND_OF_DTYPES = {
     "M": "date",
     "c": "complex",
 }
+_DESCRIPTIONS = {
+    "number": "numbers",
+    "boolean": "Boolean values",
+    "date": "dates",
+    "duration": "durations",
+    "category": "text or other levels",
+}
+_REMEDIES = {
+    "number": (
+        "Convert it, for example with pandas.to_numeric(column, errors='coerce'), "
+        "or name it in categorical_features and fit again."
+    ),
+    "date": "Convert it with pandas.to_datetime.",
+    "duration": "Convert it with pandas.to_timedelta.",
+}
 
 
 def kind_of(column: pd.Series, label: str) -> str:
-    """Return what the values of a column are.
+    """Return the kind of the values of a column.
 
     Parameters
     ----------
     column : Series
-        As `plain_column` gives it.
+        Column in the form of `plain_column`.
     label : str
-        How messages call it.
+        Name of the column in messages.
 
     Returns
     -------
     kind : {"number", "boolean", "date", "duration", "category", "empty"}
-        An "empty" column is one of objects that are all missing.
+        "empty" is a column of objects that are all missing.
 
     Raises
     ------
     ValueError
-        If they are complex numbers.
+        If the values are complex numbers.
     """
     dtype = column.dtype
     kind = _KIND_OF_DTYPES.get(dtype.kind, "category")
@@ -67,16 +89,16 @@ def kind_of(column: pd.Series, label: str) -> str:
 
 
 def kind_of_feature(column: pd.Series, label: str, is_category: bool | None) -> str:
-    """Return as what a column is encoded.
+    """Return the kind as which a column is encoded.
 
     Parameters
     ----------
     column : Series
         The column.
     label : str
-        How messages call it.
+        Name of the column in messages.
     is_category : bool or None
-        Whether the user takes it for a category; None for a decision by dtype.
+        Whether ``categorical_features`` includes the column. None decides by the dtype.
 
     Returns
     -------
@@ -85,7 +107,7 @@ def kind_of_feature(column: pd.Series, label: str, is_category: bool | None) -> 
     Raises
     ------
     ValueError
-        If a column that is no category holds text.
+        If a column that is not a category holds text.
     """
     kind = kind_of(column, label)
     if is_category or (is_category is None and kind == "empty"):
@@ -105,7 +127,7 @@ def kind_of_feature(column: pd.Series, label: str, is_category: bool | None) -> 
 def category_mask(
     categorical_features: Any, n_features: int, names: Sequence[str] | None
 ) -> np.ndarray | None:
-    """Return which columns a user takes for categories, or None for a decision by dtype.
+    """Return a mask of the columns that are categories, or None to decide by dtype.
 
     Parameters
     ----------
@@ -114,12 +136,12 @@ def category_mask(
     n_features : int
         Number of columns.
     names : sequence of str or None
-        Their names, None if they have none.
+        Names of the columns, None if they have none.
 
     Raises
     ------
     ValueError
-        If it is none of these, or names columns that do not exist.
+        If ``categorical_features`` is anything else, or contains columns that do not exist.
     """
     if isinstance(categorical_features, str) and categorical_features == "from_dtype":
         return None
@@ -145,4 +167,61 @@ def category_mask(
     raise ValueError(
         "categorical_features must be 'from_dtype', None, names of columns, positions from 0 to "
         f"{n_features - 1}, or a mask of length {n_features}. Got {categorical_features!r} instead."
+    )
+
+
+def check_all_missing(column: pd.Series, label: str, *, kind_in_fit: str, kind: str) -> None:
+    """Raise a ValueError if a column of another kind than in ``fit`` has values.
+
+    Parameters
+    ----------
+    column : Series
+        The column. If all its values are missing, its kind is not relevant.
+    label : str
+        Name of the column in messages.
+    kind_in_fit : {"number", "date", "duration"}
+        Kind in ``fit``.
+    kind : str
+        Kind of this column.
+    """
+    present = column.dropna()
+    if len(present) == 0:
+        return
+    values = present.tolist()
+    # A text value such as "?" among numbers is the example that helps to find the cause.
+    example = next((value for value in values if isinstance(value, str)), values[0])
+    raise ValueError(
+        f"Column {label} held {_DESCRIPTIONS[kind_in_fit]} in fit and holds "
+        f"{_DESCRIPTIONS[kind]} here, such as {example!r}. {_REMEDIES[kind_in_fit]}"
+    )
+
+
+def warn_of_unknown_values(column: pd.Series, label: str, levels: pd.Index | None) -> None:
+    """Warn that none of the values of a column occurred in ``fit``.
+
+    Parameters
+    ----------
+    column : Series
+        Column without values of ``fit``. There is no warning if all its values are missing.
+    label : str
+        Name of the column in messages.
+    levels : Index or None
+        Levels in ``fit``. None or empty if all values were missing.
+    """
+    present = column.dropna()
+    if len(present) == 0:
+        return
+    if levels is None or len(levels) == 0:
+        reason = "All values were missing in fit. Fit again with rows that have values."
+    else:
+        known = ", ".join(map(repr, levels[:5].tolist()))
+        reason = (
+            f"The values in fit were {known}{', ...' if len(levels) > 5 else ''}. "
+            "Use the same representation."
+        )
+    warnings.warn(
+        f"No value of column {label} occurred in fit, such as {present.iloc[0]!r}. They are all "
+        f"encoded as missing. {reason}",
+        UserWarning,
+        stacklevel=5,
     )

@@ -1,4 +1,4 @@
-"""Columns of numbers brought to one scale and into one range, and back."""
+"""Scaling and smooth clipping of columns of numbers, and the inverse."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from sklearn.preprocessing import QuantileTransformer
 
 __all__ = ["Scaling"]
 
-# So many clips away from the median, the smooth clip is one in float32, and still below 1.
+# Scaled values are bounded by this multiple of clip. Beyond it, the smooth clip does not change in
+# float32. In float64 it is still below the bound, so that it can be inverted.
 _SATURATION = 1e3
-# Differences of larger numbers overflow; as values of a table they are all the same.
+# Numbers are bounded for statistics, because differences of larger numbers overflow.
 _LARGEST = 1e300
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """What is done to each of k columns: fill, centre, scale, and clip smoothly.
+    """Imputation, centring, scaling and smooth clipping of k columns.
 
     Parameters
     ----------
     fill : ndarray of shape (k,)
-        What stands for a missing value, in units of the column; NaN if all are missing.
+        Replacement of missing values, in units of the column. NaN if all values are missing.
     center : ndarray of shape (k,)
-        What is subtracted, in units of the column.
+        Centre, which is subtracted, in units of the column.
     factor : ndarray of shape (k,)
-        What is then multiplied by; 0 makes a column constant.
+        Factor of the centred values. 0 for columns that are encoded as a constant.
     clip : float or None
-        Bound of the encoded values; None for no bound.
+        Bound of the absolute encoded values. None for no bound.
     quantiles : QuantileTransformer or None
-        What the scaled values go through before they are clipped.
+        Transformer of the scaled values, which is applied before clipping.
     """
 
     fill: np.ndarray
@@ -41,16 +42,16 @@ class Scaling:
 
     @classmethod
     def of(cls, numbers: np.ndarray, how: str | None, clip: float | None) -> Scaling:
-        """Return the scaling of columns by their values that are not missing.
+        """Create the scaling of columns from their values in ``fit``.
 
         Parameters
         ----------
         numbers : ndarray of shape (n_samples, k)
-            The columns in float64, NaN where missing.
+            Columns in float64, NaN where a value is missing.
         how : {"robust", "standard", "quantile"} or None
-            Which statistics; None leaves the columns in their units, without a bound.
+            Statistics of the scaling. None does neither scale nor clip.
         clip : float or None
-            Bound of the encoded values.
+            Bound of the absolute encoded values.
         """
         statistics = np.zeros((numbers.shape[1], 3))
         for position, column in enumerate(numbers.T):
@@ -60,7 +61,7 @@ class Scaling:
         quantiles = None
         if how == "quantile" and (factor != 0).any():
             n_samples = len(numbers)
-            # scikit-learn takes values 1e-7 from the smallest one for the smallest.
+            # Scaled, because scikit-learn treats values within 1e-7 of an extreme as the extreme.
             scaled = (numbers.clip(-_LARGEST, _LARGEST) - center) * factor
             quantiles = QuantileTransformer(
                 n_quantiles=min(n_samples, max(10, min(n_samples // 30, 1000))),
@@ -70,7 +71,7 @@ class Scaling:
         return cls(fill, center, factor, None if how is None else clip, quantiles)
 
     def encode(self, numbers: np.ndarray) -> np.ndarray:
-        """Return finite encoded values (n_samples, k) in float64 that float32 can hold."""
+        """Return encoded values (n_samples, k) in float64, finite in float32."""
         filled = np.where(np.isnan(numbers), self.fill, numbers)
         is_constant = self.factor == 0
         with np.errstate(over="ignore", invalid="ignore"):
@@ -95,10 +96,10 @@ class Scaling:
         return np.divide(scaled, width, out=scaled)
 
     def decode(self, values: np.ndarray) -> np.ndarray:
-        """Return numbers (n_samples, k) in the units of the columns, in float64."""
+        """Return numbers (n_samples, k) in the units of the columns: the inverse of ``encode``."""
         scaled = np.array(values, dtype=np.float64)
         if self.clip is not None:
-            # The inverse of [x / sqrt(1 + (x / clip)^2)] is [z / sqrt(1 - (z / clip)^2)].
+            # [z / sqrt(1 - (z / clip)^2)] is the inverse of [x / sqrt(1 + (x / clip)^2)].
             farthest = self.clip * _SATURATION / np.sqrt(1 + _SATURATION**2)
             scaled = scaled.clip(-farthest, farthest)
             scaled /= np.sqrt(1.0 - np.square(scaled / self.clip))
@@ -110,7 +111,7 @@ class Scaling:
 
 
 def _statistics(values: np.ndarray, how: str | None) -> tuple[float, float, float]:
-    """Return the median, the centre and the factor of a column without missing values."""
+    """Return the median, the centre and the factor for the present values of a column."""
     if len(values) == 0:
         return np.nan, np.nan, 0.0
     low, median, high = np.quantile(values, [0.25, 0.5, 0.75])
@@ -122,15 +123,15 @@ def _statistics(values: np.ndarray, how: str | None) -> tuple[float, float, floa
     if how == "quantile":
         return median, median, _inverse(half_range)
     if how == "standard":
-        # Squares and sums of very large numbers overflow, of very small ones they vanish.
+        # Scaled by the largest value, so that squares neither overflow nor underflow.
         largest = float(np.abs(values).max())
         mean, width = (values / largest).mean() * largest, (values / largest).std() * largest
-        # Below rounding of the mean, the deviation of a constant column is noise.
+        # The deviation of a constant column is not 0, but at the level of rounding errors.
         is_noise = width <= 10 * np.finfo(np.float64).eps * abs(mean)
         return median, mean, 0.0 if is_noise else _inverse(width)
     return median, median, _inverse(high - low) or _inverse(half_range)
 
 
 def _inverse(width: float) -> float:
-    """Return 1 / width, or 0 where that is not finite."""
+    """Return 1 / width, or 0 if it is not finite."""
     return 1.0 / width if width > np.finfo(np.float64).tiny else 0.0

@@ -1,4 +1,4 @@
-"""The rows held out for validation, and the sample kept for explanations."""
+"""Splits of rows into training rows and validation rows."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import numpy as np
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, train_test_split
 
 from nnkit._messages import shown
-from nnkit.encoding.labels import ClassLabels
+from nnkit.encoding.targets import ClassLabels
 
-__all__ = ["background_rows", "fold_rows", "holdout_rows", "rows_at", "split_rows"]
+__all__ = ["fold_rows", "holdout_rows", "split_rows"]
 
 Split = tuple[np.ndarray, np.ndarray]
-"""Positions of the rows to train on, and of those to validate on."""
+"""Positions of the training rows and of the validation rows."""
+
+_REMEDY = "Give a larger validation_split or more rows."
 
 
 def split_rows(
@@ -32,24 +34,27 @@ def split_rows(
     Parameters
     ----------
     splitter : splitter or iterable of (training rows, validation rows)
+        Source of the splits.
     X : array-like with n_samples rows
+        Table that is passed to the splitter.
     y : ndarray with n_samples rows
+        Target that is passed to the splitter.
     groups : ndarray of shape (n_samples,) or None
-        Groups that the splitter keeps together.
+        Groups of rows, which are passed to the splitter.
     n_splits : int, default=1
-        Number of splits. A splitter that yields fewer is repeated.
+        Number of splits to return. If the splitter yields fewer, they are repeated.
     name : str, default="validation_split"
         Parameter that the splitter comes from, for messages.
 
     Returns
     -------
     splits : list of tuples of two ndarray of int
-        Positions of the rows to train on, and of those to validate on.
+        Positions of the training rows and of the validation rows.
 
     Raises
     ------
     ValueError
-        If the splitter yields nothing, or an empty part.
+        If the splitter yields no split, a split with an empty part, or anything else.
     """
     is_splitter = hasattr(splitter, "split")
     splits = splitter.split(X, y, groups) if is_splitter else _pairs_of(splitter, len(y), name)
@@ -57,8 +62,8 @@ def split_rows(
     for training_rows, validation_rows in itertools.islice(splits, n_splits):
         if not len(training_rows) or not len(validation_rows):
             raise ValueError(
-                f"{name}={shown(splitter)} yields {len(training_rows)} rows to train on and "
-                f"{len(validation_rows)} to validate on. Both must be at least 1."
+                f"{name}={shown(splitter)} yields {len(training_rows)} rows to train on "
+                f"and {len(validation_rows)} to validate on. Both must be at least 1."
             )
         found.append((np.asarray(training_rows), np.asarray(validation_rows)))
     if not found:
@@ -67,7 +72,7 @@ def split_rows(
 
 
 def _pairs_of(splits: Any, n_samples: int, name: str) -> Iterator[Split]:
-    """Yield pairs of positions of rows, checked, from an iterable of them."""
+    """Yield validated pairs of row positions from an iterable of pairs."""
     every = np.arange(n_samples)
     for split in splits:
         try:
@@ -83,7 +88,7 @@ def _pairs_of(splits: Any, n_samples: int, name: str) -> Iterator[Split]:
 
 def _positions(part: Any) -> np.ndarray:
     positions = np.asarray(part)
-    # An empty list is an array of float.
+    # An array of an empty list has the dtype float64, which is not a valid index.
     return positions if len(positions) else positions.astype(int)
 
 
@@ -99,21 +104,22 @@ def fold_rows(
     Parameters
     ----------
     n_samples : int
-        The number of rows.
+        Number of rows.
     n_folds : int
-        At least 2; fewer are made if there are fewer rows or groups.
+        Number of folds, at least 2. It is reduced to the number of rows or groups.
     seed : int
-        Seeds the draw.
+        Seed of the draw.
     codes : ndarray of shape (n_samples,) or None
-        The encoded target, whose classes keep their shares if each has a row for each fold.
+        Encoded target, by whose classes the folds are stratified if each class has at least
+        ``n_folds`` rows and there are no groups.
     groups : ndarray of shape (n_samples,) or None
-        Groups whose rows stay together.
+        Groups of rows. The rows of a group are in the same fold.
 
     Returns
     -------
     splits : list of tuples of two ndarray of int
-        Positions of the rows to train on, and of those to validate on; each row is validated on
-        once.
+        Positions of the training rows and of the validation rows. Each row is a validation row of
+        one split.
 
     Raises
     ------
@@ -144,21 +150,21 @@ def holdout_rows(
     seed: int,
     codes: np.ndarray | None = None,
     labels: ClassLabels | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows to train on and the rows to validate on.
+) -> Split:
+    """Return one random split into training rows and validation rows.
 
     Parameters
     ----------
     n_samples : int
-        The number of rows.
+        Number of rows.
     fraction : float
-        The fraction in (0, 1) of the rows to hold out.
+        Fraction in (0, 1) of the rows to validate on.
     seed : int
-        Seeds the draw.
+        Seed of the draw.
     codes : ndarray of shape (n_samples,) or None
-        The encoded target, whose classes keep their shares; None draws at random.
+        Encoded target, by whose classes the split is stratified. None does not stratify.
     labels : ClassLabels or None
-        The labels of ``codes``, for messages.
+        Labels of ``codes``, for messages.
 
     Returns
     -------
@@ -168,7 +174,7 @@ def holdout_rows(
     Raises
     ------
     ValueError
-        If either part is empty, or does not hold every class.
+        If either part is empty, or does not have a row of every class.
     """
     if n_samples < 2:
         raise ValueError(
@@ -176,10 +182,8 @@ def holdout_rows(
             "Give more rows a positive sample_weight, or set early_stopping=False and "
             "validation_split=0."
         )
-    fix = "Give a larger validation_split or more rows."
     n_validation = int(np.ceil(fraction * n_samples))
-    n_training = n_samples - n_validation
-    if n_training < 1:
+    if n_validation >= n_samples:
         raise ValueError(
             f"validation_split={fraction} of {n_samples} row(s) leaves no row to train on. "
             "Give more rows, or set early_stopping=False and validation_split=None."
@@ -190,8 +194,20 @@ def holdout_rows(
             rows, test_size=n_validation, random_state=seed
         )
         return training_rows, validation_rows
-    n_classes = len(labels.classes)
-    counts = np.bincount(codes, minlength=n_classes)
+    _check_can_stratify(fraction, n_validation, codes, labels)
+    training_rows, validation_rows = train_test_split(
+        rows, test_size=n_validation, random_state=seed, stratify=codes
+    )
+    _check_has_all_classes("training", training_rows, fraction, codes, labels)
+    _check_has_all_classes("validation", validation_rows, fraction, codes, labels)
+    return training_rows, validation_rows
+
+
+def _check_can_stratify(
+    fraction: float, n_validation: int, codes: np.ndarray, labels: ClassLabels
+) -> None:
+    """Raise a ValueError if there are too few rows for a row of each class in both parts."""
+    counts = np.bincount(codes, minlength=len(labels.classes))
     present = np.flatnonzero(counts)
     if counts[present].min() < 2:
         rarest = labels.classes.tolist()[present[np.argmin(counts[present])]]
@@ -199,42 +215,22 @@ def holdout_rows(
             f"The class {rarest!r} has one row only, so that a validation split leaves it out. "
             "Give more rows of it, or set early_stopping=False and validation_split=None."
         )
-    if min(n_validation, n_training) < len(present):
+    n_samples = len(codes)
+    if min(n_validation, n_samples - n_validation) < len(present):
         raise ValueError(
             f"validation_split={fraction} of {n_samples} rows holds {n_validation} row(s), "
-            f"which leaves out some of the {len(present)} classes. {fix}"
+            f"which leaves out some of the {len(present)} classes. {_REMEDY}"
         )
-    training_rows, validation_rows = train_test_split(
-        rows, test_size=n_validation, random_state=seed, stratify=codes
-    )
-    for part, part_rows in (("training", training_rows), ("validation", validation_rows)):
-        missing = np.setdiff1d(present, codes[part_rows])
-        if missing.size:
-            raise ValueError(
-                f"validation_split={fraction} leaves the class "
-                f"{labels.classes.tolist()[missing[0]]!r} "
-                f"({counts[missing[0]]} rows) out of the {part} rows. {fix}"
-            )
-    return training_rows, validation_rows
 
 
-def rows_at(X_encoded: Any, positions: np.ndarray | None) -> Any:
-    """Return the rows at some positions of an array, sparse array, or dict or list of arrays.
-
-    None is all of them.
-    """
-    if positions is None:
-        return X_encoded
-    if isinstance(X_encoded, dict):
-        return {name: part[positions] for name, part in X_encoded.items()}
-    if isinstance(X_encoded, list):
-        return [part[positions] for part in X_encoded]
-    return X_encoded[positions]
-
-
-def background_rows(n_samples: int, background_size: int, seed: int) -> np.ndarray:
-    """Return a sorted random sample of at most ``background_size`` row positions."""
-    if n_samples <= background_size:
-        return np.arange(n_samples)
-    rng = np.random.RandomState(seed)
-    return np.sort(rng.choice(n_samples, background_size, replace=False))
+def _check_has_all_classes(
+    part: str, rows: np.ndarray, fraction: float, codes: np.ndarray, labels: ClassLabels
+) -> None:
+    """Raise a ValueError if a class has no row in a part of a split."""
+    missing = np.setdiff1d(codes, codes[rows])
+    if missing.size:
+        raise ValueError(
+            f"validation_split={fraction} leaves the class "
+            f"{labels.classes.tolist()[missing[0]]!r} "
+            f"({np.sum(codes == missing[0])} rows) out of the {part} rows. {_REMEDY}"
+        )

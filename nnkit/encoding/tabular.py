@@ -1,4 +1,4 @@
-"""A raw table of numbers, dates and categories to the numbers a network takes, and back."""
+"""`TabularEncoder`: a raw table of numbers, dates and categories to one array, and back."""
 
 from __future__ import annotations
 
@@ -11,13 +11,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from nnkit.encoding.column_codecs import (
-    DateColumn,
-    LevelColumn,
-    NumberColumn,
-    nearest_rows,
-    one_hot_rows,
-)
+from nnkit._validation import as_choice, as_count, as_flag, as_number
+from nnkit.encoding.category_columns import CategoryEncoding
 from nnkit.encoding.containers import (
     array_of_rows,
     as_table,
@@ -26,75 +21,73 @@ from nnkit.encoding.containers import (
     is_dataframe,
     numeric_matrix,
 )
-from nnkit.encoding.encoder_parameters import check_encoder_parameters
 from nnkit.encoding.kinds import category_mask, kind_of_feature
+from nnkit.encoding.numeric_columns import DateColumn, NumberColumn
 from nnkit.encoding.scaling import Scaling
-from nnkit.encoding.unknown_values import (
-    has_distinct_values,
-    warn_of_distinct_values,
-    warn_of_unknown_values,
-)
 
 __all__ = ["TabularEncoder"]
 
 
 class TabularEncoder(TransformerMixin, BaseEstimator):
-    r"""Encode a raw table as one float32 array that a network can take.
+    r"""Encode a raw table as one float32 array for a network.
 
-    Numbers are scaled by their median and quartiles and clipped smoothly, missing ones filled
-    and flagged, dates read as numbers, short categories as one-hot columns and long ones as
-    integer codes for an embedding.
+    Numbers are scaled by their median and quartiles and clipped smoothly. Missing numbers are
+    imputed and marked by an indicator. Dates are converted to numbers. Categories with few levels
+    are one-hot encoded, and categories with many levels are integer codes for an embedding.
 
     Parameters
     ----------
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
-        Which columns are categories. "from_dtype": text, pandas and polars categoricals, and
-        mixtures of text and numbers are categories; truth values are categories with two
-        levels. An array names columns, gives their positions, or is a mask of shape
-        (n_features,): these are categories whatever their dtype, and all others must be
-        numbers, truth values (then 0 and 1), durations or dates. None is the empty array.
+        Columns that are categories.
+
+        - "from_dtype": text, pandas and polars categoricals, and mixtures of text and numbers.
+          Boolean columns are encoded as categories with two levels.
+        - An array of names, an array of positions, or a mask of shape (n_features,). These columns
+          are categories whatever their dtype. All others must be numbers, Boolean values (encoded
+          as 0 and 1), durations or dates.
+        - None: no column.
     max_one_hot : int, default=8
-        Most levels, 0 or more, for which a category is encoded as one-hot columns. A category
-        with more becomes one column of codes.
+        Largest number of levels, at least 0, for which a category is one-hot encoded. A category
+        with more levels becomes one column of codes.
     min_frequency : int, default=1
-        Rows of ``fit``, at least 1, that a level of a column of codes must have. Rarer levels
-        count as unseen, so that what they have in common is learnt as the vector of code 0.
+        Smallest number of rows in ``fit``, at least 1, of a level of a column of codes. Rarer
+        levels have the code 0, as unknown levels have, so that its embedding is trained.
     scaling : {"robust", "standard", "quantile"} or None, default="robust"
-        Units of numbers and one-hot columns. "robust": median and quartiles, see Notes;
-        "standard": mean and standard deviation; "quantile": quantiles to a normal
-        distribution, one-hot columns as they are; None: everything as it is.
+        Scaling of numbers and one-hot columns. "robust" uses the median and quartiles, see Notes.
+        "standard" uses the mean and the standard deviation. "quantile" maps quantiles of numbers
+        to a normal distribution, and does not scale one-hot columns. None does not scale.
     clip : float or None, default=3.0
-        Bound of the encoded values, above 0, in scaled units; None for no bound. It does not
-        act with ``scaling=None``, nor on one-hot columns with ``scaling="quantile"``.
+        Bound of the absolute encoded values, above 0, in scaled units. None for no bound. It has
+        no effect with ``scaling=None``, or on one-hot columns with ``scaling="quantile"``.
     missing_indicator : bool, default=True
-        Whether each column of numbers or dates that has some missing values in ``fit`` gets a
-        column that is 1 where the value is missing and 0 elsewhere.
+        Whether to add an indicator for each column of numbers or dates that has some missing
+        values in ``fit``. It is 1 where the value is missing and 0 elsewhere.
     dates : {"parts", "number"}, default="parts"
-        "number": a date is the days since 1970. "parts": it is also the year, month, weekday
-        and hour, as far as they vary in ``fit``, each encoded as a number.
+        "number" encodes a date as the days since 1970. "parts" also encodes the year, month,
+        weekday and hour as numbers, as far as they vary in ``fit``.
 
     Attributes
     ----------
     n_features_in_ : int
         Number of columns of the raw table.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where all are text.
+        Names of the columns. Defined only if all of them are strings.
     feature_kinds_ : ndarray of shape (n_features_in_,)
-        What each is: "number" (durations too), "boolean", "category" or "date".
+        Kind of each column: "number" (also for durations), "boolean", "category" or "date".
     n_numeric_ : int
-        Number of leading encoded columns that are scaled numbers, without indicators.
+        Number of leading encoded features that are scaled numbers, without indicators.
     cardinalities_ : tuple of int
-        For each trailing column of codes its number of levels plus one for the code 0.
+        Number of codes of each trailing encoded feature of codes: its levels and the code 0.
     categories_ : dict of str to ndarray
-        The levels of each category and column of truth values in order, by column name.
+        Levels of each category and Boolean column in ascending order, by column name.
 
     Notes
     -----
     *Layout.* From left to right: numbers and dates in the order of the columns, missing
     indicators, one-hot columns, columns of codes.
 
-    *Numbers.* A missing value takes the median :math:`m` of those that are not missing in
-    ``fit``; all statistics are of these. With the quartiles :math:`q_1, q_3`, extremes
+    *Numbers.* Statistics are computed from the values that are not missing in ``fit``. Missing
+    values are replaced by the median :math:`m`. With the quartiles :math:`q_1, q_3`, the extremes
     :math:`a, b` and :math:`c` = ``clip``,
 
     .. math::
@@ -106,27 +99,28 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             0 & a = b.
         \end{cases}
 
-    A column that is constant, or all missing, becomes 0 (with ``scaling=None`` a constant
-    stays). Values further than :math:`1000\,c` from the centre, in scaled units, are taken as
-    that far, which float32 could not tell apart.
+    A column that is constant or all missing is encoded as 0 (with ``scaling=None`` a constant is
+    unchanged). :math:`x'` is first clipped to :math:`\pm 1000\,c`, beyond which :math:`z` does not
+    change in float32.
 
-    *Categories.* The levels that occur in ``fit`` are sorted and have the codes 1 to :math:`C`;
-    the code 0 is for missing values and levels that were not in ``fit``, which is no error.
-    :math:`C \le` ``max_one_hot``: :math:`C` columns with a 1 for their level; two levels are
-    one column, +1 for the first and -1 for the second; the code 0 is 0 in all of them. They
-    are then scaled and clipped as numbers are. More levels: one column of codes, exact in
-    float32 up to :math:`2^{24}`. Values are recognised by their text, whole numbers without
-    decimals, so the levels 1, 1.0 and "1" are one: a column of text in ``fit`` may be a column
-    of numbers later. A column of numbers in ``fit`` takes no text later, not even "3.5".
+    *Categories.* The levels that occur in ``fit`` are sorted and have the codes 1 to :math:`C`.
+    Missing values and levels that did not occur in ``fit`` have the code 0; this is not an error.
+    If :math:`C \le` ``max_one_hot``, there are :math:`C` columns with a 1 for their level. Two
+    levels are one column, with +1 for the first and -1 for the second. Code 0 is 0 in all columns.
+    One-hot columns are scaled and clipped like numbers. With more levels, there is one column of
+    codes, which float32 represents exactly up to :math:`2^{24}`. Values are compared as text,
+    integers without decimals, so that 1, 1.0 and "1" are the same level: a column of text in
+    ``fit`` can be a column of numbers later. If a column has numbers in ``fit``, text raises an
+    error later, also text such as "3.5".
 
-    *Dates.* Days, with their fraction, since 1970-01-01 (in UTC if the column has a time zone)
-    are scaled in float64. Parts are taken in the time zone of ``fit``.
+    *Dates.* Days with their fraction since 1970-01-01 (in UTC if the column has a time zone) are
+    scaled in float64. Calendar parts are computed in the time zone of ``fit``.
 
     References
     ----------
     D. Holzmüller, L. Grinsztajn, I. Steinwart, "Better by Default: Strong Pre-Tuned MLPs and
-    Boosted Trees on Tabular Data", NeurIPS 2024, section 3 (preprocessing) and appendix A. Its
-    numbers may not be missing: filling and indicators are additions, as are dates.
+    Boosted Trees on Tabular Data", NeurIPS 2024, section 3 (preprocessing) and appendix A.
+    Imputation, missing indicators and dates are additions to it.
 
     Examples
     --------
@@ -149,7 +143,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     >>> encoder.inverse_transform(encoder.transform(X))["city"].tolist()
     ['Rome', 'Paris', 'Oslo', nan]
 
-    Categories with more levels are codes for an embedding:
+    Categories with more levels are encoded as codes for an embedding:
 
     >>> coder = TabularEncoder(max_one_hot=2).fit(X)
     >>> coder.transform(X)[:, -1].tolist(), coder.cardinalities_
@@ -182,7 +176,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         self.dates = dates
 
     def fit(self, X: Any, y: Any = None) -> TabularEncoder:  # noqa: ARG002
-        """Learn the kinds, levels and statistics of the columns.
+        """Determine the kinds, levels and statistics of the columns.
 
         Parameters
         ----------
@@ -198,26 +192,39 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is out of its range, a column name occurs twice, numbers are
-            infinite, or cells are lists; if ``categorical_features`` leaves out a column of text.
+            If a parameter is out of its range, a column name occurs twice, numbers are infinite,
+            values are lists, or a column of text is not in ``categorical_features``.
         """
-        check_encoder_parameters(self)
+        self._check_parameters()
         X_checked = self._check_table(X, reset=True)
         self._learn_columns(X_checked)
         numbers = self._read_numbers(X_checked)
         self._scaling = Scaling.of(numbers, self.scaling, self.clip)
         self._learn_indicators(np.isnan(numbers))
-        self._learn_levels(X_checked)
+        self._arrange_categories()
         return self
 
+    def _check_parameters(self) -> None:
+        as_count("max_one_hot", self.max_one_hot, minimum=0)
+        as_count("min_frequency", self.min_frequency)
+        as_choice("scaling", self.scaling, ("robust", "standard", "quantile", None))
+        if self.clip is not None:
+            as_number("clip", self.clip, "(0, inf)", alternatives=", or None")
+        as_flag("missing_indicator", self.missing_indicator)
+        as_choice("dates", self.dates, ("parts", "number"))
+
     def _columns_without_effect(self, X: Any) -> list[str]:
-        """Return the labels of columns that were constant in ``fit`` and have other values here."""
+        """Return the labels of columns that were constant in ``fit`` and have other values now."""
         constant = {
             position: (reader, self._scaling.center[block])
             for position, (reader, block) in self._numeric.items()
             if (self._scaling.factor[block] == 0).all()
         }
-        levels = {at: column for at, column in self._categories.items() if len(column.levels) < 2}
+        levels = {
+            position: encoding.column
+            for position, encoding in self._categories.items()
+            if len(encoding.column.levels) < 2
+        }
         if not constant and not levels:
             return []
         X_checked = self._check_table(X, reset=False)
@@ -233,7 +240,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         return found
 
     def transform(self, X: Any) -> np.ndarray:
-        """Return the table as numbers.
+        """Return the encoded features of a table.
 
         Parameters
         ----------
@@ -243,46 +250,40 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         X_encoded : ndarray of shape (n_samples, n_features_out)
-            Finite, in float32.
+            Finite values in float32.
 
         Raises
         ------
         ValueError
             If columns or their order are not those of ``fit``, numbers are infinite, or a
-            column of numbers, durations or dates holds something else.
+            column of numbers, durations or dates has another kind.
         """
         check_is_fitted(self)
         X_checked = self._check_table(X, reset=False)
         numbers = self._read_numbers(X_checked)
         start = self.n_numeric_ + len(self._indicated)
-        n_out = start + sum(block.stop - block.start for block in self._blocks.values())
+        n_out = start + sum(encoding.n_columns for encoding in self._categories.values())
         X_encoded = np.empty((len(numbers), n_out), dtype=np.float32)
         X_encoded[:, : self.n_numeric_] = self._scaling.encode(numbers)
         X_encoded[:, self.n_numeric_ : start] = np.isnan(numbers[:, self._indicated])
-        for position, column in self._categories.items():
-            values = column_at(X_checked, position, column.label)
-            codes = column.read(values)
-            if position in self._is_comparable and not codes.any() and len(codes) > 1:
-                warn_of_unknown_values(values, column.label, column.levels)
-            table = self._tables.get(position)
-            X_encoded[:, self._blocks[position]] = (
-                codes[:, np.newaxis] if table is None else table[codes]
-            )
+        for position, encoding in self._categories.items():
+            values = column_at(X_checked, position, encoding.column.label)
+            X_encoded[:, self._blocks[position]] = encoding.encode(values)
         return X_encoded
 
     def inverse_transform(self, X_encoded: Any) -> pd.DataFrame:
-        """Return the table that encoded values come from.
+        """Return the table of encoded features.
 
-        Numbers come back as float64, in the precision of float32; the further a value is from
-        the centre, the coarser the smooth clip makes it. Dates are as exact as their days, to
-        some seconds. What does not come back: missing numbers without an indicator (they are
-        medians), levels that were not in ``fit`` (they are missing), values of a column that
-        was constant in ``fit`` (they are the constant), and dtypes of integers.
+        Numbers are returned as float64 with the precision of float32, which smooth clipping
+        reduces for values that are far from the centre. Dates are computed from their days, with a
+        precision of some seconds. The following is not restored: missing numbers without an
+        indicator (they are medians), levels that did not occur in ``fit`` (they are missing),
+        values of a column that was constant in ``fit`` (they are the constant), and integer dtypes.
 
         Parameters
         ----------
         X_encoded : array-like of shape (n_samples, n_features_out)
-            As from ``transform``.
+            Encoded features, in the layout of ``transform``.
 
         Returns
         -------
@@ -298,7 +299,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         n_out = len(self.get_feature_names_out())
         if values.shape[1] != n_out:
             raise ValueError(
-                f"X_encoded must have the {n_out} columns that transform gives. "
+                f"X_encoded must have {n_out} columns, as returned by transform. "
                 f"Got {values.shape[1]} instead."
             )
         numbers = self._scaling.decode(values[:, : self.n_numeric_])
@@ -309,30 +310,24 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         restored: dict[int, pd.Series] = {}
         for position, (reader, block) in self._numeric.items():
             restored[position] = reader.restore(numbers[:, block])
-        for position, column in self._categories.items():
-            encoded, table = values[:, self._blocks[position]], self._tables.get(position)
-            codes = (
-                np.round(encoded[:, 0]).astype(np.int64)
-                if table is None
-                else nearest_rows(encoded, table)
-            )
-            restored[position] = column.restore(codes)
+        for position, encoding in self._categories.items():
+            restored[position] = encoding.decode(values[:, self._blocks[position]])
         names = self._names
         return pd.DataFrame({names[position]: restored[position] for position in sorted(restored)})
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the names of the encoded columns.
+        """Return the names of the encoded features.
 
-        A number has the name of its column, "age"; its indicator is "age_missing", a one-hot
-        column "city_Paris" (of two levels the one that is +1), a part of a date "date_year",
-        and a column of codes has the name of its column again. Where two were the same, the
-        later one has an underscore and a number behind it.
+        Numbers and codes have the name of their column, such as "age". Indicators are named
+        "age_missing", one-hot columns "city_Paris" (with two levels, after the level that is +1)
+        and calendar parts "date_year". If two names are equal, a number is appended to the second
+        one, such as "age_2".
 
         Parameters
         ----------
         input_features : array-like of str or None, default=None
-            Names of the columns of the raw table, which must be ``feature_names_in_`` if there
-            are such; None takes these, or "x0", "x1", ...
+            Names of the columns of the raw table. They must equal ``feature_names_in_`` if that is
+            defined. None uses ``feature_names_in_``, or "x0", "x1", ...
 
         Returns
         -------
@@ -341,7 +336,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there are too few or too many, or others than in ``fit``.
+            If the number of names, or the names, differ from those of ``fit``.
         """
         check_is_fitted(self)
         names = self._names if input_features is None else self._check_names(input_features)
@@ -350,15 +345,10 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             numeric += [f"{names[position]}{suffix}" for suffix in reader.suffixes]
             first[block.start] = names[position]
         indicators = [f"{first[column]}_missing" for column in self._indicated]
-        one_hot, codes = [], []
-        for position, column in self._categories.items():
-            if position not in self._tables:
-                codes.append(names[position])
-                continue
-            width = self._tables[position].shape[1]
-            keys = column.keys.tolist()[:width]
-            one_hot += [f"{names[position]}_{key}" for key in keys] or [names[position]]
-        return np.array(_distinct_names([*numeric, *indicators, *one_hot, *codes]), dtype=object)
+        categories = []
+        for position in self._blocks:
+            categories += self._categories[position].feature_names(names[position])
+        return np.array(_distinct_names([*numeric, *indicators, *categories]), dtype=object)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -378,6 +368,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         names = np.asarray(input_features, dtype=object)
         known = getattr(self, "feature_names_in_", None)
         if known is not None and not np.array_equal(names, known):
+            # The beginnings of both messages are required by scikit-learn's estimator checks.
             raise ValueError("input_features is not equal to feature_names_in_. Leave it out.")
         if len(names) != self.n_features_in_:
             raise ValueError(
@@ -387,7 +378,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         return names.tolist()
 
     def _check_table(self, X: Any, *, reset: bool) -> Any:
-        """Return a DataFrame as it is and everything else as an array with two axes."""
+        """Return a validated table: a DataFrame unchanged, and anything else as a 2d array."""
         X = as_table(X)
         if not is_dataframe(X):
             X_array = array_of_rows(X) if isinstance(X, (list, tuple)) else X
@@ -395,7 +386,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         check_unique_names(X)
         validate_data(self, X, reset=reset, skip_check_array=True)
         if 0 in X.shape:
-            # The message for empty tables, from an array of that shape without memory.
+            # Raises scikit-learn's error for empty tables. The broadcast array needs no memory.
             check_array(np.broadcast_to(0.0, X.shape), estimator=self)
         return X
 
@@ -409,7 +400,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         )
         kinds = []
         self._numeric: dict[int, tuple[NumberColumn | DateColumn, slice]] = {}
-        self._categories: dict[int, LevelColumn] = {}
+        self._categories: dict[int, CategoryEncoding] = {}
         self.n_numeric_ = 0
         for position, label in enumerate(labels):
             column = column_at(X, position, label)
@@ -417,7 +408,14 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             kind = kind_of_feature(column, label, listed)
             kinds.append(kind)
             if kind in ("category", "boolean"):
-                self._categories[position] = LevelColumn.of(column, label)
+                self._categories[position] = CategoryEncoding.of(
+                    column,
+                    label,
+                    max_one_hot=self.max_one_hot,
+                    min_frequency=self.min_frequency,
+                    scaling=None if self.scaling == "quantile" else self.scaling,
+                    clip=self.clip,
+                )
                 continue
             reader: NumberColumn | DateColumn
             if column.isna().all():
@@ -455,52 +453,34 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
                 )
 
     def _learn_indicators(self, is_missing: np.ndarray) -> None:
-        # The first column of each block: parts of a date are missing where the date is.
+        # Calendar parts are missing where the date is, so that a date has one indicator.
         firsts = np.array([block.start for _, block in self._numeric.values()], dtype=np.intp)
         missing = is_missing[:, firsts]
         varies = missing.any(axis=0) & ~missing.all(axis=0)
         self._indicated = firsts[varies] if self.missing_indicator else firsts[:0]
 
-    def _learn_levels(self, X: Any) -> None:
-        """Learn the encoded values of each level, of which a code picks a row, and their place."""
-        self._tables: dict[int, np.ndarray] = {}
-        how = None if self.scaling == "quantile" else self.scaling
-        # Where values that are all unknown later are a fault: not where rare ones are dropped.
-        self._is_comparable: set[int] = set()
-        for position, column in self._categories.items():
-            values = column_at(X, position, column.label)
-            codes = column.read(values)
-            kept = column
-            if len(column.levels) > self.max_one_hot:
-                kept = column.without_rare(codes, self.min_frequency)
-            if has_distinct_values(codes, len(column.levels)):
-                warn_of_distinct_values(values, column.label)
-            elif kept is column:
-                self._is_comparable.add(position)
-            if len(column.levels) > self.max_one_hot:
-                self._categories[position] = kept
-            else:
-                table = one_hot_rows(len(column.levels))
-                scaling = Scaling.of(table[codes], how, self.clip)
-                self._tables[position] = scaling.encode(table).astype(np.float32)
-        coded = [position for position in self._categories if position not in self._tables]
+    def _arrange_categories(self) -> None:
+        """Determine the positions of the encoded features: one-hot columns, then codes."""
+        one_hot = [at for at, encoding in self._categories.items() if encoding.table is not None]
+        coded = [at for at, encoding in self._categories.items() if encoding.table is None]
         self._blocks: dict[int, slice] = {}
         start = self.n_numeric_ + len(self._indicated)
-        for position in (*self._tables, *coded):
-            width = self._tables[position].shape[1] if position in self._tables else 1
-            self._blocks[position] = slice(start, start + width)
-            start += width
-        names = self._names
+        for position in (*one_hot, *coded):
+            stop = start + self._categories[position].n_columns
+            self._blocks[position] = slice(start, stop)
+            start = stop
         self.cardinalities_ = tuple(
-            len(self._categories[position].levels) + 1 for position in coded
+            len(self._categories[position].column.levels) + 1 for position in coded
         )
+        names = self._names
         self.categories_ = {
-            names[position]: column.levels.to_numpy()
-            for position, column in self._categories.items()
+            names[position]: encoding.column.levels.to_numpy()
+            for position, encoding in self._categories.items()
         }
 
 
 def _distinct_names(names: Sequence[str]) -> list[str]:
+    """Return names with a number appended to those that occurred before."""
     taken: set[str] = set()
     distinct = []
     for name in names:

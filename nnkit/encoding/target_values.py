@@ -1,4 +1,4 @@
-"""Targets of every container as arrays of labels or of numbers."""
+"""Conversion of targets in any container to arrays of labels or numbers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from nnkit.encoding.column_codecs import NumberColumn
 from nnkit.encoding.containers import as_table, column_at, is_dataframe, plain_column
 from nnkit.encoding.kinds import kind_of
+from nnkit.encoding.numeric_columns import NumberColumn
 
 __all__ = ["comparable_codes", "target_array"]
 
+# Descriptions and remedies of kinds that cannot be the target of a regression.
 _NO_NUMBERS = {
     "complex": ("complex numbers", "Give real and imaginary parts as two columns."),
     "date": ("dates", "Give numbers, for example the days since a date: (y - start).dt.days."),
@@ -31,20 +32,21 @@ def target_array(y: Any, *, are_numbers: bool) -> np.ndarray:
     Parameters
     ----------
     y : array-like or sparse matrix with n_samples rows
-        Of NumPy, pandas, polars or Arrow, or a list.
+        Target as an object of NumPy, pandas, polars or Arrow, or a list.
     are_numbers : bool
-        Whether it is to be float64, for a regression; else it holds labels.
+        True returns numbers in float64, for regression. False returns labels.
 
     Returns
     -------
     y_array : ndarray of shape (n_samples, ...)
-        Labels have a dtype of NumPy where there is one for all columns, and else are objects.
+        Labels have a common dtype of NumPy if there is one for all columns, and are objects
+        otherwise.
 
     Raises
     ------
     ValueError
-        If values are missing, are no numbers for a regression, or are labels of text and
-        numbers in one column.
+        If values are missing, if values are not numbers in regression, or if a column has labels
+        of several types.
     """
     if np.ma.is_masked(y):
         row = int(np.nonzero(np.ma.getmaskarray(y))[0][0])
@@ -58,7 +60,7 @@ def target_array(y: Any, *, are_numbers: bool) -> np.ndarray:
             plain = column_at(table, position, repr(name))
             given = table.iloc[:, position] if isinstance(table, pd.DataFrame) else plain
             columns.append(_values(given, plain, are_numbers, f"column {name!r} of y"))
-        return _side_by_side(columns, len(table))
+        return _stacked(columns, len(table))
     column = _as_column(table)
     if column is not None:
         return _values(column, plain_column(column, "y"), are_numbers, "y")
@@ -69,14 +71,14 @@ def target_array(y: Any, *, are_numbers: bool) -> np.ndarray:
     if array.dtype.kind in "Mm" and not are_numbers:
         _check_present(pd.Series(array.ravel()), "y")
         return array
-    # The dtype is given, since pandas would make datetimes of objects.
+    # Without a dtype, pandas would convert dates in object arrays to datetimes.
     parts = [pd.Series(part, dtype=array.dtype) for part in array.reshape(len(array), -1).T]
     columns = [_values(part, plain_column(part, "y"), are_numbers, "y") for part in parts]
-    return columns[0] if array.ndim == 1 else _side_by_side(columns, len(array))
+    return columns[0] if array.ndim == 1 else _stacked(columns, len(array))
 
 
 def _as_column(y: Any) -> pd.Series | None:
-    """Return a target of one axis that belongs to a library other than NumPy as a Series."""
+    """Return a 1d target of pandas, polars or Arrow as a Series, or None for other targets."""
     library = type(y).__module__.partition(".")[0]
     if library == "polars" and hasattr(y, "to_frame"):
         return column_at(y.to_frame(), 0, "y")
@@ -97,14 +99,15 @@ def _array_of(y: Any) -> np.ndarray:
             "any number of labels use sklearn.preprocessing.MultiLabelBinarizer."
         ) from error
     if array.dtype.kind in "SU" and not hasattr(y, "dtype"):
-        # NumPy makes text of numbers beside text.
+        # NumPy converts numbers to text if there is text in the same list.
         objects = np.asarray(y, dtype=object)
         is_text = all(isinstance(label, (str, bytes)) for label in objects.flat)
         return array if is_text else objects
     return array
 
 
-def _side_by_side(columns: list[np.ndarray], n_samples: int) -> np.ndarray:
+def _stacked(columns: list[np.ndarray], n_samples: int) -> np.ndarray:
+    """Return columns as a table, of objects if the kinds of their dtypes differ."""
     kinds = {"n" if column.dtype.kind in "biuf" else column.dtype.kind for column in columns}
     table = np.empty((n_samples, len(columns)), dtype=object)
     if len(kinds) == 1:
@@ -115,7 +118,19 @@ def _side_by_side(columns: list[np.ndarray], n_samples: int) -> np.ndarray:
 
 
 def _values(given: pd.Series, column: pd.Series, are_numbers: bool, where: str) -> np.ndarray:
-    """Return a column of a target; ``column`` is the plain form of what was given."""
+    """Return a validated column of a target.
+
+    Parameters
+    ----------
+    given : Series
+        Column before conversion, from which labels are taken.
+    column : Series
+        Column in the form of `plain_column`.
+    are_numbers : bool
+        As for `target_array`.
+    where : str
+        Name of the column in messages.
+    """
     kind = "complex" if column.dtype.kind == "c" else kind_of(column, where)
     if not are_numbers or kind == "empty":
         _check_present(column, where)
@@ -125,9 +140,8 @@ def _values(given: pd.Series, column: pd.Series, are_numbers: bool, where: str) 
         kind = kind_of(levels.to_series(), where)
     if kind not in ("number", "boolean"):
         what, fix = _NO_NUMBERS[kind]
-        beginning = "y must be numbers for a regression."
         place = "" if where == "y" else f" in {where}"
-        raise ValueError(f"{beginning} Got {what}{place} instead. {fix}")
+        raise ValueError(f"y must be numbers for a regression. Got {what}{place} instead. {fix}")
     _check_present(column, where)
     numbers: np.ndarray = NumberColumn(where, "number").read(column)[:, 0]
     return numbers
@@ -143,7 +157,7 @@ def _check_present(column: pd.Series, where: str) -> None:
 
 
 def _labels(given: pd.Series, column: pd.Series, kind: str) -> np.ndarray:
-    """Return labels as NumPy reads what was given: a date in an object column stays a date."""
+    """Return labels in the dtype of the given column: a date in an object column stays a date."""
     if kind == "boolean":
         return column.to_numpy(dtype=bool)
     if isinstance(given.dtype, np.dtype) and given.dtype.kind != "O":
@@ -156,15 +170,15 @@ def _labels(given: pd.Series, column: pd.Series, kind: str) -> np.ndarray:
     if len(classes) > 1:
         names = sorted({type(label).__name__ for label in cells})
         raise ValueError(
-            "The labels of y must be of one kind, so that they can be sorted. "
-            f"Got {names}. Make them all strings."
+            "The labels of y must have one type, so that they can be sorted. "
+            f"Got {names}. Convert them all to strings."
         )
     are_plain = all(isinstance(cell, (int, float, np.number)) for cell in cells)
     return np.asarray(cells) if kind == "number" and are_plain else labels
 
 
 def _family(cls: type) -> type:
-    """Return the class whose instances a label can be compared with."""
+    """Return a class for all types whose instances can be compared with each other."""
     for family in (str, bytes, bool, datetime.datetime):
         if issubclass(cls, family):
             return family
@@ -172,7 +186,13 @@ def _family(cls: type) -> type:
 
 
 def comparable_codes(y: np.ndarray) -> np.ndarray:
-    """Return labels as scikit-learn can tell their type: objects that are no text as codes."""
+    """Return labels in a form that ``type_of_target`` accepts: objects other than text as codes.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,) or (n_samples, n_columns)
+        Labels.
+    """
     if y.dtype.kind not in "OMm" or y.ndim > 2:
         return y
     cells = y.ravel().tolist() if y.dtype.kind == "O" else [0]

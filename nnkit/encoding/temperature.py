@@ -1,4 +1,4 @@
-"""Probabilities that are made less, or more, extreme by one number: the temperature."""
+"""Temperature scaling: calibration of probabilities by one parameter, the temperature."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from scipy.optimize import minimize_scalar
 
 __all__ = ["fit_temperature", "temperature_scaled"]
 
-# A temperature of 1/8 makes odds of 2 to odds of 256; beyond lies overfitting of few rows.
+# The temperature is in [1/8, 8]. 1/8 turns odds of 2 into odds of 256. Smaller temperatures are
+# supported by a few rows only.
 _LOG_RANGE = (-np.log(8.0), np.log(8.0))
 
-# Standard deviation of log T before any row is seen: 19 of 20 temperatures lie in [0.55, 1.8].
-# Chosen between 0.05 and 1 on the tables of docs/tables.rst, where 0.2 to 0.5 differ little.
+# Standard deviation of the prior of log T: 95 % of the temperatures are in [0.55, 1.8]. It was
+# chosen between 0.05 and 1 on the tables of docs/tables.rst, where 0.2 to 0.5 differ little.
 _PRIOR_DEVIATION = 0.3
 _TINY = np.finfo(np.float64).tiny
 
@@ -28,9 +29,10 @@ def temperature_scaled(
     proba : ndarray of shape (n_samples, ..., n_classes)
         Probabilities in [0, 1].
     temperature : float
-        Above 0; above 1 moves them towards equal ones, below 1 away from them.
+        Temperature, above 0. Above 1, probabilities become more equal; below 1, more extreme.
     is_one_of_many : bool, default=True
-        Whether the last axis sums to 1; if not, each entry is a probability of its own.
+        Whether the classes exclude each other, so that the last axis sums to 1. If False, each
+        entry is the probability of a label.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def temperature_scaled(
 
     Notes
     -----
-    :math:`p_k^{1/T} / \sum_j p_j^{1/T}`, which is the softmax of logits divided by T, since
+    :math:`p_k^{1/T} / \sum_j p_j^{1/T}`. This is the softmax of logits divided by T, because
     logits are logarithms of probabilities up to a constant.
 
     References
@@ -69,22 +71,22 @@ def fit_temperature(
     is_one_of_many: bool = True,
     n_averaged: int | None = None,
 ) -> float:
-    r"""Return the most probable temperature, given rows that were not trained on.
+    r"""Return the maximum a posteriori temperature for held-out rows.
 
     Parameters
     ----------
     by_part : sequence of sequences of ndarray of shape (n_rows, ..., n_classes)
-        For each part of the rows the probabilities of the networks that did not see it, whose
-        temperature-scaled mean is judged.
+        Probabilities by part of the rows: for each network that was not trained on the part. The
+        loss is that of the mean of the temperature-scaled probabilities.
     targets : sequence of ndarray
-        For each part codes of classes (n_rows, ...), or an indicator if ``is_one_of_many`` is
-        False.
+        Codes of classes (n_rows, ...) for each part, or a multilabel indicator if
+        ``is_one_of_many`` is False.
     sample_weights : sequence of ndarray of shape (n_rows,) or None
-        For each part the weights of its rows.
+        Weights of the rows for each part.
     is_one_of_many : bool, default=True
         As for `temperature_scaled`.
     n_averaged : int or None, default=None
-        Number of networks whose mean is predicted; None is as many as judge a part.
+        Number of networks whose mean is predicted. None is the number of networks per part.
 
     Returns
     -------
@@ -94,24 +96,25 @@ def fit_temperature(
     Notes
     -----
     The temperature minimises :math:`n \bar l(T) + (\log T)^2 / (2 \sigma^2)`, with the mean
-    log-loss :math:`\bar l` of n rows and :math:`\sigma = 0.3`: it is the maximum a posteriori
-    under a normal prior of :math:`\log T`. Few rows leave it near 1. For weighted rows
-    :math:`n = (\sum w)^2 / \sum w^2`.
+    log-loss :math:`\bar l` of n rows and :math:`\sigma = 0.3`. This is the maximum a posteriori
+    estimate under a normal prior of :math:`\log T`, which is near 1 for few rows. For weighted
+    rows, :math:`n = (\sum w)^2 / \sum w^2`.
 
-    A temperature below 1 makes a wrong probability cost without a bound, and few rows that are
-    all predicted correctly say nothing of it. So it is taken only as far as it remains the most
-    probable with one further row, whose label may be each class with the same probability: the
-    term :math:`\frac{1}{K} \sum_k -\log p_k`, averaged over the rows, is added.
+    With a temperature below 1, the loss of a wrong prediction has no bound, and a few rows that
+    are all predicted correctly cannot show this. If the estimate is below 1, a second one is
+    computed with one further row, whose label is each class with the same probability: the term
+    :math:`\frac{1}{K} \sum_k -\log p_k`, averaged over the rows, is added. The result is the
+    second estimate, or 1 if that is above 1.
 
-    A mean of networks is less extreme than each of them. Where rows judge fewer networks than
-    are averaged, as those of folds do, :math:`\log T` above 0 is halved; the best value for
-    the mean was between none and half of it (docs/tables.rst).
+    A mean of networks is less extreme than each of them. If each part has the probabilities of
+    fewer networks than are averaged, as with folds, and :math:`\log T` is above 0, it is halved.
+    On the tables of docs/tables.rst, the best value was between 0 and half of the estimate.
 
     Examples
     --------
     >>> import numpy as np
     >>> from nnkit.encoding import fit_temperature
-    >>> proba = np.array([[0.99, 0.01]] * 100)  # of which 75 are right
+    >>> proba = np.array([[0.99, 0.01]] * 100)  # 75 of these predictions are correct
     >>> fit_temperature([[proba]], [np.arange(100) % 4 == 0], [None]) > 2
     True
     """
@@ -133,7 +136,7 @@ def fit_temperature(
 
 
 def _minimiser(function: Callable[[float], float]) -> float:
-    """Return the log-temperature with the smallest value; 0 where none is smaller than its."""
+    """Return the log-temperature that minimises a function, or 0 if none is better than 0."""
     found = minimize_scalar(function, bounds=_LOG_RANGE, method="bounded")
     return float(found.x) if found.fun < function(0.0) else 0.0
 
@@ -141,7 +144,7 @@ def _minimiser(function: Callable[[float], float]) -> float:
 def _effective_size(
     targets: Sequence[np.ndarray], sample_weights: Sequence[np.ndarray | None]
 ) -> float:
-    """Return the number of equally weighted rows that say as much as these (Kish)."""
+    """Return the effective sample size of weighted rows (Kish)."""
     weight = np.concatenate(_weights_by_part(targets, sample_weights))
     return float(weight.sum() ** 2 / np.square(weight).sum())
 
@@ -149,7 +152,7 @@ def _effective_size(
 def _weights_by_part(
     targets: Sequence[np.ndarray], sample_weights: Sequence[np.ndarray | None]
 ) -> list[np.ndarray]:
-    """Return weights of rows, by part, the largest of which is 1."""
+    """Return the weights of rows by part, scaled so that the largest one is 1."""
     weights = [
         np.ones(len(target)) if weight is None else np.asarray(weight, dtype=np.float64)
         for target, weight in zip(targets, sample_weights, strict=True)
@@ -165,7 +168,7 @@ def _log_losses(
     temperature: float,
     is_one_of_many: bool,
 ) -> tuple[float, float]:
-    """Return the mean log-loss of rows, and what it is if their labels are any class."""
+    """Return the mean log-loss of rows, and its mean over all labels that they could have."""
     totals = np.zeros(2)
     weights = _weights_by_part(targets, sample_weights)
     for members, target, weight in zip(by_part, targets, weights, strict=True):
@@ -188,7 +191,7 @@ def _log_losses(
 def _cross_entropies(
     proba: np.ndarray, target: np.ndarray, is_one_of_many: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cross-entropy of each row, or entry, and its mean over all classes."""
+    """Return the cross-entropy of each row or entry, and its mean over all classes."""
     if not is_one_of_many:
         proba = np.stack([1.0 - proba, proba], axis=-1)
         target = target > 0.5

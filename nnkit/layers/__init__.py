@@ -1,16 +1,16 @@
-"""Keras layers for tables, which any Keras model may use; all of them can be saved.
+"""Keras layers for tabular data, which any Keras model can use.
 
-``keras.models.load_model`` knows them once this package is imported.
+The layers are registered with Keras when this package is imported, so that
+``keras.models.load_model`` finds them.
 
-- ``scale``: a factor for each column.
-- ``dense``: the linear layer in the parametrisation of the neural tangent kernel.
+- ``scale``: a learnt factor of each column.
+- ``dense``: a linear layer in the neural tangent parametrization.
 - ``activation``: an activation that each unit mixes with the identity.
-- ``periodic``: numeric columns as learnt cosines.
-- ``categories``: codes of categories as learnt vectors, and as terms of a linear model.
-- ``dropout``: dropout that fades out in the course of a training.
+- ``periodic``: periodic embeddings of numeric columns.
+- ``categories``: embeddings of categories, and categories in a linear model.
+- ``dropout``: dropout whose rate decreases during training.
 - ``column_slice``: a range of the columns.
 - ``initialization``: initializers by name.
-- ``argument_checks``: what the arguments of layers have to be.
 """
 
 from __future__ import annotations

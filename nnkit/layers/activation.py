@@ -11,7 +11,7 @@ __all__ = ["ParametricActivation"]
 
 @keras.saving.register_keras_serializable(package="nnkit")
 class ParametricActivation(keras.layers.Layer):
-    """An activation with a learnt share for each unit, the rest being the identity.
+    """A parametric activation: each unit mixes an activation with the identity.
 
     **Shape**
 
@@ -21,14 +21,15 @@ class ParametricActivation(keras.layers.Layer):
     Parameters
     ----------
     activation : str or callable
-        What ``keras.activations.get`` takes, such as "selu" or "mish".
+        Any argument of ``keras.activations.get``, such as "selu" or "mish".
     **kwargs : object
-        Of ``keras.layers.Layer``.
+        Arguments of ``keras.layers.Layer``.
 
     Attributes
     ----------
     alpha : keras.Variable of shape (n_units,)
-        The shares, which begin at 1 (the plain activation); 0 is the identity.
+        Weight of the activation for each unit. 1 is the activation, which is the initial value, and
+        0 is the identity.
 
     Notes
     -----
@@ -52,12 +53,12 @@ class ParametricActivation(keras.layers.Layer):
         self.activation = keras.activations.get(activation)
 
     def build(self, input_shape: Any) -> None:
-        """Make the shares."""
+        """Create the weights of the activation."""
         self.alpha = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="alpha")
         self.built = True
 
     def call(self, z: Any) -> Any:
-        """Return the activations."""
+        """Return the mixture of activation and identity for each unit."""
         return z + self.alpha * (self.activation(z) - z)  # [z + a (f(z) - z)]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -65,7 +66,7 @@ class ParametricActivation(keras.layers.Layer):
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make a layer like this one."""
+        """Return the arguments of the constructor by name, in serialised form."""
         return {
             **super().get_config(),
             "activation": keras.activations.serialize(self.activation),

@@ -1,4 +1,4 @@
-"""Codes of categories as learnt vectors, and as terms of a linear model."""
+"""Embeddings of codes of categories, and codes of categories in a linear model."""
 
 from __future__ import annotations
 
@@ -9,49 +9,49 @@ from typing import Any
 import keras
 import numpy as np
 
-from nnkit.layers.argument_checks import as_count, as_counts, as_fraction
+from nnkit._validation import as_count, as_counts, as_fraction
 from nnkit.layers.initialization import find_initializer, reseeded
 
 __all__ = ["CategoryBias", "CategoryEmbeddings"]
 
-# Codes come among the other columns as float32, which counts without gaps up to here.
+# Codes are columns of a float32 array, which represents integers exactly up to this number.
 _MAX_ROWS = 2**24
 
 
 @keras.saving.register_keras_serializable(package="nnkit")
 class CategoryEmbeddings(keras.layers.Layer):
-    """A learnt vector for each category of each column of codes.
+    """Embeddings of categories: a learnt vector for each code of each column.
 
     **Shape**
 
     - Input: (n_batch, n_columns), codes as floats or integers
-    - Output: (n_batch, n_columns * n_units), or the sum of ``n_units`` if they differ; the
-      vectors of a row side by side in the order of the columns
+    - Output: (n_batch, n_columns * n_units), or the sum of ``n_units`` if they differ: the
+      concatenated vectors of a row in the order of the columns
 
     Parameters
     ----------
     cardinalities : sequence of int
-        Codes of each column: 0, ..., cardinality - 1. Code 0 stands for missing and unseen
-        categories, and for every code outside of this range.
+        Number of codes of each column, which are 0, ..., cardinality - 1. Code 0 is for missing and
+        unseen categories. Values that are not a code of their column are treated as code 0.
     n_units : int or sequence of int, default=8
-        Length of the vectors, for all columns or for each.
+        Length of the vectors, for all columns or for each of them.
     initializer : str or keras.initializers.Initializer, default="standard_normal"
-        First values of the vectors; "standard_normal" is N(0, 1).
+        Initializer of the vectors. "standard_normal" is N(0, 1).
     regularizer : str or keras.regularizers.Regularizer or None, default=None
         Penalty of all vectors.
     missing_rate : float, default=0.0
-        Fraction in [0, 1) of the codes that are 0 in training, drawn anew for each code of
-        each batch, so that the vector of missing and unseen categories is learnt, too.
+        Fraction in [0, 1) of the codes that are replaced by 0 in training, drawn independently in
+        each step, so that the vector of missing and unseen categories is trained.
     seed : int or None, default=None
-        Of these draws; None takes one at random when the layer is made.
+        Seed of these draws. None draws a seed when the layer is created.
     **kwargs : object
-        Of ``keras.layers.Layer``.
+        Arguments of ``keras.layers.Layer``.
 
     Attributes
     ----------
     tables : list of keras.Variable of shape (sum of cardinalities, n_units)
-        The vectors of neighbouring columns whose vectors are of one length, column by column;
-        a single table if all are.
+        Vectors of adjacent columns with the same ``n_units``, column by column. There is a single
+        table if all columns have the same ``n_units``.
 
     References
     ----------
@@ -77,7 +77,7 @@ class CategoryEmbeddings(keras.layers.Layer):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        # Codes above 2,048 have no exact float16, to which mixed precision would turn them.
+        # Without autocast=False, mixed precision would round codes above 2,048 to float16.
         super().__init__(autocast=False, **kwargs)
         self.cardinalities = _checked_cardinalities(cardinalities)
         self.n_units = _checked_widths(n_units, len(self.cardinalities))
@@ -92,7 +92,7 @@ class CategoryEmbeddings(keras.layers.Layer):
         self.seed = seed
         if self.missing_rate > 0:
             self.seed_generator = keras.random.SeedGenerator(seed)
-        # Neighbours of one width share a table: (first column, column after the last, width)
+        # Adjacent columns of the same width share a table: (first column, last column + 1, width).
         self._runs: list[tuple[int, int, int]] = []
         for width, columns in itertools.groupby(range(len(self._widths)), self._widths.__getitem__):
             run = list(columns)
@@ -100,7 +100,7 @@ class CategoryEmbeddings(keras.layers.Layer):
         self._initializers = [reseeded(self.initializer, i) for i in range(len(self._runs))]
 
     def build(self, input_shape: Any) -> None:
-        """Make the tables."""
+        """Create the tables of vectors."""
         _check_columns(self, input_shape, self.cardinalities)
         self.tables = [
             self.add_weight(
@@ -116,7 +116,7 @@ class CategoryEmbeddings(keras.layers.Layer):
         self.built = True
 
     def call(self, codes: Any, training: bool = False) -> Any:
-        """Return the vectors of each row, side by side."""
+        """Return the concatenated vectors of each row."""
         if training and self.missing_rate > 0:
             draws = keras.random.uniform(
                 keras.ops.shape(codes), dtype="float32", seed=self.seed_generator
@@ -134,11 +134,11 @@ class CategoryEmbeddings(keras.layers.Layer):
         return parts[0] if len(parts) == 1 else keras.ops.concatenate(parts, axis=-1)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Return the shape with the vectors side by side."""
+        """Return the shape of the concatenated vectors."""
         return (input_shape[0], sum(self._widths))
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make a layer like this one."""
+        """Return the arguments of the constructor by name, in serialised form."""
         return {
             **super().get_config(),
             "cardinalities": self.cardinalities,
@@ -152,7 +152,7 @@ class CategoryEmbeddings(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="nnkit")
 class CategoryBias(keras.layers.Layer):
-    """The sum of what the categories of a row add to each output: a linear map of one-hot rows.
+    """A linear map of one-hot encoded categories, computed by lookup.
 
     **Shape**
 
@@ -162,25 +162,25 @@ class CategoryBias(keras.layers.Layer):
     Parameters
     ----------
     cardinalities : sequence of int
-        Codes of each column, as for `CategoryEmbeddings`.
+        Number of codes of each column, as for `CategoryEmbeddings`.
     units : int
-        Outputs, at least 1.
+        Number of outputs, at least 1.
     initializer : str or keras.initializers.Initializer, default="zeros"
-        First values of all terms.
+        Initializer of the weights.
     regularizer : str or keras.regularizers.Regularizer or None, default=None
-        Penalty of all terms.
+        Penalty of the weights.
     **kwargs : object
-        Of ``keras.layers.Layer``.
+        Arguments of ``keras.layers.Layer``.
 
     Attributes
     ----------
     table : keras.Variable of shape (sum of cardinalities, units)
-        The terms of the first column's codes, then those of the second, and so on.
+        Weights of the codes of the first column, followed by those of the second, and so on.
 
     Notes
     -----
-    y = sum over the columns j of T_j[x_j], which equals the one-hot rows times the stacked
-    tables, at the cost of a lookup for each column.
+    y = sum over the columns j of T_j[x_j]. This equals the product of the one-hot encoded rows
+    and the stacked tables, but needs only one lookup for each column.
 
     Examples
     --------
@@ -199,7 +199,7 @@ class CategoryBias(keras.layers.Layer):
         regularizer: Any = None,
         **kwargs: Any,
     ) -> None:
-        # As in CategoryEmbeddings.
+        # Without autocast=False, mixed precision would round codes above 2,048 to float16.
         super().__init__(autocast=False, **kwargs)
         self.cardinalities = _checked_cardinalities(cardinalities)
         self.units = as_count("units", units)
@@ -207,7 +207,7 @@ class CategoryBias(keras.layers.Layer):
         self.regularizer = keras.regularizers.get(regularizer)
 
     def build(self, input_shape: Any) -> None:
-        """Make the table."""
+        """Create the table of weights."""
         _check_columns(self, input_shape, self.cardinalities)
         self.table = self.add_weight(
             shape=(sum(self.cardinalities), self.units),
@@ -228,7 +228,7 @@ class CategoryBias(keras.layers.Layer):
         return (input_shape[0], self.units)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make a layer like this one."""
+        """Return the arguments of the constructor by name, in serialised form."""
         return {
             **super().get_config(),
             "cardinalities": self.cardinalities,
@@ -239,18 +239,29 @@ class CategoryBias(keras.layers.Layer):
 
 
 def _looked_up(table: Any, codes: Any, cardinalities: Sequence[int]) -> Any:
-    """Return the rows (n_batch, n_columns, width) of a table of all columns, one below the other.
+    """Return the rows of a table for codes.
 
-    What is no code of a column, NaN included, counts as its code 0.
+    Parameters
+    ----------
+    table : tensor of shape (sum of cardinalities, width)
+        Rows of the codes of the first column, followed by those of the second, and so on.
+    codes : tensor of shape (n_batch, n_columns)
+        Codes. Values that are not a code of their column, NaN included, are treated as code 0.
+    cardinalities : sequence of int
+        Number of codes of each column.
+
+    Returns
+    -------
+    rows : tensor of shape (n_batch, n_columns, width)
     """
     codes = keras.ops.cast(codes, "float32")
     sizes = np.asarray(cardinalities, dtype=np.float32)
     starts = np.cumsum([0, *cardinalities[:-1]]).astype(np.float32)
     is_known = keras.ops.logical_and(codes >= 0, codes < sizes)
-    # Added as floats: GPUs would send sums of int32 to the host and back.
+    # Added as floats, because TensorFlow computes sums of int32 on the host, not on the GPU.
     rows = keras.ops.cast(keras.ops.where(is_known, codes, 0.0) + starts, "int32")
-    # The reshape changes nothing but the gradient, which behind it is dense. Of a sparse one,
-    # Keras' Adam squares the parts of each row before they are summed (3.15).
+    # The reshape does not change the table, but makes its gradient dense. If a gradient is sparse,
+    # Keras' Adam squares the contributions to a row before they are summed (3.15).
     return keras.ops.take(keras.ops.reshape(table, table.shape), rows, axis=0)
 
 
@@ -260,8 +271,8 @@ def _checked_cardinalities(cardinalities: Any) -> tuple[int, ...]:
         raise ValueError("cardinalities must have an entry for each column of codes. Got none.")
     if sum(checked) > _MAX_ROWS:
         raise ValueError(
-            f"cardinalities must sum to at most {_MAX_ROWS:,}, up to where float32 counts without "
-            f"gaps. Got {sum(checked):,}: merge rare categories."
+            f"cardinalities must sum to at most {_MAX_ROWS:,}, because float32 does not represent "
+            f"larger codes exactly. Got {sum(checked):,} instead. Merge rare categories."
         )
     return checked
 
@@ -272,8 +283,8 @@ def _checked_widths(n_units: Any, n_columns: int) -> int | tuple[int, ...]:
     widths = as_counts("n_units", n_units)
     if len(widths) != n_columns:
         raise ValueError(
-            f"n_units must be one number, or one for each of the {n_columns} columns of codes. "
-            f"Got {len(widths)} numbers."
+            f"n_units must be one integer, or one for each of the {n_columns} columns of codes. "
+            f"Got {len(widths)} integers instead."
         )
     return widths
 
@@ -281,6 +292,7 @@ def _checked_widths(n_units: Any, n_columns: int) -> int | tuple[int, ...]:
 def _check_columns(layer: Any, input_shape: Any, cardinalities: Sequence[int]) -> None:
     if len(input_shape) != 2 or input_shape[1] != len(cardinalities):
         raise ValueError(
-            f"{type(layer).__name__} has cardinalities of {len(cardinalities)} columns, and needs "
-            f"codes of the shape (n_batch, {len(cardinalities)}). Got {tuple(input_shape)} instead."
+            f"The input of {type(layer).__name__} must have the shape (n_batch, "
+            f"{len(cardinalities)}), as it has {len(cardinalities)} cardinalities. "
+            f"Got {tuple(input_shape)} instead."
         )

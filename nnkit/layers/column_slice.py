@@ -6,14 +6,14 @@ from typing import Any
 
 import keras
 
-from nnkit.layers.argument_checks import as_count
+from nnkit._validation import as_count
 
 __all__ = ["ColumnSlice"]
 
 
 @keras.saving.register_keras_serializable(package="nnkit")
 class ColumnSlice(keras.layers.Layer):
-    """The columns from one position to another, in their own dtype.
+    """A range of the columns, in the dtype of the input.
 
     **Shape**
 
@@ -23,11 +23,11 @@ class ColumnSlice(keras.layers.Layer):
     Parameters
     ----------
     start : int, default=0
-        The first column, at least 0.
+        Position of the first column, at least 0.
     stop : int or None, default=None
-        The column behind the last one, above ``start``; None takes all to the end.
+        Position after the last column, above ``start``. None is the number of columns.
     **kwargs : object
-        Of ``keras.layers.Layer``.
+        Arguments of ``keras.layers.Layer``.
 
     Examples
     --------
@@ -38,19 +38,19 @@ class ColumnSlice(keras.layers.Layer):
     """
 
     def __init__(self, start: int = 0, stop: int | None = None, **kwargs: Any) -> None:
-        # Mixed precision is not to round codes among the columns.
+        # Without autocast=False, mixed precision would round codes among the columns.
         super().__init__(autocast=False, **kwargs)
         self.start = as_count("start", start, minimum=0)
         self.stop = None if stop is None else as_count("stop", stop, minimum=self.start + 1)
 
     def build(self, input_shape: Any) -> None:
-        """Check that there are such columns."""
+        """Check that the input has these columns."""
         n_columns = input_shape[-1]
         last = self.start + 1 if self.stop is None else self.stop
         if last > n_columns:
             raise ValueError(
-                f"The columns from {self.start} to {self.stop or 'the end'} were asked for, but "
-                f"the input has {n_columns} column(s)."
+                f"The input of ColumnSlice must have at least {last} columns for "
+                f"start={self.start} and stop={self.stop}. Got {n_columns} instead."
             )
         self.built = True
 
@@ -59,7 +59,7 @@ class ColumnSlice(keras.layers.Layer):
         return x[..., self.start : self.stop]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Return the shape with as many columns as are taken."""
+        """Return the shape of the input with ``stop - start`` columns."""
         stop = input_shape[-1] if self.stop is None else self.stop
         return (*input_shape[:-1], stop - self.start)
 
@@ -68,5 +68,5 @@ class ColumnSlice(keras.layers.Layer):
         return keras.KerasTensor(self.compute_output_shape(x.shape), dtype=x.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make a layer like this one."""
+        """Return the arguments of the constructor by name, in serialised form."""
         return {**super().get_config(), "start": self.start, "stop": self.stop}

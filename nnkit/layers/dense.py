@@ -1,4 +1,4 @@
-"""The linear layer in the parametrisation of the neural tangent kernel."""
+"""A linear layer in the neural tangent parametrization."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from nnkit.layers.argument_checks import as_count
+from nnkit._validation import as_count
 from nnkit.layers.initialization import find_initializer
 
 __all__ = ["NTKDense"]
@@ -15,7 +15,7 @@ __all__ = ["NTKDense"]
 
 @keras.saving.register_keras_serializable(package="nnkit")
 class NTKDense(keras.layers.Layer):
-    """A linear layer whose kernel has entries of size 1, whatever its width.
+    """A linear layer in the neural tangent parametrization: weights of size 1 at any width.
 
     **Shape**
 
@@ -25,28 +25,28 @@ class NTKDense(keras.layers.Layer):
     Parameters
     ----------
     units : int
-        Outputs, at least 1.
+        Number of outputs, at least 1.
     use_bias : bool, default=True
-        Whether a bias is added.
+        Whether to add a bias.
     kernel_initializer : str or keras.initializers.Initializer, default="standard_normal"
-        First values of the kernel; "standard_normal" is N(0, 1).
+        Initializer of the kernel. "standard_normal" is N(0, 1).
     bias_initializer : str or keras.initializers.Initializer, default="zeros"
-        First values of the bias; "standard_normal" is that of RealMLP-TD-S.
+        Initializer of the bias. RealMLP-TD-S uses "standard_normal".
     **kwargs : object
-        Of ``keras.layers.Layer``.
+        Arguments of ``keras.layers.Layer``.
 
     Attributes
     ----------
     kernel : keras.Variable of shape (n_inputs, units)
-        The weights before the division by the square root of ``n_inputs``.
+        Weights before the division by the square root of ``n_inputs``.
     bias : keras.Variable of shape (units,), or None
-        Added behind the division.
+        Bias, which is added after the division.
 
     Notes
     -----
-    z = x W / sqrt(n_inputs) + b. The factor keeps outputs at the size of the inputs as the
-    usual small initial weights do; but a learning rate moves every weight by the same fraction
-    of its size, in narrow layers as in wide ones.
+    z = x W / sqrt(n_inputs) + b. Like small initial weights in the usual parametrization, the
+    factor keeps the outputs at the scale of the inputs. The weights themselves have size 1, so that
+    a step of Adam changes them by the same fraction in narrow and in wide layers.
 
     References
     ----------
@@ -76,7 +76,7 @@ class NTKDense(keras.layers.Layer):
         self.bias_initializer = find_initializer(bias_initializer)
 
     def build(self, input_shape: Any) -> None:
-        """Make the kernel and the bias."""
+        """Create the kernel and the bias."""
         n_inputs = input_shape[-1]
         self.kernel = self.add_weight(
             shape=(n_inputs, self.units), initializer=self.kernel_initializer, name="kernel"
@@ -99,7 +99,7 @@ class NTKDense(keras.layers.Layer):
         return (*input_shape[:-1], self.units)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make a layer like this one."""
+        """Return the arguments of the constructor by name, in serialised form."""
         return {
             **super().get_config(),
             "units": self.units,

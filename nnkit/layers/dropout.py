@@ -1,23 +1,23 @@
-"""Dropout that fades out in the course of a training."""
+"""Dropout whose rate decreases during training."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
 
-from nnkit.layers.argument_checks import as_count, as_fraction
+from nnkit._schedule_shapes import flat_cosine
+from nnkit._validation import as_count, as_fraction
 
 __all__ = ["ScheduledDropout"]
 
-# Up to here float32 counts steps one by one.
+# The counter of steps is float32, which represents integers exactly up to this number.
 _MAX_STEPS = 2**24
 
 
 @keras.saving.register_keras_serializable(package="nnkit")
 class ScheduledDropout(keras.layers.Layer):
-    """Dropout whose rate stays, then falls to 0 along a cosine ("flat_cos").
+    """Dropout whose rate is constant and then decreases to 0 along a cosine ("flat_cos").
 
     **Shape**
 
@@ -27,27 +27,28 @@ class ScheduledDropout(keras.layers.Layer):
     Parameters
     ----------
     rate : float
-        Fraction in [0, 1) of the values that are dropped at first.
+        Initial fraction in [0, 1) of the values that are dropped.
     n_steps : int
-        Steps of the whole training, at least 1: epochs times batches of an epoch. Later steps
-        drop nothing.
+        Number of steps of the whole training, at least 1: epochs times batches per epoch. Later
+        steps drop nothing.
     flat_fraction : float, default=0.5
-        Fraction in [0, 1) of the training in which the rate stays as it is.
+        Fraction in [0, 1) of the training in which the rate is constant.
     seed : int or None, default=None
-        Of the draws; None takes one at random when the layer is made.
+        Seed of the draws. None draws a seed when the layer is created.
     **kwargs : object
-        Of ``keras.layers.Layer``.
+        Arguments of ``keras.layers.Layer``.
 
     Attributes
     ----------
     steps_done : keras.Variable of shape ()
-        Calls in training so far. It is no trainable weight, and is saved with the model.
+        Number of calls in training so far. It is a weight that is not trainable, and is saved with
+        the model.
 
     Notes
     -----
-    At progress t = steps done / n_steps the rate is r(t) = rate for t < f, and
-    rate (1 + cos(pi (t - f) / (1 - f))) / 2 from there to t = 1, with f the flat fraction.
-    Values that stay are divided by 1 - r(t), so that means are kept; inference is the identity.
+    At progress t = steps_done / n_steps, with the flat fraction f, the rate is r(t) = rate for
+    t < f, and r(t) = rate (1 + cos(pi (t - f) / (1 - f))) / 2 for f <= t <= 1. The other values are
+    divided by 1 - r(t), so that the mean is preserved. In inference, the layer is the identity.
 
     References
     ----------
@@ -81,9 +82,10 @@ class ScheduledDropout(keras.layers.Layer):
             self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape: Any) -> None:  # noqa: ARG002
-        """Make the counter of steps."""
+        """Create the counter of steps."""
         if self.rate > 0:
-            # Not int32, which TensorFlow keeps off the GPU; never float16, which ends at 65,504.
+            # TensorFlow keeps int32 variables on the CPU. float16 ends at 65,504, so that the dtype
+            # does not follow the dtype policy.
             self.steps_done = self.add_weight(
                 shape=(),
                 initializer="zeros",
@@ -95,7 +97,7 @@ class ScheduledDropout(keras.layers.Layer):
         self.built = True
 
     def call(self, x: Any, training: bool = False) -> Any:
-        """Return the values, some of them dropped in training."""
+        """Return the values. In training, drop some of them and count the step."""
         if not training or self.rate == 0:
             return x
         rate = self._current_rate()
@@ -106,16 +108,14 @@ class ScheduledDropout(keras.layers.Layer):
 
     def _current_rate(self) -> Any:
         progress = keras.ops.minimum(self.steps_done / self.n_steps, 1.0)
-        decline = keras.ops.maximum(progress - self.flat_fraction, 0.0) / (1 - self.flat_fraction)
-        # [r(t) = rate (1 + cos(pi (t - f) / (1 - f))) / 2], which is the rate itself up to t = f
-        return self.rate * 0.5 * (1 + keras.ops.cos(math.pi * decline))
+        return self.rate * flat_cosine(progress, self.flat_fraction)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the input."""
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make a layer like this one."""
+        """Return the arguments of the constructor by name, in serialised form."""
         return {
             **super().get_config(),
             "rate": self.rate,

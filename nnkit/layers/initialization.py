@@ -1,4 +1,4 @@
-"""Initializers by name, and copies of them that draw other numbers."""
+"""Initializers by name, and copies of initializers with another seed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["find_initializer", "reseeded"]
 
 
 def find_initializer(specification: Any) -> Any:
-    """Return an initializer from its name, its configuration or itself.
+    """Return an initializer for a name, a configuration or an initializer.
 
     Parameters
     ----------
     specification : str, dict, keras.initializers.Initializer or callable
-        "standard_normal" is N(0, 1); anything else goes to ``keras.initializers.get``, whose
-        own "random_normal" has a standard deviation of 0.05.
+        "standard_normal" is N(0, 1). Anything else is passed to ``keras.initializers.get``, whose
+        "random_normal" has the standard deviation 0.05.
     """
     if specification == "standard_normal":
         return keras.initializers.RandomNormal(stddev=1.0)
@@ -24,17 +24,18 @@ def find_initializer(specification: Any) -> Any:
 
 
 def reseeded(initializer: Any, position: int) -> Any:
-    """Return an initializer that draws other numbers than the one at position 0.
+    """Return a copy of an initializer with another seed.
 
-    An initializer gives the same numbers at each call, which would make equal weights of one
-    that two weights share.
+    An instance draws the same numbers in each call, so that all weights that share it would be
+    equal.
 
     Parameters
     ----------
     initializer : keras.initializers.Initializer or callable
-        A function is returned as it is.
+        Initializer of several weights. A function is returned unchanged.
     position : int
-        Of the weight among those that share the initializer; 0 keeps it.
+        Position of the weight among those that share the initializer. The initializer of position
+        0 is returned unchanged.
     """
     if position == 0 or not isinstance(initializer, keras.initializers.Initializer):
         return initializer

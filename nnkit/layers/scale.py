@@ -1,4 +1,4 @@
-"""A factor for each column."""
+"""A learnt factor of each column."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Scale"]
 
 @keras.saving.register_keras_serializable(package="nnkit")
 class Scale(keras.layers.Layer):
-    """Multiplies each column by a factor of its own, which is learnt and begins at 1.
+    """A diagonal linear layer: multiplies each column by a learnt factor, initially 1.
 
     **Shape**
 
@@ -21,17 +21,17 @@ class Scale(keras.layers.Layer):
     Parameters
     ----------
     **kwargs : object
-        Of ``keras.layers.Layer``: ``name``, ``dtype``, ``trainable``.
+        Arguments of ``keras.layers.Layer``: ``name``, ``dtype`` and ``trainable``.
 
     Attributes
     ----------
     scale : keras.Variable of shape (n_columns,)
-        The factors.
+        Factors of the columns.
 
     Notes
     -----
-    y_j = s_j x_j: a layer before the first linear one that lets a network turn columns down.
-    Adam moves every factor at the same pace, however small the gradients of its column are.
+    y_j = s_j x_j. Before the first linear layer, the factors can reduce the influence of columns.
+    Steps of Adam have the same size for each factor, also for columns with small gradients.
 
     References
     ----------
@@ -47,7 +47,7 @@ class Scale(keras.layers.Layer):
     """
 
     def build(self, input_shape: Any) -> None:
-        """Make the factors."""
+        """Create the factors."""
         self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="scale")
         self.built = True
 

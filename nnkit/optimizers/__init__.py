@@ -1,13 +1,16 @@
-"""Optimizer pieces: schedules, and what differs from weight to weight.
+"""Schedules of learning rates, and Adam with learning rates for groups of weights.
 
-They are Keras objects, which ``keras.Model.compile`` takes and which are saved with a model.
+They are Keras objects, which ``keras.Model.compile`` accepts and which are saved with a model.
 
-- ``training_schedule``: what all schedules share, and optimizers that are told how long they last.
-- ``schedules``: learning rates, weight decays and other numbers that change as training goes on.
-- ``shapes``: from the progress of a training to what the peak of a schedule is multiplied by.
+- ``training_schedule``: the base class of schedules, and their number of steps.
+- ``schedules``: schedules of the learning rate, the weight decay and other numbers.
 - ``adam``: Adam with a learning rate and a weight decay for each group of weights.
+
+The shapes of the schedules are functions of the progress of a training: ``cosine``, ``coslog``,
+``flat_cosine``, ``one_cycle`` and ``step_decay``.
 """
 
+from nnkit._schedule_shapes import cosine, coslog, flat_cosine, one_cycle, step_decay
 from nnkit.optimizers.adam import GroupedAdam
 from nnkit.optimizers.schedules import (
     Cosine,
@@ -17,7 +20,6 @@ from nnkit.optimizers.schedules import (
     StepDecay,
     WarmUp,
 )
-from nnkit.optimizers.shapes import cosine, coslog, flat_cosine, one_cycle, step_decay
 from nnkit.optimizers.training_schedule import TrainingSchedule, with_n_steps
 
 __all__ = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,49 +9,50 @@ from typing import Any
 import keras
 from keras import ops
 
-from nnkit.optimizers.training_schedule import is_number
+from nnkit._validation import as_number
 
 __all__ = ["GroupedAdam"]
 
 
 @keras.saving.register_keras_serializable(package="nnkit")
 class GroupedAdam(keras.optimizers.Adam):
-    r"""Adam whose learning rate and weight decay differ from one group of weights to another.
+    r"""Adam with a learning rate and a weight decay for each group of weights.
 
-    A group is the weights in whose path a pattern is found; a path is the names of the layers
-    around a weight and its own, such as "sequential/dense_1/kernel". Of several patterns the first
-    one counts. Weights without any have the factor 1.
+    A group consists of the weights whose path matches a pattern. A path consists of the names of
+    the layers of a weight and its own name, such as "sequential/dense_1/kernel". If several
+    patterns match, the first one applies. Weights without a match have the factor 1.
 
     Parameters
     ----------
     learning_rate : float, schedule or callable, default=0.001
-        Before its factors. A schedule is a `TrainingSchedule` or one of Keras' own.
+        Learning rate, before it is multiplied by factors. A schedule is a `TrainingSchedule` or a
+        schedule of Keras.
     beta_1 : float, default=0.9
-        How much of the mean of gradients stays after a step, in [0, 1).
+        Decay rate of the moving average of gradients, in [0, 1).
     beta_2 : float, default=0.999
-        How much of the mean of squared gradients stays after a step, in [0, 1).
+        Decay rate of the moving average of squared gradients, in [0, 1).
     epsilon : float, default=1e-07
-        What is added to the root of that mean.
+        Constant that is added to the square root of the average of squared gradients.
     amsgrad : bool, default=False
-        Whether to divide by the largest mean of squares so far.
+        Whether to divide by the largest average of squared gradients so far.
     weight_decay : float, schedule or None, default=None
-        The part of a weight that a step takes away, for a learning rate of 1, at least 0 and
-        before its factors; None is no decay. It is no penalty in the loss.
+        Fraction of a weight that a step subtracts, per unit of the learning rate, at least 0,
+        before it is multiplied by factors. None disables it. It is not a penalty in the loss.
     learning_rate_factors : mapping of str to float or None, default=None
-        From a pattern to what the learning rate is multiplied by, at least 0. Patterns are
-        regular expressions and may be found anywhere in a path: "bias" is every bias, and
-        r"\bscale/" all weights of the layers with the name "scale".
+        Factors of the learning rate by pattern, at least 0. Patterns are regular expressions that
+        may match any part of a path: "bias" matches every bias, and r"\bscale/" all weights of
+        the layers with the name "scale".
     decay_factors : mapping of str to float or None, default=None
-        From a pattern to what the weight decay is multiplied by, at least 0.
+        Factors of the weight decay by pattern, at least 0.
     **options : dict
-        Further arguments of ``keras.optimizers.Adam``: clipping, moving averages, accumulation
-        of gradients, name.
+        Further arguments of ``keras.optimizers.Adam``, such as clipping, moving averages of
+        weights and accumulation of gradients.
 
     Raises
     ------
     ValueError
-        If an argument is out of its range; or, once the weights are known, if a pattern is the
-        first to be found in none of them.
+        If an argument is out of its range. In ``build``, if a pattern is not the first match of
+        any weight.
 
     See Also
     --------
@@ -60,20 +60,21 @@ class GroupedAdam(keras.optimizers.Adam):
 
     Notes
     -----
-    A weight p with gradient g and the factors f of its learning rate and d of its decay becomes,
-    in step k = 1, 2, …,
+    In step k = 1, 2, …, a weight p with gradient g, the factor f of its learning rate and the
+    factor d of its weight decay is updated by
 
         p ← p · (1 - f · d · λ · η)
         m ← β₁ m + (1 - β₁) g,    v ← β₂ v + (1 - β₂) g²
         p ← p - f · η · √(1 - β₂ᵏ) / (1 - β₁ᵏ) · m / (√v + ε)
 
-    where the learning rate η and the weight decay λ are those of step k - 1 of their schedules.
-    With constants and without factors this is ``keras.optimizers.AdamW``, whose decay comes before
-    the step, too; without a decay, it is ``keras.optimizers.Adam``.
+    where the learning rate η and the weight decay λ are the values of their schedules at step
+    k - 1. With constants and without factors this is ``keras.optimizers.AdamW``, which also
+    applies the decay before the step. Without a decay, it is ``keras.optimizers.Adam``.
 
-    As usual, a factor on the learning rate is one on the decay, too: a weight whose learning rate
-    is six times that of others decays six times as fast. To undo that, give 1 / f as the factor of
-    the decay. RealMLP's code multiplies the decay by f² d²; that is ``decay_factors`` of f · d²:
+    A factor of the learning rate also multiplies the decay: a weight whose learning rate is six
+    times that of others decays six times as fast. To undo this, use 1 / f as the factor of the
+    decay. The code of RealMLP multiplies the decay by f² d², which corresponds to ``decay_factors``
+    of f · d²:
 
     >>> from nnkit.optimizers import CosLog, FlatCosine, GroupedAdam
     >>> optimizer = GroupedAdam(
@@ -87,7 +88,7 @@ class GroupedAdam(keras.optimizers.Adam):
     References
     ----------
     D. P. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization", 2015 (arXiv:1412.6980),
-    the end of section 2, whose ε̂ is ε here.
+    the end of section 2, where ε is written ε̂.
 
     I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", 2019 (arXiv:1711.05101),
     algorithm 2, with the decay multiplied by the learning rate, as in PyTorch and Keras.
@@ -98,7 +99,7 @@ class GroupedAdam(keras.optimizers.Adam):
 
     Examples
     --------
-    The bias learns ten times as slowly:
+    The learning rate of the bias is a tenth of that of the kernel:
 
     >>> import keras
     >>> from nnkit.optimizers import GroupedAdam
@@ -137,7 +138,7 @@ class GroupedAdam(keras.optimizers.Adam):
         self.decay_factors = _checked_factors("decay_factors", decay_factors)
 
     def build(self, variables: Sequence[Any]) -> None:
-        """Make the variables of the optimizer, and find the factors of the weights.
+        """Create the variables of the optimizer, and determine the factors of the weights.
 
         Parameters
         ----------
@@ -147,7 +148,7 @@ class GroupedAdam(keras.optimizers.Adam):
         if self.built:
             return
         paths = [getattr(variable, "path", variable.name) for variable in variables]
-        # By position: what comes to `update_step` may be a variable without a path.
+        # By position, because `update_step` may receive variables without a path.
         self._rate_factors = _factors_of(paths, "learning_rate_factors", self.learning_rate_factors)
         decay_factors = _factors_of(paths, "decay_factors", self.decay_factors)
         self._decay_factors = [
@@ -157,14 +158,16 @@ class GroupedAdam(keras.optimizers.Adam):
         super().build(variables)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Change one weight.
+        """Update one weight.
 
         Parameters
         ----------
         gradient : tensor
+            Gradient of the loss with respect to the weight.
         variable : variable
+            The weight.
         learning_rate : tensor
-            Before its factor.
+            Learning rate, before it is multiplied by the factor of the weight.
         """
         index = self._get_variable_index(variable)
         rate = ops.cast(learning_rate, variable.dtype) * self._rate_factors[index]
@@ -176,15 +179,15 @@ class GroupedAdam(keras.optimizers.Adam):
 
     def _decay_of_step(self) -> Any:
         if callable(self.weight_decay):
-            # The steps that the schedule of the learning rate gets, too.
+            # Keras calls the schedule of the learning rate with the same number of steps.
             return self.weight_decay(self._iterations)
         return self.weight_decay
 
     def _apply_weight_decay(self, variables: Any) -> None:
-        """Leave it to `update_step`, which knows the factors; Keras calls this before."""
+        """Do nothing: `update_step` applies the decay, because it depends on the factors."""
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor, by name, as they are saved."""
+        """Return the arguments of the constructor by name, in serialised form."""
         decay = self.weight_decay
         if callable(decay):
             decay = keras.optimizers.schedules.serialize(decay)
@@ -197,7 +200,7 @@ class GroupedAdam(keras.optimizers.Adam):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> GroupedAdam:
-        """Return the optimizer of a configuration.
+        """Create an optimizer from its configuration.
 
         Parameters
         ----------
@@ -214,28 +217,22 @@ class GroupedAdam(keras.optimizers.Adam):
         return super().from_config(config, custom_objects)
 
 
-def _is_factor(value: Any) -> bool:
-    return is_number(value) and 0 <= float(value) < math.inf
-
-
 def _checked_decay(weight_decay: Any) -> Any:
     is_schedule = isinstance(weight_decay, keras.optimizers.schedules.LearningRateSchedule)
     if weight_decay is None or is_schedule:
         return weight_decay
-    if not _is_factor(weight_decay):
-        raise ValueError(
-            "weight_decay must be a number of at least 0, a LearningRateSchedule or None. "
-            f"Got {weight_decay!r} instead."
-        )
-    return float(weight_decay)
+    return as_number(
+        "weight_decay", weight_decay, "[0, inf)", alternatives=", a LearningRateSchedule or None"
+    )
 
 
 def _checked_factors(name: str, factors: Mapping[str, float] | None) -> dict[str, float]:
     if not isinstance(factors, Mapping | None):
         raise ValueError(
-            f"{name} must map patterns of weights to factors, such as {{'bias': 0.1}}. "
+            f"{name} must be a mapping of patterns to factors, such as {{'bias': 0.1}}. "
             f"Got {factors!r} instead."
         )
+    checked = {}
     for pattern, factor in (factors or {}).items():
         if not isinstance(pattern, str):
             raise ValueError(f"{name} must have patterns that are str. Got {pattern!r} instead.")
@@ -246,22 +243,18 @@ def _checked_factors(name: str, factors: Mapping[str, float] | None) -> dict[str
                 f"{name} must have patterns that are regular expressions. Got {pattern!r} "
                 f"instead: {error}."
             ) from error
-        if not _is_factor(factor):
-            raise ValueError(
-                f"{name} must have factors that are numbers of at least 0. "
-                f"Got {factor!r} for {pattern!r} instead."
-            )
-    return {pattern: float(factor) for pattern, factor in (factors or {}).items()}
+        checked[pattern] = as_number(f"{name}[{pattern!r}]", factor, "[0, inf)")
+    return checked
 
 
 def _factors_of(paths: Sequence[str], name: str, factors: Mapping[str, float]) -> list[float]:
-    """Return the factor of each path: that of the first pattern in it, or 1."""
+    """Return the factor of each path: that of the first pattern that matches, or 1."""
     first = [next((part for part in factors if re.search(part, path)), None) for path in paths]
     for pattern in factors:
         if pattern not in first:
             raise ValueError(
-                f"{name} has the pattern {pattern!r}, which is the first one to be found in none "
-                f"of the weights {list(paths)}. Correct it, put it before more general ones, or "
-                "leave it out."
+                f"{name} has the pattern {pattern!r}, which is not the first match of any of the "
+                f"weights {list(paths)}. Correct it, move it before more general patterns, or "
+                "remove it."
             )
     return [1.0 if pattern is None else factors[pattern] for pattern in first]

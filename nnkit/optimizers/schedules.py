@@ -1,4 +1,4 @@
-"""Numbers that change as training goes on: learning rates and weight decays."""
+"""Schedules of the learning rate, the weight decay and other numbers of a training."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from nnkit.optimizers.shapes import cosine, coslog, flat_cosine, one_cycle, step_decay
-from nnkit.optimizers.training_schedule import TrainingSchedule, is_number, message_of
+from nnkit._schedule_shapes import cosine, coslog, flat_cosine, one_cycle, step_decay
+from nnkit._validation import is_number
+from nnkit.optimizers.training_schedule import TrainingSchedule
 
 __all__ = ["CosLog", "Cosine", "FlatCosine", "OneCycle", "StepDecay", "WarmUp"]
 
@@ -18,16 +19,16 @@ __all__ = ["CosLog", "Cosine", "FlatCosine", "OneCycle", "StepDecay", "WarmUp"]
 @keras.saving.register_keras_serializable(package="nnkit")
 @dataclass(frozen=True)
 class WarmUp(TrainingSchedule):
-    """A linear rise from 0, and then a constant.
+    """A linear increase from 0, followed by a constant.
 
     Parameters
     ----------
     peak : float
-        The constant, at least 0.
+        Value after the warm-up, at least 0.
     n_steps : int or None, default=None
         As for `TrainingSchedule`.
     warmup_fraction : float, default=0.1
-        Fraction of the steps in which the value rises, in [0, 1).
+        Fraction of the steps in which the value increases from 0 to the peak, in [0, 1).
 
     Notes
     -----
@@ -49,25 +50,25 @@ class WarmUp(TrainingSchedule):
     warmup_fraction: float = field(default=0.1, kw_only=True)
 
     def shape(self, progress: Any) -> Any:
-        """Return ones."""
+        """Return 1 for any progress."""
         return ops.ones_like(progress)
 
 
 @keras.saving.register_keras_serializable(package="nnkit")
 @dataclass(frozen=True)
 class Cosine(TrainingSchedule):
-    """Half a wave of a cosine, from the peak down.
+    """Half a period of a cosine, from the peak down to a multiple of it.
 
     Parameters
     ----------
     peak : float
-        The value where the descent begins, at least 0.
+        Largest value, at least 0.
     n_steps : int or None, default=None
         As for `TrainingSchedule`.
     warmup_fraction : float, default=0.0
-        Fraction of the steps in which the value rises from 0 to the peak, in [0, 1).
+        Fraction of the steps in which the value increases from 0 to the peak, in [0, 1).
     final_factor : float, default=0.0
-        The last value, as a multiple of the peak, in [0, 1].
+        Last value, as a multiple of the peak, in [0, 1].
 
     Notes
     -----
@@ -92,7 +93,7 @@ class Cosine(TrainingSchedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_number("final_factor", "a number in [0, 1]", lambda v: 0 <= v <= 1)
+        self._check_number("final_factor", "[0, 1]")
 
     def shape(self, progress: Any) -> Any:
         """Return `cosine` of the progress."""
@@ -102,34 +103,34 @@ class Cosine(TrainingSchedule):
 @keras.saving.register_keras_serializable(package="nnkit")
 @dataclass(frozen=True)
 class CosLog(TrainingSchedule):
-    """Waves from 0 up to the peak and back, each twice as long as the one before.
+    """Cycles between 0 and the peak, each twice as long as the last.
 
     Parameters
     ----------
     peak : float
-        The value at the crest of every wave, at least 0.
+        Largest value of each cycle, at least 0.
     n_steps : int or None, default=None
         As for `TrainingSchedule`.
     n_cycles : int, default=4
-        How many waves, at least 1. The last one takes about half of the training.
+        Number of cycles, at least 1. The last one takes about half of the training.
 
     Notes
     -----
-    With n waves,
+    With n cycles,
 
         shape(s) = (1 - cos(2 π log₂(1 + (2ⁿ - 1) s))) / 2.
 
-    It begins at 0, which is a warm-up already; there is no other one.
+    The first cycle begins at 0, so that no separate warm-up is needed.
 
     References
     ----------
     D. Holzmüller, L. Grinsztajn and I. Steinwart, "Better by Default: Strong Pre-Tuned MLPs and
     Boosted Trees on Tabular Data", 2024 (arXiv:2407.04491), section 3 and appendix A, where four
-    waves are ``coslog4``.
+    cycles are ``coslog4``.
 
     Examples
     --------
-    The troughs:
+    The value between two cycles is 0:
 
     >>> from nnkit.optimizers import CosLog
     >>> schedule = CosLog(0.04, n_steps=1500)
@@ -142,7 +143,7 @@ class CosLog(TrainingSchedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_count("n_cycles", "an integer of at least 1")
+        self._check_count("n_cycles")
 
     def shape(self, progress: Any) -> Any:
         """Return `coslog` of the progress."""
@@ -152,24 +153,24 @@ class CosLog(TrainingSchedule):
 @keras.saving.register_keras_serializable(package="nnkit")
 @dataclass(frozen=True)
 class FlatCosine(TrainingSchedule):
-    """A constant, and then half a wave of a cosine down to 0.
+    """A constant, followed by half a period of a cosine down to 0.
 
     Parameters
     ----------
     peak : float
-        The constant, at least 0.
+        Value of the constant, at least 0.
     n_steps : int or None, default=None
         As for `TrainingSchedule`.
     warmup_fraction : float, default=0.0
-        Fraction of the steps in which the value rises from 0 to the peak, in [0, 1).
+        Fraction of the steps in which the value increases from 0 to the peak, in [0, 1).
     flat_fraction : float, default=0.5
-        Fraction of the steps after the warm-up that have the constant, in [0, 1).
+        Fraction of the steps after the warm-up in which the value is constant, in [0, 1).
 
     Notes
     -----
     With the flat fraction f,
 
-        shape(s) = 1 for s < f, and (1 + cos(π (s - f) / (1 - f))) / 2 from there.
+        shape(s) = 1 for s < f, and (1 + cos(π (s - f) / (1 - f))) / 2 for s ≥ f.
 
     References
     ----------
@@ -189,7 +190,7 @@ class FlatCosine(TrainingSchedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_number("flat_fraction", "a fraction in [0, 1)", lambda v: 0 <= v < 1)
+        self._check_number("flat_fraction", "[0, 1)")
 
     def shape(self, progress: Any) -> Any:
         """Return `flat_cosine` of the progress."""
@@ -199,24 +200,25 @@ class FlatCosine(TrainingSchedule):
 @keras.saving.register_keras_serializable(package="nnkit")
 @dataclass(frozen=True)
 class StepDecay(TrainingSchedule):
-    """Stairs: the peak, multiplied by a factor at each of some fractions of the training.
+    """A step function: the peak, multiplied by a factor at each of some fractions of the training.
 
     Parameters
     ----------
     peak : float
-        The value at first, at least 0.
+        Value before the first step down, at least 0.
     n_steps : int or None, default=None
         As for `TrainingSchedule`.
     warmup_fraction : float, default=0.0
-        Fraction of the steps in which the value rises from 0 to the peak, in [0, 1).
+        Fraction of the steps in which the value increases from 0 to the peak, in [0, 1).
     factor : float, default=0.1
-        What the value is multiplied by at each of the stairs, in [0, 1].
+        Factor of each step down, in [0, 1].
     at : sequence of float, default=(0.5, 0.75)
-        Where the stairs are, as fractions of the steps after the warm-up, in (0, 1); at least one.
+        Fractions of the training after the warm-up at which the value decreases, in (0, 1). At
+        least one.
 
     Notes
     -----
-    shape(s) is the factor to the power of the number of stairs at or before s.
+    shape(s) = factorᵏ, where k is the number of fractions in ``at`` that are at most s.
 
     References
     ----------
@@ -236,11 +238,14 @@ class StepDecay(TrainingSchedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_number("factor", "a number in [0, 1]", lambda v: 0 <= v <= 1)
-        stairs = self.at if isinstance(self.at, Iterable) else ()
-        if not stairs or not all(is_number(part) and 0 < part < 1 for part in stairs):
-            raise ValueError(message_of(self, "at", "a sequence of fractions in (0, 1)"))
-        object.__setattr__(self, "at", tuple(float(part) for part in stairs))
+        self._check_number("factor", "[0, 1]")
+        fractions = self.at if isinstance(self.at, Iterable) else ()
+        if not fractions or not all(is_number(part) and 0 < part < 1 for part in fractions):
+            raise ValueError(
+                "at of StepDecay must be a sequence of fractions in (0, 1). "
+                f"Got {self.at!r} instead."
+            )
+        object.__setattr__(self, "at", tuple(float(part) for part in fractions))
 
     def shape(self, progress: Any) -> Any:
         """Return `step_decay` of the progress."""
@@ -250,30 +255,30 @@ class StepDecay(TrainingSchedule):
 @keras.saving.register_keras_serializable(package="nnkit")
 @dataclass(frozen=True)
 class OneCycle(TrainingSchedule):
-    """Half a wave of a cosine up to the peak, and another one down.
+    """Half a period of a cosine up to the peak, followed by half a period down.
 
     Parameters
     ----------
     peak : float
-        The largest value, at least 0.
+        Largest value, at least 0.
     n_steps : int or None, default=None
         As for `TrainingSchedule`.
     peak_fraction : float, default=0.3
-        Fraction of the steps in which the value rises, in (0, 1).
+        Fraction of the steps in which the value increases, in (0, 1).
     start_factor : float, default=0.04
-        The first value, as a multiple of the peak, in [0, 1].
+        First value, as a multiple of the peak, in [0, 1].
     final_factor : float, default=0.0001
-        The last value, as a multiple of the peak, in [0, 1].
+        Last value, as a multiple of the peak, in [0, 1].
 
     Notes
     -----
     With c(a, r) = a + (1 - a) · (1 + cos(π r)) / 2, the peak fraction p, and the factors a at the
     start and b at the end,
 
-        shape(s) = c(a, 1 - s / p) for s < p, and c(b, (s - p) / (1 - p)) from there.
+        shape(s) = c(a, 1 - s / p) for s < p, and c(b, (s - p) / (1 - p)) for s ≥ p.
 
-    The source rises and falls in straight lines, and ends with a descent below the start. Here one
-    half wave takes the place of both descents. There is no other warm-up.
+    The source increases and decreases linearly, and ends with a second decrease below the first
+    value. Here, half a period of a cosine replaces both decreases. There is no separate warm-up.
 
     References
     ----------
@@ -295,9 +300,9 @@ class OneCycle(TrainingSchedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_number("peak_fraction", "a fraction in (0, 1)", lambda v: 0 < v < 1)
-        self._check_number("start_factor", "a number in [0, 1]", lambda v: 0 <= v <= 1)
-        self._check_number("final_factor", "a number in [0, 1]", lambda v: 0 <= v <= 1)
+        self._check_number("peak_fraction", "(0, 1)")
+        self._check_number("start_factor", "[0, 1]")
+        self._check_number("final_factor", "[0, 1]")
 
     def shape(self, progress: Any) -> Any:
         """Return `one_cycle` of the progress."""

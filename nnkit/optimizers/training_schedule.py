@@ -1,46 +1,46 @@
-"""What all schedules share: a peak, a shape, and the steps that the progress is a fraction of.
+"""The base class of schedules: a peak, a warm-up, a shape and a number of steps.
 
-A shape is a function from the progress of a training, a fraction from 0 to 1, to what the peak is
-multiplied by, at most 1. By their names, a fraction is one of the training, and a factor one of
-the peak.
+A shape is a function from the progress of a training, a fraction in [0, 1], to a factor of the
+peak, at most 1. An argument whose name ends in ``fraction`` is a fraction of the training, and one
+that ends in ``factor`` is a factor of the peak.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from numbers import Integral, Real
 from typing import Any, TypeVar
 
 import keras
 from keras import ops
 
 from nnkit._compat import learning_rate_or_schedule, optimizer_copy
+from nnkit._validation import as_count, as_number
 
-__all__ = ["TrainingSchedule", "is_number", "message_of", "with_n_steps"]
+__all__ = ["TrainingSchedule", "with_n_steps"]
 
 _Schedule = TypeVar("_Schedule", bound="TrainingSchedule")
 
 
 @dataclass(frozen=True)
 class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """A number that changes as training goes on, from its first step to its last.
+    """Base class of schedules: a number that changes over the steps of a training.
 
-    It stands where a learning rate does, or the weight decay of a `GroupedAdam`. The schedules of
-    this room differ in their `shape`; a subclass of one's own defines another, and is registered
-    with ``keras.saving.register_keras_serializable`` to be saved with a model.
+    A schedule can be used as the learning rate of an optimizer or as the weight decay of
+    `GroupedAdam`. The schedules of `nnkit.optimizers` differ in their method ``shape``. To write
+    another schedule, define ``shape`` in a subclass. Register the subclass with
+    ``keras.saving.register_keras_serializable`` to save it with a model.
 
     Parameters
     ----------
     peak : float
-        The value where the shape is 1, at least 0.
+        Value where the shape is 1, at least 0.
     n_steps : int or None, default=None
-        Updates of the weights in the whole training: epochs times batches per epoch. With None,
-        who trains fills it in, see `for_steps` and `with_n_steps`.
+        Number of updates of the weights in the whole training: epochs times batches per epoch.
+        With None, it must be set before the training by `for_steps` or `with_n_steps`. The
+        estimators of nnkit do this.
     warmup_fraction : float, default=0.0
-        Fraction of the steps in which the value rises from 0 to where the shape begins, in
-        [0, 1).
+        Fraction of the steps in which the value increases linearly from 0 to the start of the
+        shape, in [0, 1).
 
     Notes
     -----
@@ -49,8 +49,8 @@ class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
         value(t) = peak · min(t / w, 1) · shape(max(t - w, 0) / (1 - w)).
 
-    So a training that goes on after its last step keeps the last value, and the first update of a
-    warm-up changes no weight. It is computed in float32, or in float64 if that is Keras' floatx.
+    After the last step, the value stays constant. The first update of a warm-up changes no weight.
+    The value is computed in float32, or in float64 if Keras' floatx is float64.
 
     References
     ----------
@@ -72,13 +72,13 @@ class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
     warmup_fraction: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
-        self._check_number("peak", "a number in [0, inf)", lambda v: 0 <= v < math.inf)
+        self._check_number("peak", "[0, inf)")
         if self.n_steps is not None:
-            self._check_count("n_steps", "an integer of at least 1, or None")
-        self._check_number("warmup_fraction", "a fraction in [0, 1)", lambda v: 0 <= v < 1)
+            self._check_count("n_steps", ", or None")
+        self._check_number("warmup_fraction", "[0, 1)")
 
     def shape(self, progress: Any) -> Any:
-        """Return what the peak is multiplied by, in [0, 1].
+        """Return the factor of the peak, in [0, 1].
 
         Parameters
         ----------
@@ -86,7 +86,7 @@ class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
             Fraction of the steps that follow the warm-up, in [0, 1].
         """
         raise NotImplementedError(
-            f"{type(self).__name__} has no shape. Define its method shape(progress), or take "
+            f"{type(self).__name__} has no shape. Define its method shape(progress), or use "
             "another schedule of nnkit.optimizers."
         )
 
@@ -101,8 +101,8 @@ class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         w = self.warmup_fraction
         if w == 0:
             return self.peak * self.shape(progress)
-        risen = ops.minimum(progress / w, 1.0)
-        return self.peak * risen * self.shape(ops.maximum(progress - w, 0.0) / (1 - w))
+        warmup = ops.minimum(progress / w, 1.0)
+        return self.peak * warmup * self.shape(ops.maximum(progress - w, 0.0) / (1 - w))
 
     def __call__(self, step: Any) -> Any:
         """Return the value for an update.
@@ -110,35 +110,35 @@ class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         Parameters
         ----------
         step : int, array or tensor
-            The number of updates before it.
+            Number of updates before this one.
 
         Raises
         ------
         ValueError
-            If the number of steps was not filled in.
+            If ``n_steps`` is None.
         """
         if self.n_steps is None:
             raise ValueError(
-                f"{type(self).__name__} spans the whole training, and its n_steps is None. "
-                "Give n_steps = epochs * batches per epoch, unless it is in the optimizer= of an "
-                "estimator of nnkit, which does so."
+                f"n_steps of {type(self).__name__} is None, so that its value is not defined. "
+                "Set n_steps to epochs * batches per epoch. The estimators of nnkit set it for "
+                "schedules in their parameter optimizer."
             )
         dtype = keras.backend.result_type(keras.config.floatx(), "float32")
         done = ops.cast(ops.minimum(step, self.n_steps), dtype)
         return self.at_progress(done / self.n_steps)
 
     def for_steps(self: _Schedule, n_steps: int) -> _Schedule:
-        """Return this schedule for a training of so many steps.
+        """Return a copy of this schedule with a number of steps.
 
         Parameters
         ----------
         n_steps : int
-            Updates of the weights in the whole training.
+            Number of updates of the weights in the whole training.
 
         Returns
         -------
         schedule : TrainingSchedule
-            This one, if its own number of steps is not None.
+            The same object if its number of steps is not None.
 
         Examples
         --------
@@ -154,45 +154,32 @@ class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         """Return the arguments of the constructor, by name."""
         return {part.name: getattr(self, part.name) for part in fields(self) if part.init}
 
-    def _check_number(self, name: str, required: str, is_met: Callable[[float], bool]) -> None:
-        value = getattr(self, name)
-        if not is_number(value) or not is_met(value):
-            raise ValueError(message_of(self, name, required))
-        # A number of NumPy's could not be saved.
-        object.__setattr__(self, name, float(value))
+    def _check_number(self, name: str, interval: str) -> None:
+        label = f"{name} of {type(self).__name__}"
+        # The validators return Python numbers: those of NumPy cannot be saved with a model.
+        object.__setattr__(self, name, as_number(label, getattr(self, name), interval))
 
-    def _check_count(self, name: str, required: str) -> None:
-        value = getattr(self, name)
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-            raise ValueError(message_of(self, name, required))
-        object.__setattr__(self, name, int(value))
-
-
-def is_number(value: Any) -> bool:
-    """Return whether a value is a real number, which True is not."""
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def message_of(schedule: TrainingSchedule, name: str, required: str) -> str:
-    """Return what was required of an argument, and what came."""
-    value = getattr(schedule, name)
-    return f"{name} of {type(schedule).__name__} must be {required}. Got {value!r} instead."
+    def _check_count(self, name: str, alternatives: str = "") -> None:
+        label = f"{name} of {type(self).__name__}"
+        count = as_count(label, getattr(self, name), alternatives=alternatives)
+        object.__setattr__(self, name, count)
 
 
 def with_n_steps(optimizer: Any, n_steps: int) -> Any:
-    """Return an optimizer whose schedules know how long the training is.
+    """Return a copy of an optimizer, with the number of steps of its schedules set.
 
     Parameters
     ----------
     optimizer : keras.optimizers.Optimizer
+        Optimizer whose learning rate or weight decay may be a `TrainingSchedule`.
     n_steps : int
-        Updates of the weights in the whole training: epochs times batches per epoch.
+        Number of updates of the weights in the whole training: epochs times batches per epoch.
 
     Returns
     -------
     optimizer : keras.optimizers.Optimizer
-        An unused copy whose learning rate and weight decay are schedules ``for_steps`` of that
-        number; the same object if neither is one whose number of steps is None.
+        An unbuilt copy in which schedules whose ``n_steps`` is None have this number of steps. The
+        same object if there are no such schedules.
 
     Examples
     --------

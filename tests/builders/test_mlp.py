@@ -307,16 +307,16 @@ def test_a_table_of_codes_alone_is_learnt():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"units": -3}, "units must be a whole number of at least 1. Got -3"),
-        ({"units": (8, 0)}, r"units\[1\] must be a whole number of at least 1. Got 0"),
-        ({"units": "many"}, "units must be a sequence of whole numbers.*Got 'many'"),
+        ({"units": -3}, "units must be an integer of at least 1. Got -3"),
+        ({"units": (8, 0)}, r"units\[1\] must be an integer of at least 1. Got 0"),
+        ({"units": "many"}, "units must be a sequence of integers.*Got 'many'"),
         ({"activation": "leaky_rleu"}, "activation must be a name.*Did you mean 'leaky_relu'"),
         ({"dropout_rate": 1.0}, r"dropout_rate must be a fraction in \[0, 1\). Got 1.0"),
-        ({"kernel_initializer": "hee"}, "kernel_initializer must be 'auto', or.*Got 'hee'"),
-        ({"l1": -1}, "l1 must be a finite number of at least 0. Got -1"),
-        ({"l2": np.inf}, "l2 must be a finite number of at least 0. Got inf"),
+        ({"kernel_initializer": "hee"}, "kernel_initializer must be 'auto' or.*Got 'hee'"),
+        ({"l1": -1}, "l1 must be a number in .0, inf.. Got -1"),
+        ({"l2": np.inf}, "l2 must be a number in .0, inf.. Got inf"),
         ({"normalization": "group"}, "must be 'batch', 'layer' or None. Got 'group'"),
-        ({"category_units": 0}, "category_units must be a whole number of at least 1. Got 0"),
+        ({"category_units": 0}, "category_units must be an integer of at least 1. Got 0"),
     ],
 )
 def test_a_bad_argument_is_refused(arguments, message):

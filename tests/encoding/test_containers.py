@@ -204,7 +204,7 @@ NESTED = [["a", "b"], ["c"], ["d"]]
 
 @pytest.mark.parametrize("container", [objects, in_arrow, in_polars])
 def test_fit_names_column_of_nested_cells(container):
-    with pytest.raises(ValueError, match="The cells of column 'x' must be single values"):
+    with pytest.raises(ValueError, match="The values of column 'x' must be scalars"):
         TabularEncoder().fit(container(NESTED))
 
 

@@ -52,9 +52,9 @@ def test_a_sparse_table_is_scaled_but_not_centred():
 def test_an_encoder_that_leaves_strings_or_nan_is_refused():
     as_is = FunctionTransformer().fit(np.array([["a"]], dtype=object))
 
-    with pytest.raises(ValueError, match="must give numbers. Got values of dtype object"):
+    with pytest.raises(ValueError, match="must return numbers. Got values of dtype object"):
         encode(as_is, np.array([["a"]], dtype=object))
-    with pytest.raises(ValueError, match="gives NaN or infinite values. Impute"):
+    with pytest.raises(ValueError, match="returns NaN or infinite values. Impute"):
         encode(as_is, np.array([[np.nan]]))
 
 

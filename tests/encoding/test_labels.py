@@ -75,5 +75,5 @@ def test_wrong_class_weights_are_refused_by_name(class_weight, message):
 
 
 def test_labels_of_several_kinds_are_refused():
-    with pytest.raises(ValueError, match=r"labels of y must be of one kind.*Got \['int', 'str'\]"):
+    with pytest.raises(ValueError, match=r"labels of y must have one type.*Got \['int', 'str'\]"):
         ClassLabels.of(np.array([1, "a"], dtype=object))

@@ -20,7 +20,9 @@ def frame(values):
 def test_transform_warns_where_no_value_of_a_column_is_known(learnt, later):
     encoder = TabularEncoder().fit(frame(learnt))
 
-    with pytest.warns(UserWarning, match=f"No value of column 'x' is known, such as '{later[0]}'"):
+    with pytest.warns(
+        UserWarning, match=f"No value of column 'x' occurred in fit, such as '{later[0]}'"
+    ):
         encoder.transform(frame(later))
 
 

@@ -132,7 +132,7 @@ def test_encoder_of_texts_is_cross_validated_with_held_out_rows():
 
 
 def test_encoder_of_texts_refuses_a_data_frame_by_the_number_of_rows():
-    with pytest.raises(ValueError, match="gives 1 rows for the 24 rows of X.*ColumnTransformer"):
+    with pytest.raises(ValueError, match="returns 1 rows for the 24 rows of X.*ColumnTransformer"):
         own(encoder=TfidfVectorizer()).fit(pd.DataFrame({"text": TEXTS}), Y)
 
 

@@ -270,7 +270,7 @@ def test_a_column_name_that_occurs_twice_is_named(make):
 def test_cells_that_are_lists_are_named(make):
     table = X.assign(tags=[["a", "b"]] * N_ROWS)
 
-    with pytest.raises(ValueError, match="The cells of column 'tags' must be single values"):
+    with pytest.raises(ValueError, match="The values of column 'tags' must be scalars"):
         make().fit(table, Y)
 
 

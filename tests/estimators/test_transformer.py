@@ -300,7 +300,7 @@ def test_a_sparse_encoding_is_reconstructed():
 @pytest.mark.parametrize(
     ("units", "message"),
     [
-        (0, "units must be a whole number of at least 1. Got 0"),
+        (0, "units must be an integer of at least 1. Got 0"),
         ("many", "units must be a sequence"),
     ],
 )

@@ -106,7 +106,10 @@ def classifier(**params):
         (lambda clf: clf.fit(X, Y, sample_weight_val=Y), "sample_weight_val needs X_val"),
         (lambda clf: clf.partial_fit(X, Y, classes=2), "classes must be an array of all labels"),
         (lambda clf: clf.partial_fit(X, Y, classes="ab"), "classes must be an array"),
-        (lambda clf: clf.partial_fit(X, Y, classes=[0, 1, None]), "classes has a missing value"),
+        (
+            lambda clf: clf.partial_fit(X, Y, classes=[0, 1, None]),
+            "classes must not have missing values",
+        ),
         (lambda clf: clf.fit(X, Y, validation_split=[(0, 1)]), "must yield pairs of positions"),
         (lambda clf: clf.fit(X, Y, validation_split=[([0], [99])]), "from 0 to 11"),
         (

@@ -156,10 +156,10 @@ def test_the_bias_begins_at_zero_and_is_penalised_as_told():
 @pytest.mark.parametrize(
     ("cardinalities", "message"),
     [
-        (5, "cardinalities must be a sequence of whole numbers.*Got 5 instead"),
+        (5, "cardinalities must be a sequence of integers.*Got 5 instead"),
         ((), "cardinalities must have an entry for each column of codes. Got none"),
-        ((3, 0), r"cardinalities\[1\] must be a whole number of at least 1. Got 0 instead"),
-        ((2**24, 1), "cardinalities must sum to at most 16,777,216.*Got 16,777,217: merge"),
+        ((3, 0), r"cardinalities\[1\] must be an integer of at least 1. Got 0 instead"),
+        ((2**24, 1), "cardinalities must sum to at most 16,777,216.*Got 16,777,217 instead. Merge"),
     ],
 )
 def test_bad_cardinalities_are_refused(make, cardinalities, message):
@@ -170,9 +170,9 @@ def test_bad_cardinalities_are_refused(make, cardinalities, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n_units": 0}, "n_units must be a whole number of at least 1. Got 0"),
-        ({"n_units": (2,)}, "one number, or one for each of the 2 columns of codes. Got 1"),
-        ({"n_units": (2, 0)}, r"n_units\[1\] must be a whole number of at least 1. Got 0"),
+        ({"n_units": 0}, "n_units must be an integer of at least 1. Got 0"),
+        ({"n_units": (2,)}, "one integer, or one for each of the 2 columns of codes. Got 1"),
+        ({"n_units": (2, 0)}, r"n_units\[1\] must be an integer of at least 1. Got 0"),
         ({"missing_rate": 1}, r"missing_rate must be a fraction in \[0, 1\). Got 1"),
         ({"missing_rate": -0.1}, r"missing_rate must be a fraction in \[0, 1\). Got -0.1"),
     ],
@@ -184,5 +184,7 @@ def test_bad_arguments_are_refused(arguments, message):
 
 @pytest.mark.parametrize("layer", [CategoryEmbeddings((3, 5)), CategoryBias((3, 5), 1)])
 def test_another_number_of_columns_is_refused(layer):
-    with pytest.raises(ValueError, match=r"cardinalities of 2 columns.*Got \(1, 3\) instead"):
+    with pytest.raises(
+        ValueError, match=r"must have the shape \(n_batch, 2\).*Got \(1, 3\) instead"
+    ):
         layer(np.zeros((1, 3), np.float32))

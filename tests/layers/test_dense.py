@@ -52,5 +52,5 @@ def test_initializers_and_the_absence_of_a_bias_are_as_asked_for():
 
 @pytest.mark.parametrize("units", [0, -1, 2.5, "3", True])
 def test_units_that_are_no_count_are_refused(units):
-    with pytest.raises(ValueError, match=r"units must be a whole number of at least 1\. Got"):
+    with pytest.raises(ValueError, match=r"units must be an integer of at least 1\. Got"):
         NTKDense(units)

@@ -127,7 +127,7 @@ def test_steps_are_counted_under_mixed_precision():
     [
         ({"rate": 1.0}, r"rate must be a fraction in \[0, 1\). Got 1.0"),
         ({"rate": "high"}, r"rate must be a fraction in \[0, 1\). Got 'high'"),
-        ({"n_steps": 0}, "n_steps must be a whole number of at least 1. Got 0"),
+        ({"n_steps": 0}, "n_steps must be an integer of at least 1. Got 0"),
         ({"n_steps": 2**24 + 1}, "n_steps must be at most 16,777,216. Got 16,777,217"),
         ({"flat_fraction": 1.0}, r"flat_fraction must be a fraction in \[0, 1\). Got 1.0"),
     ],

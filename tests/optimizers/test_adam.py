@@ -316,13 +316,25 @@ def test_other_factors_are_another_optimizer(changed):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"weight_decay": -0.1}, "weight_decay must be a number of at least 0"),
+        (
+            {"weight_decay": -0.1},
+            "weight_decay must be a number in [0, inf), a LearningRateSchedule or None",
+        ),
         ({"weight_decay": "0.1"}, "Got '0.1' instead"),
-        ({"learning_rate_factors": [("bias", 1)]}, "learning_rate_factors must map patterns"),
+        (
+            {"learning_rate_factors": [("bias", 1)]},
+            "learning_rate_factors must be a mapping of patterns",
+        ),
         ({"decay_factors": {1: 0.5}}, "decay_factors must have patterns that are str. Got 1"),
         ({"decay_factors": {"(": 0.5}}, "must have patterns that are regular expressions. Got '('"),
-        ({"decay_factors": {"bias": -1}}, "factors that are numbers of at least 0. Got -1 for"),
-        ({"learning_rate_factors": {"bias": None}}, "Got None for 'bias' instead"),
+        (
+            {"decay_factors": {"bias": -1}},
+            "decay_factors['bias'] must be a number in [0, inf). Got -1",
+        ),
+        (
+            {"learning_rate_factors": {"bias": None}},
+            "learning_rate_factors['bias'] must be a number in [0, inf). Got None",
+        ),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, message):

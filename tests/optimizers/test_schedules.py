@@ -166,8 +166,8 @@ def test_the_rates_of_an_optimizer_are_those_of_its_schedule():
     np.testing.assert_allclose(steps, schedule(np.arange(8)), atol=1e-6)
 
 
-def test_a_length_that_was_not_told_is_asked_for():
-    with pytest.raises(ValueError, match=re.escape("n_steps = epochs * batches per epoch")):
+def test_call_raises_without_a_number_of_steps():
+    with pytest.raises(ValueError, match=re.escape("Set n_steps to epochs * batches per epoch")):
         Cosine(0.1)(0)
 
 
@@ -290,16 +290,16 @@ def test_every_parameter_changes_the_values(cls, changed):
         (Cosine, {"peak": math.inf}, "a number in [0, inf)"),
         (Cosine, {"n_steps": 0}, "an integer of at least 1, or None"),
         (Cosine, {"n_steps": 10.0}, "an integer of at least 1, or None"),
-        (WarmUp, {"warmup_fraction": 1.0}, "a fraction in [0, 1)"),
+        (WarmUp, {"warmup_fraction": 1.0}, "a number in [0, 1)"),
         (Cosine, {"final_factor": 2}, "a number in [0, 1]"),
         (CosLog, {"n_cycles": 0}, "an integer of at least 1"),
         (CosLog, {"n_cycles": 2.5}, "an integer of at least 1"),
-        (FlatCosine, {"flat_fraction": 1}, "a fraction in [0, 1)"),
+        (FlatCosine, {"flat_fraction": 1}, "a number in [0, 1)"),
         (StepDecay, {"factor": 1.1}, "a number in [0, 1]"),
         (StepDecay, {"at": ()}, "a sequence of fractions in (0, 1)"),
         (StepDecay, {"at": 0.5}, "a sequence of fractions in (0, 1)"),
         (StepDecay, {"at": (0.5, 1.0)}, "a sequence of fractions in (0, 1)"),
-        (OneCycle, {"peak_fraction": 0.0}, "a fraction in (0, 1)"),
+        (OneCycle, {"peak_fraction": 0.0}, "a number in (0, 1)"),
         (OneCycle, {"start_factor": -1}, "a number in [0, 1]"),
         (OneCycle, {"final_factor": True}, "a number in [0, 1]"),
     ],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnkit.encoding import n_encoded_rows
 from nnkit.estimators.network_function import NetworkFunction
 from nnkit.explanation.attribution.lines import Lines
 from nnkit.explanation.pipelines.outputs import PROBA_MARGIN, log_odds
@@ -241,7 +242,7 @@ class _Explained:
 
     def at(self, rows: list[Any]) -> np.ndarray:
         """Return the explained outputs of rows, or of outputs of a layer, of each member."""
-        return self.outputs_of(self._read(rows, rows, np.zeros((_n_rows(rows[0]), 1))))
+        return self.outputs_of(self._read(rows, rows, np.zeros((n_encoded_rows(rows[0]), 1))))
 
     def _read(self, ends: list[Any], starts: list[Any], fractions: np.ndarray) -> np.ndarray:
         from nnkit.training.prediction.gradients import Paths
@@ -273,7 +274,7 @@ class _Explained:
         from nnkit.training.prediction.gradients import Paths, PathSums
 
         n_points = lines.fractions.shape[1]
-        n_lines = max(1, budget // (n_points * _n_rows(ends[0])))
+        n_lines = max(1, budget // (n_points * n_encoded_rows(ends[0])))
         totals: list[Any] = [None] * len(ends)
         for chunk in _chunks(len(lines.fractions), n_lines):
             fractions = lines.fractions[chunk]
@@ -336,12 +337,6 @@ def _map(function: Callable[[np.ndarray], np.ndarray], rows: Any) -> Any:
     if isinstance(rows, dict):
         return {name: function(part) for name, part in rows.items()}
     return [function(part) for part in rows] if isinstance(rows, (list, tuple)) else function(rows)
-
-
-def _n_rows(rows: Any) -> int:
-    if isinstance(rows, dict):
-        return len(next(iter(rows.values())))
-    return len(rows[0]) if isinstance(rows, (list, tuple)) else len(rows)
 
 
 def _check(method: str, n_fractions: int | None) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from nnkit.encoding import rows_of
 from nnkit.explanation.masking.input_layout import InputLayout, flat_table
 from nnkit.explanation.masking.row_pools import align_background
 from nnkit.explanation.pipelines.steps import last_step
@@ -110,5 +110,4 @@ def _sampled(rows: Any, max_background: int, seed: int) -> tuple[Any, str]:
     # Round 0 of the seed: permutations take the rounds from 1 on.
     rng = np.random.default_rng([seed, 0])
     at = np.sort(rng.choice(n_rows, max_background, replace=False))
-    sampled = rows.iloc[at] if isinstance(rows, pd.DataFrame) else rows[at]
-    return sampled, f"{max_background} of {n_rows} rows"
+    return rows_of(rows, at), f"{max_background} of {n_rows} rows"

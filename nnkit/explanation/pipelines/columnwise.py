@@ -30,7 +30,7 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from nnkit.encoding import TabularEncoder
+from nnkit.encoding import TabularEncoder, rows_of
 from nnkit.explanation.masking.row_pools import make_pool
 from nnkit.explanation.pipelines.steps import does_nothing
 
@@ -75,8 +75,7 @@ def source_columns(transformers: Sequence[Any], X: Any) -> np.ndarray | None:
     :func:`is_columnwise`.
     """
     rows = np.unique(np.linspace(0, len(X) - 1, _N_PROBED_ROWS).astype(np.intp))
-    table = X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
-    return _trace_steps(transformers, table, np.arange(X.shape[1]))
+    return _trace_steps(transformers, rows_of(X, rows), np.arange(X.shape[1]))
 
 
 def is_columnwise(
@@ -127,7 +126,7 @@ def is_columnwise(
     if not is_thorough:
         kept = rng.permutation(len(pool))[:n_masked]
         draws = rng.integers(len(kept), size=(n_masked, pool.shape[1]))
-        return _agree_on(transform, sources, _rows_at(pool, kept), draws)
+        return _agree_on(transform, sources, rows_of(pool, kept), draws)
     per_chunk = max(1, _MAX_MASKED // _N_MASKED_PER_ROW)
     for start in range(0, len(pool), per_chunk):
         own = np.arange(start, min(start + per_chunk, len(pool)))
@@ -136,13 +135,9 @@ def is_columnwise(
         is_own = rng.random((len(own), pool.shape[1])) < 0.5
         drawn = np.concatenate([np.where(is_own, own, others), np.where(is_own, others, own)])
         kept, draws = np.unique(drawn, return_inverse=True)
-        if not _agree_on(transform, sources, _rows_at(pool, kept), draws.reshape(drawn.shape)):
+        if not _agree_on(transform, sources, rows_of(pool, kept), draws.reshape(drawn.shape)):
             return False
     return True
-
-
-def _rows_at(pool: Any, positions: np.ndarray) -> Any:
-    return pool.iloc[positions] if isinstance(pool, pd.DataFrame) else pool[positions]
 
 
 def _agree_on(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
+from nnkit.encoding import n_samples_of
 from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.network_function import NetworkFunction
 from nnkit.explanation.pipelines.steps import last_step, steps_of, through
@@ -19,7 +20,6 @@ __all__ = [
     "Output",
     "choose_output",
     "log_odds",
-    "n_rows_of",
 ]
 
 OUTPUTS = ("auto", "proba", "logit", "raw")
@@ -120,7 +120,7 @@ class Output:
             predicted = _network_outputs(estimator, X)
         else:
             predicted = getattr(estimator, self.predicts)(X)
-        return self.read(predicted, n_rows=n_rows_of(X))
+        return self.read(predicted, n_rows=n_samples_of(X))
 
     def read(self, predicted: Any, n_rows: int | None = None) -> np.ndarray:
         """Return the explained outputs of given predictions.
@@ -356,11 +356,6 @@ def _network_outputs(estimator: Any, X: Any) -> np.ndarray:
     transformers, final = steps_of(estimator)
     function = NetworkFunction(final, is_raw=True)
     return function(function.encode(through(transformers, X)))
-
-
-def n_rows_of(X: Any) -> int:
-    """Return the number of rows of a table or of several inputs."""
-    return len(next(iter(X.values()))) if isinstance(X, dict) else len(X)
 
 
 def _class_columns(labels: np.ndarray, classes: Any, *, is_binary: bool) -> list[int]:

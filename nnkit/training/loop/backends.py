@@ -25,9 +25,9 @@ import tensorflow as tf
 from scipy import sparse
 
 from nnkit._compat import compile_arguments, has_gradient_overwrites
+from nnkit.encoding import n_encoded_rows
 from nnkit.training.caching.library_code import runs_library_code_only
 from nnkit.training.compiled_model import CompiledModel
-from nnkit.training.loop.batches import n_rows
 from nnkit.training.loop.callbacks import needs_batches
 
 __all__ = [
@@ -144,12 +144,12 @@ def is_heavy(compiled_model: CompiledModel, data: Any, plan: Any) -> bool:
 
 
 def _n_steps(data: Any, plan: Any) -> int:
-    return int(plan.epochs * math.ceil(n_rows(data.X) / plan.batch_size))
+    return int(plan.epochs * math.ceil(n_encoded_rows(data.X) / plan.batch_size))
 
 
 def _arithmetic(compiled_model: CompiledModel, data: Any, plan: Any) -> float:
     """Return the number of floating-point operations of a step."""
-    return compiled_model.step_arithmetic * min(plan.batch_size, n_rows(data.X))
+    return compiled_model.step_arithmetic * min(plan.batch_size, n_encoded_rows(data.X))
 
 
 def _has_gpu() -> bool:

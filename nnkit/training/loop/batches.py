@@ -10,12 +10,7 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
-__all__ = ["n_rows", "take_on_host", "taker", "to_device"]
-
-
-def n_rows(X: Any) -> int:
-    """Return the number of rows of an array, sparse array, or dict or list of arrays."""
-    return int(X.shape[0] if sparse.issparse(X) else keras.tree.flatten(X)[0].shape[0])
+__all__ = ["take_on_host", "taker", "to_device"]
 
 
 def to_device(X: Any) -> Any:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from nnkit._compat import forget_resumed_epoch, resumed_epoch
+from nnkit.encoding import n_encoded_rows
 from nnkit.exceptions import NonFiniteLossError
 from nnkit.training.loop.backends import (
     REASON_FOR_KERAS,
@@ -20,7 +21,6 @@ from nnkit.training.loop.backends import (
     is_heavy,
     suits_stack,
 )
-from nnkit.training.loop.batches import n_rows
 from nnkit.training.loop.callbacks import (
     LIKELY_CAUSES,
     EpochProgress,
@@ -305,7 +305,7 @@ def _train(
         add_history=True,
         model=session.seen,
         epochs=plan.last_epoch,
-        steps=math.ceil(n_rows(data.X) / plan.batch_size),
+        steps=math.ceil(n_encoded_rows(data.X) / plan.batch_size),
         verbose=0,
     )
     interrupt = None
@@ -388,7 +388,7 @@ def _prepared(
         network.outputs(data.X)
         if data.validation is not None:
             network.outputs(data.validation.X)
-    batch_size = min(plan.batch_size, n_rows(data.X))
+    batch_size = min(plan.batch_size, n_encoded_rows(data.X))
     run = TrainingRun(compiled_model, backend, data, batch_size, network.state)
     try:
         run.prepare()
@@ -452,7 +452,7 @@ def _run_compiled(
     is_watched = bool(plan.callbacks or plan.stops_early or plan.verbose) or (
         data.validation is not None or plan.ends_at is not None
     )
-    n_samples = n_rows(data.X)
+    n_samples = n_encoded_rows(data.X)
     n_at_once = 1 if is_watched else run.epochs_per_call(plan.epochs)
     callback_list.on_train_begin()
     logs: dict[str, float] = {}

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from nnkit.training.loop.batches import n_rows, take_on_host
+from nnkit.encoding import n_encoded_rows
+from nnkit.training.loop.batches import take_on_host
 from nnkit.training.parallel.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -72,10 +73,10 @@ class _OrderedBatches(keras.utils.PyDataset):
         self.begin_epoch(plan.first_epoch)
 
     def begin_epoch(self, epoch: int) -> None:
-        self._rows_in_order = row_order(n_rows(self._data.X), self._plan, epoch)
+        self._rows_in_order = row_order(n_encoded_rows(self._data.X), self._plan, epoch)
 
     def __len__(self) -> int:
-        return math.ceil(n_rows(self._data.X) / self._plan.batch_size)
+        return math.ceil(n_encoded_rows(self._data.X) / self._plan.batch_size)
 
     def __getitem__(self, position: int) -> tuple[Any, ...]:
         start = position * self._plan.batch_size

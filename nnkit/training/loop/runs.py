@@ -12,9 +12,10 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
+from nnkit.encoding import n_encoded_rows
 from nnkit.training.compiled_model import CompiledModel
 from nnkit.training.loop.backends import Backend, is_padded
-from nnkit.training.loop.batches import n_rows, take_on_host, taker, to_device
+from nnkit.training.loop.batches import take_on_host, taker, to_device
 from nnkit.training.loop.program import (
     epoch_training,
     padded_training,
@@ -80,7 +81,7 @@ class TrainingRun:
     ) -> None:
         self.compiled_model = compiled_model
         self.data = data
-        self.n_samples = n_rows(data.X)
+        self.n_samples = n_encoded_rows(data.X)
         self.batch_size = batch_size
         self._steps_per_epoch = math.ceil(self.n_samples / batch_size)
         self.rows_key = _key_of(data)
@@ -323,7 +324,7 @@ class ValidationRun:
     ) -> None:
         self._compiled_model = compiled_model
         self._rows = _DeviceRows(data)
-        self._n_samples = n_rows(data.X)
+        self._n_samples = n_encoded_rows(data.X)
         self._weight = data.sample_weight
         self._units = data.units
         self._chunk_rows = chunk_rows or compiled_model.rows_per_chunk
@@ -377,7 +378,7 @@ class _DeviceRows:
     def __init__(self, data: Any) -> None:
         self._data = data
         self._held = None
-        if _row_bytes((data.X, data.y)) * n_rows(data.X) <= _MAX_DEVICE_BYTES:
+        if _row_bytes((data.X, data.y)) * n_encoded_rows(data.X) <= _MAX_DEVICE_BYTES:
             self._held = self._tensors(data.X, data.y, data.sample_weight)
 
     def _tensors(self, X: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:

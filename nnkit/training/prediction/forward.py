@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from nnkit._compat import compiled, traced, value_scope
+from nnkit.encoding import n_encoded_rows
 from nnkit.training.compiled_model import CompiledModel
-from nnkit.training.loop.batches import n_rows, take_on_host
+from nnkit.training.loop.batches import take_on_host
 from nnkit.training.loop.program import like, open_rows, open_rows_of
 from nnkit.training.loop.state import TrainingState
 from nnkit.training.specification.model_spec import parts_inside
@@ -25,7 +26,7 @@ _MIN_ROWS = 8
 
 def _at_least(rows: Any, n_wanted: int) -> Any:
     """Return a batch with its last row repeated until it has ``n_wanted`` rows."""
-    n_missing = n_wanted - n_rows(rows)
+    n_missing = n_wanted - n_encoded_rows(rows)
     if n_missing <= 0:
         return rows
     return keras.tree.map_structure(
@@ -98,9 +99,9 @@ class Forward:
         """
         size = chunk_rows or self.chunk_rows
         chunks = []
-        for start in range(0, n_rows(X), size):
+        for start in range(0, n_encoded_rows(X), size):
             chunk = take_on_host(X, slice(start, start + size))
-            n_chunk = n_rows(chunk)
+            n_chunk = n_encoded_rows(chunk)
             if self._may_fill_up:
                 chunk = _at_least(chunk, _MIN_ROWS)
             tensors = keras.tree.map_structure(

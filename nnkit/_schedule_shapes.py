@@ -1,7 +1,8 @@
-"""Shapes of schedules: from the progress of a training to what the peak is multiplied by.
+"""Shapes of schedules: functions from the progress of a training to a factor of the peak.
 
-The progress is a fraction from 0 to 1, and the factor at most 1. By their names, an argument that
-is a fraction is one of the training, and one that is a factor is one of the peak.
+The progress is a fraction in [0, 1] and the factor is at most 1. An argument whose name ends in
+``fraction`` is a fraction of the training, and one that ends in ``factor`` is a factor of the peak.
+They are used by learning rate schedules and by layers whose rate changes during training.
 """
 
 from __future__ import annotations
@@ -14,19 +15,20 @@ from keras import ops
 
 __all__ = ["cosine", "coslog", "flat_cosine", "one_cycle", "step_decay"]
 
-# How far below a fraction that it has reached the rounding in float32 may put a progress.
+# Largest amount by which rounding in float32 can put the progress below a fraction that it has
+# reached.
 _ROUNDING = 2.0**-22
 
 
 def cosine(progress: Any, final_factor: float = 0.0) -> Any:
-    """Return half a wave of a cosine, from 1 down to a factor.
+    """Return half a period of a cosine, which decreases from 1 to ``final_factor``.
 
     Parameters
     ----------
     progress : float, array or tensor
-        In [0, 1].
+        Progress of the training, in [0, 1].
     final_factor : float, default=0.0
-        What it comes down to, in [0, 1].
+        Value at progress 1, in [0, 1].
 
     Returns
     -------
@@ -42,14 +44,14 @@ def cosine(progress: Any, final_factor: float = 0.0) -> Any:
 
 
 def coslog(progress: Any, n_cycles: int = 4) -> Any:
-    """Return waves from 0 up to 1 and back, each twice as long as the one before.
+    """Return cycles that increase from 0 to 1 and decrease to 0, each twice as long as the last.
 
     Parameters
     ----------
     progress : float, array or tensor
-        In [0, 1].
+        Progress of the training, in [0, 1].
     n_cycles : int, default=4
-        How many waves, at least 1.
+        Number of cycles, at least 1.
 
     Returns
     -------
@@ -57,26 +59,26 @@ def coslog(progress: Any, n_cycles: int = 4) -> Any:
 
     Examples
     --------
-    The second of four waves lasts from 1 to 3 fifteenths:
+    The second of four cycles lasts from 1/15 to 3/15 of the training:
 
     >>> from nnkit.optimizers import coslog
     >>> [abs(round(float(coslog(t)), 3)) for t in (1 / 15, (2**1.5 - 1) / 15, 3 / 15)]
     [0.0, 1.0, 0.0]
     """
-    # The waves that are over, and the part of the present one, in [0, n_cycles].
-    n_waves = ops.log2(1 + (2.0**n_cycles - 1) * progress)
-    return 0.5 * (1 - ops.cos(2 * math.pi * n_waves))
+    # Number of completed cycles plus the completed fraction of the current one, in [0, n_cycles].
+    n_completed = ops.log2(1 + (2.0**n_cycles - 1) * progress)
+    return 0.5 * (1 - ops.cos(2 * math.pi * n_completed))
 
 
 def flat_cosine(progress: Any, flat_fraction: float = 0.5) -> Any:
-    """Return 1 for a while, and then half a wave of a cosine down to 0.
+    """Return 1 up to ``flat_fraction``, followed by half a period of a cosine down to 0.
 
     Parameters
     ----------
     progress : float, array or tensor
-        In [0, 1].
+        Progress of the training, in [0, 1].
     flat_fraction : float, default=0.5
-        Where the descent begins, in [0, 1).
+        Progress up to which the factor is 1, in [0, 1).
 
     Returns
     -------
@@ -92,16 +94,16 @@ def flat_cosine(progress: Any, flat_fraction: float = 0.5) -> Any:
 
 
 def step_decay(progress: Any, factor: float = 0.1, at: Sequence[float] = (0.5, 0.75)) -> Any:
-    """Return stairs: 1, multiplied by a factor at each of some fractions.
+    """Return a step function, which is multiplied by ``factor`` at each of some fractions.
 
     Parameters
     ----------
     progress : float, array or tensor
-        In [0, 1].
+        Progress of the training, in [0, 1].
     factor : float, default=0.1
-        In [0, 1].
+        Factor of each step, in [0, 1].
     at : sequence of float, default=(0.5, 0.75)
-        Where the stairs are, in (0, 1).
+        Progress at each step, in (0, 1).
 
     Returns
     -------
@@ -125,18 +127,18 @@ def one_cycle(
     start_factor: float = 0.04,
     final_factor: float = 0.0001,
 ) -> Any:
-    """Return half a wave of a cosine up to 1, and another one down.
+    """Return half a period of a cosine up to 1, followed by half a period down.
 
     Parameters
     ----------
     progress : float, array or tensor
-        In [0, 1].
+        Progress of the training, in [0, 1].
     peak_fraction : float, default=0.3
-        Where it is 1, in (0, 1).
+        Progress at which the factor is 1, in (0, 1).
     start_factor : float, default=0.04
-        Where it begins, in [0, 1].
+        Value at progress 0, in [0, 1].
     final_factor : float, default=0.0001
-        Where it ends, in [0, 1].
+        Value at progress 1, in [0, 1].
 
     Returns
     -------
@@ -148,7 +150,7 @@ def one_cycle(
     >>> [round(float(one_cycle(t)), 4) for t in (0.0, 0.3, 1.0)]
     [0.04, 1.0, 0.0001]
     """
-    # Each of the two stays 1 while the other one changes.
+    # The ascent is 1 after the peak, and the descent is 1 before it.
     ascent = cosine(1 - ops.minimum(progress / peak_fraction, 1.0), start_factor)
     descent = cosine(ops.maximum(progress - peak_fraction, 0.0) / (1 - peak_fraction), final_factor)
     return ascent * descent

@@ -1,0 +1,95 @@
+"""Private parts of TensorFlow: traced functions and how they are run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+__all__ = ["NotInTurnError", "compiled", "in_one_thread", "release_kernels", "traced"]
+
+
+def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """Return a ``tf.function`` without autograph and without the warning of frequent tracing.
+
+    Reason: TensorFlow counts traces by the address of a function. The function of a later fit
+    often has the same address, and TensorFlow then warns of repeated tracing (2.21).
+    """
+    import tensorflow as tf
+
+    graph = tf.function(function, autograph=False, **options)
+    graph._omit_frequent_tracing_warning = True
+    return graph
+
+
+class NotInTurnError(Exception):
+    """The operations of a graph cannot run one after the other in a single thread."""
+
+
+# These operations run on another thread and block until it is done.
+_NOT_IN_TURN = ("If", "Case", "Call", "PyFunc", "Send", "Recv", "Dataset", "Queue")
+
+
+def traced(graph: Any, *examples: Any, in_turn: bool = False) -> Callable[..., Any]:
+    """Return the traced function for arguments like the examples, without checks of arguments.
+
+    Reason: the public call compares each argument with its specification in Python, which takes
+    as long as a small training step. The flat call of the same function does not (2.21).
+
+    Parameters
+    ----------
+    graph : callable
+        From `compiled`.
+    *examples : structures of tf.TensorSpec
+        Shapes and dtypes of the arguments.
+    in_turn : bool, default=False
+        Whether the function will run within `in_one_thread`. Call this function there, too.
+
+    Raises
+    ------
+    NotInTurnError
+        If ``in_turn`` is true and the function has operations that need a second thread.
+    """
+    import tensorflow as tf
+
+    concrete = graph.get_concrete_function(*examples)
+    captured = list(concrete.captured_inputs)
+    if in_turn and any(part in op for op in _operations(concrete) for part in _NOT_IN_TURN):
+        raise NotInTurnError
+
+    def call(*arguments: Any) -> Any:
+        tensors = [tf.convert_to_tensor(part) for part in tf.nest.flatten(arguments)]
+        found = concrete.inference_fn.call_flat(*tensors, *captured)
+        return tf.nest.pack_sequence_as(concrete.structured_outputs, found)
+
+    return call
+
+
+def _operations(concrete: Any) -> set[str]:
+    graph = concrete.graph.as_graph_def()
+    nodes = [node for function in graph.library.function for node in function.node_def]
+    return {node.op for node in [*graph.node, *nodes]}
+
+
+def in_one_thread() -> AbstractContextManager[Any]:
+    """Return a context in which traced functions run their operations one after the other.
+
+    A single operation still uses all cores.
+
+    Reason: the default executor sends each operation to a thread pool, which takes longer than a
+    small operation itself. The executor is selected by a private function (2.21).
+    """
+    from tensorflow.python.eager import context
+
+    return context.function_executor_type("SINGLE_THREADED_EXECUTOR")
+
+
+def release_kernels() -> None:
+    """Clear TensorFlow's cache of eager kernels, which are made again when they are needed.
+
+    Reason: TensorFlow keeps a kernel for each function and for each shape of a variable that was
+    ever used, and no public function clears them (2.21).
+    """
+    from tensorflow.python.eager import context
+
+    context.context().clear_kernel_cache()

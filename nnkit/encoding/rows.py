@@ -1,0 +1,86 @@
+"""Number, selection and random samples of rows, for tables and for encoded inputs.
+
+A table has one container, or a dict of them if a network has several inputs; a list is a list of
+rows. Encoded inputs are arrays, and a list of them is a list of inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nnkit._compat import rows_of
+
+__all__ = ["background_rows", "n_encoded_rows", "n_samples_of", "rows_at", "rows_of"]
+
+
+def n_samples_of(X: Any) -> int:
+    """Return the number of rows of a table.
+
+    Parameters
+    ----------
+    X : array, DataFrame, sparse matrix or list of n_samples rows, or mapping of them
+        The table.
+    """
+    if isinstance(X, Mapping):
+        return n_samples_of(next(iter(X.values())))
+    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
+
+
+def n_encoded_rows(X_encoded: Any) -> int:
+    """Return the number of rows of encoded inputs.
+
+    Parameters
+    ----------
+    X_encoded : array or sparse array with n_samples rows, or dict or list of them
+        The inputs of a network.
+    """
+    if isinstance(X_encoded, Mapping):
+        return n_encoded_rows(next(iter(X_encoded.values())))
+    if isinstance(X_encoded, (list, tuple)):
+        return n_encoded_rows(X_encoded[0])
+    return int(X_encoded.shape[0])
+
+
+def rows_at(X_encoded: Any, positions: Any) -> Any:
+    """Return rows of encoded inputs by position.
+
+    Parameters
+    ----------
+    X_encoded : array or sparse array with n_samples rows, or dict or list of them
+        The inputs of a network.
+    positions : ndarray of int, slice or None
+        Positions of the rows. None returns all rows without a copy.
+    """
+    if positions is None:
+        return X_encoded
+    if isinstance(X_encoded, dict):
+        return {name: part[positions] for name, part in X_encoded.items()}
+    if isinstance(X_encoded, (list, tuple)):
+        return [part[positions] for part in X_encoded]
+    return X_encoded[positions]
+
+
+def background_rows(n_samples: int, background_size: int, seed: int) -> np.ndarray:
+    """Return the positions of a random sample of rows.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of rows to draw from, at least 1.
+    background_size : int
+        Largest number of rows to draw, at least 0.
+    seed : int
+        Seed of the draw, at least 0.
+
+    Returns
+    -------
+    rows : ndarray of int, shape (min(n_samples, background_size),)
+        In ascending order, without repetition.
+    """
+    if n_samples <= background_size:
+        return np.arange(n_samples)
+    rng = np.random.RandomState(seed)
+    return np.sort(rng.choice(n_samples, background_size, replace=False))
