@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nnkit._messages import shown
 from nnkit._suggestions import listed
+from nnkit._validation import as_choice, as_flag
 from nnkit.builders.signature import is_told_of_data
 from nnkit.encoding import encode, make_encoder
 from nnkit.estimators.classifier import KerasClassifier
@@ -298,15 +299,11 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
 
     def _check_own_parameters(self) -> None:
         """Raise for a parameter that the estimator of the network does not check."""
-        if not (isinstance(self.task, str) and self.task in _TASKS):
-            raise ValueError(f"task must be one of {list(_TASKS)}. Got {shown(self.task)} instead.")
+        as_choice("task", self.task, _TASKS)
+        as_flag("warm_start", self.warm_start)
         if not (self.layer is None or isinstance(self.layer, str)):
             raise ValueError(
                 f"layer must be the name of a layer, or None. Got {shown(self.layer)} instead."
-            )
-        if not isinstance(self.warm_start, (bool, np.bool_)):
-            raise ValueError(
-                f"warm_start must be True or False. Got {shown(self.warm_start)} instead."
             )
 
     def _fit_task(

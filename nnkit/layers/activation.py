@@ -48,6 +48,9 @@ class ParametricActivation(keras.layers.Layer):
     [[0.0, 2.0]]
     """
 
+    # The output of a row depends on this row only.
+    is_rowwise = True
+
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.activation = keras.activations.get(activation)

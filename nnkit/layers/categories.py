@@ -67,6 +67,11 @@ class CategoryEmbeddings(keras.layers.Layer):
     TensorShape([2, 4])
     """
 
+    # The output of a row depends on this row only.
+    is_rowwise = True
+    # The inputs are positions in a table, which have no gradient.
+    is_lookup = True
+
     def __init__(
         self,
         cardinalities: Sequence[int],
@@ -190,6 +195,11 @@ class CategoryBias(keras.layers.Layer):
     >>> CategoryBias(cardinalities=(3, 5), units=1)(codes).numpy().tolist()
     [[0.0], [0.0]]
     """
+
+    # The output of a row depends on this row only.
+    is_rowwise = True
+    # The inputs are positions in a table, which have no gradient.
+    is_lookup = True
 
     def __init__(
         self,

@@ -37,6 +37,9 @@ class ColumnSlice(keras.layers.Layer):
     [[1.0, 2.0]]
     """
 
+    # The output of a row depends on this row only.
+    is_rowwise = True
+
     def __init__(self, start: int = 0, stop: int | None = None, **kwargs: Any) -> None:
         # Without autocast=False, mixed precision would round codes among the columns.
         super().__init__(autocast=False, **kwargs)

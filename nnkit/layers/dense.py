@@ -61,6 +61,9 @@ class NTKDense(keras.layers.Layer):
     TensorShape([5, 4])
     """
 
+    # The output of a row depends on this row only.
+    is_rowwise = True
+
     def __init__(
         self,
         units: int,

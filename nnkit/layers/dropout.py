@@ -63,6 +63,9 @@ class ScheduledDropout(keras.layers.Layer):
     [[1.0, 1.0, 1.0]]
     """
 
+    # The output of a row depends on this row only.
+    is_rowwise = True
+
     def __init__(
         self,
         rate: float,

@@ -70,6 +70,9 @@ class PeriodicEmbedding(keras.layers.Layer):
     TensorShape([5, 8])
     """
 
+    # The output of a row depends on this row only.
+    is_rowwise = True
+
     def __init__(
         self,
         n_frequencies: int = 16,

@@ -46,6 +46,9 @@ class Scale(keras.layers.Layer):
     TensorShape([5, 3])
     """
 
+    # The output of a row depends on this row only.
+    is_rowwise = True
+
     def build(self, input_shape: Any) -> None:
         """Create the factors."""
         self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="scale")

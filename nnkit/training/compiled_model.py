@@ -38,16 +38,14 @@ _MAX_PROGRAMS = 16
 # Largest size of a layer's output for the rows of one call, in bytes.
 _CHUNK_BYTES = 64 * 2**20
 
-# Layers whose outputs for a row depend on that row alone, so that a batch may be padded.
+# Layers of Keras whose outputs for a row depend on that row alone, so that a batch may be padded.
+# Layers of nnkit say so themselves, by an attribute `is_rowwise`.
 _ROWWISE_LAYERS = frozenset(
     {
         "Activation", "Add", "AlphaDropout", "Average", "Concatenate", "Dense", "Dropout", "ELU",
         "Embedding", "Flatten", "GaussianDropout", "GaussianNoise", "InputLayer",
         "LayerNormalization", "LeakyReLU", "Multiply", "PReLU", "ReLU", "Rescaling", "Reshape",
         "Softmax", "Subtract", "UnitNormalization",
-        # layers of nnkit
-        "CategoryBias", "CategoryEmbeddings", "ColumnSlice", "NTKDense", "ParametricActivation",
-        "PeriodicEmbedding", "Scale", "ScheduledDropout",
     }
 )  # fmt: skip
 
@@ -215,7 +213,7 @@ class CompiledModel:
         if not dtypes <= {"float32", "float64"}:
             return False
         return all(
-            type(layer).__name__ in _ROWWISE_LAYERS
+            _is_among(layer, _ROWWISE_LAYERS)
             and runs_library_code_only(layer)
             and getattr(layer, "activity_regularizer", None) is None
             and is_keras_function(getattr(layer, "activation", None))
@@ -231,7 +229,7 @@ class CompiledModel:
     def loops_over_members(self) -> bool:
         """Whether layers do not vectorise over weights: convolutions, recurrent, custom layers."""
         return not all(
-            type(layer).__name__ in _VECTORISED_LAYERS and runs_library_code_only(layer)
+            _is_among(layer, _VECTORISED_LAYERS) and runs_library_code_only(layer)
             for layer in _leaves(self.model)
         )
 
@@ -334,3 +332,8 @@ def _leaves(model: Any) -> list[Any]:
 
 def _sized(dtype: Any) -> str:
     return "float16" if str(dtype) == "bfloat16" else str(dtype)
+
+
+def _is_among(layer: Any, names: frozenset[str]) -> bool:
+    """Return whether a layer is one of Keras' layers of these names, or a rowwise one of nnkit."""
+    return type(layer).__name__ in names or bool(getattr(layer, "is_rowwise", False))

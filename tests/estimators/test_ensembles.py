@@ -153,7 +153,7 @@ def test_one_network_has_no_spread(iris, diabetes):
 
 @pytest.mark.parametrize("n_estimators", [0, -1, 2.5, True, "3"])
 def test_a_wrong_number_of_members_is_refused(iris, n_estimators):
-    with pytest.raises(ValueError, match="n_estimators must be 'auto' or an integer of at least 1"):
+    with pytest.raises(ValueError, match="n_estimators must be an integer of at least 1"):
         ensemble(n_estimators=n_estimators).fit(*iris)
 
 

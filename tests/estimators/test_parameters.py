@@ -8,8 +8,8 @@ import re
 import keras
 import numpy as np
 import pytest
-from numpydoc.docscrape import ClassDoc
 from networks import classifier_network
+from numpydoc.docscrape import ClassDoc
 from sklearn.base import clone
 from sklearn.preprocessing import MinMaxScaler
 

@@ -445,7 +445,9 @@ def test_calibration_needs_rows_that_are_held_out(iris, params):
 
 
 def test_a_calibration_that_is_unknown_is_refused(iris):
-    with pytest.raises(ValueError, match="calibration must be one of .*'temperature'.*'isotonic'"):
+    with pytest.raises(
+        ValueError, match="calibration must be 'auto', 'temperature' or None.*'isotonic'"
+    ):
         crossed(calibration="isotonic").fit(*iris)
 
 

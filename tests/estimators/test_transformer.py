@@ -226,9 +226,9 @@ def test_in_a_pipeline_and_a_grid():
     ("params", "message"),
     [
         ({"layer": "code"}, "layer='code' is not a layer of the network, which has"),
-        ({"task": "guess"}, "task must be one of"),
+        ({"task": "guess"}, "task must be 'auto', 'reconstruction'"),
         ({"task": "classification"}, "task='classification' needs a target, but y is None"),
-        ({"epochs": 0}, "epochs must be 'auto' or an integer of at least 1"),
+        ({"epochs": 0}, "epochs must be an integer of at least 1"),
     ],
 )
 def test_wrong_parameters_are_refused(iris, params, message):

@@ -11,6 +11,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 
 from nnkit._messages import shown
 from nnkit._suggestions import did_you_mean
+from nnkit._validation import as_choice, as_count, as_flag
 from nnkit.builders.presets import PRESETS
 from nnkit.builders.registry import find_builder
 from nnkit.estimators.parameters.fit_settings import GivenSettings, is_auto
@@ -18,55 +19,69 @@ from nnkit.estimators.parameters.fit_settings import GivenSettings, is_auto
 __all__ = ["check_parameters", "check_predict_arguments"]
 
 
-def check_parameters(estimator: GivenSettings) -> None:
+def check_parameters(given: GivenSettings) -> None:
     """Raise a ValueError for the first setting of a fit that is out of its range."""
-    _check_count("epochs", estimator.epochs, or_auto=True)
-    _check_count("n_iter_no_change", estimator.n_iter_no_change, or_auto=True)
-    _check_count("background_size", estimator.background_size, at_least=0)
-    _check_count("n_estimators", estimator.n_estimators, or_auto=estimator.preset is not None)
-    if not _is_one_of(estimator.batch_size, ("auto", -1, None)):
-        _check_count("batch_size", estimator.batch_size, also="'auto', -1 for all rows, None or ")
-    _check_choice("engine", estimator.engine, ("auto", "graph", "xla", "keras"))
-    _check_choice("verbose", estimator.verbose, (0, 1, 2, "auto", False, True))
-    _check_choice("calibration", estimator.calibration, ("auto", "temperature", None))
-    _check_flags(estimator)
-    if not isinstance(estimator.tol, numbers.Real) or not 0 <= float(estimator.tol) < np.inf:
+    for name in ("epochs", "n_iter_no_change", "n_estimators"):
+        has_auto = name != "n_estimators" or given.preset is not None
+        if not (has_auto and is_auto(getattr(given, name))):
+            as_count(name, getattr(given, name), alternatives=", or 'auto'" if has_auto else "")
+    as_count("background_size", given.background_size, minimum=0)
+    as_count("initial_epoch", given.initial_epoch, minimum=0)
+    if not _is_one_of(given.batch_size, ("auto", -1, None)):
+        as_count("batch_size", given.batch_size, alternatives=", 'auto', -1 for all rows, or None")
+    as_choice("engine", given.engine, ("auto", "graph", "xla", "keras"))
+    if not isinstance(given.verbose, (bool, np.bool_)):
+        as_choice("verbose", given.verbose, (0, 1, 2, "auto"))
+    as_choice("calibration", given.calibration, ("auto", "temperature", None))
+    for name in ("shuffle", "warm_start"):
+        as_flag(name, getattr(given, name))
+    if not is_auto(given.early_stopping):
+        as_flag("early_stopping", given.early_stopping)
+    if not isinstance(given.tol, numbers.Real) or not 0 <= float(given.tol) < np.inf:
         raise ValueError(
-            f"tol must be a finite number, at least 0. Got {shown(estimator.tol)} instead."
+            f"tol must be a finite number, at least 0. Got {shown(given.tol)} instead."
         )
-    _check_validation_split(estimator)
-    _check_cv(estimator.cv)
-    limit = estimator.time_limit
+    _check_validation_split(given)
+    _check_cv(given.cv)
+    limit = given.time_limit
     if limit is not None and not (isinstance(limit, numbers.Real) and float(limit) > 0):
         raise ValueError(
             f"time_limit must be seconds above 0, or None. Got {shown(limit)} instead."
         )
-    _check_count("initial_epoch", estimator.initial_epoch, at_least=0)
-    _check_random_state(estimator.random_state)
-    _check_placement(estimator.device, estimator.dtype_policy)
-    _check_scoring(estimator.scoring)
-    if estimator.model is not None and not (
-        isinstance(estimator.model, str) or callable(estimator.model)
-    ):
-        raise ValueError(
-            "model must be a function that returns a keras.Model, a keras.Model, or the "
-            f"name of a ready-made builder. Got {shown(estimator.model)} instead."
-        )
-    if estimator.model is None:
+    _check_random_state(given.random_state)
+    _check_placement(given.device, given.dtype_policy)
+    _check_scoring(given.scoring)
+    _check_model(given)
+
+
+def _check_model(given: GivenSettings) -> None:
+    """Raise for a model that is no network, and for a preset of another network."""
+    model = given.model
+    if model is None:
         raise ValueError(
             "model=None gives no network. Give a function that returns a keras.Model, "
             "a keras.Model, or the name of a ready-made builder such as 'mlp'."
         )
-    if estimator.preset is not None:
-        _check_preset(estimator)
-    if is_auto(estimator.model):
-        if estimator.preset is None:
+    if not (isinstance(model, str) or callable(model)):
+        raise ValueError(
+            "model must be a function that returns a keras.Model, a keras.Model, or the "
+            f"name of a ready-made builder. Got {shown(model)} instead."
+        )
+    if given.preset is not None:
+        as_choice("preset", given.preset, PRESETS)
+        if given.preset != "default" and not is_auto(model):
+            raise ValueError(
+                f"preset={shown(given.preset)} chooses the settings of model='auto', but model is "
+                f"{shown(model)}. Leave out preset, or set model='auto'."
+            )
+    if is_auto(model):
+        if given.preset is None:
             raise ValueError(
                 "model='auto' is the network of TabularClassifier and TabularRegressor. Use one of "
                 "these, or give a network such as 'mlp'."
             )
-    elif isinstance(estimator.model, str):
-        find_builder(estimator.model)
+    elif isinstance(model, str):
+        find_builder(model)
 
 
 def _check_random_state(random_state: Any) -> None:
@@ -137,27 +152,8 @@ def _check_scoring(scoring: Any) -> None:
             ) from error
 
 
-def _check_preset(estimator: GivenSettings) -> None:
-    _check_choice("preset", estimator.preset, PRESETS)
-    if estimator.preset != "default" and not is_auto(estimator.model):
-        raise ValueError(
-            f"preset={shown(estimator.preset)} chooses the settings of model='auto', but model is "
-            f"{shown(estimator.model)}. Leave out preset, or set model='auto'."
-        )
-
-
-def _check_flags(estimator: GivenSettings) -> None:
-    for name in ("early_stopping", "shuffle", "warm_start"):
-        if name == "early_stopping" and is_auto(estimator.early_stopping):
-            continue
-        if not isinstance(getattr(estimator, name), (bool, np.bool_)):
-            raise ValueError(
-                f"{name} must be True or False. Got {shown(getattr(estimator, name))} instead."
-            )
-
-
-def _check_validation_split(estimator: GivenSettings) -> None:
-    split = estimator.validation_split
+def _check_validation_split(given: GivenSettings) -> None:
+    split = given.validation_split
     is_number = isinstance(split, numbers.Real) and not isinstance(split, bool)
     if not (split is None or _are_splits(split) or (is_number and 0 <= float(split) < 1)):
         is_count = is_number and isinstance(split, numbers.Integral) and int(split) >= 2
@@ -167,7 +163,7 @@ def _check_validation_split(estimator: GivenSettings) -> None:
             f"pair of training and validation rows in a list, or None. Got {shown(split)} instead."
             f"{fix if is_count else ''}"
         )
-    stops = isinstance(estimator.early_stopping, (bool, np.bool_)) and estimator.early_stopping
+    stops = isinstance(given.early_stopping, (bool, np.bool_)) and given.early_stopping
     if stops and is_number and split == 0:
         raise ValueError(
             "early_stopping=True needs rows to validate on, but validation_split=0. "
@@ -196,22 +192,3 @@ def _is_one_of(value: Any, choices: tuple[Any, ...]) -> bool:
     # Arrays, Series and pandas.NA have no truth value to compare by.
     is_plain = value is None or isinstance(value, (str, numbers.Integral, np.bool_))
     return is_plain and value in choices
-
-
-def _check_count(
-    name: str, value: Any, *, at_least: int = 1, also: str = "", or_auto: bool = False
-) -> None:
-    if or_auto and is_auto(value):
-        return
-    also = "'auto' or " if or_auto else also
-    is_count = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not is_count or value < at_least:
-        raise ValueError(
-            f"{name} must be {also}an integer of at least {at_least}. Got {shown(value)} instead."
-        )
-
-
-def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
-    if not _is_one_of(value, choices):
-        known = [choice for choice in choices if not isinstance(choice, bool)]
-        raise ValueError(f"{name} must be one of {known}. Got {shown(value)} instead.")

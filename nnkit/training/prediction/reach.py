@@ -13,7 +13,7 @@ __all__ = ["check_reachable", "leaves_of", "tail_of"]
 # Layers without a gradient by their input, since they look it up or sort it into bins.
 _LOOKUPS = frozenset(
     {
-        "CategoryBias", "CategoryEmbeddings", "CategoryEncoding", "Discretization", "Embedding",
+        "CategoryEncoding", "Discretization", "Embedding",
         "HashedCrossing", "Hashing", "IntegerLookup", "ReversibleEmbedding", "StringLookup",
     }
 )  # fmt: skip
@@ -70,7 +70,7 @@ def check_reachable(model: Any, row: Any, layer: str | None) -> None:
         If a layer in between looks up codes, or the inputs are integers.
     """
     part = model if layer is None else tail_of(model, layer)
-    lookups = [leaf for leaf in leaves_of(part) if type(leaf).__name__ in _LOOKUPS]
+    lookups = [leaf for leaf in leaves_of(part) if _is_lookup(leaf)]
     if lookups:
         found = lookups[0]
         raise ValueError(
@@ -96,7 +96,7 @@ def _at_layer(model: Any, name: str) -> str:
         tail = tail_of(model, name)
     except ValueError:
         return ""
-    others = [leaf for leaf in leaves_of(tail) if type(leaf).__name__ in _LOOKUPS]
+    others = [leaf for leaf in leaves_of(tail) if _is_lookup(leaf)]
     return "" if others else f", or layer={name!r} to attribute at its output"
 
 
@@ -115,3 +115,8 @@ def leaves_of(model: Any) -> list[Any]:
         inner = getattr(layer, "layer", layer)  # the layer in a wrapper such as TimeDistributed
         leaves += leaves_of(inner) if isinstance(inner, keras.Model) else [inner]
     return leaves
+
+
+def _is_lookup(layer: Any) -> bool:
+    """Return whether the inputs of a layer are positions in a table, which have no gradient."""
+    return type(layer).__name__ in _LOOKUPS or bool(getattr(layer, "is_lookup", False))
