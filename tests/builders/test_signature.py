@@ -2,7 +2,7 @@ from functools import partial
 
 import pytest
 
-from nnkit.builders import accepted_arguments, builder_arguments, tunable_defaults
+from nnkit.builders.signature import accepted_arguments, builder_arguments, tunable_defaults
 
 
 def build(meta, units=8, *, rate=0.5):

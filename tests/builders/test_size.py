@@ -1,18 +1,27 @@
 import keras
 import pytest
 
-from nnkit import KerasClassifier, KerasTransformer
+from nnkit import KerasClassifier, KerasTransformer, TabularClassifier
 from nnkit.builders.size import check_size, check_widths
 
 MILLION = 1_000_000
 
 
-@pytest.mark.parametrize("model", ["mlp", "auto", "realmlp", "realmlp_simplified"])
-def test_a_network_that_is_too_large_is_refused_with_its_size(iris, model):
+@pytest.mark.parametrize(
+    "clf",
+    [
+        TabularClassifier(),
+        KerasClassifier("mlp"),
+        KerasClassifier("realmlp"),
+        KerasClassifier("realmlp_simplified"),
+    ],
+    ids=["tabular", "mlp", "realmlp", "realmlp_simplified"],
+)
+def test_fit_raises_on_a_network_that_is_too_large(iris, clf):
     message = r"With units=\(1000000, 1000000\) the network has 1e\+12 weights. To train it takes "
 
     with pytest.raises(ValueError, match=message + "about 18,627 GB of memory, and this machine"):
-        KerasClassifier(model, model__units=(MILLION, MILLION), epochs=1).fit(*iris)
+        clf.set_params(model__units=(MILLION, MILLION), epochs=1).fit(*iris)
 
 
 def test_an_autoencoder_that_is_too_large_is_refused_with_its_size(iris):

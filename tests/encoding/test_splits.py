@@ -140,9 +140,7 @@ def test_two_rows_of_two_classes_make_two_folds():
 
 
 def test_one_row_cannot_be_held_out():
-    with pytest.raises(
-        ValueError, match="validation_split=5 needs at least 2 samples.*there is 1 sample"
-    ):
+    with pytest.raises(ValueError, match="cv=5 needs at least 2 samples.*there is 1 sample"):
         fold_rows(1, 5, 0)
 
 

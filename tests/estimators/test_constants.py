@@ -1,10 +1,10 @@
 import keras
 import numpy as np
 import pytest
-from nnkit.estimators.constants import objectives_of
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import log_loss, mean_absolute_error, mean_squared_error
 
+from nnkit.estimators.fitting.constant_predictions import objectives_of
 from nnkit.training import Head
 
 N = 60

@@ -48,7 +48,10 @@ def _small_networks(monkeypatch):
         TabularClassifier(**SMALL),
         TabularRegressor(**SMALL),
     ],
-    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
+    # With a parameter `cv`, the check of weights gives its own folds, in which the regressor passes.
+    expected_failed_checks=lambda estimator: (
+        {} if isinstance(estimator, TabularRegressor) else EXPECTED_FAILURES
+    ),
 )
 # Some checks hand over columns without variance, lists, or a column as y, which warns.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")

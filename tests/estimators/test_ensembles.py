@@ -43,7 +43,7 @@ def test_values_are_the_mean_of_the_members(diabetes):
 
     rows = reg.encoder_.transform(X)
     by_member = np.stack(
-        [reg._units.decode(model.predict(rows, verbose=0)[:, 0]) for model in reg.models_]
+        [reg._target.scaling.decode(model.predict(rows, verbose=0)[:, 0]) for model in reg.models_]
     )
     np.testing.assert_allclose(y_pred, by_member.mean(axis=0), rtol=1e-4)
     np.testing.assert_allclose(y_std, by_member.std(axis=0), rtol=1e-3, atol=1e-3)

@@ -33,7 +33,12 @@ CHANGES = {
     ),
     "n_iter_no_change": (
         {"n_iter_no_change": 1},
-        {"epochs": 30, "early_stopping": True, "optimizer__learning_rate": 0.3},
+        {
+            "epochs": 30,
+            "early_stopping": True,
+            "optimizer__learning_rate": 0.3,
+            "batch_size": 200,
+        },
     ),
     "tol": ({"tol": 0.2}, {"epochs": 30, "early_stopping": True, "n_iter_no_change": 2}),
     "scoring": (

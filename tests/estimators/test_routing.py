@@ -328,7 +328,7 @@ def test_a_name_that_lost_its_builder_is_refused_in_fit(iris):
 
 
 def test_a_model_takes_no_arguments():
-    with pytest.raises(TypeError, match="model__units has nobody to take it"):
+    with pytest.raises(TypeError, match="model__units has no receiver"):
         KerasClassifier(head(3, "softmax"), model__units=3)
 
 
