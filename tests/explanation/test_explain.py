@@ -399,7 +399,7 @@ def test_a_kept_background_with_other_columns_is_refused(diabetes):
         ({"batch_rows": -5}, "batch_rows must be a positive integer. Got -5 instead"),
         ({"method": "exact", "tol": 0.1}, "tol and n_permutations have no effect on method='ex"),
         ({"method": "exact", "n_permutations": 2}, "tol and n_permutations have no effect on"),
-        ({"background": np.zeros((3, 10))}, "background must be of the same kind as X"),
+        ({"background": np.zeros((3, 10))}, "background must be of the same type as X"),
         ({"background": pd.DataFrame({"age": [1]})}, "background lacks the column(s) 'sex', 'bmi"),
     ],
 )

@@ -215,12 +215,12 @@ def test_what_is_no_table(classifier, X, expected):
     [
         (FRAME[["a", "d"]], "background lacks the column(s) 'b', 'c' of X."),
         (FRAME.assign(z=1), "background has the column(s) 'z', which X lacks."),
-        (ARRAY, "background must be of the same kind as X. X is a DataFrame, background is a nda"),
+        (ARRAY, "background must be of the same type as X. X is a DataFrame, background is a nda"),
         (FRAME.iloc[:0], "background must have at least one row and one column. Got shape (0, 4)"),
         (FRAME.iloc[0], "background must have two dimensions, rows and columns. Got shape (4,)"),
         (sparse.csr_array(ARRAY), "background must be a pandas DataFrame or a dense array. Got a"),
-        (ARRAY[None], "background must be of the same kind and shape as X. X is a"),
-        ({"a": ARRAY}, "background must be of the same kind and shape as X. X is a"),
+        (ARRAY[None], "background must be of the same type and shape as X. X is a"),
+        ({"a": ARRAY}, "background must be of the same type and shape as X. X is a"),
         ("kmeans", "background must have two dimensions, rows and columns. Got shape ()"),
         (10, "background must have two dimensions, rows and columns. Got shape ()"),
     ],
@@ -248,7 +248,7 @@ def test_backgrounds_of_another_width_or_kind_of_values(on_array):
 
     assert narrow == "background must have the 4 column(s) of X. Got 2 instead."
     assert texts.startswith("background must hold values like those of X. X is of dtype float64, ")
-    assert frame.startswith("background must be of the same kind as X. X is a ndarray, backgroun")
+    assert frame.startswith("background must be of the same type as X. X is a ndarray, backgroun")
 
 
 def test_tables_of_polars_are_explained(classifier):
@@ -274,11 +274,11 @@ def test_too_many_players(wide):
     pairs = refused(wide, MANY[:2], MANY, interactions=True)
 
     assert exact == (
-        "method='exact' takes at most 16 feature groups, since it goes through 2**n_groups coalitions. "
+        "method='exact' takes at most 16 feature groups, since it evaluates 2**n_groups coalitions. "
         "Got 17 feature groups. Use method='permutation', or group columns with feature_groups=."
     )
     assert pairs == (
-        "interactions=True takes at most 12 feature groups, since it goes through 2**n_groups "
+        "interactions=True takes at most 12 feature groups, since it evaluates 2**n_groups "
         "coalitions. Got 17 feature groups. Group columns with feature_groups=."
     )
     groups = {"rest": list(range(11, WIDE))}
@@ -300,7 +300,7 @@ def test_too_many_players(wide):
         ),
         (
             {"feature_groups": {"g": []}},
-            "feature_groups has no columns in the group 'g'. Name some.",
+            "feature_groups must have at least one column in the group 'g'. Got none.",
         ),
         (
             {"feature_groups": {"g": ["a"], "h": ["b", "a"]}},
@@ -523,7 +523,7 @@ def test_derivatives_need_columns_of_their_own():
 def test_derivatives_are_not_of_own_functions(classifier):
     said = refused(classifier, ROWS, FRAME, method="gradient", output=lambda rows: rows["a"])
 
-    assert said.startswith("method='gradient' differentiates the network, but output is a functi")
+    assert said.startswith("method='gradient' differentiates the network, but output is a calla")
 
 
 @pytest.mark.parametrize("layer", ["words", 3], ids=["unknown", "number"])
@@ -549,12 +549,12 @@ def test_a_layer_that_the_network_does_not_have(classifier, layer):
         ),
         (
             {"interactions": True},
-            "interactions=True is not for the words of texts, whose number differs. "
+            "interactions=True does not support texts, whose numbers of words differ. "
             "Use method='permutation' or 'exact'.",
         ),
         (
             {"method": "saliency"},
-            "method='saliency' is not for the words of texts, whose number differs. "
+            "method='saliency' does not support texts, whose numbers of words differ. "
             "Use method='permutation' or 'exact'.",
         ),
     ],

@@ -217,11 +217,11 @@ def _sources_of_parts(preprocessing: FittedPreprocessing, layout: InputLayout) -
     if preprocessing.all_transformers:
         return None
     if layout.kind == "array":
-        return np.arange(layout.parts[0].n_encoded)
+        return np.arange(layout.parts[0].n_columns)
     # The inputs of the network may be in another order than those of X.
-    ends = np.cumsum([part.n_encoded for part in layout.parts])
+    ends = np.cumsum([part.n_columns for part in layout.parts])
     columns = {
-        part.name: np.arange(end - part.n_encoded, end)
+        part.name: np.arange(end - part.n_columns, end)
         for part, end in zip(layout.parts, ends, strict=True)
     }
     names = [] if preprocessing.function is None else preprocessing.function.input_names

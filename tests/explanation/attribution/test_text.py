@@ -347,10 +347,10 @@ def test_a_tolerance_is_of_each_text(logistic):
         ),
         (
             {"interactions": True},
-            "interactions=True is not for the words of texts, whose number differs.",
+            "interactions=True does not support texts, whose numbers of words differ.",
         ),
-        ({"method": "gradient"}, "method='gradient' is not for the words of texts"),
-        ({"method": "deep"}, "method='deep' is not for the words of texts"),
+        ({"method": "gradient"}, "method='gradient' does not support texts"),
+        ({"method": "deep"}, "method='deep' does not support texts"),
         ({"method": "exact"}, "method='exact' takes at most 16 feature groups"),
     ],
     ids=["background", "elements", "groups", "interactions", "gradient", "deep", "many words"],
@@ -373,7 +373,7 @@ def test_the_remedy_for_many_words_is_one_they_have(logistic):
     "texts", [["a", None], pd.Series(["a", np.nan], dtype=object)], ids=["list", "series"]
 )
 def test_what_is_missing_among_texts_is_named(logistic, texts):
-    with pytest.raises(ValueError, match=r"X holds texts, but (None|nan) in row 1. Put a text"):
+    with pytest.raises(ValueError, match=r"X must hold texts only. Got (None|nan) in row 1"):
         explain(logistic, texts)
 
 

@@ -63,7 +63,7 @@ def test_names_of_columns_are_text():
             "feature_groups must be 'input', 'transformed' or a dict .* Got 'columns' instead",
         ),
         ({}, "feature_groups must be 'input', 'transformed' or a dict"),
-        ({"g": []}, "feature_groups has no columns in the group 'g'"),
+        ({"g": []}, "feature_groups must have at least one column in the group 'g'"),
         ({"g": ["weight"]}, "names the column 'weight' in the group 'g', but X has no such"),
         ({"g": [["age"]]}, r"names the column \['age'\] in the group 'g', but X has no such"),
         ({"g": ["age"], "h": ["age"]}, "names the column 'age' twice"),

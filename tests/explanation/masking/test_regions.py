@@ -540,7 +540,7 @@ def test_a_background_of_another_shape_is_refused(images, sequences, inputs):
     with pytest.raises(
         ValueError,
         match=re.escape(
-            "background must be of the same kind and shape as X. X is an array with rows of shape "
+            "background must be of the same type and shape as X. X is an array with rows of shape "
             "(6, 4, 2), background is an array with rows of shape (6, 4, 1)."
         ),
     ):
@@ -549,7 +549,7 @@ def test_a_background_of_another_shape_is_refused(images, sequences, inputs):
         ValueError, match=r"X is an array with rows of shape \(5, 3\), background is a table"
     ):
         explain(of_sequences, steps, steps.reshape(3, -1))
-    with pytest.raises(ValueError, match="background must be of the same kind and shape as X. X"):
+    with pytest.raises(ValueError, match="background must be of the same type and shape as X. X"):
         explain(regressor, several, {"facts": other["facts"]})
 
 

@@ -130,7 +130,7 @@ def test_backgrounds_with_other_columns_are_refused(frame):
         align_background(frame.assign(y=1), frame, "background")
     with pytest.raises(ValueError, match=r"background must have the 3 column\(s\) of X. Got 2"):
         align_background(array[:, :2], array, "background")
-    with pytest.raises(ValueError, match="background must be of the same kind as X"):
+    with pytest.raises(ValueError, match="background must be of the same type as X"):
         align_background(frame.to_numpy(dtype=object), frame, "background")
     with pytest.raises(ValueError, match="background must hold values like those of X"):
         align_background(array.astype(str), array, "background")
