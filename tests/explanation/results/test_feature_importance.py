@@ -200,12 +200,12 @@ def test_texts_of_one_length_equal_a_table():
     [
         pytest.param(
             shap.Explanation(np.ones((2, 3, 3)), np.zeros(2), np.ones((2, 3))),
-            "Got interactions of shape (2, 3, 3) instead. Explain without interactions.",
+            "Got interactions of shape (2, 3, 3) instead. Call explain with interactions=False.",
             id="interactions",
         ),
         pytest.param(
             shap.Explanation(np.ones((2, 3, 3)), np.zeros(2), np.ones((2, 3)))[0],
-            "Got interactions of shape (3, 3) instead. Explain without interactions.",
+            "Got interactions of shape (3, 3) instead. Call explain with interactions=False.",
             id="interactions-of-a-row",
         ),
         pytest.param(
@@ -215,12 +215,12 @@ def test_texts_of_one_length_equal_a_table():
         ),
         pytest.param(
             table_explanation().sum(1),
-            "but sum() took the feature groups away. Give the explanation from before.",
+            "but sum() removed them. Pass the explanation before this operation.",
             id="summed-feature groups",
         ),
         pytest.param(
             table_explanation().argsort,
-            "but argsort() took the feature groups away. Give the explanation from before.",
+            "but argsort() removed them. Pass the explanation before this operation.",
             id="sorted",
         ),
         pytest.param(
