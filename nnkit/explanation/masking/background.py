@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from nnkit.explanation.masking.input_layout import InputLayout, flat_table
 from nnkit.explanation.masking.row_pools import align_background
-from nnkit.explanation.pipelines.steps import last_step
+from nnkit.explanation.pipelines.steps import DecomposedPipeline
 
 __all__ = ["Background", "choose_background"]
 
@@ -40,7 +40,7 @@ class Background:
 
 
 def choose_background(
-    estimator: Any,
+    pipeline: DecomposedPipeline,
     X: Any,
     layout: InputLayout,
     background: Any,
@@ -53,8 +53,8 @@ def choose_background(
 
     Parameters
     ----------
-    estimator : estimator
-        Fitted. Its ``background_`` is used if ``background`` is None.
+    pipeline : DecomposedPipeline
+        The explained estimator, whose ``background_`` is used if ``background`` is None.
     X : DataFrame or ndarray of shape (n_samples, n_columns)
         The flat table to explain.
     layout : InputLayout
@@ -76,11 +76,11 @@ def choose_background(
     """
     name, origin = "background", "given"
     is_sample_of_x = False
-    if background is None and not isinstance(estimator, Pipeline):
-        background = getattr(estimator, "background_", None)
+    if background is None and not isinstance(pipeline.estimator, Pipeline):
+        background = getattr(pipeline.estimator, "background_", None)
         name, origin = "The estimator's background_", "kept by the estimator"
     elif background is None and may_be_kept:
-        kept = getattr(last_step(estimator), "background_", None)
+        kept = getattr(pipeline.final, "background_", None)
         if kept is not None:
             kept, note = _sampled(kept, max_background, seed)
             return Background(f"{note} kept by the last step", kept=kept)

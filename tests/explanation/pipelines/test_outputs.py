@@ -16,6 +16,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from nnkit.explanation.pipelines.outputs import choose_output
+from nnkit.explanation.pipelines.steps import DecomposedPipeline
+
+decomposed = DecomposedPipeline.of
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +37,10 @@ def cancer():
 def test_two_classes_give_the_second(cancer):
     X, classifier = cancer
 
-    output = choose_output(classifier, "auto", None)
+    output = choose_output(decomposed(classifier), "auto", None)
 
     np.testing.assert_array_equal(
-        output.predictions(classifier, X), classifier.predict_proba(X)[:, [1]]
+        output.predictions(decomposed(classifier), X), classifier.predict_proba(X)[:, [1]]
     )
     assert output.names(1) == ["1"]
 
@@ -45,9 +48,11 @@ def test_two_classes_give_the_second(cancer):
 def test_several_classes_give_all(iris):
     X, classifier = iris
 
-    output = choose_output(classifier, "auto", None)
+    output = choose_output(decomposed(classifier), "auto", None)
 
-    np.testing.assert_array_equal(output.predictions(classifier, X), classifier.predict_proba(X))
+    np.testing.assert_array_equal(
+        output.predictions(decomposed(classifier), X), classifier.predict_proba(X)
+    )
     assert output.names(3) == ["setosa", "versicolor", "virginica"]
 
 
@@ -58,10 +63,10 @@ def test_several_classes_give_all(iris):
 def test_classes_picks_by_label(iris, classes, columns):
     X, classifier = iris
 
-    output = choose_output(classifier, "proba", classes)
+    output = choose_output(decomposed(classifier), "proba", classes)
 
     np.testing.assert_array_equal(
-        output.predictions(classifier, X), classifier.predict_proba(X)[:, columns]
+        output.predictions(decomposed(classifier), X), classifier.predict_proba(X)[:, columns]
     )
     assert output.names(len(columns)) == [str(classifier.classes_[c]) for c in columns]
 
@@ -71,7 +76,9 @@ def test_logit_of_two_classes_is_the_decision_of_a_logistic_regression(cancer):
     decision = classifier.decision_function(X)
     is_inside = np.abs(decision) < 10
 
-    logit = choose_output(classifier, "logit", None).predictions(classifier, X)[:, 0]
+    logit = choose_output(decomposed(classifier), "logit", None).predictions(
+        decomposed(classifier), X
+    )[:, 0]
 
     np.testing.assert_allclose(logit[is_inside], decision[is_inside], rtol=1e-6)
 
@@ -80,7 +87,9 @@ def test_logit_of_certainty_is_finite():
     X, y = load_iris(return_X_y=True)
     classifier = KNeighborsClassifier(1).fit(X, y)
 
-    logit = choose_output(classifier, "logit", None).predictions(classifier, X)
+    logit = choose_output(decomposed(classifier), "logit", None).predictions(
+        decomposed(classifier), X
+    )
 
     assert np.abs(logit).max() == pytest.approx(-np.log(np.finfo(np.float32).eps), rel=1e-6)
 
@@ -88,7 +97,9 @@ def test_logit_of_certainty_is_finite():
 def test_raw_of_two_classes_has_both_signs(cancer):
     X, classifier = cancer
 
-    raw = choose_output(classifier, "raw", [0, 1]).predictions(classifier, X)
+    raw = choose_output(decomposed(classifier), "raw", [0, 1]).predictions(
+        decomposed(classifier), X
+    )
 
     decision = classifier.decision_function(X)
     np.testing.assert_array_equal(raw, np.column_stack([-decision, decision]))
@@ -98,7 +109,7 @@ def test_raw_of_several_classes(iris):
     X, classifier = iris
 
     np.testing.assert_array_equal(
-        choose_output(classifier, "raw", None).predictions(classifier, X),
+        choose_output(decomposed(classifier), "raw", None).predictions(decomposed(classifier), X),
         classifier.decision_function(X),
     )
 
@@ -108,7 +119,7 @@ def test_without_probabilities_auto_takes_the_decision_function():
     classifier = LinearSVC(C=0.01).fit(X, y)
 
     np.testing.assert_array_equal(
-        choose_output(classifier, "auto", None).predictions(classifier, X),
+        choose_output(decomposed(classifier), "auto", None).predictions(decomposed(classifier), X),
         classifier.decision_function(X),
     )
 
@@ -118,9 +129,11 @@ def test_regressors_give_their_prediction(output):
     X, y = load_diabetes(return_X_y=True)
     regressor = LinearRegression().fit(X, y)
 
-    chosen = choose_output(regressor, output, None)
+    chosen = choose_output(decomposed(regressor), output, None)
 
-    np.testing.assert_array_equal(chosen.predictions(regressor, X)[:, 0], regressor.predict(X))
+    np.testing.assert_array_equal(
+        chosen.predictions(decomposed(regressor), X)[:, 0], regressor.predict(X)
+    )
     assert chosen.names(1) is None
 
 
@@ -128,27 +141,27 @@ def test_regressors_of_several_targets_have_numbered_outputs():
     X, y = load_diabetes(return_X_y=True)
     regressor = LinearRegression().fit(X, np.column_stack([y, -y]))
 
-    chosen = choose_output(regressor, "auto", None)
+    chosen = choose_output(decomposed(regressor), "auto", None)
 
-    assert chosen.predictions(regressor, X).shape == (len(X), 2)
+    assert chosen.predictions(decomposed(regressor), X).shape == (len(X), 2)
     assert chosen.names(2) == ["output 0", "output 1"]
 
 
 def test_a_callable_is_taken_as_it_is(iris):
     X, classifier = iris
 
-    output = choose_output(classifier, lambda rows: rows[:, 0], None)
+    output = choose_output(decomposed(classifier), lambda rows: rows[:, 0], None)
 
-    np.testing.assert_array_equal(output.predictions(classifier, X), X[:, [0]])
+    np.testing.assert_array_equal(output.predictions(decomposed(classifier), X), X[:, [0]])
 
 
 def test_a_callable_must_return_a_row_for_each_row(iris):
     X, classifier = iris
 
-    output = choose_output(classifier, lambda rows: rows[:3], None)
+    output = choose_output(decomposed(classifier), lambda rows: rows[:3], None)
 
     with pytest.raises(ValueError, match=r"must have shape \(150,\) or .* Got shape \(3, 4\)"):
-        output.predictions(classifier, X)
+        output.predictions(decomposed(classifier), X)
 
 
 def test_outputs_that_do_not_exist_are_refused(iris):
@@ -156,26 +169,25 @@ def test_outputs_that_do_not_exist_are_refused(iris):
     without_proba = LinearSVC(C=0.01).fit(X, np.arange(len(X)) % 2)
     without_decision = GaussianNB().fit(X, np.arange(len(X)) % 2)
     regressor = LinearRegression().fit(X, X[:, 0])
+    voting = VotingClassifier([("nb", without_decision)]).fit(X, X[:, 0] > 5)
     several_targets = KNeighborsClassifier().fit(X, X[:, :2].round().astype(int))
 
     with pytest.raises(ValueError, match=r"output must be one of 'auto'.* Got 'margin' instead"):
-        choose_output(classifier, "margin", None)
+        choose_output(decomposed(classifier), "margin", None)
     with pytest.raises(ValueError, match="output='proba' needs predict_proba, which LinearSVC"):
-        choose_output(without_proba, "proba", None)
+        choose_output(decomposed(without_proba), "proba", None)
     with pytest.raises(ValueError, match="output='logit' needs predict_proba, which LinearSVC"):
-        choose_output(without_proba, "logit", None)
+        choose_output(decomposed(without_proba), "logit", None)
     with pytest.raises(ValueError, match="output='raw' needs decision_function, which GaussianNB"):
-        choose_output(without_decision, "raw", None)
+        choose_output(decomposed(without_decision), "raw", None)
     with pytest.raises(ValueError, match="output='logit' needs a classifier, but LinearRegression"):
-        choose_output(regressor, "logit", None)
+        choose_output(decomposed(regressor), "logit", None)
     with pytest.raises(ValueError, match="KNeighborsClassifier predicts 2 targets at once"):
-        choose_output(several_targets, "auto", None)
+        choose_output(decomposed(several_targets), "auto", None)
     with pytest.raises(ValueError, match=r"must be a classifier or a regressor. Got KMeans"):
-        choose_output(KMeans(2), "auto", None)
+        choose_output(decomposed(KMeans(2)), "auto", None)
     with pytest.raises(ValueError, match="VotingClassifier has neither predict_proba nor"):
-        choose_output(
-            VotingClassifier([("nb", without_decision)]).fit(X, X[:, 0] > 5), "auto", None
-        )
+        choose_output(decomposed(voting), "auto", None)
 
 
 def test_outputs_with_another_width_than_the_classes_are_refused():
@@ -187,7 +199,7 @@ def test_outputs_with_another_width_than_the_classes_are_refused():
     classifier = Wide().fit(X[:200], y[:200])
 
     with pytest.raises(ValueError, match=r"has 45 column\(s\), but the estimator has 10 classes"):
-        choose_output(classifier, "auto", None).predictions(classifier, X)
+        choose_output(decomposed(classifier), "auto", None).predictions(decomposed(classifier), X)
 
 
 def test_decisions_between_pairs_of_classes_are_refused(iris):
@@ -198,7 +210,7 @@ def test_decisions_between_pairs_of_classes_are_refused(iris):
     with pytest.raises(
         ValueError, match="SVC has one per pair of classes.*decision_function_shape='ovr'"
     ):
-        choose_output(classifier, "raw", None)
+        choose_output(decomposed(classifier), "raw", None)
 
 
 def test_two_labels_apart_are_both_explained():
@@ -206,9 +218,11 @@ def test_two_labels_apart_are_both_explained():
     labels = np.column_stack([y > 0, y > 1]).astype(int)
     classifier = MLPClassifier((4,), solver="lbfgs", max_iter=2000, random_state=0).fit(X, labels)
 
-    output = choose_output(classifier, "auto", None)
+    output = choose_output(decomposed(classifier), "auto", None)
 
-    np.testing.assert_array_equal(output.predictions(classifier, X), classifier.predict_proba(X))
+    np.testing.assert_array_equal(
+        output.predictions(decomposed(classifier), X), classifier.predict_proba(X)
+    )
 
 
 def test_classes_may_be_dates():
@@ -217,11 +231,11 @@ def test_classes_may_be_dates():
     classifier = GaussianNB().fit(X, y)
     classifier.classes_ = days
 
-    output = choose_output(classifier, "auto", days[1])
+    output = choose_output(decomposed(classifier), "auto", days[1])
 
     assert output.columns == [1]
     with pytest.raises(ValueError, match="classes holds .*2021.*2020-01-01"):
-        choose_output(classifier, "auto", np.datetime64("2021-01-01"))
+        choose_output(decomposed(classifier), "auto", np.datetime64("2021-01-01"))
 
 
 def test_classes_that_do_not_exist_are_refused(iris):
@@ -232,14 +246,14 @@ def test_classes_that_do_not_exist_are_refused(iris):
         ValueError,
         match="classes holds 'rose', but the estimator's classes are 'setosa', 'versicolor'",
     ):
-        choose_output(classifier, "auto", "rose")
+        choose_output(decomposed(classifier), "auto", "rose")
     with pytest.raises(ValueError, match="classes must name at least one class"):
-        choose_output(classifier, "auto", [])
+        choose_output(decomposed(classifier), "auto", [])
     with pytest.raises(ValueError, match=r"classes holds \['setosa'\], but"):
-        choose_output(classifier, "auto", [["setosa"]])
+        choose_output(decomposed(classifier), "auto", [["setosa"]])
     with pytest.raises(ValueError, match="classes names 'setosa' twice"):
-        choose_output(classifier, "auto", ["setosa", "setosa"])
+        choose_output(decomposed(classifier), "auto", ["setosa", "setosa"])
     with pytest.raises(ValueError, match="classes must be None for a regressor"):
-        choose_output(regressor, "auto", 1)
+        choose_output(decomposed(regressor), "auto", 1)
     with pytest.raises(ValueError, match="classes must be None when output is a callable"):
-        choose_output(classifier, classifier.predict_proba, "setosa")
+        choose_output(decomposed(classifier), classifier.predict_proba, "setosa")

@@ -32,7 +32,7 @@ from nnkit import KerasClassifier, KerasRegressor, explain
 from nnkit.explanation.explanation_task import make_explanation_task
 from nnkit.explanation.options import ExplainOptions
 from nnkit.explanation.pipelines.outputs import choose_output
-from nnkit.explanation.pipelines.steps import unwrapped
+from nnkit.explanation.pipelines.steps import DecomposedPipeline
 
 N_TRAIN, N_BACKGROUND = 90, 14
 SMALL = {"model": "mlp", "model__units": (8,), "epochs": 3, "n_estimators": 1, "random_state": 0}
@@ -122,10 +122,10 @@ def encoded_of(estimator, X, background=None, output="auto", **options):
     defaults = {name: each.default for name, each in signature(explain).parameters.items()}
     names = {field.name for field in fields(ExplainOptions)}
     settings = {"seed": 0} | {name: defaults[name] for name in names & set(defaults)}
-    estimator = unwrapped(estimator)
-    chosen = choose_output(estimator, output, None)
+    pipeline = DecomposedPipeline.of(estimator)
+    chosen = choose_output(pipeline, output, None)
     return make_explanation_task(
-        estimator, X, background, chosen, ExplainOptions(**(settings | options))
+        pipeline, X, background, chosen, ExplainOptions(**(settings | options))
     ).encoded
 
 
@@ -341,7 +341,8 @@ def test_several_classes_of_an_ensemble_with_a_temperature(output):
     def predictions(rows):
         proba = estimator.predict_proba(rows)
         if output == "raw":
-            return choose_output(estimator, "raw", None).predictions(estimator, rows)
+            pipeline = DecomposedPipeline.of(estimator)
+            return choose_output(pipeline, "raw", None).predictions(pipeline, rows)
         return proba if output == "proba" else np.log(proba) - np.log1p(-proba)
 
     fast = explain(estimator, ROWS, BACKGROUND, output=output)

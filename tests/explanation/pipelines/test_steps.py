@@ -8,13 +8,14 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from nnkit import KerasClassifier, explain
-from nnkit.explanation.pipelines.steps import steps_of
+from nnkit.explanation.pipelines.steps import DecomposedPipeline
 
 X, Y = load_iris(return_X_y=True, as_frame=True)
 LOGISTIC = LogisticRegression(max_iter=1000)
@@ -58,8 +59,48 @@ def test_an_attribute_of_a_search_is_not_a_search():
 def test_a_pipeline_that_predicts_in_its_own_way_is_whole(final):
     pipeline = Squared([("scale", StandardScaler()), ("final", final)]).fit(X, Y)
 
-    assert steps_of(pipeline) == ([], pipeline)
+    assert DecomposedPipeline.of(pipeline) == DecomposedPipeline(pipeline, [], pipeline)
     assert_explained_as_predicted(pipeline)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "options"),
+    [
+        (make_pipeline(StandardScaler(), LOGISTIC), {}),
+        (make_pipeline(PCA(2), LOGISTIC), {}),
+        (make_pipeline(StandardScaler(), LOGISTIC), {"feature_groups": "transformed"}),
+        (GridSearchCV(make_pipeline(StandardScaler(), LOGISTIC), {}, cv=2), {"output": "logit"}),
+        (make_pipeline(StandardScaler(), KerasClassifier(**SMALL)), {"output": "raw"}),
+        (make_pipeline(PCA(2), KerasClassifier(**SMALL)), {"output": "raw"}),
+        (make_pipeline(StandardScaler(), KerasClassifier(**SMALL)), {"method": "gradient"}),
+    ],
+    ids=["columnwise", "mixing", "transformed", "search", "raw", "raw-mixing", "gradient"],
+)
+def test_explain_decomposes_a_pipeline_once(monkeypatch, estimator, options):
+    estimator.fit(X, Y)
+    decomposed = []
+    of = DecomposedPipeline.of
+    monkeypatch.setattr(
+        DecomposedPipeline, "of", lambda whole: decomposed.append(whole) or of(whole)
+    )
+
+    explain(estimator, X[:2], X[::30], **options)
+
+    assert decomposed == [estimator]
+
+
+def test_explain_decomposes_a_pipeline_of_texts_once(monkeypatch):
+    texts = ["good film", "bad film", "good plot", "bad plot"]
+    estimator = make_pipeline(CountVectorizer(), LOGISTIC).fit(texts, [1, 0, 1, 0])
+    decomposed = []
+    of = DecomposedPipeline.of
+    monkeypatch.setattr(
+        DecomposedPipeline, "of", lambda whole: decomposed.append(whole) or of(whole)
+    )
+
+    explain(estimator, texts)
+
+    assert decomposed == [estimator]
 
 
 def test_a_decision_function_of_a_subclass_is_its_own():
