@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from nnkit._compat import output_layer, replaceable_gradient_rules
-from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.network_function import NetworkFunction
 from nnkit.explanation.attribution.gradient import GradientResult, reader_of
 
@@ -94,10 +93,10 @@ def deep_values(
     f_X, f_background = (
         reader(rows).reshape(len(rows), -1).astype(np.float64) for rows in (X_encoded, background)
     )
-    _check_limits(function.estimator, output, np.concatenate([f_X, f_background]))
+    _check_limits(reader, np.concatenate([f_X, f_background]))
     chosen = list(range(f_X.shape[1])) if columns is None else list(columns)
-    units = _units_of(function.estimator, output, chosen)
-    models = [_composite(model, function.estimator, output, units) for model in _models(function)]
+    units = _units_of(reader, chosen)
+    models = [_composite(model, reader, units) for model in _models(reader)]
     values = _attributions(models, reader, (X_encoded, background), batch_rows, on_rows)
     values *= units.factors
     result = GradientResult(
@@ -118,22 +117,23 @@ class _Units:
     factors: np.ndarray
 
 
-def _units_of(estimator: KerasEstimator, output: str, columns: list[int]) -> _Units:
+def _units_of(reader: NetworkFunction, columns: list[int]) -> _Units:
     positions, factors = list(columns), np.ones(len(columns))
-    if output == "predict":
-        scale: Any = vars(estimator)["_units"].scale
-        factors = np.broadcast_to(np.ravel(scale), max(np.size(scale), 1 + max(columns)))[columns]
-    if output == "proba":
-        head = estimator._network.output_spec.heads[0]
+    readout, learnt = reader.readout()
+    if readout.kind == "values":
+        factors = learnt[0][columns]  # values are outputs * scale + location
+    if readout.kind == "proba":
+        head = reader.heads[0]
         if head.n_units == 1 and not head.is_multilabel:
             # The unit is P(second class), and P(first class) = 1 - unit.
             positions, factors = [0] * len(columns), np.where(np.asarray(columns) == 1, 1.0, -1.0)
-        elif getattr(estimator, "_has_binary_steps", False):
+        elif readout.takes_second:
+            # (n_rows, n_steps, 2) -> (n_rows, n_steps * 2), of which each second unit is read.
             positions = [2 * column + 1 for column in columns]
     return _Units(positions, factors)
 
 
-def _check_output(estimator: KerasEstimator, output: str) -> None:
+def _check_output(estimator: Any, output: str) -> None:
     if output == "logit":
         raise ValueError(
             "method='deep' does not explain output='logit'. Use output='raw' with a network that "
@@ -153,23 +153,24 @@ def _check_output(estimator: KerasEstimator, output: str) -> None:
         )
 
 
-def _check_limits(estimator: KerasEstimator, output: str, outputs: np.ndarray) -> None:
-    limits = vars(estimator)["_units"].limits if output == "predict" else None
-    if limits is None:
+def _check_limits(reader: NetworkFunction, outputs: np.ndarray) -> None:
+    readout, learnt = reader.readout()
+    if readout.kind != "values":
         return
-    is_at_limit = np.isin(outputs, np.ravel(limits)).any(axis=1)
+    _, _, smallest, largest = learnt
+    is_at_limit = ((outputs == smallest) | (outputs == largest)).any(axis=1)
     if is_at_limit.any():
         raise ValueError(
-            f"{int(is_at_limit.sum())} row(s), background included, are predicted at a limit of "
-            "the training target, where values are clipped, which method='deep' does not "
-            "explain. Use method='permutation', or output='raw'."
+            "method='deep' does not explain predictions that are clipped to the range of the "
+            f"training target. Got {int(is_at_limit.sum())} such row(s) in X and the background. "
+            "Use method='permutation', or output='raw'."
         )
 
 
 def _models(function: NetworkFunction) -> list[Any]:
     """Return the Keras models of the members, after a check that they have a static graph."""
     function.derivatives()  # raises if no gradient reaches the inputs
-    models: list[Any] = function.estimator.models_
+    models = function.models
     for model in models:
         if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
             raise ValueError(
@@ -179,15 +180,15 @@ def _models(function: NetworkFunction) -> list[Any]:
     return models
 
 
-def _composite(model: Any, estimator: KerasEstimator, output: str, units: _Units) -> Any:
+def _composite(model: Any, reader: NetworkFunction, units: _Units) -> Any:
     """Return a model with the explained units as its one output (n_rows, n_units)."""
     import keras
 
     begins = [_before_softmax(part) for part in model.outputs]
     inputs = [keras.Input(tensor.shape[1:], dtype=tensor.dtype) for tensor, _ in begins]
     outputs = [finish(part) for (_, finish), part in zip(begins, inputs, strict=True)]
-    if output == "proba":
-        outputs = [_probabilities(estimator._network.output_spec.heads[0], outputs[0])]
+    if reader.readout()[0].kind == "proba":
+        outputs = [_probabilities(reader.heads[0], outputs[0])]
     flat = [part if len(part.shape) == 2 else keras.layers.Flatten()(part) for part in outputs]
     joined = flat[0] if len(flat) == 1 else keras.layers.Concatenate()(flat)
     if units.positions != list(range(joined.shape[1])):

@@ -321,7 +321,7 @@ def _output_of_classes(
 def _is_multilabel(estimator: Any) -> bool:
     """Return whether a classifier is multilabel, so that a row may have several labels."""
     if isinstance(estimator, KerasEstimator):
-        return bool(vars(estimator).get("target_type_") == "multilabel-indicator")
+        return bool(getattr(estimator, "target_type_", "") == "multilabel-indicator")
     if getattr(estimator, "multilabel_", False):
         return True  # OneVsRestClassifier: one binary classifier per label
     # MLPClassifier has one output per label, and one output for two classes. With two or more

@@ -320,7 +320,7 @@ def test_clipped_values_are_refused():
     reg._units = type(reg._units)(0.0, 1.0, (-1e-6, 1e-6))
 
     with pytest.raises(
-        ValueError, match=r"row\(s\), background included, are predicted at a limit"
+        ValueError, match=r"does not explain predictions that are clipped to the range"
     ):
         explained(reg)
 

@@ -455,7 +455,7 @@ def test_several_targets_are_refused():
     clf = KerasClassifier(two, epochs=1, random_state=0).fit(table(60), y)
     function, X_encoded = function_and_encoded(clf, table(5))
 
-    with pytest.raises(ValueError, match="has 2 targets, and gradients are of one"):
+    with pytest.raises(ValueError, match="has 2 targets, but gradients need one"):
         gradient_values(function, X_encoded, X_encoded)
     raw = gradient_values(function, X_encoded, X_encoded, output="raw")
     assert raw.values.shape == (5, N_ENCODED, 2 + 3)
