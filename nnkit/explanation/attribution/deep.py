@@ -174,8 +174,8 @@ def _models(function: NetworkFunction) -> list[Any]:
     for model in models:
         if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
             raise ValueError(
-                "method='deep' needs a functional or sequential network, but this is a "
-                f"{type(model).__name__}. Use method='permutation' or method='gradient'."
+                "method='deep' needs a functional or sequential network. Got a "
+                f"{type(model).__name__} instead. Use method='permutation' or method='gradient'."
             )
     return models
 
@@ -374,7 +374,7 @@ def _flat(found: Any, model: Any, reader: NetworkFunction, n_units: int) -> np.n
 def _check_sums(result: GradientResult, outputs: np.ndarray) -> None:
     if not np.isfinite(result.values).all():
         raise ValueError(
-            "The values of method='deep' are NaN or infinite. Use method='permutation'."
+            "method='deep' must give finite values. Got NaN or infinity. Use method='permutation'."
         )
     spread = outputs.max(axis=0) - outputs.min(axis=0)
     allowed = _TOLERANCE * spread + 1e-5 * np.abs(outputs).max(axis=0)
@@ -382,7 +382,8 @@ def _check_sums(result: GradientResult, outputs: np.ndarray) -> None:
     if (residual > allowed).any():
         column = int(np.argmax(residual - allowed))
         raise ValueError(
-            f"The values of method='deep' miss the predictions by {residual[column]:.3g}, where "
-            f"predictions spread over {spread[column]:.3g}. shap's DeepExplainer has a wrong rule "
-            "for a layer, as for the activation 'silu' (or 'swish'). Use method='permutation'."
+            "method='deep' must give values that sum to the predictions. Got a difference of "
+            f"{residual[column]:.3g} for predictions with a range of {spread[column]:.3g}. shap's "
+            "DeepExplainer has a wrong rule for a layer, such as the activation 'silu' ('swish'). "
+            "Use method='permutation'."
         )

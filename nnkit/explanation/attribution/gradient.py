@@ -162,14 +162,9 @@ def gradient_values(
     f_X = explained.outputs_of(reader(X_encoded))
     f_background = explained.outputs_of(reader(background))
     chosen = list(range(f_X.shape[1])) if columns is None else list(columns)
-    base = f_background.mean(axis=0)
-    starts = _rows_of(reader, derivatives, background)
     lines = Lines(method, len(background), n_fractions)
-    if lines.from_mean:
-        starts = [_map(lambda part: part.mean(axis=0, keepdims=True), start) for start in starts]
-        base = explained.at(starts)[0]
-    elif method == "saliency":
-        starts = [_map(lambda part: np.zeros_like(part[:1]), start) for start in starts]
+    starts = _starts(lines, _rows_of(reader, derivatives, background))
+    base = explained.at(starts)[0] if lines.from_mean else f_background.mean(axis=0)
     budget = max(1, min(batch_rows, reader.rows_per_call))
     all_values, all_errors = [], []
     for chunk in _chunks(len(X_encoded), max(1, budget // lines.n_points)):
@@ -329,6 +324,15 @@ def _rows_of(
     """Return the end points of lines for each member: encoded rows, or the outputs of a layer."""
     rows = reader.in_shape(X_encoded)
     return [derivative.rows(rows) for derivative in derivatives]
+
+
+def _starts(lines: Lines, background: list[Any]) -> list[Any]:
+    """Return the start points of lines for each member, from its background rows."""
+    if lines.from_mean:
+        return [_map(lambda part: part.mean(axis=0, keepdims=True), rows) for rows in background]
+    if lines.method == "saliency":  # the only point of a line is its end
+        return [_map(lambda part: np.zeros_like(part[:1]), rows) for rows in background]
+    return background
 
 
 def _chunks(n: int, size: int) -> Iterator[slice]:

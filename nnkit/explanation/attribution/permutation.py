@@ -241,26 +241,17 @@ def permutation_values(
     is_missed : ndarray of bool, shape (n_samples,)
         Whether ``tol`` was not reached; all False without ``tol``.
     """
-    n_drawn, active = draw_of or (value_function.n_groups, None)
-    shape = (n_permutations, value_function.background_size, n_drawn)
-    values = np.empty((value_function.n_samples, value_function.n_groups, value_function.n_outputs))
+    n_samples, background_size = value_function.n_samples, value_function.background_size
+    n_groups, n_outputs = value_function.n_groups, value_function.n_outputs
+    n_drawn, active = draw_of or (n_groups, None)
+    shape = (n_permutations, background_size, n_drawn)
+    values = np.empty((n_samples, n_groups, n_outputs))
     errors = np.empty_like(values)
-    is_missed = np.zeros(value_function.n_samples, dtype=bool)
-    n_block = max(
-        1,
-        _MAX_CONTRIBUTIONS
-        // (value_function.background_size * value_function.n_groups * value_function.n_outputs),
-    )
-    for block_start in range(0, value_function.n_samples, n_block):
-        rows = np.arange(block_start, min(block_start + n_block, value_function.n_samples))
-        moments = ContributionMoments(
-            (
-                len(rows),
-                value_function.background_size,
-                value_function.n_groups,
-                value_function.n_outputs,
-            )
-        )
+    is_missed = np.zeros(n_samples, dtype=bool)
+    n_block = max(1, _MAX_CONTRIBUTIONS // (background_size * n_groups * n_outputs))
+    for block_start in range(0, n_samples, n_block):
+        rows = np.arange(block_start, min(block_start + n_block, n_samples))
+        moments = ContributionMoments((len(rows), background_size, n_groups, n_outputs))
         on_rows = value_function.on_rows if tol is None else ignore_progress
         for round_number in range(1, MAX_ROUNDS + 1 if tol is not None else 2):
             ranks = draw_ranks(seed, round_number, shape, active)
