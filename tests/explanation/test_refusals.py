@@ -95,7 +95,7 @@ def wide():
     ],
     ids=["classifier", "regressor", "pipeline", "scikit-learn", "search"],
 )
-def test_an_estimator_without_fit(make):
+def test_unfitted_estimator_raises_not_fitted_error(make):
     with pytest.raises(NotFittedError, match="not fitted yet. Call 'fit'"):
         explain(make(), FRAME, FRAME)
 
@@ -110,14 +110,14 @@ def test_an_estimator_without_fit(make):
     ],
     ids=["Keras model", "function", "path", "none"],
 )
-def test_what_is_no_estimator(make, kind):
+def test_non_estimators_raise(make, kind):
     said = refused(make(one_unit(None)), FRAME, FRAME)
 
     assert said.startswith("estimator must be a fitted scikit-learn estimator. Got ")
     assert f"Got {kind} instead. Fit a Keras model as KerasClassifier(model)" in said
 
 
-def test_what_neither_classifies_nor_regresses():
+def test_clusterer_raises():
     said = refused(KMeans(2, n_init=1).fit(ARRAY), ARRAY)
 
     assert said == (
@@ -130,7 +130,7 @@ def test_what_neither_classifies_nor_regresses():
 
 
 @pytest.mark.parametrize("kind", ["classifier", "regressor", "pipeline"])
-def test_columns_that_are_not_those_of_fit(kind, request):
+def test_columns_other_than_in_fit_raise(kind, request):
     estimator = request.getfixturevalue(kind)
 
     missing = refused(estimator, ROWS[["a", "c"]], FRAME[["a", "c"]])
@@ -151,7 +151,7 @@ def test_columns_that_are_not_those_of_fit(kind, request):
     assert "lacks the column(s) ['b']" in renamed
 
 
-def test_the_remedy_for_other_columns_helps(classifier):
+def test_reordering_columns_as_in_message_works(classifier):
     shuffled = ROWS.assign(z=1)[list("zdcba")]
 
     found = explain(classifier, shuffled[list(classifier.feature_names_in_)], FRAME)
@@ -159,7 +159,7 @@ def test_the_remedy_for_other_columns_helps(classifier):
     np.testing.assert_array_equal(found.values, explain(classifier, ROWS, FRAME).values)
 
 
-def test_arrays_of_another_width(on_array):
+def test_array_with_other_number_of_columns_raises(on_array):
     with pytest.raises(ValueError, match="X has 3 features, but .* is expecting 4 features"):
         explain(on_array, ARRAY[:3, :3], ARRAY[:, :3])
 
@@ -206,7 +206,7 @@ def test_arrays_of_another_width(on_array):
         "texts by name",
     ],
 )
-def test_what_is_no_table(classifier, X, expected):
+def test_invalid_x_raises(classifier, X, expected):
     assert refused(classifier, X, FRAME).startswith(expected)
 
 
@@ -237,11 +237,11 @@ def test_what_is_no_table(classifier, X, expected):
         "number",
     ],
 )
-def test_backgrounds_of_another_schema(classifier, background, expected):
+def test_background_with_other_columns_or_type_raises(classifier, background, expected):
     assert refused(classifier, ROWS, background).startswith(expected)
 
 
-def test_backgrounds_of_another_width_or_kind_of_values(on_array):
+def test_background_array_with_other_width_or_dtype_raises(on_array):
     narrow = refused(on_array, ARRAY[:3], ARRAY[:, :2])
     texts = refused(on_array, ARRAY[:3], ARRAY.astype(str))
     frame = refused(on_array, ARRAY[:3], FRAME)
@@ -251,7 +251,7 @@ def test_backgrounds_of_another_width_or_kind_of_values(on_array):
     assert frame.startswith("background must be of the same type as X. X is a ndarray, backgroun")
 
 
-def test_tables_of_polars_are_explained(classifier):
+def test_polars_tables_are_explained(classifier):
     pl = pytest.importorskip("polars")
     rows, background = (
         pl.DataFrame({name: frame[name].to_numpy() for name in frame}) for frame in (ROWS, FRAME)
@@ -269,7 +269,7 @@ def test_tables_of_polars_are_explained(classifier):
 # FeatureGroups and methods
 
 
-def test_too_many_players(wide):
+def test_too_many_feature_groups_raise(wide):
     exact = refused(wide, MANY[:2], MANY, method="exact")
     pairs = refused(wide, MANY[:2], MANY, interactions=True)
 
@@ -381,7 +381,7 @@ def test_too_many_players(wide):
         "tolerance of gradient",
     ],
 )
-def test_what_does_not_go_together(classifier, options, expected):
+def test_invalid_combinations_of_parameters_raise(classifier, options, expected):
     assert refused(classifier, ROWS, FRAME, **options).startswith(expected)
 
 
@@ -403,7 +403,7 @@ BAD = {
     [(name, position) for name, values in BAD.items() for position in range(len(values))],
     ids=[f"{name}-{position}" for name, values in BAD.items() for position in range(len(values))],
 )
-def test_bad_values_are_named_with_what_is_wanted(classifier, name, position):
+def test_invalid_parameter_value_raises_with_requirement_and_value(classifier, name, position):
     value = BAD[name][position]
 
     said = refused(classifier, ROWS, FRAME, **{name: value})
@@ -425,12 +425,12 @@ def test_bad_values_are_named_with_what_is_wanted(classifier, name, position):
     ],
     ids=["unknown", "position", "none", "twice"],
 )
-def test_classes_that_do_not_exist(classifier, classes, expected):
+def test_unknown_classes_raise(classifier, classes, expected):
     assert refused(classifier, ROWS, FRAME, classes=classes) == expected
 
 
 @pytest.mark.parametrize("classes", ["no", ["no", "yes"]], ids=["first", "both"])
-def test_a_network_of_one_unit_has_raw_output_for_the_second_class(with_one_unit, classes):
+def test_raw_output_of_one_unit_raises_for_first_class(with_one_unit, classes):
     said = refused(with_one_unit, ROWS, FRAME, output="raw", classes=classes)
 
     assert said == (
@@ -457,11 +457,11 @@ def test_a_network_of_one_unit_has_raw_output_for_the_second_class(with_one_unit
     ],
     ids=["classes", "logit", "proba", "callable"],
 )
-def test_what_regressors_do_not_have(regressor, options, expected):
+def test_classifier_options_raise_for_regressor(regressor, options, expected):
     assert refused(regressor, ROWS, FRAME, **options).startswith(expected)
 
 
-def test_without_probabilities():
+def test_logit_without_predict_proba_raises():
     svm = LinearSVC(C=0.01).fit(ARRAY, LABELS)
 
     assert refused(svm, ARRAY[:3], ARRAY, output="logit") == (
@@ -482,11 +482,11 @@ def test_without_probabilities():
     ],
     ids=["missing", "rows lost", "one number", "nothing", "labels", "ragged"],
 )
-def test_own_functions_that_do_not_return_numbers_for_rows(classifier, function, expected):
+def test_callable_output_without_one_number_per_row_raises(classifier, function, expected):
     assert refused(classifier, ROWS, FRAME, output=function).startswith(expected)
 
 
-def test_labels_are_not_explained(classifier):
+def test_predicted_string_labels_as_output_raise(classifier):
     said = refused(classifier, ROWS, FRAME, output=classifier.predict)
 
     assert said.startswith("The explained output must be numbers, one row for each row of X.")
@@ -497,7 +497,7 @@ def test_labels_are_not_explained(classifier):
 
 
 @pytest.mark.parametrize("method", ["gradient", "integrated_gradients", "saliency", "deep"])
-def test_derivatives_need_a_network(method):
+def test_gradient_methods_raise_without_network(method):
     logistic = LogisticRegression().fit(ARRAY, LABELS)
 
     said = refused(logistic, ARRAY[:3], ARRAY, method=method)
@@ -508,7 +508,7 @@ def test_derivatives_need_a_network(method):
     )
 
 
-def test_derivatives_need_columns_of_their_own():
+def test_gradient_raises_for_mixing_preprocessing():
     mixed = make_pipeline(PCA(3), KerasClassifier(**SMALL)).fit(FRAME, LABELS)
 
     said = refused(mixed, ROWS, FRAME, method="gradient")
@@ -520,14 +520,14 @@ def test_derivatives_need_columns_of_their_own():
     )
 
 
-def test_derivatives_are_not_of_own_functions(classifier):
+def test_gradient_raises_for_callable_output(classifier):
     said = refused(classifier, ROWS, FRAME, method="gradient", output=lambda rows: rows["a"])
 
     assert said.startswith("method='gradient' differentiates the network, but output is a calla")
 
 
 @pytest.mark.parametrize("layer", ["words", 3], ids=["unknown", "number"])
-def test_a_layer_that_the_network_does_not_have(classifier, layer):
+def test_unknown_layer_raises(classifier, layer):
     said = refused(classifier, ROWS, FRAME, method="gradient", layer=layer)
 
     assert said.startswith(f"layer={layer!r} is no layer of the network, which has ['")
@@ -560,5 +560,5 @@ def test_a_layer_that_the_network_does_not_have(classifier, layer):
     ],
     ids=["background", "feature_groups", "pairs", "derivatives"],
 )
-def test_what_texts_do_not_have(classifier, options, expected):
+def test_options_that_texts_do_not_support_raise(classifier, options, expected):
     assert refused(classifier, ["a text"], **options) == expected

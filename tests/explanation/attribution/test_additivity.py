@@ -43,7 +43,7 @@ CLASSIFIERS = {
 @pytest.mark.parametrize("output", ["proba", "logit"])
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("name", CLASSIFIERS)
-def test_values_of_classes_sum_to_the_output(name, n_classes, output, method):
+def test_classifier_values_sum_to_output(name, n_classes, output, method):
     X = table()
     y = np.arange(N) % n_classes
     classifier = CLASSIFIERS[name]().fit(X, y)
@@ -65,7 +65,7 @@ def test_values_of_classes_sum_to_the_output(name, n_classes, output, method):
 @pytest.mark.parametrize("method", ["exact", "permutation", "integrated_gradients"])
 @pytest.mark.parametrize("n_targets", [1, 2])
 @pytest.mark.parametrize("is_weighted", [False, True])
-def test_values_of_a_regression_sum_to_the_prediction(is_weighted, n_targets, method):
+def test_regressor_values_sum_to_prediction(is_weighted, n_targets, method):
     X = table()[["a", "b", "c"]]
     y = np.column_stack([1e4 * X["a"], X["b"] - 1e5])[:, :n_targets]
     weights = np.linspace(0, 2, N) if is_weighted else None
@@ -79,7 +79,7 @@ def test_values_of_a_regression_sum_to_the_prediction(is_weighted, n_targets, me
     np.testing.assert_allclose(total, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
 
 
-def test_values_of_a_transformed_target_are_in_its_units():
+def test_transformed_target_values_are_in_target_units():
     X = table()
     inner = KerasRegressor("mlp", **OWN)
     regressor = TransformedTargetRegressor(inner, func=np.log1p, inverse_func=np.expm1)
@@ -91,7 +91,7 @@ def test_values_of_a_transformed_target_are_in_its_units():
     np.testing.assert_allclose(total, regressor.predict(X[:3]), rtol=1e-4, atol=1e-5)
 
 
-def test_columns_in_another_order_keep_their_values():
+def test_values_do_not_depend_on_column_order():
     X = table()
     pipeline = selecting().fit(X, np.arange(N) % 2)
     order = ["e", "c", "a", "d", "b"]

@@ -102,7 +102,7 @@ def shap_without_numba(monkeypatch):
     ids=["exact", "permutation", "one pair", "tol"],
 )
 @pytest.mark.parametrize("output", ["proba", "logit", "raw"])
-def test_efficiency(wine, output, options):
+def test_values_sum_to_network_output(wine, output, options):
     classifier, X = wine
     groups = {"first": [0, 1, 2, 3], "last": [10, 11]}
 
@@ -121,7 +121,7 @@ def test_efficiency(wine, output, options):
     assert np.abs(explanation.values).max() > 0.01
 
 
-def test_efficiency_in_double_precision():
+def test_values_sum_to_callable_output_in_float64():
     X, background = table(5, 7), table(9, 7, seed=1)
 
     for options in ({"method": "exact"}, {"method": "permutation"}):
@@ -131,7 +131,7 @@ def test_efficiency_in_double_precision():
 
 
 @pytest.mark.parametrize("method", ["exact", "permutation"])
-def test_dummy(method):
+def test_unused_column_has_zero_value(method):
     X, background = table(8, 6), table(9, 6, seed=1)
 
     explanation = explain(any_regressor(6), X, background, output=waves, method=method)
@@ -142,7 +142,7 @@ def test_dummy(method):
 
 
 @pytest.mark.parametrize("method", ["exact", "permutation"])
-def test_a_column_that_a_network_does_not_read_has_no_value(method):
+def test_column_unused_by_network_has_zero_value(method):
     def blind(meta):
         inputs = keras.Input(meta.X_shape_[1:])
         hidden = keras.layers.Dense(4, activation="tanh")(inputs[:, :4])
@@ -157,7 +157,7 @@ def test_a_column_that_a_network_does_not_read_has_no_value(method):
     assert (np.abs(explanation.values[:, :4]).max(axis=0) > 1e-3).all()
 
 
-def test_symmetry():
+def test_equal_columns_have_equal_values():
     X, background = table(6, 5), table(9, 5, seed=1)
     X[:, 1], background[:, 1] = X[:, 3], background[:, 3]
 
@@ -171,7 +171,7 @@ def test_symmetry():
 
 
 @pytest.mark.parametrize("method", ["exact", "permutation"])
-def test_linearity(method):
+def test_values_are_linear_in_the_function(method):
     X, background = table(5, 6), table(9, 6, seed=1)
 
     def values(function):
@@ -186,7 +186,7 @@ def test_linearity(method):
 # Against other implementations and closed forms
 
 
-def test_exact_values_equal_those_of_shap(wine, shap_without_numba):
+def test_exact_values_of_groups_equal_shap_exact_explainer(wine, shap_without_numba):
     classifier, X = wine
     groups = {"rest": list(range(5, 12))}
     rows, background = X[::70], X[3::20]
@@ -212,7 +212,7 @@ def test_exact_values_equal_those_of_shap(wine, shap_without_numba):
         np.testing.assert_allclose(values, expected, rtol=0, atol=3e-6)
 
 
-def test_exact_values_of_columns_equal_those_of_shap(diabetes, shap_without_numba):
+def test_exact_values_of_columns_equal_shap_exact_explainer(diabetes, shap_without_numba):
     regressor, X = diabetes
     rows, background = X[:2, :], X[10:16]
 
@@ -226,7 +226,7 @@ def test_exact_values_of_columns_equal_those_of_shap(diabetes, shap_without_numb
     assert np.abs(found.values).max() > 1
 
 
-def test_one_pair_is_exact_for_products_of_groups():
+def test_one_permutation_pair_is_exact_for_products_of_two_groups():
     X, background = table(4, 8), table(6, 8, seed=1)
     options = {"feature_groups": {"a": [0, 5], "b": [1, 2], "c": [3, 6, 7]}}
 
@@ -250,7 +250,7 @@ def test_one_pair_is_exact_for_products_of_groups():
 
 
 @pytest.mark.parametrize("n_permutations", [1, 4])
-def test_standard_errors_cover_the_errors_on_real_data(wine, n_permutations):
+def test_standard_errors_cover_errors_on_wine_data(wine, n_permutations):
     classifier, X = wine
     rows, background = X[::45], X[7::18]
     groups = {"rest": [8, 9, 10, 11]}
@@ -277,7 +277,7 @@ def test_standard_errors_cover_the_errors_on_real_data(wine, n_permutations):
 
 
 @pytest.mark.parametrize("batch_rows", [1, 100, 4097])
-def test_the_size_of_the_calls(cancer, batch_rows):
+def test_batch_rows_does_not_change_the_values(cancer, batch_rows):
     classifier, X = cancer
     rows, background = X.iloc[:2], X.iloc[100 : 103 if batch_rows == 1 else 130]
     options = (
@@ -293,7 +293,7 @@ def test_the_size_of_the_calls(cancer, batch_rows):
 
 
 @pytest.mark.parametrize("method", ["exact", "permutation"])
-def test_the_rows_beside_a_row(diabetes, method):
+def test_values_of_a_row_do_not_depend_on_other_rows(diabetes, method):
     regressor, X = diabetes
     together = explain(regressor, X[:40], X[100:120], method=method)
 
@@ -306,7 +306,7 @@ def test_the_rows_beside_a_row(diabetes, method):
     np.testing.assert_allclose(reversed_.values[::-1], together.values, rtol=0, atol=2e-4)
 
 
-def test_the_rows_beside_a_row_of_a_classifier(cancer):
+def test_values_of_a_row_do_not_depend_on_other_rows_with_tol(cancer):
     classifier, X = cancer
     together = explain(classifier, X.iloc[:40], X.iloc[100:150], tol=0.2)
 
@@ -316,7 +316,7 @@ def test_the_rows_beside_a_row_of_a_classifier(cancer):
     np.testing.assert_allclose(alone.error_std[0], together.error_std[13], rtol=0, atol=1e-6)
 
 
-def test_whether_rows_are_a_frame_or_its_copy(cancer):
+def test_values_do_not_depend_on_the_index(cancer):
     classifier, X = cancer
     rows, background = X.iloc[:3], X.iloc[100:150]
 
@@ -336,7 +336,7 @@ def test_whether_rows_are_a_frame_or_its_copy(cancer):
 @pytest.mark.parametrize(
     "random_state", [0, 7, np.int64(7), 2**40], ids=["zero", "seven", "numpy", "large"]
 )
-def test_the_same_seed_gives_the_same(cancer, random_state):
+def test_same_random_state_gives_same_values(cancer, random_state):
     classifier, X = cancer
     options = {"max_background": 20, "random_state": random_state}
 
@@ -351,7 +351,7 @@ def test_the_same_seed_gives_the_same(cancer, random_state):
     assert (other.base_values != first.base_values).all()
 
 
-def test_the_seed_draws_permutations_too(cancer):
+def test_random_state_draws_permutations(cancer):
     classifier, X = cancer
     background = X.iloc[100:120]
 
@@ -363,7 +363,7 @@ def test_the_seed_draws_permutations_too(cancer):
     assert (first.values != other.values).mean() > 0.9
 
 
-def test_no_seed_differs_from_call_to_call(cancer):
+def test_random_state_none_differs_between_calls(cancer):
     classifier, X = cancer
 
     values = [
@@ -374,7 +374,7 @@ def test_no_seed_differs_from_call_to_call(cancer):
 
 
 @pytest.mark.parametrize("random_state", [0, None], ids=["seed", "none"])
-def test_global_random_states_stay_as_they_are(cancer, random_state, global_random_states):
+def test_explain_keeps_global_random_states(cancer, random_state, global_random_states):
     classifier, X = cancer
 
     def work():
@@ -424,7 +424,7 @@ def state_of(estimator):
 
 
 @pytest.mark.parametrize("method", ["exact", "permutation", "gradient", "saliency"])
-def test_the_estimator_and_the_tables_stay_as_they_are(cancer, method):
+def test_explain_does_not_modify_estimator_or_tables(cancer, method):
     classifier, X = cancer
     rows, background = X.iloc[:3].copy(), X.iloc[100:150].copy()
     groups = {"rest": list(X.columns[3:])}
@@ -445,7 +445,7 @@ def test_the_estimator_and_the_tables_stay_as_they_are(cancer, method):
     np.testing.assert_array_equal(classifier.predict_proba(rows), proba)
 
 
-def test_read_only_arrays_will_do(diabetes):
+def test_read_only_arrays_are_explained(diabetes):
     regressor, X = diabetes
     rows, background = X[:3].copy(), X[100:120].copy()
     for array in (rows, background):
@@ -458,7 +458,7 @@ def test_read_only_arrays_will_do(diabetes):
 
 
 @pytest.mark.parametrize("library", [pickle, cloudpickle], ids=["pickle", "cloudpickle"])
-def test_a_copy_of_the_estimator_is_explained_alike(cancer, library):
+def test_pickled_estimator_gives_equal_values(cancer, library):
     classifier, X = cancer
     expected = explain(classifier, X.iloc[:3])
 
@@ -488,7 +488,7 @@ def assert_same(found, expected):
         np.testing.assert_array_equal(one.data, other.data)
 
 
-def test_threads_do_not_disturb_each_other(cancer):
+def test_concurrent_calls_in_threads_give_equal_values(cancer):
     classifier, X = cancer
     asked = jobs(classifier, X)
     expected = [explain(classifier, **each) for each in asked]
@@ -500,7 +500,7 @@ def test_threads_do_not_disturb_each_other(cancer):
     assert_same(found, expected * 3)
 
 
-def test_threads_may_come_first():
+def test_first_calls_in_threads_give_equal_values():
     """No call has made programs for this compiled model before the threads start."""
     X = table(40, 9)
     classifier = KerasClassifier(**SMALL | {"model__units": (5,)}).fit(X, X[:, 0] > 0)
@@ -512,7 +512,7 @@ def test_threads_may_come_first():
     assert_same(found, [explain(classifier, X[:3], X[20:30])] * 4)
 
 
-def test_inside_batched_training(cancer):
+def test_explain_inside_batched_training(cancer):
     classifier, X = cancer
     asked = jobs(classifier, X)
     expected = [explain(classifier, **each) for each in asked]
@@ -532,7 +532,7 @@ def fitted_and_explained(seed):
 
 
 @pytest.mark.parametrize("vectorize", [None, True], ids=["threads", "one program"])
-def test_tasks_that_fit_and_explain(vectorize):
+def test_tasks_of_batched_training_fit_and_explain(vectorize):
     expected = [fitted_and_explained(seed) for seed in range(3)]
 
     with batched_training(vectorize=vectorize):
@@ -549,7 +549,7 @@ def test_tasks_that_fit_and_explain(vectorize):
 @pytest.mark.parametrize(
     ("background_size", "n_permutations"), [(1, 100), (30, 4), (50, 2), (99, 2), (100, 1)]
 )
-def test_auto_draws_about_a_hundred_pairs(background_size, n_permutations):
+def test_n_permutations_auto_draws_about_100_pairs(background_size, n_permutations):
     X, background = table(3, 5), table(100, 5, seed=1)[:background_size]
     regressor = CountingRegressor().fit(X)
 
@@ -561,7 +561,7 @@ def test_auto_draws_about_a_hundred_pairs(background_size, n_permutations):
     np.testing.assert_array_equal(auto.values, given.values)
 
 
-def test_tol_draws_until_it_is_met(wine):
+def test_tol_draws_rounds_until_standard_error_is_reached(wine):
     classifier, X = wine
     rows, background = X[::20], X[7::18]
     options = {"method": "permutation", "n_permutations": 1}

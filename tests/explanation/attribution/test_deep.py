@@ -84,7 +84,7 @@ def theirs(model, X_encoded, background):
 # Values
 
 
-def test_the_values_are_those_of_shap():
+def test_deep_values_equal_shap_deep_explainer():
     clf = classification(mlp(last="sigmoid"), 3)
     X_encoded = table(12, seed=1)
 
@@ -95,7 +95,7 @@ def test_the_values_are_those_of_shap():
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-5)
 
 
-def test_probabilities_start_from_those_of_the_background():
+def test_base_is_mean_probability_of_background():
     clf = classification(mlp(), 3)
     X_encoded = table(12, seed=1)
 
@@ -109,7 +109,7 @@ def test_probabilities_start_from_those_of_the_background():
     assert (found.errors == 0).all()
 
 
-def test_a_linear_network_has_the_closed_form():
+def test_linear_network_has_closed_form():
     reg = regression(network())
     X_encoded = table(12, seed=1)
 
@@ -157,7 +157,7 @@ def softmax_layer(meta):
         "units of columns",
     ],
 )
-def test_values_sum_to_what_is_explained(make, output, n_outputs):
+def test_deep_values_sum_to_output_and_correlate_with_gradients(make, output, n_outputs):
     estimator = make()
 
     found = explained(estimator, output=output)
@@ -175,7 +175,7 @@ def test_values_sum_to_what_is_explained(make, output, n_outputs):
     assert np.corrcoef(found.values.ravel(), other.values.ravel())[0, 1] > 0.95
 
 
-def test_images_and_several_inputs_keep_the_order_of_cells():
+def test_several_inputs_keep_the_order_of_encoded_features():
     def two_inputs(meta):
         left, right = keras.Input((2,), name="left"), keras.Input((3, 3, 1), name="right")
         image = keras.layers.Conv2D(2, 2, activation="relu")(right)
@@ -195,7 +195,7 @@ def test_images_and_several_inputs_keep_the_order_of_cells():
     assert np.flatnonzero(found).tolist() == [is_left]
 
 
-def test_names_of_layers_do_not_matter():
+def test_layer_names_may_collide_with_those_of_the_composite():
     def build(meta):
         x = inputs = keras.Input(meta.X_shape_[1:], name="input_layer")
         for position in range(12):
@@ -207,7 +207,7 @@ def test_names_of_layers_do_not_matter():
     assert explained(classification(build, 3)).values.shape == (4, 4, 3)
 
 
-def test_small_calls_give_the_same_values():
+def test_batch_rows_does_not_change_deep_values():
     reg = regression(mlp(), n_estimators=2)
     finished = []
 
@@ -217,7 +217,7 @@ def test_small_calls_give_the_same_values():
     assert sum(finished) == 4
 
 
-def test_the_estimator_stays_as_it_was(global_random_states):
+def test_deep_values_do_not_modify_estimator_or_random_states(global_random_states):
     clf = classification(mlp(), 3)
     X = table(12, seed=1)
     before, states = clf.predict_proba(X), global_random_states()
@@ -230,7 +230,7 @@ def test_the_estimator_stays_as_it_was(global_random_states):
     np.testing.assert_allclose(explained(restored).values, explained(clf).values, atol=1e-6)
 
 
-def test_calls_in_threads_wait_for_each_other():
+def test_concurrent_deep_values_give_equal_values():
     clf, reg = classification(mlp(), 3), regression(mlp())
     wanted = [explained(clf).values, explained(reg).values]
     found = {}
@@ -267,12 +267,12 @@ def test_calls_in_threads_wait_for_each_other():
         ),
     ],
 )
-def test_what_shap_cannot_do_is_one_sentence(layer, message):
+def test_unsupported_layer_raises_with_layer_name(layer, message):
     with pytest.raises(ValueError, match=message):
         explained(regression(network(layer)))
 
 
-def test_other_errors_of_shap_are_one_sentence():
+def test_other_shap_errors_are_converted_to_value_error():
     reg = regression(network(keras.layers.GlobalMaxPooling1D()), table(20, 5, 2))
 
     with pytest.raises(ValueError, match=r"fails on this network \(.*\). Use method='permutation'"):
@@ -288,12 +288,12 @@ class Subclassed(keras.Model):
         return self.dense(x)
 
 
-def test_networks_without_graph_are_refused():
+def test_subclassed_network_raises():
     with pytest.raises(ValueError, match="needs a functional or sequential network. Got a"):
         explained(regression(lambda: Subclassed()))
 
 
-def test_embeddings_are_refused():
+def test_embedding_raises():
     def text(meta):
         inputs = keras.Input(meta.X_shape_[1:], dtype="int32")
         hidden = keras.layers.Flatten()(keras.layers.Embedding(9, 2, name="words")(inputs))
@@ -305,7 +305,7 @@ def test_embeddings_are_refused():
         explained(regression(text, X), X)
 
 
-def test_outputs_that_are_not_explained_are_refused():
+def test_logit_and_calibrated_output_raise():
     clf = classification(mlp(), n_estimators=2)
     with pytest.raises(ValueError, match="does not explain output='logit'"):
         explained(clf, output="logit")
@@ -315,7 +315,7 @@ def test_outputs_that_are_not_explained_are_refused():
     assert explained(clf, output="raw").values.shape == (4, 4, 1)
 
 
-def test_clipped_values_are_refused():
+def test_predictions_clipped_to_target_range_raise():
     reg = regression("realmlp_simplified", epochs=2)
     reg._units = type(reg._units)(0.0, 1.0, (-1e-6, 1e-6))
 
@@ -325,7 +325,7 @@ def test_clipped_values_are_refused():
         explained(reg)
 
 
-def test_shap_is_asked_for_where_it_is_missing(monkeypatch):
+def test_missing_shap_raises_import_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "shap", None)
 
     with pytest.raises(ImportError, match=r"method='deep' needs shap. Install it with `pip"):
@@ -335,7 +335,7 @@ def test_shap_is_asked_for_where_it_is_missing(monkeypatch):
 # The guard
 
 
-def test_tensorflow_is_healthy_after_a_failure():
+def test_gradient_registry_is_restored_after_error():
     from tensorflow.python.eager import execute  # noqa: TID251
     from tensorflow.python.framework import ops  # noqa: TID251
 
@@ -351,7 +351,7 @@ def test_tensorflow_is_healthy_after_a_failure():
 
 
 @pytest.mark.parametrize("fails", [True, False])
-def test_new_networks_train_and_derive_afterwards(fails):
+def test_networks_train_and_differentiate_after_deep_values(fails):
     if fails:
         with pytest.raises(ValueError, match="Use method='permutation'"):
             explained(lstm(), table(12, 5, 2))
@@ -374,7 +374,7 @@ def test_new_networks_train_and_derive_afterwards(fails):
     np.testing.assert_allclose(tape.gradient(y, x), np.exp([1.0, 2.0]) * [2.0, 3.0], rtol=1e-6)
 
 
-def test_fits_beside_deep_explanations_are_as_alone():
+def test_fits_in_other_threads_are_not_affected_by_deep_explanations():
     X, y = load_iris(return_X_y=True)
     X = X - X.mean(axis=0)
 

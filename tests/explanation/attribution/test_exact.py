@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-def test_masks_are_the_bits_of_the_coalition():
+def test_coalition_masks_are_bits():
     coalitions = np.array([0, 1, 6])
 
     masks = coalition_masks(coalitions, 3)
@@ -27,14 +27,14 @@ def test_masks_are_the_bits_of_the_coalition():
     assert masks.tolist() == [[False] * 3, [True, False, False], [False, True, True]]
 
 
-def test_weights_of_two_players():
+def test_coalition_weights_of_two_groups():
     weights = coalition_weights(2)
 
     # Columns: nobody, the first, the second, both.
     assert weights.tolist() == [[-0.5, 0.5, -0.5, 0.5], [-0.5, -0.5, 0.5, 0.5]]
 
 
-def test_gloves_game_worked_by_hand():
+def test_glove_game_worked_by_hand():
     # One left glove (feature group 0), two right ones: only a pair is worth 1.
     coalition_value = np.array([0, 0, 0, 1, 0, 1, 0, 1])
 
@@ -43,7 +43,7 @@ def test_gloves_game_worked_by_hand():
     np.testing.assert_allclose(values, [4 / 6, 1 / 6, 1 / 6])
 
 
-def test_linear_model_gives_coefficient_times_distance_from_the_mean():
+def test_exact_values_of_linear_model_have_closed_form():
     X, y = load_diabetes(return_X_y=True)
     regressor = LinearRegression().fit(X, y)
 
@@ -54,7 +54,7 @@ def test_linear_model_gives_coefficient_times_distance_from_the_mean():
     np.testing.assert_allclose(explanation.error_std, 0)
 
 
-def test_values_and_base_sum_to_the_prediction():
+def test_exact_values_sum_to_prediction():
     X, y = load_wine(return_X_y=True)
     classifier = make_pipeline(StandardScaler(), KNeighborsClassifier()).fit(X[:, :8], y)
 
@@ -64,7 +64,7 @@ def test_values_and_base_sum_to_the_prediction():
     np.testing.assert_allclose(total, classifier.predict_proba(X[::50, :8]), atol=1e-12)
 
 
-def test_equals_the_exact_explainer_of_shap():
+def test_exact_values_equal_shap_exact_explainer():
     import shap
 
     X, y = load_wine(return_X_y=True)
@@ -80,7 +80,7 @@ def test_equals_the_exact_explainer_of_shap():
     np.testing.assert_allclose(explanation.base_values, reference.base_values, atol=1e-9)
 
 
-def test_groups_worked_by_hand():
+def test_exact_values_of_groups_worked_by_hand():
     # f = x0 x1 + x2; x0 and x1 are one feature group, so that the product is all theirs.
     X = np.array([[2.0, 3.0, 5.0]])
     background = np.array([[1.0, 1.0, 1.0], [0.0, 4.0, 3.0]])
@@ -98,7 +98,7 @@ def test_groups_worked_by_hand():
     np.testing.assert_allclose(explanation.values, [[6 - 0.5, 5 - 2]])
 
 
-def test_one_player_gets_all():
+def test_single_group_gets_the_whole_difference():
     X, y = load_diabetes(return_X_y=True)
     regressor = LinearRegression().fit(X, y)
 
@@ -110,7 +110,7 @@ def test_one_player_gets_all():
     )
 
 
-def test_the_size_of_the_calls_does_not_change_the_values():
+def test_batch_rows_does_not_change_exact_values():
     X, y = load_wine(return_X_y=True)
     classifier = KNeighborsClassifier().fit(X[:, :5], y)
 

@@ -119,7 +119,7 @@ def relative(found, wanted):
 
 
 @pytest.mark.parametrize("method", ["gradient", "integrated_gradients"])
-def test_a_linear_function_has_the_closed_form(method):
+def test_gradients_of_linear_network_have_closed_form(method):
     reg = regression(linear)
     function, X_encoded = function_and_encoded(reg, table(10, seed=1))
     background = function.encode(table(20, seed=2))
@@ -134,7 +134,7 @@ def test_a_linear_function_has_the_closed_form(method):
     np.testing.assert_allclose(found.errors, 0.0, atol=1e-6)
 
 
-def test_two_fractions_are_exact_for_products_and_squares():
+def test_two_fractions_are_exact_for_quadratic_function():
     function, X_encoded = function_and_encoded(regression(product), table(10, seed=1))
     background = function.encode(table(20, seed=2))
 
@@ -199,7 +199,7 @@ LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_values_agree_with_finite_differences_of_predictions(case):
+def test_values_agree_with_finite_differences(case):
     make, output = CASES[case]
     function, X_encoded = function_and_encoded(make(), table(3, seed=1))
     background = function.encode(table(2, seed=2))
@@ -223,7 +223,7 @@ def test_values_agree_with_finite_differences_of_predictions(case):
         assert np.abs(result.residual).max() < 1e-3 * size
 
 
-def test_what_is_derived_is_what_is_predicted():
+def test_derivatives_read_the_predictions():
     for case in ("softmax", "sigmoid", "one logit", "tempered ensemble", "labels"):
         function, X_encoded = function_and_encoded(CASES[case][0](), table(20, seed=1))
         fractions = np.zeros((len(X_encoded), 1))
@@ -234,7 +234,7 @@ def test_what_is_derived_is_what_is_predicted():
         np.testing.assert_allclose(np.mean(read, axis=0), function(X_encoded), atol=1e-6)
 
 
-def test_the_default_regressor_has_no_gradient_where_it_is_clipped():
+def test_gradient_is_zero_where_predictions_are_clipped():
     reg = regression("realmlp", epochs=3)
     function, X_encoded = function_and_encoded(reg, table(5, seed=1))
     assert reg._units.limits is not None
@@ -276,7 +276,7 @@ def recurrent(layer):
     ],
     ids=["images", "LSTM", "GRU"],
 )
-def test_cells_of_images_and_sequences(builder, shape):
+def test_gradients_of_images_and_sequences_agree_with_finite_differences(builder, shape):
     X = table(30, int(np.prod(shape))).reshape(30, *shape)
     function, X_encoded = function_and_encoded(regression(builder, X), X[:3])
 
@@ -299,7 +299,7 @@ def two_inputs(meta):
     return keras.Model({"left": left, "right": right}, outputs)
 
 
-def test_several_inputs_come_one_after_the_other():
+def test_gradients_of_several_inputs_agree_with_finite_differences():
     X = {"right": table(30, 3), "left": table(30, 2, seed=1)}
     reg = KerasRegressor(two_inputs, epochs=1, random_state=0).fit(X, X["left"][:, 0])
     function, X_encoded = function_and_encoded(reg, X)
@@ -327,7 +327,7 @@ def text_classifier(**params):
 
 
 @pytest.mark.parametrize("output", ["proba", "logit"])
-def test_attributions_at_an_embedding_sum_to_the_difference(output):
+def test_layer_attributions_at_embedding_sum_to_difference(output):
     clf, X = text_classifier(n_estimators=2)
     function, X_encoded = function_and_encoded(clf, X[:5])
     options = {"output": output, "layer": "words", "columns": [1]}
@@ -349,7 +349,7 @@ def test_attributions_at_an_embedding_sum_to_the_difference(output):
 # Refusals
 
 
-def test_codes_are_refused_with_what_to_use_instead():
+def test_embedded_codes_raise_with_remedy():
     clf, X = text_classifier()
     function, X_encoded = function_and_encoded(clf, X)
 
@@ -362,7 +362,7 @@ def test_codes_are_refused_with_what_to_use_instead():
 
 
 @pytest.mark.parametrize("n_levels", [5, 20])
-def test_many_categories_of_the_default_network_are_refused(n_levels):
+def test_category_embedding_of_realmlp_raises(n_levels):
     import pandas as pd
 
     rng = np.random.default_rng(0)
@@ -424,14 +424,14 @@ def subclassed(meta):
         (smooth, {"n_fractions": 3}, "n_fractions must be an even number"),
     ],
 )
-def test_refusals(builder, options, message):
+def test_invalid_arguments_of_gradient_values_raise(builder, options, message):
     function, X_encoded = function_and_encoded(regression(builder), table(4))
 
     with pytest.raises(ValueError, match=message):
         gradient_values(function, X_encoded, X_encoded, **{"output": "predict", **options})
 
 
-def test_integers_are_refused():
+def test_integer_inputs_raise():
     def one_hot(meta):
         inputs = keras.Input(meta.X_shape_[1:], dtype="int32")
         hidden = keras.layers.Flatten()(keras.ops.one_hot(inputs, 5))
@@ -444,7 +444,7 @@ def test_integers_are_refused():
         gradient_values(function, X_encoded, X_encoded, output="predict")
 
 
-def test_several_targets_are_refused():
+def test_several_targets_raise_unless_output_is_raw():
     y = np.column_stack([np.arange(60) % 2, np.arange(60) % 3])
 
     def two(meta):
@@ -461,7 +461,7 @@ def test_several_targets_are_refused():
     assert raw.values.shape == (5, N_ENCODED, 2 + 3)
 
 
-def test_a_network_without_graph_has_gradients():
+def test_subclassed_network_has_gradients():
     function, X_encoded = function_and_encoded(regression(subclassed), table(4))
 
     found = gradient_values(function, X_encoded, X_encoded[:2], output="predict")
@@ -472,7 +472,7 @@ def test_a_network_without_graph_has_gradients():
 # The estimate
 
 
-def test_fractions_lie_in_equal_shares_and_mirror_each_other():
+def test_fractions_are_in_equal_intervals_and_mirrored():
     lines = Lines("gradient", 5, 8)
 
     places = np.sort(lines.fractions, axis=1)
@@ -483,7 +483,7 @@ def test_fractions_lie_in_equal_shares_and_mirror_each_other():
     np.testing.assert_allclose(lines.quadratures.sum(axis=0), 1.0)
 
 
-def test_standard_errors_cover_the_errors():
+def test_gradient_standard_errors_cover_errors():
     clf = KerasClassifier("mlp", epochs=20, random_state=0)
     X = table(300, 6)
     clf.fit(X, (X[:, 0] * X[:, 1] > 0).astype(int))
@@ -502,7 +502,7 @@ def test_standard_errors_cover_the_errors():
     assert np.isnan(lone.errors).all()
 
 
-def test_more_fractions_leave_less_residual():
+def test_more_fractions_reduce_the_residual():
     function, X_encoded = function_and_encoded(classification(3), table(10, seed=1))
     background = function.encode(5 * table(8, seed=2))
     few, many = (gradient_values(function, X_encoded, background, n_fractions=n) for n in (2, 64))
@@ -511,7 +511,7 @@ def test_more_fractions_leave_less_residual():
 
 
 @pytest.mark.parametrize("method", ["gradient", "integrated_gradients", "saliency"])
-def test_calls_are_bounded_and_do_not_change_the_result(method, monkeypatch):
+def test_batch_rows_bounds_calls_without_changing_gradients(method, monkeypatch):
     from nnkit.training.prediction.gradients import PathGradients
 
     function, X_encoded = function_and_encoded(ensemble(n_classes=3), table(9, seed=1))
@@ -537,7 +537,7 @@ def test_calls_are_bounded_and_do_not_change_the_result(method, monkeypatch):
     np.testing.assert_allclose(small.errors, whole.errors, atol=1e-4)
 
 
-def test_columns_are_those_that_were_asked_for():
+def test_columns_selects_outputs_in_order():
     function, X_encoded = function_and_encoded(classification(12), table(4, seed=1))
 
     every = gradient_values(function, X_encoded, X_encoded)
@@ -552,7 +552,7 @@ def test_columns_are_those_that_were_asked_for():
 # Where it runs
 
 
-def test_the_result_survives_pickle_and_threads(global_random_states):
+def test_pickled_estimator_and_threads_give_equal_gradients(global_random_states):
     clf = ensemble(n_classes=3)
     function, X_encoded = function_and_encoded(clf, table(20, seed=1))
     before = global_random_states()
@@ -577,7 +577,7 @@ def test_the_result_survives_pickle_and_threads(global_random_states):
     assert global_random_states() == before
 
 
-def test_fits_of_one_architecture_share_a_program():
+def test_fits_of_one_architecture_share_compiled_functions():
     first, second = classification(3), classification(3, random_state=1)
     function, X_encoded = function_and_encoded(first, table(6, seed=1))
     gradient_values(function, X_encoded, X_encoded)
@@ -589,7 +589,7 @@ def test_fits_of_one_architecture_share_a_program():
     assert second._network.compiled_model._programs == programs
 
 
-def test_a_live_model_that_changes_is_followed():
+def test_changed_weights_of_model_change_the_gradients():
     reg = regression(linear)
     function, X_encoded = function_and_encoded(reg, table(6, seed=1))
     reg.model_.layers[-1].kernel.assign(np.full((N_ENCODED, 1), 2.0))
@@ -600,7 +600,7 @@ def test_a_live_model_that_changes_is_followed():
 
 
 @pytest.mark.filterwarnings("ignore")  # of shap and of what it imports
-def test_shap_estimates_the_same_with_more_noise():
+def test_gradients_agree_with_shap_gradient_explainer():
     shap = pytest.importorskip("shap")
     clf = classification(3)
     function, X_encoded = function_and_encoded(clf, table(8, seed=1))

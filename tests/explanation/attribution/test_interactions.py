@@ -102,7 +102,7 @@ def interactions_by_definition(coalition_value, n):
     return found
 
 
-def test_weights_of_two_and_three_players():
+def test_interaction_weights_of_two_and_three_groups():
     # Coalitions: nobody, 0, 1, both.
     assert interaction_weights(2).tolist() == [[1, -1, -1, 1]]
     # Of the pair (0, 1): without and with feature group 2, half each.
@@ -112,7 +112,7 @@ def test_weights_of_two_and_three_players():
 
 
 @pytest.mark.parametrize("n_columns", [1, 2, 3, 5])
-def test_equal_to_the_definition(n_columns):
+def test_interactions_equal_definition(n_columns):
     X, background = table(3, n_columns), table(7, n_columns, seed=1)
 
     explanation = explained(waves, X, background)
@@ -124,7 +124,7 @@ def test_equal_to_the_definition(n_columns):
     np.testing.assert_allclose(explanation.values, expected, rtol=0, atol=1e-12)
 
 
-def test_groups_equal_the_definition():
+def test_interactions_of_groups_equal_definition():
     X, background = table(2, 6), table(5, 6, seed=1)
     groups = {"a": [0, 4], "b": [1, 2, 3]}
 
@@ -143,7 +143,7 @@ def test_groups_equal_the_definition():
     assert explanation.feature_names == ["a", "b", "x5"]
 
 
-def test_rows_sum_to_shapley_values_and_pairs_are_symmetric():
+def test_interactions_are_symmetric_and_sum_to_shapley_values():
     X, background = table(4, 6), table(9, 6, seed=1)
 
     pairs = explained(two_waves, X, background)
@@ -157,7 +157,7 @@ def test_rows_sum_to_shapley_values_and_pairs_are_symmetric():
     assert (np.abs(pairs.values[:, 0, 1]) > 1e-3).all()
 
 
-def test_an_additive_function_has_none_off_the_diagonal():
+def test_additive_function_has_no_interactions():
     X, background = table(4, 4), table(9, 4, seed=1)
 
     def additive(rows):
@@ -172,7 +172,7 @@ def test_an_additive_function_has_none_off_the_diagonal():
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-12)
 
 
-def test_a_product_of_two_columns_has_the_closed_form():
+def test_interaction_of_a_product_has_closed_form():
     X, background = table(4, 3), table(9, 3, seed=1)
 
     values = explained(lambda rows: rows[:, 0] * rows[:, 1], X, background).values
@@ -189,7 +189,7 @@ def test_a_product_of_two_columns_has_the_closed_form():
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-12)
 
 
-def test_a_column_without_effect_has_nothing_with_anybody():
+def test_unused_column_has_no_interactions():
     X, background = table(4, 5), table(9, 5, seed=1)
 
     values = explained(waves, X, background).values
@@ -200,7 +200,7 @@ def test_a_column_without_effect_has_nothing_with_anybody():
 
 
 @pytest.mark.parametrize("batch_rows", [1, 10, 64])
-def test_the_size_of_the_calls_does_not_change_the_values(batch_rows):
+def test_batch_rows_does_not_change_interactions(batch_rows):
     X, background = table(3, 4), table(5, 4, seed=1)
     whole = explained(two_waves, X, background)
 
@@ -209,7 +209,7 @@ def test_the_size_of_the_calls_does_not_change_the_values(batch_rows):
     np.testing.assert_allclose(in_pieces.values, whole.values, rtol=0, atol=1e-12)
 
 
-def test_one_player():
+def test_interactions_of_a_single_group():
     X, background = table(3, 4), table(5, 4, seed=1)
 
     explanation = explained(waves, X, background, feature_groups={"all": range(4)})
@@ -220,7 +220,7 @@ def test_one_player():
     )
 
 
-def test_two_and_several_classes():
+def test_interactions_of_binary_and_multiclass():
     X, y = load_wine(return_X_y=True, as_frame=True)
     X = X.iloc[:, :4]
     three = make_pipeline(StandardScaler(), KNeighborsClassifier(20)).fit(X, y)
@@ -241,7 +241,7 @@ def test_two_and_several_classes():
     np.testing.assert_allclose(of_one.values, of_three.values[..., 1], rtol=0, atol=1e-15)
 
 
-def test_a_network_on_encoded_rows():
+def test_interactions_of_network_equal_definition():
     X = table(60, 4)
     classifier = KerasClassifier(
         "mlp", model__units=(8,), epochs=3, n_estimators=1, random_state=0
@@ -261,7 +261,7 @@ def test_a_network_on_encoded_rows():
     np.testing.assert_allclose(found, expected, rtol=0, atol=3e-6)
 
 
-def test_refuses_more_than_twelve_players():
+def test_interactions_raise_above_twelve_groups():
     X = table(2, 13)
 
     with pytest.raises(
@@ -273,7 +273,7 @@ def test_refuses_more_than_twelve_players():
 
 
 @pytest.mark.parametrize("method", ["permutation", "gradient", "saliency"])
-def test_refuses_other_methods(method):
+def test_interactions_raise_for_other_methods(method):
     X = table(2, 3)
 
     with pytest.raises(

@@ -31,7 +31,7 @@ def all_outputs(value_function, rows, background_rows, masks):
 
 
 @pytest.mark.parametrize("batch_rows", [1, 2, 3, 5, 100])
-def test_hybrids_take_the_coalition_from_x_in_calls_of_bounded_size(batch_rows):
+def test_masked_samples_take_coalition_from_x_in_bounded_calls(batch_rows):
     n_called = []
 
     def identity(table):
@@ -53,7 +53,7 @@ def test_hybrids_take_the_coalition_from_x_in_calls_of_bounded_size(batch_rows):
     assert sum(n_called) == len(X) + len(BACKGROUND) + 6
 
 
-def test_ends_are_the_rows_themselves():
+def test_outputs_of_rows_and_background_and_base_value():
     value_function = make_value_function(lambda table: table[:, :1], 3)
 
     assert value_function.f_X.tolist() == X[:, :1].tolist()
@@ -61,7 +61,7 @@ def test_ends_are_the_rows_themselves():
     assert value_function.base.tolist() == [-1.5]
 
 
-def test_no_hybrids_need_no_call():
+def test_no_masked_samples_need_no_call():
     value_function = make_value_function(lambda table: table, 3)
 
     nothing = all_outputs(
@@ -71,7 +71,7 @@ def test_no_hybrids_need_no_call():
     assert nothing.shape == (4, 0, 3)
 
 
-def test_outputs_must_be_finite():
+def test_non_finite_outputs_raise():
     with pytest.raises(ValueError, match=r"NaN or infinite for 1 of the 4 row\(s\) of X"):
         make_value_function(lambda table: np.where(table[:, :1] == 3, np.nan, table[:, :1]), 3)
     with pytest.raises(ValueError, match=r"infinite for 2 of the 2 row\(s\) of the background"):

@@ -60,7 +60,7 @@ def both_ways(monkeypatch, estimator, X, **arguments):
     ("model", "is_walked"),
     [("mlp", True), (own, True), ("realmlp", True), (with_skip, False), (with_mixing, False)],
 )
-def test_walks_give_the_values_of_masked_rows(monkeypatch, table, model, is_walked):
+def test_walks_equal_masked_samples(monkeypatch, table, model, is_walked):
     X, y = table
     model = KerasRegressor(model, epochs=2, random_state=0).fit(X, y)
 
@@ -73,7 +73,7 @@ def test_walks_give_the_values_of_masked_rows(monkeypatch, table, model, is_walk
     np.testing.assert_allclose(total, model.predict(X[:2]), rtol=1e-4, atol=1e-5)
 
 
-def test_walks_of_strings_groups_and_ensembles_agree_with_masked_rows(monkeypatch, table):
+def test_walks_with_strings_groups_and_ensemble_equal_masked_samples(monkeypatch, table):
     rng = np.random.default_rng(1)
     X = pd.DataFrame(rng.choice(list("abcd"), size=(80, M)), columns=[f"s{j}" for j in range(M)])
     X["number"], X["other"] = rng.normal(size=80), rng.normal(size=80)
@@ -89,7 +89,7 @@ def test_walks_of_strings_groups_and_ensembles_agree_with_masked_rows(monkeypatc
     np.testing.assert_allclose(walked.values, masked.values, rtol=1e-3, atol=1e-6)
 
 
-def test_2000_columns_are_explained_by_default_and_refused_for_exact():
+def test_2000_columns_use_permutation_and_raise_for_exact():
     X = np.random.default_rng(0).normal(size=(20, 2000)).astype(np.float32)
     regressor = KerasRegressor("mlp", units=8, epochs=1, random_state=0).fit(X, X[:, 0])
 

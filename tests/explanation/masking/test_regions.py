@@ -141,7 +141,7 @@ def patch_map(patch, shape=IMAGE):
     ],
     ids=["default", "patches", "3 x 2", "uneven", "whole", "elements", "pixel map", "cell map"],
 )
-def test_regions_of_images_add_up_to_the_prediction(images, options, method):
+def test_image_values_sum_to_prediction(images, options, method):
     classifier, X, background = images
 
     explanation = explain(classifier, X, background, **options)
@@ -153,7 +153,7 @@ def test_regions_of_images_add_up_to_the_prediction(images, options, method):
 
 
 @pytest.mark.parametrize("patch", [(3, 2), (4, 3)], ids=["even", "uneven"])
-def test_a_patch_shares_its_value_out_evenly_and_equals_the_game_of_patches(images, patch):
+def test_patch_value_equals_definition_and_is_spread_evenly(images, patch):
     classifier, X, background = images
     of_encoded = np.repeat(patch_map(patch)[..., np.newaxis], 2, axis=2)
 
@@ -172,7 +172,7 @@ def test_a_patch_shares_its_value_out_evenly_and_equals_the_game_of_patches(imag
     )
 
 
-def test_the_default_patches_are_at_most_eight_on_a_side():
+def test_default_patches_are_at_most_eight_per_side():
     X = arrays(30, 9, 20, 1)
     classifier = KerasClassifier(conv, **SETTINGS).fit(X, np.arange(30) % 2)
 
@@ -188,7 +188,7 @@ def test_the_default_patches_are_at_most_eight_on_a_side():
     np.testing.assert_allclose(as_map.values, by_default.values, atol=1e-15)
 
 
-def test_maps_of_labels_equal_patches_whatever_their_numbers(images):
+def test_label_map_equals_patches_for_any_labels(images):
     classifier, X, background = images
     expected = explain(classifier, X, background, feature_groups="patches", patch=(3, 2)).values
     labels = np.array([7, -1, 40, 3])[patch_map((3, 2))]
@@ -203,7 +203,7 @@ def test_maps_of_labels_equal_patches_whatever_their_numbers(images):
     np.testing.assert_array_equal(of_elements.values, of_pixels.values)
 
 
-def test_exact_and_permutation_agree(images):
+def test_permutation_of_two_patches_equals_exact(images):
     classifier, X, background = images
     asked = {"feature_groups": "patches", "patch": (3, 4)}
 
@@ -214,7 +214,7 @@ def test_exact_and_permutation_agree(images):
     np.testing.assert_allclose(drawn.values, exact, atol=1e-6)
 
 
-def test_own_functions_of_images_take_images(images):
+def test_callable_output_gets_images(images):
     classifier, X, background = images
     asked = {"feature_groups": "patches", "patch": (3, 2)}
     shapes = set()
@@ -230,7 +230,7 @@ def test_own_functions_of_images_take_images(images):
     assert shapes == {(IMAGE, X.dtype)}
 
 
-def test_a_pixel_map_of_a_linear_image_function_is_known():
+def test_elements_of_linear_image_function_have_closed_form():
     X, background = arrays(2, 4, 4, 1).astype(float), arrays(5, 4, 4, 1, seed=1).astype(float)
     weights = np.arange(16.0).reshape(4, 4, 1)
     regressor = KerasRegressor("mlp", **SETTINGS).fit(arrays(20, 2), arrays(20))
@@ -275,7 +275,7 @@ def test_interactions_of_patches(images):
     ],
     ids=["default", "timesteps", "features", "elements", "map"],
 )
-def test_regions_of_sequences_add_up_to_the_prediction(sequences, feature_groups, shape, names):
+def test_sequence_values_sum_to_prediction(sequences, feature_groups, shape, names):
     classifier, X, background = sequences
 
     explanation = explain(classifier, X, background, feature_groups=feature_groups)
@@ -290,7 +290,7 @@ def test_regions_of_sequences_add_up_to_the_prediction(sequences, feature_groups
 
 
 @pytest.mark.parametrize(("feature_groups", "axis"), [("timesteps", 0), ("features", 1)])
-def test_timesteps_and_features_equal_the_definition(sequences, feature_groups, axis):
+def test_timesteps_and_features_equal_definition(sequences, feature_groups, axis):
     classifier, X, background = sequences
     of_encoded = np.indices(SEQUENCE)[axis].ravel()
 
@@ -300,7 +300,7 @@ def test_timesteps_and_features_equal_the_definition(sequences, feature_groups, 
     np.testing.assert_allclose(found, expected, atol=3e-6)
 
 
-def test_a_map_of_timesteps_equals_timesteps(sequences):
+def test_label_map_of_timesteps_equals_timesteps(sequences):
     classifier, X, background = sequences
 
     as_map = explain(classifier, X, background, feature_groups=np.arange(5)).values
@@ -310,7 +310,7 @@ def test_a_map_of_timesteps_equals_timesteps(sequences):
     np.testing.assert_allclose(as_map[:, :, 0], expected / 3, atol=1e-7)
 
 
-def test_the_background_of_images_is_kept_by_the_estimator(images):
+def test_background_of_images_is_kept_by_estimator(images):
     classifier, X, _ = images
 
     explanation = explain(classifier, X, feature_groups="patches", patch=(3, 2))
@@ -367,7 +367,7 @@ def of_flat(regressor):
     ],
     ids=["input", "a whole input", "a part and a whole"],
 )
-def test_inputs_by_name_equal_the_definition(inputs, feature_groups, names, of_encoded):
+def test_several_inputs_equal_definition(inputs, feature_groups, names, of_encoded):
     regressor, X, background = inputs
 
     explanation = explain(regressor, X, background, feature_groups=feature_groups)
@@ -383,7 +383,7 @@ def test_inputs_by_name_equal_the_definition(inputs, feature_groups, names, of_e
     assert explanation.data.shape == (3, len(names))
 
 
-def test_the_order_of_the_inputs_does_not_matter(inputs):
+def test_order_of_inputs_does_not_change_values(inputs):
     regressor, X, background = inputs
 
     here = explain(regressor, X, background)
@@ -400,7 +400,7 @@ def test_the_order_of_the_inputs_does_not_matter(inputs):
     np.testing.assert_allclose(with_other_background.values, here.values, atol=1e-6)
 
 
-def test_own_functions_of_several_inputs_take_them_as_they_came(inputs):
+def test_callable_output_gets_inputs_with_their_dtypes(inputs):
     regressor, X, background = inputs
     seen = []
 
@@ -414,7 +414,7 @@ def test_own_functions_of_several_inputs_take_them_as_they_came(inputs):
     assert all(each == {"facts": ((2,), np.float32), "seen": ((5, 3), np.float32)} for each in seen)
 
 
-def test_whole_numbers_among_the_inputs_leave_the_background_as_it_is(inputs):
+def test_integer_inputs_keep_float_background(inputs):
     regressor, X, background = inputs
     whole = X | {"facts": np.array([[1, 2], [0, -1], [2, 0]])}
 
@@ -434,7 +434,7 @@ def codes_and_numbers(meta):
     return keras.Model({"code": code, "number": number}, keras.layers.Dense(1)(both))
 
 
-def test_codes_stay_integers():
+def test_embedded_codes_stay_integers():
     X = {
         "number": arrays(40, 2),
         "code": np.random.default_rng(0).integers(0, 7, size=(40, 1)),
@@ -508,7 +508,7 @@ def test_codes_stay_integers():
         ),
     ],
 )
-def test_players_that_rows_do_not_have_are_refused(kind, options, message, request):
+def test_invalid_regions_raise(kind, options, message, request):
     estimator, X, background = request.getfixturevalue(kind)
 
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -516,7 +516,7 @@ def test_players_that_rows_do_not_have_are_refused(kind, options, message, reque
 
 
 @pytest.mark.parametrize("feature_groups", ["patches", "elements", "timesteps", "features"])
-def test_a_table_has_no_regions(feature_groups):
+def test_regions_of_table_raise(feature_groups):
     X = arrays(20, 4)
     regressor = KerasRegressor("mlp", **SETTINGS).fit(X, X[:, 0])
 
@@ -532,7 +532,7 @@ def test_a_table_has_no_regions(feature_groups):
         explain(regressor, X, X, feature_groups="words")
 
 
-def test_a_background_of_another_shape_is_refused(images, sequences, inputs):
+def test_background_of_other_shape_raises(images, sequences, inputs):
     classifier, X, background = images
     of_sequences, steps, _ = sequences
     regressor, several, other = inputs
@@ -553,7 +553,7 @@ def test_a_background_of_another_shape_is_refused(images, sequences, inputs):
         explain(regressor, several, {"facts": other["facts"]})
 
 
-def test_no_rows_are_refused(images, inputs):
+def test_arrays_without_rows_raise(images, inputs):
     classifier, X, background = images
     regressor, several, _ = inputs
 
@@ -569,7 +569,7 @@ def test_no_rows_are_refused(images, inputs):
         explain(regressor, rows_of(several, slice(0)))
 
 
-def test_inputs_of_different_lengths_are_refused(inputs):
+def test_inputs_of_different_lengths_or_strings_raise(inputs):
     regressor, X, background = inputs
 
     with pytest.raises(ValueError, match=r"X must be a dict of arrays with the same number of ro"):

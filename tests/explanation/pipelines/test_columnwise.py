@@ -137,7 +137,7 @@ class ColumnSums(TransformerMixin, BaseEstimator):
         return np.column_stack([dense[:, group].sum(axis=1) for group in self.groups])
 
 
-def test_without_transformers_each_column_is_its_own_source():
+def test_sources_without_transformers():
     assert source_columns([], mixed_frame()).tolist() == [0, 1, 2, 3, 4, 5, 6]
     assert source_columns([None, "passthrough"], numeric_table()).tolist() == [0, 1, 2]
 
@@ -159,7 +159,7 @@ def test_without_transformers_each_column_is_its_own_source():
         pytest.param(KBinsDiscretizer(4, encode="ordinal"), id="ordinal-bins"),
     ],
 )
-def test_one_to_one_transformers_keep_the_columns(transformer):
+def test_sources_of_one_to_one_transformers(transformer):
     X = numeric_table()
     transformer.fit(X.copy())
 
@@ -184,7 +184,7 @@ def test_one_to_one_transformers_keep_the_columns(transformer):
     ],
 )
 @pytest.mark.filterwarnings("ignore:Skipping features without any observed values")
-def test_an_imputer_drops_empty_columns_and_appends_indicators(parameters, expected):
+def test_sources_of_simple_imputer(parameters, expected):
     X = np.insert(gappy_table(), 1, np.nan, axis=1)  # gaps in 1 (all), 2 and 3
     imputer = SimpleImputer(**parameters).fit(X)
 
@@ -201,7 +201,7 @@ def test_an_imputer_drops_empty_columns_and_appends_indicators(parameters, expec
 @pytest.mark.parametrize(
     "sparse", [pytest.param(True, id="sparse"), pytest.param(False, id="dense")]
 )
-def test_a_missing_indicator_has_the_columns_with_gaps(features, expected, sparse):
+def test_sources_of_missing_indicator(features, expected, sparse):
     X = gappy_table()
     indicator = MissingIndicator(features=features, sparse=sparse).fit(X)
 
@@ -227,7 +227,7 @@ def test_a_missing_indicator_has_the_columns_with_gaps(features, expected, spars
         ),
     ],
 )
-def test_a_one_hot_encoder_has_a_block_per_column(parameters, expected):
+def test_sources_of_one_hot_encoder(parameters, expected):
     X = level_table()
     encoder = OneHotEncoder(**parameters).fit(X)
 
@@ -237,7 +237,7 @@ def test_a_one_hot_encoder_has_a_block_per_column(parameters, expected):
 @pytest.mark.parametrize(
     "encode", [pytest.param("onehot", id="sparse"), pytest.param("onehot-dense", id="dense")]
 )
-def test_one_hot_bins_have_a_block_per_column(encode):
+def test_sources_of_one_hot_bins(encode):
     X = numeric_table()
     discretizer = KBinsDiscretizer([2, 4, 3], encode=encode).fit(X)
 
@@ -252,7 +252,7 @@ def test_one_hot_bins_have_a_block_per_column(encode):
         pytest.param(np.linspace(0.5, 1.7, N_ROWS), [0, 1, 2], id="continuous"),
     ],
 )
-def test_a_target_encoder_has_the_classes_of_a_column_side_by_side(y, expected):
+def test_sources_of_target_encoder(y, expected):
     X = level_table()
     encoder = TargetEncoder().fit(X, y)
 
@@ -270,14 +270,14 @@ def test_a_target_encoder_has_the_classes_of_a_column_side_by_side(y, expected):
         pytest.param({"extrapolation": "linear", "degree": 1, "n_knots": 3}, 3, id="linear"),
     ],
 )
-def test_splines_of_a_column_stand_side_by_side(parameters, n_splines):
+def test_sources_of_spline_transformer(parameters, n_splines):
     X = numeric_table()
     splines = SplineTransformer(**parameters).fit(X)
 
     assert verified_sources([splines], X) == np.repeat([0, 1, 2], n_splines).tolist()
 
 
-def test_a_wrong_map_of_splines_fails_the_check():
+def test_check_fails_on_wrong_sources_of_splines():
     X = numeric_table()
     splines = SplineTransformer().fit(X)
     wrong = np.repeat([0, 1, 2], 7)
@@ -293,7 +293,7 @@ def test_a_wrong_map_of_splines_fails_the_check():
         pytest.param(VarianceThreshold(0.5), [0, 1], id="variance"),
     ],
 )
-def test_a_selector_keeps_some_columns(selector, expected):
+def test_sources_of_selectors(selector, expected):
     X = numeric_table()
     y = X[:, 0] + 3 * X[:, 2] > 3
     selector.fit(X, y)
@@ -301,7 +301,7 @@ def test_a_selector_keeps_some_columns(selector, expected):
     assert verified_sources([selector], X) == expected
 
 
-def test_a_tabular_encoder_is_numbers_then_gaps_then_levels_then_codes():
+def test_sources_of_tabular_encoder():
     X = mixed_frame().drop(columns=["review"])  # age, city, income, day, size, rate
     encoder = TabularEncoder(max_one_hot=3).fit(X)
 
@@ -310,7 +310,7 @@ def test_a_tabular_encoder_is_numbers_then_gaps_then_levels_then_codes():
     assert verified_sources([encoder], X) == [*numbers, *gaps, 1, 1, 1, 4]
 
 
-def test_a_tabular_encoder_is_read_without_its_names():
+def test_sources_of_tabular_encoder_with_ambiguous_names():
     X = pd.DataFrame({"1:": [1.0, np.nan] * 20, "1:_missing": ["a", "b", "c", "c"] * 10})
     encoder = TabularEncoder().fit(X)
     names = encoder.get_feature_names_out().tolist()
@@ -319,7 +319,7 @@ def test_a_tabular_encoder_is_read_without_its_names():
     assert encoder.get_feature_names_out().tolist() == names
 
 
-def test_a_tabular_encoder_of_an_array():
+def test_sources_of_tabular_encoder_of_array():
     X = level_table()
 
     assert verified_sources([TabularEncoder().fit(X)], X) == [0, 0, 0, 1, 1, 1, 1, 2]
@@ -355,7 +355,7 @@ MIXED_SOURCES = [4, 4, 4, 4, 1, 1, 1, 5, 5, 5, 5, 3, 6, 0, 6, 0]
 @pytest.mark.parametrize(
     "sparse_threshold", [pytest.param(0, id="dense"), pytest.param(1, id="sparse")]
 )
-def test_pipelines_in_a_column_transformer(sparse_threshold):
+def test_sources_of_column_transformer_with_pipelines(sparse_threshold):
     X = mixed_frame()
     transformer = mixed_transformer(sparse_threshold=sparse_threshold).fit(X)
 
@@ -363,7 +363,7 @@ def test_pipelines_in_a_column_transformer(sparse_threshold):
     assert verified_sources([transformer], X) == MIXED_SOURCES
 
 
-def test_one_column_gives_its_source_to_all_that_is_made_of_it():
+def test_sources_of_mixing_transformers_of_one_column():
     X = mixed_frame()
     words = make_pipeline(CountVectorizer(), PCA(2, svd_solver="arpack", random_state=0))
     curve = make_pipeline(SimpleImputer(), PolynomialFeatures(3, include_bias=False), PCA(2))
@@ -373,7 +373,7 @@ def test_one_column_gives_its_source_to_all_that_is_made_of_it():
     assert source_columns([curve.fit(X[["age"]])], X[["age"]]).tolist() == [0, 0]
 
 
-def test_outputs_of_one_column_may_be_mixed_later():
+def test_sources_of_mixed_outputs_of_one_column():
     X = level_table()
     one_hot = OneHotEncoder(sparse_output=False)
     transformer = ColumnTransformer([("city", one_hot, [1])]).fit(X)
@@ -400,14 +400,14 @@ def test_outputs_of_one_column_may_be_mixed_later():
         pytest.param(lambda X: ["rate", "income"], [6, 2], id="callable-of-names"),
     ],
 )
-def test_columns_of_a_branch_however_they_are_named(columns, expected):
+def test_sources_of_column_specifications(columns, expected):
     X = mixed_frame()
     transformer = ColumnTransformer([("numbers", StandardScaler(), columns)]).fit(X)
 
     assert verified_sources([transformer], X) == expected
 
 
-def test_slices_of_names_include_their_end():
+def test_sources_of_slice_of_names_include_end():
     X = mixed_frame()[["city", "income", "rate", "age"]]
     transformer = ColumnTransformer([("numbers", StandardScaler(), slice("income", "age"))]).fit(X)
 
@@ -426,7 +426,7 @@ def test_slices_of_names_include_their_end():
         pytest.param(MaxAbsScaler(), ["rate", "income"], [2, 1, 0, 3], id="transformer"),
     ],
 )
-def test_the_remainder_of_a_column_transformer(remainder, columns, expected):
+def test_sources_of_remainder(remainder, columns, expected):
     X = mixed_frame()[["age", "income", "rate"]].assign(debt=numeric_table()[:, 2])
     transformer = ColumnTransformer([("some", StandardScaler(), columns)], remainder=remainder)
     transformer.fit(X)
@@ -434,7 +434,7 @@ def test_the_remainder_of_a_column_transformer(remainder, columns, expected):
     assert verified_sources([transformer], X) == expected
 
 
-def test_a_frame_with_other_columns_in_another_order():
+def test_sources_of_frame_with_reordered_and_extra_columns():
     X = mixed_frame()
     transformer = mixed_transformer().fit(X)
     order = ["review", "rate", "extra", "age", "size", "day", "city", "income"]
@@ -445,7 +445,7 @@ def test_a_frame_with_other_columns_in_another_order():
     assert [order[source] for source in sources] == [X.columns[j] for j in MIXED_SOURCES]
 
 
-def test_positions_in_an_array():
+def test_sources_of_positions_in_array():
     X = numeric_table()
     transformer = ColumnTransformer(
         [("a", StandardScaler(), [2, -3]), ("b", "passthrough", slice(1, 3))]
@@ -454,7 +454,7 @@ def test_positions_in_an_array():
     assert verified_sources([transformer], X) == [2, 0, 1, 2]
 
 
-def test_selection_and_scaling_after_a_column_transformer():
+def test_sources_of_selection_after_column_transformer():
     X = mixed_frame()
     transformer = mixed_transformer().fit(X)
     scaler = StandardScaler().fit(transformer.transform(X))
@@ -466,7 +466,7 @@ def test_selection_and_scaling_after_a_column_transformer():
     assert sources == [MIXED_SOURCES[k] for k in kept]
 
 
-def test_pandas_output_with_mixed_dtypes_between_the_steps():
+def test_sources_of_pandas_output_between_steps():
     X = mixed_frame()[["age", "city", "income", "size"]]
     filled = ColumnTransformer(
         [
@@ -487,7 +487,7 @@ def test_pandas_output_with_mixed_dtypes_between_the_steps():
     assert verified_sources([filled], X) == [3, 1, 2, 0]
 
 
-def test_a_union_stands_side_by_side():
+def test_sources_of_feature_union():
     X = numeric_table()
     union = FeatureUnion(
         [
@@ -502,14 +502,14 @@ def test_a_union_stands_side_by_side():
     assert verified_sources([union], X) == [0, 0, 1, 1, 1, 2, 2, 0, 1, 2, 0, 1, 2]
 
 
-def test_a_union_with_one_mixing_branch_mixes():
+def test_feature_union_with_mixing_branch_has_no_sources():
     X = numeric_table()
     union = FeatureUnion([("same", "passthrough"), ("mixed", PCA(1))]).fit(X)
 
     assert source_columns([union], X) is None
 
 
-def test_nested_and_frozen_pipelines():
+def test_sources_of_nested_and_frozen_pipelines():
     X = gappy_table()
     inner = Pipeline([("fill", SimpleImputer(add_indicator=True)), ("same", "passthrough")])
     pipeline = make_pipeline(make_pipeline(inner), SelectKBest(k=4), RobustScaler())
@@ -543,14 +543,14 @@ def test_nested_and_frozen_pipelines():
         pytest.param(FunctionTransformer(np.modf), id="two-arrays"),
     ],
 )
-def test_what_mixes_columns_has_no_sources(transformer):
+def test_mixing_transformers_have_no_sources(transformer):
     X = numeric_table()
     transformer.fit(X)
 
     assert source_columns([transformer], X) is None
 
 
-def test_what_cannot_transform_has_no_sources():
+def test_object_without_transform_has_no_sources():
     assert source_columns([object()], numeric_table()) is None
 
 
@@ -564,14 +564,14 @@ def test_what_cannot_transform_has_no_sources():
         ),
     ],
 )
-def test_unknown_transformers_are_probed(transformer, expected):
+def test_probe_of_unknown_transformers(transformer, expected):
     X = numeric_table()
     transformer.fit(X)
 
     assert verified_sources([transformer], X) == expected
 
 
-def test_a_probe_keeps_strings_categories_and_dates():
+def test_probe_keeps_strings_categories_and_dates():
     X = mixed_frame()
 
     def describe(table):
@@ -587,7 +587,7 @@ def test_a_probe_keeps_strings_categories_and_dates():
     assert verified_sources([FunctionTransformer(describe)], X) == [3, 4, 1, 1, 4]
 
 
-def test_a_probe_of_a_sparse_table_gets_sparse_tables():
+def test_probe_of_sparse_table_transforms_sparse_tables():
     X = level_table()
     encoder = OneHotEncoder().fit(X)
     sums = ColumnSums([[0, 2], [3], [7]]).fit(encoder.transform(X))
@@ -596,7 +596,7 @@ def test_a_probe_of_a_sparse_table_gets_sparse_tables():
     assert verified_sources([encoder, seen], X) == [0, 1, 2]
 
 
-def test_a_probe_moves_whole_raw_columns():
+def test_probe_shifts_all_outputs_of_a_raw_column():
     """Outputs of one raw column may be mixed, those of two may not."""
     X = level_table()
     encoder = OneHotEncoder(sparse_output=False).fit(X)
@@ -609,7 +609,7 @@ def test_a_probe_moves_whole_raw_columns():
     assert source_columns([encoder, across], X) is None
 
 
-def test_a_constant_output_gets_the_source_before_it_and_any_is_right():
+def test_probe_of_constant_output_gives_nearest_source():
     X = numeric_table()
     ones = np.ones((1, 1))
     padded = FunctionTransformer(
@@ -622,7 +622,7 @@ def test_a_constant_output_gets_the_source_before_it_and_any_is_right():
     assert is_columnwise(padded.transform, np.array([1, 2, 0, 1, 0]), X, seed=0)
 
 
-def test_a_subclass_of_a_known_transformer_is_probed():
+def test_probe_of_subclass_of_known_transformer():
     class Reversed(StandardScaler):
         def transform(self, X):
             return super().transform(X)[:, ::-1]
@@ -639,7 +639,7 @@ def test_a_subclass_of_a_known_transformer_is_probed():
         pytest.param([4, 4, 4], id="equal-rows"),
     ],
 )
-def test_a_probe_needs_two_rows_that_differ(rows):
+def test_probe_of_equal_rows_gives_no_sources(rows):
     X = numeric_table()
     unknown = ColumnSums([[2], [0], [1]]).fit(X)
 
@@ -649,7 +649,7 @@ def test_a_probe_needs_two_rows_that_differ(rows):
         assert source_columns([known], X[rows]).tolist() == [0, 1, 2]
 
 
-def test_a_probe_sees_rows_from_all_over_the_table():
+def test_probe_takes_rows_from_the_whole_table():
     """The first 64 of 640 rows are equal."""
     X = np.zeros((640, 2))
     X[64:] = np.random.default_rng(0).normal(size=(576, 2))
@@ -657,7 +657,7 @@ def test_a_probe_sees_rows_from_all_over_the_table():
     assert source_columns([ColumnSums([[1], [0]])], X).tolist() == [1, 0]
 
 
-def test_a_probe_that_the_transformer_refuses_shows_nothing():
+def test_probe_that_raises_gives_no_sources():
     def checked(table):
         if not (table[:, 0] < table[:, 1]).all():
             raise ValueError("Not in order.")
@@ -671,14 +671,14 @@ def test_a_probe_that_the_transformer_refuses_shows_nothing():
     assert not is_columnwise(ordered.transform, np.array([1, 0]), X, seed=0)
 
 
-def test_a_probe_whose_number_of_outputs_varies_shows_nothing():
+def test_probe_with_varying_number_of_outputs_gives_no_sources():
     X = numeric_table()
     varying = FunctionTransformer(lambda table: table[:, table[0] == X[0]])
 
     assert source_columns([varying], X) is None
 
 
-def test_another_number_of_outputs_than_known_has_no_sources():
+def test_unexpected_number_of_outputs_gives_no_sources():
     X = level_table()
     encoder = OneHotEncoder().fit(X)
     n_bins = KBinsDiscretizer([2, 3, 2]).fit(numeric_table())
@@ -690,7 +690,7 @@ def test_another_number_of_outputs_than_known_has_no_sources():
     assert source_columns([n_bins], numeric_table()) is None
 
 
-def test_a_rare_mixture_passes_the_probe_and_fails_the_check():
+def test_rare_mixing_passes_probe_and_fails_check():
     X = numeric_table()
     X[40, 0] = 99.0  # of 1000 rows, in none that is probed
     X = np.vstack([X, np.tile(numeric_table(), (10, 1))])
@@ -706,13 +706,13 @@ def test_a_rare_mixture_passes_the_probe_and_fails_the_check():
     assert not is_columnwise(transform, sources, X[:N_ROWS], seed=0)
 
 
-def test_the_check_refuses_what_depends_on_the_batch():
+def test_check_fails_on_batch_dependent_transform():
     X = numeric_table()
 
     assert not is_columnwise(lambda table: table - table.mean(axis=0), np.arange(3), X, seed=0)
 
 
-def test_the_check_refuses_another_number_of_outputs():
+def test_check_fails_on_other_number_of_outputs():
     X = numeric_table()
 
     assert not is_columnwise(lambda table: table, np.arange(2), X, seed=0)
@@ -722,14 +722,14 @@ def test_the_check_refuses_another_number_of_outputs():
 @pytest.mark.parametrize(
     "n_rows", [pytest.param(N_ROWS, id="of-rows"), pytest.param(256, id="of-masked samples")]
 )
-def test_the_check_refuses_a_number_of_outputs_that_varies(n_rows):
+def test_check_fails_on_varying_number_of_outputs(n_rows):
     def transform(table):
         return table[:, :2] if len(table) == n_rows else table
 
     assert not is_columnwise(transform, np.arange(3), numeric_table(), seed=0)
 
 
-def test_an_error_on_the_rows_themselves_is_raised():
+def test_check_raises_errors_on_unmasked_rows():
     def refuse(table):
         raise ValueError("No table is right.")
 
@@ -744,7 +744,7 @@ def test_an_error_on_the_rows_themselves_is_raised():
         pytest.param(1e-4, False, id="more"),
     ],
 )
-def test_the_check_is_up_to_rounding_in_the_scale_of_each_column(error, expected):
+def test_check_tolerance_is_relative_to_each_column(error, expected):
     X = numeric_table() * [1e-6, 1.0, 1e6]
     scale = np.abs(X).max(axis=0)
 
@@ -758,7 +758,7 @@ def test_the_check_is_up_to_rounding_in_the_scale_of_each_column(error, expected
     assert not is_columnwise(mixed.transform, np.arange(3), X, seed=0)
 
 
-def test_the_check_tells_missing_from_present():
+def test_check_fails_on_moved_missing_values():
     X = gappy_table()
 
     def moved_gaps(table):
@@ -768,7 +768,7 @@ def test_the_check_tells_missing_from_present():
     assert not is_columnwise(moved_gaps, np.arange(3), X, seed=0)
 
 
-def test_the_check_draws_by_its_seed_from_the_pool_and_keeps_dtypes():
+def test_check_draws_masked_samples_by_seed_and_keeps_dtypes():
     X = mixed_frame()
     seen = []
 
@@ -791,7 +791,7 @@ def test_the_check_draws_by_its_seed_from_the_pool_and_keeps_dtypes():
         assert set(column.dropna()) <= set(X[name].dropna())
 
 
-def test_neither_x_nor_the_transformers_change():
+def test_source_columns_and_check_do_not_modify_x():
     X = numeric_table()
     X_before = X.copy()
     scaler = StandardScaler(copy=False).fit(X.copy())
@@ -803,7 +803,7 @@ def test_neither_x_nor_the_transformers_change():
     np.testing.assert_array_equal(X, X_before)
 
 
-def test_filters_of_warnings_are_those_of_the_process():
+def test_check_keeps_warning_filters():
     X = gappy_table()
     imputer = SimpleImputer().fit(X)
     before = list(warnings.filters)

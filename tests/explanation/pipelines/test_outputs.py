@@ -34,7 +34,7 @@ def cancer():
     return X, make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
 
 
-def test_two_classes_give_the_second(cancer):
+def test_binary_explains_second_class(cancer):
     X, classifier = cancer
 
     output = choose_output(decomposed(classifier), "auto", None)
@@ -45,7 +45,7 @@ def test_two_classes_give_the_second(cancer):
     assert output.names(1) == ["1"]
 
 
-def test_several_classes_give_all(iris):
+def test_multiclass_explains_all_classes(iris):
     X, classifier = iris
 
     output = choose_output(decomposed(classifier), "auto", None)
@@ -60,7 +60,7 @@ def test_several_classes_give_all(iris):
     ("classes", "columns"),
     [("virginica", [2]), (["versicolor"], [1]), (["virginica", "setosa"], [2, 0])],
 )
-def test_classes_picks_by_label(iris, classes, columns):
+def test_classes_selects_by_label(iris, classes, columns):
     X, classifier = iris
 
     output = choose_output(decomposed(classifier), "proba", classes)
@@ -71,7 +71,7 @@ def test_classes_picks_by_label(iris, classes, columns):
     assert output.names(len(columns)) == [str(classifier.classes_[c]) for c in columns]
 
 
-def test_logit_of_two_classes_is_the_decision_of_a_logistic_regression(cancer):
+def test_logit_equals_decision_function_of_logistic_regression(cancer):
     X, classifier = cancer
     decision = classifier.decision_function(X)
     is_inside = np.abs(decision) < 10
@@ -83,7 +83,7 @@ def test_logit_of_two_classes_is_the_decision_of_a_logistic_regression(cancer):
     np.testing.assert_allclose(logit[is_inside], decision[is_inside], rtol=1e-6)
 
 
-def test_logit_of_certainty_is_finite():
+def test_logit_of_probability_one_is_finite():
     X, y = load_iris(return_X_y=True)
     classifier = KNeighborsClassifier(1).fit(X, y)
 
@@ -94,7 +94,7 @@ def test_logit_of_certainty_is_finite():
     assert np.abs(logit).max() == pytest.approx(-np.log(np.finfo(np.float32).eps), rel=1e-6)
 
 
-def test_raw_of_two_classes_has_both_signs(cancer):
+def test_raw_binary_has_both_signs(cancer):
     X, classifier = cancer
 
     raw = choose_output(decomposed(classifier), "raw", [0, 1]).predictions(
@@ -105,7 +105,7 @@ def test_raw_of_two_classes_has_both_signs(cancer):
     np.testing.assert_array_equal(raw, np.column_stack([-decision, decision]))
 
 
-def test_raw_of_several_classes(iris):
+def test_raw_multiclass_is_decision_function(iris):
     X, classifier = iris
 
     np.testing.assert_array_equal(
@@ -114,7 +114,7 @@ def test_raw_of_several_classes(iris):
     )
 
 
-def test_without_probabilities_auto_takes_the_decision_function():
+def test_auto_without_predict_proba_is_decision_function():
     X, y = load_iris(return_X_y=True)
     classifier = LinearSVC(C=0.01).fit(X, y)
 
@@ -125,7 +125,7 @@ def test_without_probabilities_auto_takes_the_decision_function():
 
 
 @pytest.mark.parametrize("output", ["auto", "raw"])
-def test_regressors_give_their_prediction(output):
+def test_regressor_output_is_prediction(output):
     X, y = load_diabetes(return_X_y=True)
     regressor = LinearRegression().fit(X, y)
 
@@ -137,7 +137,7 @@ def test_regressors_give_their_prediction(output):
     assert chosen.names(1) is None
 
 
-def test_regressors_of_several_targets_have_numbered_outputs():
+def test_multioutput_regressor_has_numbered_outputs():
     X, y = load_diabetes(return_X_y=True)
     regressor = LinearRegression().fit(X, np.column_stack([y, -y]))
 
@@ -147,7 +147,7 @@ def test_regressors_of_several_targets_have_numbered_outputs():
     assert chosen.names(2) == ["output 0", "output 1"]
 
 
-def test_a_callable_is_taken_as_it_is(iris):
+def test_callable_output_is_called_with_rows(iris):
     X, classifier = iris
 
     output = choose_output(decomposed(classifier), lambda rows: rows[:, 0], None)
@@ -155,7 +155,7 @@ def test_a_callable_is_taken_as_it_is(iris):
     np.testing.assert_array_equal(output.predictions(decomposed(classifier), X), X[:, [0]])
 
 
-def test_a_callable_must_return_a_row_for_each_row(iris):
+def test_callable_output_with_other_number_of_rows_raises(iris):
     X, classifier = iris
 
     output = choose_output(decomposed(classifier), lambda rows: rows[:3], None)
@@ -164,7 +164,7 @@ def test_a_callable_must_return_a_row_for_each_row(iris):
         output.predictions(decomposed(classifier), X)
 
 
-def test_outputs_that_do_not_exist_are_refused(iris):
+def test_unavailable_output_raises(iris):
     X, classifier = iris
     without_proba = LinearSVC(C=0.01).fit(X, np.arange(len(X)) % 2)
     without_decision = GaussianNB().fit(X, np.arange(len(X)) % 2)
@@ -190,7 +190,7 @@ def test_outputs_that_do_not_exist_are_refused(iris):
         choose_output(decomposed(voting), "auto", None)
 
 
-def test_outputs_with_another_width_than_the_classes_are_refused():
+def test_proba_with_other_number_of_columns_than_classes_raises():
     class Wide(GaussianNB):
         def predict_proba(self, X):
             return np.zeros((len(X), 45))
@@ -202,7 +202,7 @@ def test_outputs_with_another_width_than_the_classes_are_refused():
         choose_output(decomposed(classifier), "auto", None).predictions(decomposed(classifier), X)
 
 
-def test_decisions_between_pairs_of_classes_are_refused(iris):
+def test_one_vs_one_decision_function_raises(iris):
     X, _ = iris
     y = np.arange(len(X)) % 3
     classifier = SVC(decision_function_shape="ovo").fit(X, y)  # three classes, and three pairs
@@ -213,7 +213,7 @@ def test_decisions_between_pairs_of_classes_are_refused(iris):
         choose_output(decomposed(classifier), "raw", None)
 
 
-def test_two_labels_apart_are_both_explained():
+def test_multilabel_classifier_explains_both_labels():
     X, y = load_iris(return_X_y=True)
     labels = np.column_stack([y > 0, y > 1]).astype(int)
     classifier = MLPClassifier((4,), solver="lbfgs", max_iter=2000, random_state=0).fit(X, labels)
@@ -238,7 +238,7 @@ def test_classes_may_be_dates():
         choose_output(decomposed(classifier), "auto", np.datetime64("2021-01-01"))
 
 
-def test_classes_that_do_not_exist_are_refused(iris):
+def test_unknown_or_repeated_classes_raise(iris):
     X, classifier = iris
     regressor = LinearRegression().fit(X, X[:, 0])
 

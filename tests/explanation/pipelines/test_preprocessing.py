@@ -184,7 +184,7 @@ PIPELINES = {
 
 @pytest.mark.filterwarnings("ignore:Features .* are constant:UserWarning")
 @pytest.mark.parametrize("case", PIPELINES)
-def test_pipelines(case):
+def test_columnwise_pipelines_equal_whole_rows(case):
     estimator = PIPELINES[case]().fit(TRAIN, SURVIVED)
 
     fast = assert_both_paths_agree(estimator, ROWS, BACKGROUND, of_second(estimator))
@@ -207,14 +207,14 @@ def test_pipelines(case):
     ids=["exact", "permutation", "one pair", "tol", "interactions"],
 )
 @pytest.mark.parametrize("kind", ["pipeline", "direct"])
-def test_methods(kind, options, request):
+def test_methods_on_encoded_rows_equal_whole_rows(kind, options, request):
     estimator = request.getfixturevalue(kind)
 
     assert_both_paths_agree(estimator, ROWS, BACKGROUND, of_second(estimator), **options)
 
 
 @pytest.mark.parametrize("kind", ["pipeline", "direct"])
-def test_groups_of_columns(kind, request):
+def test_feature_groups_on_encoded_rows_equal_whole_rows(kind, request):
     estimator = request.getfixturevalue(kind)
     groups = {"ticket": ["fare", "class", "port"], "rest": ["deck"]}
 
@@ -227,7 +227,7 @@ def test_groups_of_columns(kind, request):
         np.testing.assert_allclose(fast.values[:, 1], 0, atol=1e-7)
 
 
-def test_columns_of_the_background_in_another_order(pipeline):
+def test_order_of_background_columns_does_not_change_values(pipeline):
     expected = explain(pipeline, ROWS, BACKGROUND).values
 
     actual = explain(pipeline, ROWS, BACKGROUND[BACKGROUND.columns[::-1]]).values
@@ -235,7 +235,7 @@ def test_columns_of_the_background_in_another_order(pipeline):
     np.testing.assert_array_equal(actual, expected)
 
 
-def test_a_scaler_before_a_network():
+def test_scaler_and_network_equal_whole_rows():
     estimator = make_pipeline(StandardScaler(), classifier()).fit(NUMERIC_TRAIN, PRODUCT > 0)
 
     assert_both_paths_agree(
@@ -246,7 +246,7 @@ def test_a_scaler_before_a_network():
     )
 
 
-def test_an_array_with_strings():
+def test_object_array_equals_whole_rows():
     X, rows, background = (
         frame[["age", "fare", "port"]].astype(object).to_numpy()
         for frame in (TRAIN, ROWS, BACKGROUND)
@@ -288,7 +288,7 @@ def other_kinds(n, seed):
     ],
     ids=["as in fit", "other numbers", "objects", "missing"],
 )
-def test_other_kinds_of_columns(changes):
+def test_other_dtypes_equal_whole_rows(changes):
     train = other_kinds(N_TRAIN, 0)
     estimator = classifier().fit(train, (train["integer"] > 4) ^ train["bool"])
 
@@ -301,7 +301,7 @@ def test_other_kinds_of_columns(changes):
 
 
 @pytest.mark.parametrize("kind", ["pipeline", "direct"])
-def test_one_row_is_explained_as_beside_others(kind, request):
+def test_single_row_equals_row_among_others(kind, request):
     estimator = request.getfixturevalue(kind)
     together = explain(estimator, ROWS)
 
@@ -312,7 +312,7 @@ def test_one_row_is_explained_as_beside_others(kind, request):
     assert alone.background == together.background
 
 
-def test_a_regressor_in_units():
+def test_regressor_in_target_units_equals_whole_rows():
     estimator = make_pipeline(StandardScaler(), regressor())
     estimator.fit(NUMERIC_TRAIN, 1000 + 50 * PRODUCT)
 
@@ -323,7 +323,7 @@ def test_a_regressor_in_units():
     assert fast.base_values[0] == pytest.approx(1000, abs=100)
 
 
-def test_several_targets_of_a_regressor():
+def test_multioutput_regressor_equals_whole_rows():
     estimator = regressor().fit(NUMERIC_TRAIN, np.column_stack([PRODUCT, -3 * PRODUCT]))
 
     fast = assert_both_paths_agree(estimator, NUMERIC_ROWS, NUMERIC_BACKGROUND, estimator.predict)
@@ -332,7 +332,7 @@ def test_several_targets_of_a_regressor():
 
 
 @pytest.mark.parametrize("output", ["proba", "logit", "raw"])
-def test_several_classes_of_an_ensemble_with_a_temperature(output):
+def test_temperature_scaled_ensemble_equals_whole_rows(output):
     estimator = make_pipeline(columns(), classifier(n_estimators=2))
     estimator.fit(TRAIN, pd.cut(TRAIN["fare"], [-1, 10, 30, 999], labels=False))
     estimator[-1].temperature_ = 1.7
@@ -355,7 +355,7 @@ def test_several_classes_of_an_ensemble_with_a_temperature(output):
         np.testing.assert_allclose(fast.values.sum(axis=2), 0, atol=1e-6)
 
 
-def test_the_temperature_matters(direct):
+def test_temperature_changes_the_values(direct):
     before = explain(direct, ROWS, BACKGROUND).values
     direct.temperature_, kept = 3.0, direct.temperature_
 
@@ -389,7 +389,7 @@ MIXING = {
 
 
 @pytest.mark.parametrize("case", MIXING)
-def test_what_mixes_columns_is_explained_by_whole_rows(case):
+def test_mixing_preprocessing_uses_whole_rows(case):
     rows, background = NUMERIC_ROWS.copy(), NUMERIC_BACKGROUND.copy()
     if case == "nearest rows":
         rows.loc[1, "size"] = background.loc[2, "age"] = np.nan
@@ -406,7 +406,7 @@ def test_what_mixes_columns_is_explained_by_whole_rows(case):
     assert np.abs(explanation.values).max() > 1e-3
 
 
-def test_a_transformed_target_is_explained_by_whole_rows():
+def test_transformed_target_uses_whole_rows():
     estimator = TransformedTargetRegressor(regressor(), func=np.log, inverse_func=np.exp)
     estimator.fit(NUMERIC_TRAIN, np.exp(PRODUCT))
 
@@ -417,11 +417,11 @@ def test_a_transformed_target_is_explained_by_whole_rows():
     np.testing.assert_allclose(total, estimator.predict(NUMERIC_ROWS), rtol=1e-5)
 
 
-def test_an_own_function_is_explained_by_whole_rows(pipeline):
+def test_callable_output_uses_whole_rows(pipeline):
     assert encoded_of(pipeline, ROWS, BACKGROUND, of_second(pipeline)) is None
 
 
-def test_a_search_is_its_best_estimator():
+def test_search_is_explained_as_best_estimator():
     search = GridSearchCV(
         make_pipeline(StandardScaler(), classifier()), {"kerasclassifier__epochs": [3]}, cv=2
     ).fit(NUMERIC_TRAIN, PRODUCT > 0)
@@ -436,7 +436,7 @@ def test_a_search_is_its_best_estimator():
 # The background that the last step keeps
 
 
-def test_the_last_step_of_a_pipeline_keeps_a_background(pipeline):
+def test_background_of_last_step_is_used(pipeline):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         kept = explain(pipeline, ROWS)
@@ -449,7 +449,7 @@ def test_the_last_step_of_a_pipeline_keeps_a_background(pipeline):
     np.testing.assert_allclose(kept.base_values, given.base_values, atol=1e-6)
 
 
-def test_a_part_of_the_rows_is_kept():
+def test_background_size_of_last_step_is_used():
     estimator = make_pipeline(StandardScaler(), classifier(background_size=10))
     estimator.fit(NUMERIC_TRAIN, PRODUCT > 0)
 
@@ -480,20 +480,20 @@ def gated():
     return estimator, train[train[:, 0] > 0][:6], train
 
 
-def test_columns_that_mix_with_the_background_only(gated):
+def test_mixing_with_background_rows_only_uses_whole_rows(gated):
     estimator, rows, train = gated
 
     assert encoded_of(estimator, rows, train) is None
 
 
-def test_a_probe_cannot_vouch_for_rows_that_the_last_step_keeps(gated):
+def test_probe_is_not_used_without_raw_background(gated):
     estimator, rows, _ = gated
 
     # What they were before is not known, and so not whether they mix with the explained rows.
     assert encoded_of(estimator, rows) is None
 
 
-def test_a_network_alone_keeps_raw_rows(direct):
+def test_background_of_network_without_pipeline_is_raw(direct):
     kept = explain(direct, ROWS)
     given = explain(direct, ROWS, TRAIN)
 
@@ -502,7 +502,7 @@ def test_a_network_alone_keeps_raw_rows(direct):
 
 
 @pytest.mark.parametrize("case", ["own function", "columns are mixed"])
-def test_whole_rows_have_no_use_for_transformed_ones(pipeline, case):
+def test_whole_rows_sample_x_if_only_transformed_background_is_kept(pipeline, case):
     estimator, rows, output = pipeline, ROWS, of_second(pipeline)
     if case == "columns are mixed":
         rows, output = NUMERIC_ROWS, "auto"
@@ -525,7 +525,7 @@ class Doubtful(KerasClassifier):
 
 
 @pytest.mark.parametrize("is_in_pipeline", [False, True], ids=["alone", "in a pipeline"])
-def test_probabilities_of_a_subclass_are_its_own(is_in_pipeline):
+def test_subclass_with_own_predict_proba_is_explained_as_a_whole(is_in_pipeline):
     target = (NUMERIC_TRAIN["age"] > 0).astype(int)
     estimator = Doubtful(**(SMALL | {"encoder": None}))
     if is_in_pipeline:
