@@ -27,7 +27,9 @@ def interrupting(n_calls):
 
 
 @pytest.mark.parametrize("n_calls", [1, 2, 4])
-def test_keyboard_interrupt_propagates_and_closes_progress_bar(monkeypatch, capsys, regressor, n_calls):
+def test_keyboard_interrupt_propagates_and_closes_progress_bar(
+    monkeypatch, capsys, regressor, n_calls
+):
     monkeypatch.setattr(progress_module, "DELAY", 0.0)
     estimator, X = regressor
     numpy_before = np.random.get_state()[1].copy()
