@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-from math import factorial
-
 import numpy as np
 import pytest
+from shapley_definition import interaction_values, value_function
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -152,62 +150,6 @@ def two_waves(X):
     return np.column_stack([waves(X), X[:, 0] * waves(X)])
 
 
-def value_function_of(function, x, background):
-    """Return the value of a coalition of columns, by masked samples of one row."""
-
-    def coalition_value(coalition):
-        masked_samples = background.copy()
-        masked_samples[:, list(coalition)] = x[list(coalition)]
-        return function(masked_samples).mean(axis=0)
-
-    return coalition_value
-
-
-def coalitions_of(feature_groups):
-    for size in range(len(feature_groups) + 1):
-        yield from combinations(feature_groups, size)
-
-
-def shapley_by_definition(coalition_value, n):
-    values = []
-    for i in range(n):
-        others = [j for j in range(n) if j != i]
-        values.append(
-            sum(
-                factorial(len(s))
-                * factorial(n - len(s) - 1)
-                / factorial(n)
-                * (coalition_value((*s, i)) - coalition_value(s))
-                for s in coalitions_of(others)
-            )
-        )
-    return np.array(values)
-
-
-def interactions_by_definition(coalition_value, n):
-    """Return half of the Shapley interaction index off the diagonal, the rest of phi on it."""
-    found = np.zeros((n, n, *np.shape(coalition_value(()))))
-    for i, j in combinations(range(n), 2):
-        others = [k for k in range(n) if k not in (i, j)]
-        index = sum(
-            factorial(len(s))
-            * factorial(n - len(s) - 2)
-            / factorial(n - 1)
-            * (
-                coalition_value((*s, i, j))
-                - coalition_value((*s, i))
-                - coalition_value((*s, j))
-                + coalition_value(s)
-            )
-            for s in coalitions_of(others)
-        )
-        found[i, j] = found[j, i] = index / 2
-    phi = shapley_by_definition(coalition_value, n)
-    for i in range(n):
-        found[i, i] = phi[i] - found[i].sum(axis=0)
-    return found
-
-
 def test_interaction_weights_of_two_and_three_groups():
     # Coalitions: nobody, 0, 1, both.
     assert interaction_weights(2).tolist() == [[1, -1, -1, 1]]
@@ -224,7 +166,8 @@ def test_interactions_equal_definition(n_columns):
     explanation = explained(waves, X, background)
 
     expected = [
-        interactions_by_definition(value_function_of(waves, x, background), n_columns) for x in X
+        interaction_values(value_function(waves, x, background, range(n_columns)), n_columns)
+        for x in X
     ]
     assert explanation.values.shape == (3, n_columns, n_columns)
     np.testing.assert_allclose(explanation.values, expected, rtol=0, atol=1e-12)
@@ -236,16 +179,9 @@ def test_interactions_of_groups_equal_definition():
 
     explanation = explained(waves, X, background, feature_groups=groups)
 
-    members = [[0, 4], [1, 2, 3], [5]]
-    for x, found in zip(X, explanation.values, strict=True):
-        of_columns = value_function_of(waves, x, background)
-        expected = interactions_by_definition(
-            lambda feature_groups, coalition_value=of_columns: coalition_value(
-                tuple(column for p in feature_groups for column in members[p])
-            ),
-            3,
-        )
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    of_column = [0, 1, 1, 1, 0, 2]
+    expected = [interaction_values(value_function(waves, x, background, of_column), 3) for x in X]
+    np.testing.assert_allclose(explanation.values, expected, rtol=0, atol=1e-12)
     assert explanation.feature_names == ["a", "b", "x5"]
 
 
@@ -355,15 +291,10 @@ def test_interactions_of_network_equal_definition():
 
     found = explain(classifier, X[:3], X[20:29], interactions=True).values
 
-    expected = [
-        interactions_by_definition(
-            value_function_of(
-                lambda rows: classifier.predict_proba(rows)[:, 1].astype(float), x, X[20:29]
-            ),
-            4,
-        )
-        for x in X[:3]
-    ]
+    def proba(rows):
+        return classifier.predict_proba(rows)[:, 1]
+
+    expected = [interaction_values(value_function(proba, x, X[20:29], range(4)), 4) for x in X[:3]]
     np.testing.assert_allclose(found, expected, rtol=0, atol=3e-6)
 
 

@@ -12,7 +12,6 @@ import pytest
 from nnkit import KerasClassifier, KerasRegressor
 from nnkit.estimators.network_function import NetworkFunction
 from nnkit.explanation.attribution.gradient import gradient_values
-from nnkit.explanation.attribution.lines import Lines
 from nnkit.explanation.pipelines.outputs import log_odds
 
 N_ENCODED = 4
@@ -346,59 +345,6 @@ def test_layer_attributions_at_embedding_sum_to_difference(output):
     np.testing.assert_allclose(found.f_X, log_odds(wanted) if output == "logit" else wanted)
 
 
-# Refusals
-
-
-def test_embedded_codes_raise_with_remedy():
-    clf, X = text_classifier()
-    function, X_encoded = function_and_encoded(clf, X)
-
-    with pytest.raises(
-        ValueError,
-        match=r"The gradient does not reach the input of layer 'words' \(Embedding\), which is "
-        r"looked up. Use method='permutation', or layer='words' to attribute at its output.",
-    ):
-        gradient_values(function, X_encoded, X_encoded)
-
-
-@pytest.mark.parametrize("n_levels", [5, 20])
-def test_category_embedding_of_realmlp_raises(n_levels):
-    import pandas as pd
-
-    rng = np.random.default_rng(0)
-    X = pd.DataFrame(
-        {"number": rng.normal(size=200), "kind": rng.integers(n_levels, size=200).astype(str)}
-    )
-    clf = KerasClassifier("realmlp", epochs=1, random_state=0).fit(X, np.arange(200) % 2)
-    function, X_encoded = function_and_encoded(clf, X[:20])
-
-    if n_levels == 5:
-        few, many = (
-            gradient_values(function, X_encoded, X_encoded, n_fractions=n, columns=[1])
-            for n in (16, 256)
-        )
-
-        assert len(clf.encoder_.cardinalities_) == 0
-        assert np.abs(many.residual).max() < 2e-3 < np.abs(few.residual).max()
-        return
-    assert len(clf.encoder_.cardinalities_) == 1
-    with pytest.raises(ValueError, match=r"\(Category.*is looked up. Use method='permutation'\.$"):
-        gradient_values(function, X_encoded, X_encoded)
-
-
-def skipping(meta):
-    inputs = keras.Input(meta.X_shape_[1:])
-    hidden = keras.layers.Dense(3, name="way")(inputs)
-    both = keras.layers.Concatenate()([inputs, hidden])
-    return keras.Model(inputs, keras.layers.Dense(1)(both))
-
-
-def rounding(meta):
-    inputs = keras.Input(meta.X_shape_[1:])
-    codes = keras.ops.cast(keras.ops.cast(inputs, "int32"), "float32")
-    return keras.Model(inputs, keras.layers.Dense(1)(codes))
-
-
 class Subclassed(keras.Model):
     def __init__(self, n_units):
         super().__init__()
@@ -412,75 +358,12 @@ def subclassed(meta):
     return Subclassed(meta.n_output_units_)
 
 
-@pytest.mark.parametrize(
-    ("builder", "options", "message"),
-    [
-        (skipping, {"layer": "way"}, "do not follow from layer 'way' alone"),
-        (skipping, {"layer": "where"}, "layer='where' is no layer of the network, which has"),
-        (subclassed, {"layer": "dense"}, "needs a functional or sequential network"),
-        (rounding, {}, "does not reach its inputs. Use method='permutation'."),
-        (smooth, {"output": "proba"}, "output must be one of 'predict', 'raw'"),
-        (smooth, {"method": "magic"}, "method must be one of 'gradient'"),
-        (smooth, {"n_fractions": 3}, "n_fractions must be an even number"),
-    ],
-)
-def test_invalid_arguments_of_gradient_values_raise(builder, options, message):
-    function, X_encoded = function_and_encoded(regression(builder), table(4))
-
-    with pytest.raises(ValueError, match=message):
-        gradient_values(function, X_encoded, X_encoded, **{"output": "predict", **options})
-
-
-def test_integer_inputs_raise():
-    def one_hot(meta):
-        inputs = keras.Input(meta.X_shape_[1:], dtype="int32")
-        hidden = keras.layers.Flatten()(keras.ops.one_hot(inputs, 5))
-        return keras.Model(inputs, keras.layers.Dense(1)(hidden))
-
-    X = np.random.default_rng(0).integers(0, 5, size=(20, 3))
-    function, X_encoded = function_and_encoded(regression(one_hot, X, X[:, 0].astype(float)), X)
-
-    with pytest.raises(ValueError, match="inputs are of dtype int32, and only floats have"):
-        gradient_values(function, X_encoded, X_encoded, output="predict")
-
-
-def test_several_targets_raise_unless_output_is_raw():
-    y = np.column_stack([np.arange(60) % 2, np.arange(60) % 3])
-
-    def two(meta):
-        inputs = keras.Input(meta.X_shape_[1:])
-        outputs = [keras.layers.Dense(n, activation="softmax")(inputs) for n in (2, 3)]
-        return keras.Model(inputs, outputs)
-
-    clf = KerasClassifier(two, epochs=1, random_state=0).fit(table(60), y)
-    function, X_encoded = function_and_encoded(clf, table(5))
-
-    with pytest.raises(ValueError, match="has 2 targets, but gradients need one"):
-        gradient_values(function, X_encoded, X_encoded)
-    raw = gradient_values(function, X_encoded, X_encoded, output="raw")
-    assert raw.values.shape == (5, N_ENCODED, 2 + 3)
-
-
 def test_subclassed_network_has_gradients():
     function, X_encoded = function_and_encoded(regression(subclassed), table(4))
 
     found = gradient_values(function, X_encoded, X_encoded[:2], output="predict")
 
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-5)
-
-
-# The estimate
-
-
-def test_fractions_are_in_equal_intervals_and_mirrored():
-    lines = Lines("gradient", 5, 8)
-
-    places = np.sort(lines.fractions, axis=1)
-
-    assert (np.floor(places * 8) == np.arange(8)).all()
-    np.testing.assert_allclose(places + places[:, ::-1], 1.0)
-    assert len(np.unique(np.round(places[:, 0], 6))) == 5
-    np.testing.assert_allclose(lines.quadratures.sum(axis=0), 1.0)
 
 
 def test_gradient_standard_errors_cover_errors():
