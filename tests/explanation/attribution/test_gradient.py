@@ -1,8 +1,9 @@
-"""Attributions of predictions to encoded cells by gradients."""
+"""Gradient attributions of predictions to encoded features."""
 
 from __future__ import annotations
 
 import threading
+from functools import cache
 
 import cloudpickle
 import keras
@@ -41,7 +42,7 @@ def _activation(meta):
 
 
 def smooth(meta, last=None):
-    """A network without kinks, so that finite differences tell its gradient."""
+    """A smooth network, whose gradient finite differences approximate."""
     inputs = keras.Input(meta.X_shape_[1:])
     hidden = keras.layers.Flatten()(inputs) if len(meta.X_shape_) > 2 else inputs
     hidden = keras.layers.Dense(8, activation="tanh")(hidden)
@@ -181,7 +182,7 @@ CASES = {
     "one logit": (lambda: classification(model=builds("logit"), loss=LOGITS), "proba"),
     "logits of classes": (lambda: classification(3, model=builds("linear")), "proba"),
     "log-odds": (lambda: classification(3), "logit"),
-    "tempered ensemble": (ensemble, "proba"),
+    "temperature-scaled ensemble": (ensemble, "proba"),
     "log-odds of an ensemble": (ensemble, "logit"),
     "raw outputs": (lambda: ensemble(n_classes=3), "raw"),
     "regression in units": (
@@ -194,13 +195,17 @@ CASES = {
     ),
     "labels": (labels, "proba"),
 }
-LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)
+
+
+@cache
+def fitted(case):
+    return CASES[case][0]()
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_values_agree_with_finite_differences(case):
-    make, output = CASES[case]
-    function, X_encoded = function_and_encoded(make(), table(3, seed=1))
+    output = CASES[case][1]
+    function, X_encoded = function_and_encoded(fitted(case), table(3, seed=1))
     background = function.encode(table(2, seed=2))
     of = explained(function, output)
 
@@ -223,8 +228,8 @@ def test_values_agree_with_finite_differences(case):
 
 
 def test_derivatives_read_the_predictions():
-    for case in ("softmax", "sigmoid", "one logit", "tempered ensemble", "labels"):
-        function, X_encoded = function_and_encoded(CASES[case][0](), table(20, seed=1))
+    for case in ("softmax", "sigmoid", "one logit", "temperature-scaled ensemble", "labels"):
+        function, X_encoded = function_and_encoded(fitted(case), table(20, seed=1))
         fractions = np.zeros((len(X_encoded), 1))
         from nnkit.training.prediction.gradients import Paths
 
@@ -234,7 +239,7 @@ def test_derivatives_read_the_predictions():
 
 
 def test_gradient_is_zero_where_predictions_are_clipped():
-    reg = regression("realmlp", epochs=3)
+    reg = regression("realmlp", epochs=3, n_estimators=1)
     function, X_encoded = function_and_encoded(reg, table(5, seed=1))
     assert reg._units.limits is not None
     far = X_encoded + 1e4 * np.sign(reg._units.scale)
@@ -386,7 +391,7 @@ def test_gradient_standard_errors_cover_errors():
 
 
 def test_more_fractions_reduce_the_residual():
-    function, X_encoded = function_and_encoded(classification(3), table(10, seed=1))
+    function, X_encoded = function_and_encoded(fitted("softmax"), table(10, seed=1))
     background = function.encode(5 * table(8, seed=2))
     few, many = (gradient_values(function, X_encoded, background, n_fractions=n) for n in (2, 64))
 
@@ -397,7 +402,7 @@ def test_more_fractions_reduce_the_residual():
 def test_batch_rows_bounds_calls_without_changing_gradients(method, monkeypatch):
     from nnkit.training.prediction.gradients import PathGradients
 
-    function, X_encoded = function_and_encoded(ensemble(n_classes=3), table(9, seed=1))
+    function, X_encoded = function_and_encoded(fitted("raw outputs"), table(9, seed=1))
     background = function.encode(table(11, seed=2))
     options = {"method": method, "output": "logit", "n_fractions": 4}
     whole = gradient_values(function, X_encoded, background, **options)

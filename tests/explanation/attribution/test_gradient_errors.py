@@ -18,7 +18,7 @@ def _activation(meta):
 
 
 def smooth(meta, last=None):
-    """A network without kinks, so that finite differences tell its gradient."""
+    """A smooth network."""
     inputs = keras.Input(meta.X_shape_[1:])
     hidden = keras.layers.Flatten()(inputs) if len(meta.X_shape_) > 2 else inputs
     hidden = keras.layers.Dense(8, activation="tanh")(hidden)
@@ -88,7 +88,9 @@ def test_category_embedding_of_realmlp_raises(n_levels):
     X = pd.DataFrame(
         {"number": rng.normal(size=200), "kind": rng.integers(n_levels, size=200).astype(str)}
     )
-    clf = KerasClassifier("realmlp", epochs=1, random_state=0).fit(X, np.arange(200) % 2)
+    clf = KerasClassifier("realmlp", epochs=1, n_estimators=1, random_state=0).fit(
+        X, np.arange(200) % 2
+    )
     function, X_encoded = function_and_encoded(clf, X[:20])
 
     if n_levels == 5:

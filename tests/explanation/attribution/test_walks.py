@@ -1,4 +1,4 @@
-"""Permutations of many columns, step by step through the first linear layer."""
+"""Predictions along permutations through the first linear layer."""
 
 import keras
 import numpy as np
@@ -39,8 +39,8 @@ def with_mixing(meta):
     return keras.Model(inputs, keras.layers.Dense(meta.n_output_units_)(hidden))
 
 
-def both_ways(monkeypatch, estimator, X, **arguments):
-    """The explanation along walks, and by masked rows; and how many walks there were."""
+def with_and_without_walks(monkeypatch, estimator, X, **arguments):
+    """Return explanations by walks and by masked samples, and the number of walks."""
     found = []
     original = walks.Walks.__call__
 
@@ -62,9 +62,9 @@ def both_ways(monkeypatch, estimator, X, **arguments):
 )
 def test_walks_equal_masked_samples(monkeypatch, table, model, is_walked):
     X, y = table
-    model = KerasRegressor(model, epochs=2, random_state=0).fit(X, y)
+    model = KerasRegressor(model, epochs=2, n_estimators=1, random_state=0).fit(X, y)
 
-    walked, masked, n_walks = both_ways(monkeypatch, model, X[:2])
+    walked, masked, n_walks = with_and_without_walks(monkeypatch, model, X[:2])
 
     assert bool(n_walks) is is_walked
     scale = np.abs(masked.values).max()
@@ -81,7 +81,7 @@ def test_walks_with_strings_groups_and_ensemble_equal_masked_samples(monkeypatch
     y = np.where(X["s0"] == "a", "yes", "no")
     clf = KerasClassifier("mlp", n_estimators=2, epochs=2, random_state=0).fit(X, y)
 
-    walked, masked, n_walks = both_ways(
+    walked, masked, n_walks = with_and_without_walks(
         monkeypatch, clf, X.iloc[2:4], feature_groups={"first": ["s0", "number", "s5"]}
     )
 
