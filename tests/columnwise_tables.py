@@ -19,7 +19,7 @@ def numeric_table():
 
 
 def gappy_table():
-    """The table with a gap in columns 1 and 2."""
+    """Return the numeric table with missing values in columns 1 and 2."""
     table = numeric_table()
     table[3::7, 1] = np.nan
     table[5::11, 2] = np.nan
@@ -72,7 +72,7 @@ def transform_by(transformers):
 
 
 def verified_sources(transformers, X):
-    """Return the sources as a list, after the check that they are right."""
+    """Return the sources as a list, after the check on masked samples."""
     sources = source_columns(transformers, X)
 
     assert sources is not None
@@ -82,7 +82,7 @@ def verified_sources(transformers, X):
 
 
 def _is_sharp(transform, sources, X):
-    """Whether the check fails if two neighbours of different sources are exchanged."""
+    """Return whether the check fails for sources with two neighbours exchanged."""
     outputs = transform(X)
     values = outputs.toarray() if issparse(outputs) else np.asarray(outputs)
     varies = [len(pd.unique(column)) > 1 for column in values.T]
@@ -95,7 +95,7 @@ def _is_sharp(transform, sources, X):
 
 
 class ColumnSums(TransformerMixin, BaseEstimator):
-    """Of a third party: adds some columns of an array."""
+    """A third-party transformer that sums groups of columns."""
 
     def __init__(self, groups):
         self.groups = groups

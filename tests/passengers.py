@@ -115,7 +115,7 @@ def columns(*, sparse=False, pandas=False):
 
 
 def encoded_of(estimator, X, background=None, output="auto", **options):
-    """Return the rows as the last step sees them, None where the fast path is not taken."""
+    """Return the encoded rows of the explanation task, None if it has none."""
     defaults = {name: each.default for name, each in signature(explain).parameters.items()}
     names = {field.name for field in fields(ExplainOptions)}
     settings = {"seed": 0} | {name: defaults[name] for name in names & set(defaults)}

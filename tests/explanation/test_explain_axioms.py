@@ -30,7 +30,7 @@ def any_regressor(n_columns):
 
 
 def waves(X):
-    """Return a function with interactions of all orders; the last column has no part in it."""
+    """Return a function with interactions of all orders; the last column is unused."""
     return np.sin(2 * X[:, :-1].sum(axis=1)) + np.prod(1 + X[:, :3], axis=1)
 
 
@@ -206,7 +206,7 @@ def test_one_permutation_pair_is_exact_for_products_of_two_groups():
     )
 
     np.testing.assert_allclose(drawn.values, exact.values, rtol=0, atol=1e-13)
-    assert drawn.error_std.max() > 0.01  # it cannot know
+    assert drawn.error_std.max() > 0.01  # the estimate of one pair does not detect exactness
 
 
 @pytest.mark.parametrize("n_permutations", [1, 4])

@@ -1,4 +1,4 @@
-"""Rows and a background in different containers are explained as those of fit."""
+"""Rows and background in containers other than in fit."""
 
 import numpy as np
 import pandas as pd

@@ -37,15 +37,15 @@ LABELS = np.where(FRAME["a"] > 0, "yes", "no")
 ROWS = FRAME.iloc[:3]
 
 
-def refused(*arguments, **options):
-    """Return what is said to a call that is refused, after a look at how it is said."""
+def error_message(*arguments, **options):
+    """Return the message of the ValueError of a call, after a check of its form."""
     with pytest.raises(ValueError, match=r"\S") as caught:
         explain(*arguments, **options)
-    said = str(caught.value)
-    assert "\n" not in said
-    assert said.endswith(".")
-    assert len(said) < 320
-    return said
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    assert len(message) < 320
+    return message
 
 
 @pytest.fixture(scope="module")
@@ -102,16 +102,16 @@ def test_unfitted_estimator_raises_not_fitted_error(make):
     ids=["Keras model", "function", "path", "none"],
 )
 def test_non_estimators_raise(make, kind):
-    said = refused(make(one_unit(None)), FRAME, FRAME)
+    message = error_message(make(one_unit(None)), FRAME, FRAME)
 
-    assert said.startswith("estimator must be a fitted scikit-learn estimator. Got ")
-    assert f"Got {kind} instead. Fit a Keras model as KerasClassifier(model)" in said
+    assert message.startswith("estimator must be a fitted scikit-learn estimator. Got ")
+    assert f"Got {kind} instead. Fit a Keras model as KerasClassifier(model)" in message
 
 
 def test_clusterer_raises():
-    said = refused(KMeans(2, n_init=1).fit(ARRAY), ARRAY)
+    message = error_message(KMeans(2, n_init=1).fit(ARRAY), ARRAY)
 
-    assert said == (
+    assert message == (
         "estimator must be a classifier or a regressor. Got KMeans instead. Give output= a "
         "callable to explain another function of X."
     )
@@ -124,10 +124,10 @@ def test_clusterer_raises():
 def test_columns_other_than_in_fit_raise(kind, request):
     estimator = request.getfixturevalue(kind)
 
-    missing = refused(estimator, ROWS[["a", "c"]], FRAME[["a", "c"]])
-    extra = refused(estimator, ROWS.assign(z=1, y=2), FRAME.assign(z=1, y=2))
-    other_order = refused(estimator, ROWS[list("dcba")], FRAME)
-    renamed = refused(estimator, ROWS.rename(columns={"b": "B"}), FRAME)
+    missing = error_message(estimator, ROWS[["a", "c"]], FRAME[["a", "c"]])
+    extra = error_message(estimator, ROWS.assign(z=1, y=2), FRAME.assign(z=1, y=2))
+    other_order = error_message(estimator, ROWS[list("dcba")], FRAME)
+    renamed = error_message(estimator, ROWS.rename(columns={"b": "B"}), FRAME)
 
     assert missing == (
         "X lacks the column(s) ['b', 'd'] that the estimator was fitted with. Give X as in fit."
@@ -198,7 +198,7 @@ def test_array_with_other_number_of_columns_raises(on_array):
     ],
 )
 def test_invalid_x_raises(classifier, X, expected):
-    assert refused(classifier, X, FRAME).startswith(expected)
+    assert error_message(classifier, X, FRAME).startswith(expected)
 
 
 @pytest.mark.parametrize(
@@ -229,13 +229,13 @@ def test_invalid_x_raises(classifier, X, expected):
     ],
 )
 def test_background_with_other_columns_or_type_raises(classifier, background, expected):
-    assert refused(classifier, ROWS, background).startswith(expected)
+    assert error_message(classifier, ROWS, background).startswith(expected)
 
 
 def test_background_array_with_other_width_or_dtype_raises(on_array):
-    narrow = refused(on_array, ARRAY[:3], ARRAY[:, :2])
-    texts = refused(on_array, ARRAY[:3], ARRAY.astype(str))
-    frame = refused(on_array, ARRAY[:3], FRAME)
+    narrow = error_message(on_array, ARRAY[:3], ARRAY[:, :2])
+    texts = error_message(on_array, ARRAY[:3], ARRAY.astype(str))
+    frame = error_message(on_array, ARRAY[:3], FRAME)
 
     assert narrow == "background must have the 4 column(s) of X. Got 2 instead."
     assert texts.startswith("background must hold values like those of X. X is of dtype float64, ")
@@ -251,7 +251,9 @@ def test_polars_tables_are_explained(classifier):
     found = explain(classifier, rows, background)
 
     np.testing.assert_array_equal(found.values, explain(classifier, ROWS, FRAME).values)
-    assert refused(classifier, rows.drop("b"), background).startswith("X lacks the column(s) ['b']")
-    assert refused(classifier, rows, background.drop("b")) == (
+    assert error_message(classifier, rows.drop("b"), background).startswith(
+        "X lacks the column(s) ['b']"
+    )
+    assert error_message(classifier, rows, background.drop("b")) == (
         "background lacks the column(s) 'b' of X."
     )

@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of an explanation goes up, and leaves nothing behind."""
+"""KeyboardInterrupt during an explanation."""
 
 import numpy as np
 import pytest

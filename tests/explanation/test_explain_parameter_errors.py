@@ -43,15 +43,15 @@ LABELS = np.where(FRAME["a"] > 0, "yes", "no")
 ROWS = FRAME.iloc[:3]
 
 
-def refused(*arguments, **options):
-    """Return what is said to a call that is refused, after a look at how it is said."""
+def error_message(*arguments, **options):
+    """Return the message of the ValueError of a call, after a check of its form."""
     with pytest.raises(ValueError, match=r"\S") as caught:
         explain(*arguments, **options)
-    said = str(caught.value)
-    assert "\n" not in said
-    assert said.endswith(".")
-    assert len(said) < 320
-    return said
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    assert len(message) < 320
+    return message
 
 
 @pytest.fixture(scope="module")
@@ -77,16 +77,17 @@ def wide():
     return LinearRegression().fit(MANY, MANY[:, 0])
 
 
-# FeatureGroups and methods
+# Feature groups and methods
 
 
 def test_too_many_feature_groups_raise(wide):
-    exact = refused(wide, MANY[:2], MANY, method="exact")
-    pairs = refused(wide, MANY[:2], MANY, interactions=True)
+    exact = error_message(wide, MANY[:2], MANY, method="exact")
+    pairs = error_message(wide, MANY[:2], MANY, interactions=True)
 
     assert exact == (
-        "method='exact' takes at most 16 feature groups, since it evaluates 2**n_groups coalitions. "
-        "Got 17 feature groups. Use method='permutation', or group columns with feature_groups=."
+        "method='exact' takes at most 16 feature groups, since it evaluates 2**n_groups "
+        "coalitions. Got 17 feature groups. Use method='permutation', or group columns with "
+        "feature_groups=."
     )
     assert pairs == (
         "interactions=True takes at most 12 feature groups, since it evaluates 2**n_groups "
@@ -179,21 +180,21 @@ def test_too_many_feature_groups_raise(wide):
         "list",
         "none",
         "unknown name",
-        "cells of a table",
+        "elements of a table",
         "map of a table",
         "patch alone",
         "patch and map",
         "layer of permutation",
         "layer of auto",
         "layer of deep",
-        "pairs by permutation",
+        "interactions by permutation",
         "tolerance of exact",
         "permutations of exact",
         "tolerance of gradient",
     ],
 )
 def test_invalid_combinations_of_parameters_raise(classifier, options, expected):
-    assert refused(classifier, ROWS, FRAME, **options).startswith(expected)
+    assert error_message(classifier, ROWS, FRAME, **options).startswith(expected)
 
 
 BAD = {
@@ -217,10 +218,10 @@ BAD = {
 def test_invalid_parameter_value_raises_with_requirement_and_value(classifier, name, position):
     value = BAD[name][position]
 
-    said = refused(classifier, ROWS, FRAME, **{name: value})
+    message = error_message(classifier, ROWS, FRAME, **{name: value})
 
-    assert re.match(rf"{name} must be ", said)
-    assert said.endswith(f"Got {value!r} instead.")
+    assert re.match(rf"{name} must be ", message)
+    assert message.endswith(f"Got {value!r} instead.")
 
 
 # Outputs and classes
@@ -237,14 +238,14 @@ def test_invalid_parameter_value_raises_with_requirement_and_value(classifier, n
     ids=["unknown", "position", "none", "twice"],
 )
 def test_unknown_classes_raise(classifier, classes, expected):
-    assert refused(classifier, ROWS, FRAME, classes=classes) == expected
+    assert error_message(classifier, ROWS, FRAME, classes=classes) == expected
 
 
 @pytest.mark.parametrize("classes", ["no", ["no", "yes"]], ids=["first", "both"])
 def test_raw_output_of_one_unit_raises_for_first_class(with_one_unit, classes):
-    said = refused(with_one_unit, ROWS, FRAME, output="raw", classes=classes)
+    message = error_message(with_one_unit, ROWS, FRAME, output="raw", classes=classes)
 
-    assert said == (
+    assert message == (
         "output='raw' is the output of the network, which has one unit for the second class. "
         "Leave out classes, or use output='proba'."
     )
@@ -269,13 +270,13 @@ def test_raw_output_of_one_unit_raises_for_first_class(with_one_unit, classes):
     ids=["classes", "logit", "proba", "callable"],
 )
 def test_classifier_options_raise_for_regressor(regressor, options, expected):
-    assert refused(regressor, ROWS, FRAME, **options).startswith(expected)
+    assert error_message(regressor, ROWS, FRAME, **options).startswith(expected)
 
 
 def test_logit_without_predict_proba_raises():
     svm = LinearSVC(C=0.01).fit(ARRAY, LABELS)
 
-    assert refused(svm, ARRAY[:3], ARRAY, output="logit") == (
+    assert error_message(svm, ARRAY[:3], ARRAY, output="logit") == (
         "output='logit' needs predict_proba, which LinearSVC does not have. "
         "Use output='raw' or a callable."
     )
@@ -294,26 +295,26 @@ def test_logit_without_predict_proba_raises():
     ids=["missing", "rows lost", "one number", "nothing", "labels", "ragged"],
 )
 def test_callable_output_without_one_number_per_row_raises(classifier, function, expected):
-    assert refused(classifier, ROWS, FRAME, output=function).startswith(expected)
+    assert error_message(classifier, ROWS, FRAME, output=function).startswith(expected)
 
 
 def test_predicted_string_labels_as_output_raise(classifier):
-    said = refused(classifier, ROWS, FRAME, output=classifier.predict)
+    message = error_message(classifier, ROWS, FRAME, output=classifier.predict)
 
-    assert said.startswith("The explained output must be numbers, one row for each row of X.")
-    assert "could not convert string to float" in said
+    assert message.startswith("The explained output must be numbers, one row for each row of X.")
+    assert "could not convert string to float" in message
 
 
-# Derivatives
+# Gradients
 
 
 @pytest.mark.parametrize("method", ["gradient", "integrated_gradients", "saliency", "deep"])
 def test_gradient_methods_raise_without_network(method):
     logistic = LogisticRegression().fit(ARRAY, LABELS)
 
-    said = refused(logistic, ARRAY[:3], ARRAY, method=method)
+    message = error_message(logistic, ARRAY[:3], ARRAY, method=method)
 
-    assert said == (
+    assert message == (
         f"method='{method}' needs a KerasClassifier or KerasRegressor as the last step. "
         "Use method='permutation'."
     )
@@ -322,9 +323,11 @@ def test_gradient_methods_raise_without_network(method):
 def test_gradient_raises_for_mixing_preprocessing():
     mixed = make_pipeline(PCA(3), KerasClassifier(**SMALL)).fit(FRAME, LABELS)
 
-    said = refused(mixed, ROWS, FRAME, method="gradient")
+    message = error_message(mixed, ROWS, FRAME, method="gradient")
 
-    assert "but the preprocessing mixes columns of X. Use feature_groups='transformed', or " in said
+    assert (
+        "but the preprocessing mixes columns of X. Use feature_groups='transformed', or " in message
+    )
     assert explain(mixed, ROWS, FRAME, method="gradient", feature_groups="transformed").shape == (
         3,
         3,
@@ -332,16 +335,18 @@ def test_gradient_raises_for_mixing_preprocessing():
 
 
 def test_gradient_raises_for_callable_output(classifier):
-    said = refused(classifier, ROWS, FRAME, method="gradient", output=lambda rows: rows["a"])
+    message = error_message(
+        classifier, ROWS, FRAME, method="gradient", output=lambda rows: rows["a"]
+    )
 
-    assert said.startswith("method='gradient' differentiates the network, but output is a calla")
+    assert message.startswith("method='gradient' differentiates the network, but output is a calla")
 
 
 @pytest.mark.parametrize("layer", ["words", 3], ids=["unknown", "number"])
 def test_unknown_layer_raises(classifier, layer):
-    said = refused(classifier, ROWS, FRAME, method="gradient", layer=layer)
+    message = error_message(classifier, ROWS, FRAME, method="gradient", layer=layer)
 
-    assert said.startswith(f"layer={layer!r} is no layer of the network, which has ['")
+    assert message.startswith(f"layer={layer!r} is no layer of the network, which has ['")
 
 
 # Texts
@@ -352,7 +357,8 @@ def test_unknown_layer_raises(classifier, layer):
     [
         (
             {"background": ["b"]},
-            "background must be None if X holds texts, whose masked words are removed. Leave it out.",
+            "background must be None if X holds texts, whose masked words are removed. "
+            "Leave it out.",
         ),
         (
             {"feature_groups": "patches"},
@@ -369,7 +375,7 @@ def test_unknown_layer_raises(classifier, layer):
             "Use method='permutation' or 'exact'.",
         ),
     ],
-    ids=["background", "feature_groups", "pairs", "derivatives"],
+    ids=["background", "feature_groups", "interactions", "gradients"],
 )
 def test_options_that_texts_do_not_support_raise(classifier, options, expected):
-    assert refused(classifier, ["a text"], **options) == expected
+    assert error_message(classifier, ["a text"], **options) == expected

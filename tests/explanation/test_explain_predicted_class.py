@@ -1,4 +1,4 @@
-"""Classifiers of many classes are explained by the class that is predicted for each row."""
+"""Classifiers with many classes are explained for the predicted class of each row."""
 
 import numpy as np
 import pandas as pd

@@ -31,7 +31,7 @@ def table(n_rows, n_columns, seed=0):
 
 
 def waves(X):
-    """Return a function with interactions of all orders; the last column has no part in it."""
+    """Return a function with interactions of all orders; the last column is unused."""
     return np.sin(2 * X[:, :-1].sum(axis=1)) + np.prod(1 + X[:, :3], axis=1)
 
 
@@ -68,7 +68,7 @@ def diabetes():
     return KerasRegressor(**SMALL).fit(scale(X), y), scale(X)
 
 
-# What does not matter
+# Batch size and other rows
 
 
 @pytest.mark.parametrize("batch_rows", [1, 100, 4097])
@@ -205,11 +205,11 @@ def test_explain_keeps_global_random_states(cancer, random_state, global_random_
         np.testing.assert_array_equal(drawn, wanted)
 
 
-# Estimators and tables stay as they are
+# Side effects on estimators and tables
 
 
 def state_of(estimator):
-    """Return all that a fitted estimator shows."""
+    """Return the parameters, weights and attributes of a fitted estimator."""
     return {
         "params": repr(estimator.get_params()),
         "weights": [weights.copy() for weights in estimator.model_.get_weights()],
@@ -285,18 +285,18 @@ def assert_same(found, expected):
 
 def test_concurrent_calls_in_threads_give_equal_values(cancer):
     classifier, X = cancer
-    asked = jobs(classifier, X)
-    expected = [explain(classifier, **each) for each in asked]
+    calls = jobs(classifier, X)
+    expected = [explain(classifier, **each) for each in calls]
 
     found = Parallel(n_jobs=4, backend="threading")(
-        delayed(explain)(classifier, **each) for each in asked * 3
+        delayed(explain)(classifier, **each) for each in calls * 3
     )
 
     assert_same(found, expected * 3)
 
 
 def test_first_calls_in_threads_give_equal_values():
-    """No call has made programs for this compiled model before the threads start."""
+    """The compiled model has no compiled functions before the threads start."""
     X = table(40, 9)
     classifier = KerasClassifier(**SMALL | {"model__units": (5,)}).fit(X, X[:, 0] > 0)
 
@@ -309,12 +309,12 @@ def test_first_calls_in_threads_give_equal_values():
 
 def test_explain_inside_batched_training(cancer):
     classifier, X = cancer
-    asked = jobs(classifier, X)
-    expected = [explain(classifier, **each) for each in asked]
+    calls = jobs(classifier, X)
+    expected = [explain(classifier, **each) for each in calls]
 
     with batched_training():
-        here = [explain(classifier, **each) for each in asked]
-        tasks = Parallel()(delayed(explain)(classifier, **each) for each in asked)
+        here = [explain(classifier, **each) for each in calls]
+        tasks = Parallel()(delayed(explain)(classifier, **each) for each in calls)
 
     assert_same(here, expected)
     assert_same(tasks, expected)
@@ -326,7 +326,7 @@ def fitted_and_explained(seed):
     return explain(classifier, X[:3], X[20:30])
 
 
-@pytest.mark.parametrize("vectorize", [None, True], ids=["threads", "one program"])
+@pytest.mark.parametrize("vectorize", [None, True], ids=["threads", "vectorized"])
 def test_tasks_of_batched_training_fit_and_explain(vectorize):
     expected = [fitted_and_explained(seed) for seed in range(3)]
 
@@ -338,7 +338,7 @@ def test_tasks_of_batched_training_fit_and_explain(vectorize):
     assert np.abs(expected[0].values - expected[1].values).max() > 1e-3
 
 
-# How much is drawn
+# Number of permutations
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ from sklearn.preprocessing import (
 
 from nnkit import KerasClassifier, explain
 
-# The explained rows have levels that fit did not see, of which encoders tell.
+# Encoders warn of levels in the explained rows that fit did not see.
 pytestmark = pytest.mark.filterwarnings("ignore:No value of column")
 
 
@@ -56,7 +56,7 @@ def direct():
     return classifier().fit(TRAIN, SURVIVED)
 
 
-# Whole rows, where columns are mixed or nothing is known of the inside
+# Whole rows, for preprocessing that mixes columns and for other estimators
 
 
 def members():
@@ -122,7 +122,7 @@ def test_search_is_explained_as_best_estimator():
     np.testing.assert_array_equal(found, expected)
 
 
-# The background that the last step keeps
+# The background of the last step
 
 
 def test_background_of_last_step_is_used(pipeline):
@@ -157,7 +157,7 @@ def test_background_size_of_last_step_is_used():
 
 
 def gate(table):
-    """Mix columns, but for rows whose first column is below 0 only."""
+    """Mix columns in rows whose first column is above 0."""
     return np.column_stack([table[:, 0], table[:, 1] * (table[:, 0] > 0), table[:, 2:]])
 
 
@@ -178,7 +178,7 @@ def test_mixing_with_background_rows_only_uses_whole_rows(gated):
 def test_probe_is_not_used_without_raw_background(gated):
     estimator, rows, _ = gated
 
-    # What they were before is not known, and so not whether they mix with the explained rows.
+    # The raw rows of the background are unknown, so that a probe cannot be verified.
     assert encoded_of(estimator, rows) is None
 
 
@@ -190,7 +190,7 @@ def test_background_of_network_without_pipeline_is_raw(direct):
     np.testing.assert_allclose(kept.values, given.values, atol=1e-6)
 
 
-@pytest.mark.parametrize("case", ["own function", "columns are mixed"])
+@pytest.mark.parametrize("case", ["callable", "columns are mixed"])
 def test_whole_rows_sample_x_if_only_transformed_background_is_kept(pipeline, case):
     estimator, rows, output = pipeline, ROWS, of_second(pipeline)
     if case == "columns are mixed":

@@ -90,8 +90,8 @@ def lstm():
     return regression(network(keras.layers.LSTM(4, name="memory")), table(20, 5, 2))
 
 
-def theirs(model, X_encoded, background):
-    """Return the values of shap's own DeepExplainer, with its additivity check."""
+def shap_values(model, X_encoded, background):
+    """Return the values of the DeepExplainer of shap, after its additivity check."""
     import shap
 
     with replaceable_gradient_rules(), warnings.catch_warnings():
@@ -108,8 +108,8 @@ def test_deep_values_equal_shap_deep_explainer():
 
     found = explained(clf, output="raw")
 
-    wanted = theirs(clf.model_, X_encoded[:4], X_encoded[2:])
-    np.testing.assert_allclose(found.values, wanted, atol=1e-6)
+    expected = shap_values(clf.model_, X_encoded[:4], X_encoded[2:])
+    np.testing.assert_allclose(found.values, expected, atol=1e-6)
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-5)
 
 
@@ -132,8 +132,8 @@ def test_linear_network_has_closed_form():
     found = explained(reg)
 
     weights = reg.model_.get_weights()[0][:, 0]
-    wanted = weights * (X_encoded[:4] - X_encoded[2:].mean(axis=0))
-    np.testing.assert_allclose(found.values[..., 0], wanted, atol=1e-5)
+    expected = weights * (X_encoded[:4] - X_encoded[2:].mean(axis=0))
+    np.testing.assert_allclose(found.values[..., 0], expected, atol=1e-5)
 
 
 LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)

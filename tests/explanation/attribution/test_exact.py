@@ -35,12 +35,12 @@ def test_coalition_masks_are_bits():
 def test_coalition_weights_of_two_groups():
     weights = coalition_weights(2)
 
-    # Columns: nobody, the first, the second, both.
+    # Columns: the empty coalition, {0}, {1}, {0, 1}.
     assert weights.tolist() == [[-0.5, 0.5, -0.5, 0.5], [-0.5, -0.5, 0.5, 0.5]]
 
 
 def test_glove_game_worked_by_hand():
-    # One left glove (feature group 0), two right ones: only a pair is worth 1.
+    # Group 0 is a left glove, 1 and 2 are right gloves. The value of a pair is 1.
     coalition_value = np.array([0, 0, 0, 1, 0, 1, 0, 1])
 
     values = coalition_weights(3) @ coalition_value
@@ -84,7 +84,7 @@ def test_exact_values_equal_shap_exact_explainer(shap_without_numba):
 
 
 def test_exact_values_of_groups_worked_by_hand():
-    # f = x0 x1 + x2; x0 and x1 are one feature group, so that the product is all theirs.
+    # f = x0 x1 + x2. x0 and x1 are one feature group, which gets the whole product.
     X = np.array([[2.0, 3.0, 5.0]])
     background = np.array([[1.0, 1.0, 1.0], [0.0, 4.0, 3.0]])
     regressor = LinearRegression().fit(X, [0.0])
@@ -142,7 +142,7 @@ def explained(function, X, background, **options):
 
 
 def waves(X):
-    """Return a function with interactions of all orders; the last column has no part in it."""
+    """Return a function with interactions of all orders; the last column is unused."""
     return np.sin(2 * X[:, :-1].sum(axis=1)) + np.prod(1 + X[:, :3], axis=1)
 
 
@@ -151,9 +151,9 @@ def two_waves(X):
 
 
 def test_interaction_weights_of_two_and_three_groups():
-    # Coalitions: nobody, 0, 1, both.
+    # Coalitions: empty, {0}, {1}, {0, 1}.
     assert interaction_weights(2).tolist() == [[1, -1, -1, 1]]
-    # Of the pair (0, 1): without and with feature group 2, half each.
+    # The pair (0, 1) without and with feature group 2, with the weight 1/2 each.
     np.testing.assert_allclose(
         interaction_weights(3)[0], [0.5, -0.5, -0.5, 0.5, 0.5, -0.5, -0.5, 0.5]
     )
@@ -219,8 +219,8 @@ def test_interaction_of_a_product_has_closed_form():
 
     values = explained(lambda rows: rows[:, 0] * rows[:, 1], X, background).values
 
-    # The pair adds mean_b (x0 - b0)(x1 - b1), half of it to each of its two cells; alone column
-    # 0 adds (x0 - b0) b1.
+    # The interaction is mean_b (x0 - b0)(x1 - b1), half of it in each of its two entries. Column 0
+    # alone adds (x0 - b0) b1.
     gap = X[:, np.newaxis] - background  # (rows, background, columns)
     both = (gap[..., 0] * gap[..., 1]).mean(axis=1)
     first = (gap[..., 0] * background[:, 1]).mean(axis=1)
@@ -303,7 +303,7 @@ def test_interactions_raise_above_twelve_groups():
 
     with pytest.raises(
         ValueError,
-        match=r"interactions=True takes at most 12 feature groups, .* Got 13 feature groups. Group columns with",
+        match=r"interactions=True takes at most 12 feature groups, .* Got 13 feature groups. Group",
     ):
         explained(waves, X, X)
     assert explained(waves, X, X, feature_groups={"pair": [0, 1]}).values.shape == (2, 12, 12)

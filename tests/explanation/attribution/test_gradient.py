@@ -82,7 +82,7 @@ def function_and_encoded(estimator, X):
 
 
 def explained(function, output):
-    """Return the explained output of X_encoded, by the estimator's own predictions."""
+    """Return the explained output as a function of encoded rows, by the predictions."""
 
     def of(X_encoded):
         raw = NetworkFunction(function.estimator, is_raw=output == "raw")
@@ -111,8 +111,8 @@ def along_lines(of, X_encoded, background, n_nodes=24):
     return total / len(background)
 
 
-def relative(found, wanted):
-    return np.sqrt(np.mean((found - wanted) ** 2) / np.mean(wanted**2))
+def relative(found, expected):
+    return np.sqrt(np.mean((found - expected) ** 2) / np.mean(expected**2))
 
 
 # Closed forms
@@ -127,8 +127,8 @@ def test_gradients_of_linear_network_have_closed_form(method):
     found = gradient_values(function, X_encoded, background, method=method, output="predict")
 
     weights = reg.model_.get_weights()[0][:, 0]
-    wanted = weights * (X_encoded - background.mean(axis=0))
-    np.testing.assert_allclose(found.values[..., 0], wanted, atol=1e-5)
+    expected = weights * (X_encoded - background.mean(axis=0))
+    np.testing.assert_allclose(found.values[..., 0], expected, atol=1e-5)
     np.testing.assert_allclose(found.f_X[:, 0], reg.predict(table(10, seed=1)), atol=1e-12)
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-5)
     np.testing.assert_allclose(found.errors, 0.0, atol=1e-6)
@@ -149,8 +149,8 @@ def test_two_fractions_are_exact_for_quadratic_function():
         3 * (x[..., 2] ** 2 - b[:, 2] ** 2),
         -(x[..., 3] - b[:, 3]),
     ]
-    wanted = scale * np.stack([part.mean(axis=1) for part in parts], axis=1)
-    np.testing.assert_allclose(found.values[..., 0], wanted, atol=2e-5)
+    expected = scale * np.stack([part.mean(axis=1) for part in parts], axis=1)
+    np.testing.assert_allclose(found.values[..., 0], expected, atol=2e-5)
     assert np.isfinite(found.errors).all()
 
 
@@ -286,9 +286,9 @@ def test_gradients_of_images_and_sequences_agree_with_finite_differences(builder
 
     found = gradient_values(function, X_encoded, X_encoded[1:3], output="predict", n_fractions=32)
 
-    wanted = along_lines(explained(function, "predict"), X_encoded, X_encoded[1:3], 8)
+    expected = along_lines(explained(function, "predict"), X_encoded, X_encoded[1:3], 8)
     assert found.values.shape == (3, np.prod(shape), 1)
-    assert relative(found.values, wanted) < 5e-3
+    assert relative(found.values, expected) < 5e-3
     assert (found.values[1].sum(), found.base.size) == (
         pytest.approx(found.f_X[1, 0] - found.base[0], abs=1e-3),
         1,
@@ -312,8 +312,8 @@ def test_gradients_of_several_inputs_agree_with_finite_differences():
         function, X_encoded[:3], X_encoded[3:5], output="predict", n_fractions=64
     )
 
-    wanted = along_lines(explained(function, "predict"), X_encoded[:3], X_encoded[3:5])
-    assert relative(found.values, wanted) < 2e-3
+    expected = along_lines(explained(function, "predict"), X_encoded[:3], X_encoded[3:5])
+    assert relative(found.values, expected) < 2e-3
 
 
 def text(meta):
@@ -345,9 +345,9 @@ def test_layer_attributions_at_embedding_sum_to_difference(output):
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-4)
     np.testing.assert_allclose(at_mean.residual, 0.0, atol=1e-4)
     assert np.abs(found.values).max() > 1e-4
-    # An embedding is averaged over the places, of which none is another.
-    wanted = clf.predict_proba(X[:5])[:, 1:]
-    np.testing.assert_allclose(found.f_X, log_odds(wanted) if output == "logit" else wanted)
+    # The embedding is averaged over the positions.
+    expected = clf.predict_proba(X[:5])[:, 1:]
+    np.testing.assert_allclose(found.f_X, log_odds(expected) if output == "logit" else expected)
 
 
 class Subclassed(keras.Model):
@@ -437,14 +437,14 @@ def test_columns_selects_outputs_in_order():
     np.testing.assert_array_equal(some.base, every.base[[11, 2]])
 
 
-# Where it runs
+# Threads, caches and other implementations
 
 
 def test_pickled_estimator_and_threads_give_equal_gradients(global_random_states):
     clf = ensemble(n_classes=3)
     function, X_encoded = function_and_encoded(clf, table(20, seed=1))
     before = global_random_states()
-    wanted = gradient_values(function, X_encoded, X_encoded, output="logit").values
+    expected = gradient_values(function, X_encoded, X_encoded, output="logit").values
     restored = NetworkFunction(cloudpickle.loads(cloudpickle.dumps(clf)))
     other = NetworkFunction(ensemble(n_classes=3, random_state=1))
     found = {}
@@ -460,8 +460,8 @@ def test_pickled_estimator_and_threads_give_equal_gradients(global_random_states
         thread.join()
 
     for name in ("restored", "same", "again"):
-        np.testing.assert_allclose(found[name], wanted, atol=1e-6)
-    assert np.abs(found["other"] - wanted).max() > 1e-3
+        np.testing.assert_allclose(found[name], expected, atol=1e-6)
+    assert np.abs(found["other"] - expected).max() > 1e-3
     assert global_random_states() == before
 
 
@@ -496,10 +496,10 @@ def test_gradients_agree_with_shap_gradient_explainer():
     state = np.random.get_state()
 
     found = gradient_values(function, X_encoded, background).values
-    theirs = shap.GradientExplainer(clf.model_, background).shap_values(
+    by_shap = shap.GradientExplainer(clf.model_, background).shap_values(
         X_encoded, nsamples=400, rseed=0
     )
 
     np.random.set_state(state)
-    cosine = np.sum(found * theirs) / np.linalg.norm(found) / np.linalg.norm(theirs)
+    cosine = np.sum(found * by_shap) / np.linalg.norm(found) / np.linalg.norm(by_shap)
     assert cosine > 0.98

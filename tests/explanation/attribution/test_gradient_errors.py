@@ -109,7 +109,7 @@ def test_category_embedding_of_realmlp_raises(n_levels):
 
 def skipping(meta):
     inputs = keras.Input(meta.X_shape_[1:])
-    hidden = keras.layers.Dense(3, name="way")(inputs)
+    hidden = keras.layers.Dense(3, name="hidden")(inputs)
     both = keras.layers.Concatenate()([inputs, hidden])
     return keras.Model(inputs, keras.layers.Dense(1)(both))
 
@@ -136,8 +136,8 @@ def subclassed(meta):
 @pytest.mark.parametrize(
     ("builder", "options", "message"),
     [
-        (skipping, {"layer": "way"}, "do not follow from layer 'way' alone"),
-        (skipping, {"layer": "where"}, "layer='where' is no layer of the network, which has"),
+        (skipping, {"layer": "hidden"}, "do not follow from layer 'hidden' alone"),
+        (skipping, {"layer": "absent"}, "layer='absent' is no layer of the network, which has"),
         (subclassed, {"layer": "dense"}, "needs a functional or sequential network"),
         (rounding, {}, "does not reach its inputs. Use method='permutation'."),
         (smooth, {"output": "proba"}, "output must be one of 'predict', 'raw'"),

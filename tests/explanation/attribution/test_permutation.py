@@ -46,7 +46,7 @@ def wavy():
 
 
 def test_pair_masks_worked_by_hand():
-    # Player 2 joins first, then 0, then 1.
+    # The permutation is 2, 0, 1.
     ranks = np.array([[1, 2, 0]])
 
     masks = pair_masks(ranks).astype(int)
@@ -60,7 +60,7 @@ def test_pair_contributions_worked_by_hand():
 
     contributions = pair_contributions(ranks, np.array([[1.0]]), f_inner, np.array([[10.0]]))
 
-    # Forward 1 → 2 → 3 → 10 by feature groups 2, 0, 1; back 1 → 5 → 9 → 10 by feature groups 1, 0, 2.
+    # Forward 1 → 2 → 3 → 10 by groups 2, 0, 1; reverse 1 → 5 → 9 → 10 by groups 1, 0, 2.
     assert contributions.ravel().tolist() == [(1 + 4) / 2, (7 + 4) / 2, (1 + 1) / 2]
 
 
@@ -126,7 +126,7 @@ def test_one_pair_is_exact_for_products_of_two_columns():
         output=lambda rows: np.einsum("ni,ij,nj->n", rows, coupling, rows),
     )
 
-    # Player i of x_i x_j gains the mean of (x_i - b_i) b_j and (x_i - b_i) x_j.
+    # In x_i x_j, group i contributes the mean of (x_i - b_i) b_j and (x_i - b_i) x_j.
     both = coupling + coupling.T
     difference = X[:, np.newaxis] - background  # (rows, background, columns)
     partner = (X[:, np.newaxis] + background) @ both / 2
@@ -198,7 +198,7 @@ def test_permutation_standard_errors_cover_errors(wavy, n_permutations):
         ratios.append(true_error / explanation.error_std[:, :-1])
 
     assert 0.93 < np.mean(is_covered) <= 1
-    # One pair a background row overstates the error, several are to the point.
+    # The standard error of one pair per background row is too large, that of several is right.
     assert np.sqrt(np.mean(np.square(ratios))) < (1.0 if n_permutations == 1 else 1.1)
     assert np.sqrt(np.mean(np.square(ratios))) > (0.3 if n_permutations == 1 else 0.9)
 

@@ -1,4 +1,4 @@
-"""Values of the words of texts."""
+"""Shapley values of the words of texts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def coefficients(pipeline, text):
     return [weights[vocabulary[word]] if word in vocabulary else 0.0 for word in text.split()]
 
 
-# What words are
+# Words and texts
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_callable_output_gets_masked_texts_in_word_order(linear):
     explanation = explain(linear, ["ab, c\n d"], output=length)
 
     assert seen == {"", "ab, ", "c\n ", "d", "ab, c\n ", "ab, d", "c\n d", "ab, c\n d"}
-    assert explanation.values[0].tolist() == [4, 3, 1]  # with the space behind
+    assert explanation.values[0].tolist() == [4, 3, 1]  # with the whitespace after each word
     assert explanation.data[0].tolist() == ["ab, ", "c\n ", "d"]
     assert explanation.feature_names == [["ab,", "c", "d"]]
 
@@ -266,8 +266,8 @@ def test_containers_of_texts_give_equal_values(logistic, kind):
 
     explanation = explain(logistic, kind(texts), feature_groups="words")
 
-    for found, wanted in zip(explanation.values, expected.values, strict=True):
-        np.testing.assert_array_equal(found, wanted)
+    for values, same in zip(explanation.values, expected.values, strict=True):
+        np.testing.assert_array_equal(values, same)
     assert explanation.feature_names == expected.feature_names
 
 
@@ -306,12 +306,12 @@ def test_texts_of_network_with_vectorizer(output):
     vocabulary = estimator[0].vocabulary_
     if output == "logit":
         for values, text in zip(explanation.values, ["a good film", "bad"], strict=True):
-            wanted = [kernel[vocabulary[word]] for word in text.split()]
-            np.testing.assert_allclose(values, wanted, atol=1e-5)
+            expected = [kernel[vocabulary[word]] for word in text.split()]
+            np.testing.assert_allclose(values, expected, atol=1e-5)
     total = [values.sum() for values in explanation.values] + explanation.base_values
     proba = estimator.predict_proba(["a good film", "bad"])[:, 1]
-    wanted = np.log(proba) - np.log1p(-proba) if output == "logit" else proba
-    np.testing.assert_allclose(total, wanted, atol=1e-6)
+    expected = np.log(proba) - np.log1p(-proba) if output == "logit" else proba
+    np.testing.assert_allclose(total, expected, atol=1e-6)
 
 
 def test_tol_is_reached_for_each_text(logistic):
@@ -327,7 +327,7 @@ def test_tol_is_reached_for_each_text(logistic):
     assert (reached <= 0.01).all()
 
 
-# Refusals
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,8 @@ def test_tol_is_reached_for_each_text(logistic):
     [
         (
             {"background": TRAIN},
-            "background must be None if X holds texts, whose masked words are removed. Leave it out.",
+            "background must be None if X holds texts, whose masked words are removed. "
+            "Leave it out.",
         ),
         (
             {"feature_groups": "elements"},

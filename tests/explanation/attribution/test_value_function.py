@@ -1,4 +1,4 @@
-"""The values of coalitions, in calls of bounded size."""
+"""The value function: outputs of masked samples, in calls of bounded size."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def make_value_function(output, batch_rows):
 
 
 def all_outputs(value_function, rows, background_rows, masks):
-    """Return the outputs of all rows, put together from the blocks."""
+    """Return the outputs of all rows, concatenated from the blocks."""
     blocks = list(value_function.outputs(rows, background_rows, masks))
     found = np.concatenate([outputs for _, outputs in blocks])
     assert [at.start for at, _ in blocks] == np.cumsum(
@@ -38,8 +38,8 @@ def test_masked_samples_take_coalition_from_x_in_bounded_calls(batch_rows):
         n_called.append(len(table))
         return table
 
-    # MaskedSamples: the pair (columns 0 and 2) joins background row 0; the middle column joins row 1;
-    # nobody joins row 1.
+    # Masked samples: columns 0 and 2 replace those of background row 0, column 1 replaces that of
+    # row 1, and row 1 is unchanged.
     masks = np.array([[True, False], [False, True], [False, False]])
 
     value_function = make_value_function(identity, batch_rows)

@@ -1,4 +1,4 @@
-"""Which columns play together, and what is displayed of them."""
+"""Feature groups of the columns of a table, and the data displayed with them."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def assert_adds_up(explanation, predicted):
 
 
 def patch_map(patch, shape=IMAGE):
-    """Return which patch each pixel belongs to, counted by hand."""
+    """Return the label map of patches, by loops."""
     labels = np.empty(shape[:2], dtype=int)
     number = 0
     for top in range(0, shape[0], patch[0]):
@@ -176,10 +176,10 @@ def test_label_map_equals_patches_for_any_labels(images):
 
 def test_permutation_of_two_patches_equals_exact(images):
     classifier, X, background = images
-    asked = {"feature_groups": "patches", "patch": (3, 4)}
+    groups = {"feature_groups": "patches", "patch": (3, 4)}
 
-    exact = explain(classifier, X, background, **asked).values
-    drawn = explain(classifier, X, background, method="permutation", **asked)
+    exact = explain(classifier, X, background, **groups).values
+    drawn = explain(classifier, X, background, method="permutation", **groups)
 
     # Two feature groups have two orders, both of which are in each pair.
     np.testing.assert_allclose(drawn.values, exact, atol=1e-6)
@@ -187,16 +187,16 @@ def test_permutation_of_two_patches_equals_exact(images):
 
 def test_callable_output_gets_images(images):
     classifier, X, background = images
-    asked = {"feature_groups": "patches", "patch": (3, 2)}
+    groups = {"feature_groups": "patches", "patch": (3, 2)}
     shapes = set()
 
     def function(rows):
         shapes.add((rows.shape[1:], rows.dtype))
         return second(classifier)(rows)
 
-    general = explain(classifier, X, background, output=function, **asked)
+    general = explain(classifier, X, background, output=function, **groups)
 
-    expected = explain(classifier, X, background, **asked)
+    expected = explain(classifier, X, background, **groups)
     np.testing.assert_allclose(general.values, expected.values, atol=1e-6)
     assert shapes == {(IMAGE, X.dtype)}
 
@@ -220,15 +220,15 @@ def test_elements_of_linear_image_function_have_closed_form():
 
 def test_interactions_of_patches(images):
     classifier, X, background = images
-    asked = {"feature_groups": "patches", "patch": (3, 2)}
+    groups = {"feature_groups": "patches", "patch": (3, 2)}
     of_element = np.repeat(patch_map((3, 2))[..., np.newaxis], 2, axis=2)
 
-    explanation = explain(classifier, X, background, interactions=True, **asked)
+    explanation = explain(classifier, X, background, interactions=True, **groups)
 
     assert explanation.values.shape == (3, 4, 4)
     assert explanation.feature_names == [f"region {i}" for i in range(4)]
     assert explanation[:2, "region 1"].shape == (2, 4)
-    by_patch = region_values(explain(classifier, X, background, **asked).values, of_element)
+    by_patch = region_values(explain(classifier, X, background, **groups).values, of_element)
     np.testing.assert_allclose(explanation.values.sum(axis=2), by_patch[..., 0], atol=1e-12)
 
 

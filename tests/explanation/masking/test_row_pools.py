@@ -1,4 +1,4 @@
-"""X and the background checked against each other, and the masked samples of their rows."""
+"""Validation of X and the background, and masked samples of their rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fast path on encoded rows gives what whole rows of X, mixed and predicted, give."""
+"""Masked samples of encoded rows give the same values as masked samples of rows of X."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ from nnkit import explain
 from nnkit.explanation.pipelines.outputs import choose_output
 from nnkit.explanation.pipelines.steps import DecomposedPipeline
 
-# The explained rows have levels that fit did not see, of which encoders tell.
+# Encoders warn of levels in the explained rows that fit did not see.
 pytestmark = pytest.mark.filterwarnings("ignore:No value of column")
 
 
-def assert_both_paths_agree(estimator, X, background, predictions, tolerance=1e-6, **options):
-    """Check values, errors and base of the fast path against those of whole rows."""
+def assert_equals_whole_rows(estimator, X, background, predictions, tolerance=1e-6, **options):
+    """Compare values, errors and base of encoded rows with those of whole rows."""
     assert encoded_of(estimator, X, background) is not None
 
-    fast = explain(estimator, X, background, **options)
-    general = explain(estimator, X, background, output=predictions, **options)
+    encoded = explain(estimator, X, background, **options)
+    whole = explain(estimator, X, background, output=predictions, **options)
 
-    np.testing.assert_allclose(fast.values, general.values, rtol=0, atol=tolerance)
-    np.testing.assert_allclose(fast.error_std, general.error_std, rtol=0, atol=tolerance)
-    np.testing.assert_allclose(fast.base_values, general.base_values, rtol=0, atol=tolerance)
-    assert fast.feature_names == general.feature_names
-    assert fast.data.astype(str).tolist() == general.data.astype(str).tolist()  # NaN, too
-    assert np.abs(fast.values).max() > 100 * tolerance
-    return fast
+    np.testing.assert_allclose(encoded.values, whole.values, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(encoded.error_std, whole.error_std, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(encoded.base_values, whole.base_values, rtol=0, atol=tolerance)
+    assert encoded.feature_names == whole.feature_names
+    assert encoded.data.astype(str).tolist() == whole.data.astype(str).tolist()  # NaN, too
+    assert np.abs(encoded.values).max() > 100 * tolerance
+    return encoded
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ PIPELINES = {
     "sparse one-hot": lambda: make_pipeline(columns(sparse=True), classifier()),
     "pandas": lambda: make_pipeline(columns(pandas=True), classifier()),
     "selection": lambda: make_pipeline(columns(), SelectKBest(k=5), classifier()),
-    "scaler behind": lambda: make_pipeline(columns(), StandardScaler(), classifier()),
+    "scaler after columns": lambda: make_pipeline(columns(), StandardScaler(), classifier()),
     "nested": lambda: make_pipeline(columns(), make_pipeline(StandardScaler(), classifier())),
     "passthrough": lambda: Pipeline(
         [("columns", columns()), ("nothing", "passthrough"), ("net", classifier())]
@@ -91,11 +91,11 @@ PIPELINES = {
 def test_columnwise_pipelines_equal_whole_rows(case):
     estimator = PIPELINES[case]().fit(TRAIN, SURVIVED)
 
-    fast = assert_both_paths_agree(estimator, ROWS, BACKGROUND, of_second(estimator))
+    encoded = assert_equals_whole_rows(estimator, ROWS, BACKGROUND, of_second(estimator))
 
-    assert fast.method == "exact"
-    np.testing.assert_allclose(fast.values[:, 5], 0, atol=1e-7)  # "deck" is dropped
-    total = fast.values.sum(axis=1) + fast.base_values
+    assert encoded.method == "exact"
+    np.testing.assert_allclose(encoded.values[:, 5], 0, atol=1e-7)  # "deck" is dropped
+    total = encoded.values.sum(axis=1) + encoded.base_values
     np.testing.assert_allclose(total, estimator.predict_proba(ROWS)[:, 1], atol=1e-6)
 
 
@@ -114,7 +114,7 @@ def test_columnwise_pipelines_equal_whole_rows(case):
 def test_methods_on_encoded_rows_equal_whole_rows(kind, options, request):
     estimator = request.getfixturevalue(kind)
 
-    assert_both_paths_agree(estimator, ROWS, BACKGROUND, of_second(estimator), **options)
+    assert_equals_whole_rows(estimator, ROWS, BACKGROUND, of_second(estimator), **options)
 
 
 @pytest.mark.parametrize("kind", ["pipeline", "direct"])
@@ -122,13 +122,13 @@ def test_feature_groups_on_encoded_rows_equal_whole_rows(kind, request):
     estimator = request.getfixturevalue(kind)
     groups = {"ticket": ["fare", "class", "port"], "rest": ["deck"]}
 
-    fast = assert_both_paths_agree(
+    encoded = assert_equals_whole_rows(
         estimator, ROWS, BACKGROUND, of_second(estimator), feature_groups=groups
     )
 
-    assert fast.feature_names == ["ticket", "rest", "age", "day"]
+    assert encoded.feature_names == ["ticket", "rest", "age", "day"]
     if kind == "pipeline":
-        np.testing.assert_allclose(fast.values[:, 1], 0, atol=1e-7)
+        np.testing.assert_allclose(encoded.values[:, 1], 0, atol=1e-7)
 
 
 def test_order_of_background_columns_does_not_change_values(pipeline):
@@ -142,7 +142,7 @@ def test_order_of_background_columns_does_not_change_values(pipeline):
 def test_scaler_and_network_equal_whole_rows():
     estimator = make_pipeline(StandardScaler(), classifier()).fit(NUMERIC_TRAIN, PRODUCT > 0)
 
-    assert_both_paths_agree(
+    assert_equals_whole_rows(
         estimator,
         NUMERIC_ROWS,
         NUMERIC_BACKGROUND,
@@ -160,7 +160,7 @@ def test_object_array_equals_whole_rows():
         table[:, 2] = table[:, 2].astype(str)
     estimator = classifier().fit(X, SURVIVED)
 
-    assert_both_paths_agree(estimator, rows, background, of_second(estimator))
+    assert_equals_whole_rows(estimator, rows, background, of_second(estimator))
 
 
 def other_kinds(n, seed):
@@ -196,7 +196,7 @@ def test_other_dtypes_equal_whole_rows(changes):
     train = other_kinds(N_TRAIN, 0)
     estimator = classifier().fit(train, (train["integer"] > 4) ^ train["bool"])
 
-    assert_both_paths_agree(
+    assert_equals_whole_rows(
         estimator,
         other_kinds(4, 1).assign(**changes),
         other_kinds(N_BACKGROUND, 2),
@@ -220,19 +220,21 @@ def test_regressor_in_target_units_equals_whole_rows():
     estimator = make_pipeline(StandardScaler(), regressor())
     estimator.fit(NUMERIC_TRAIN, 1000 + 50 * PRODUCT)
 
-    fast = assert_both_paths_agree(
+    encoded = assert_equals_whole_rows(
         estimator, NUMERIC_ROWS, NUMERIC_BACKGROUND, estimator.predict, tolerance=1e-4
     )
 
-    assert fast.base_values[0] == pytest.approx(1000, abs=100)
+    assert encoded.base_values[0] == pytest.approx(1000, abs=100)
 
 
 def test_multioutput_regressor_equals_whole_rows():
     estimator = regressor().fit(NUMERIC_TRAIN, np.column_stack([PRODUCT, -3 * PRODUCT]))
 
-    fast = assert_both_paths_agree(estimator, NUMERIC_ROWS, NUMERIC_BACKGROUND, estimator.predict)
+    encoded = assert_equals_whole_rows(
+        estimator, NUMERIC_ROWS, NUMERIC_BACKGROUND, estimator.predict
+    )
 
-    assert fast.values.shape == (4, 4, 2)
+    assert encoded.values.shape == (4, 4, 2)
 
 
 @pytest.mark.parametrize("output", ["proba", "logit", "raw"])
@@ -249,14 +251,14 @@ def test_temperature_scaled_ensemble_equals_whole_rows(output):
             return choose_output(pipeline, "raw", None).predictions(pipeline, rows)
         return proba if output == "proba" else np.log(proba) - np.log1p(-proba)
 
-    fast = explain(estimator, ROWS, BACKGROUND, output=output)
-    general = explain(estimator, ROWS, BACKGROUND, output=predictions)
+    encoded = explain(estimator, ROWS, BACKGROUND, output=output)
+    whole = explain(estimator, ROWS, BACKGROUND, output=predictions)
 
-    assert fast.values.shape == (4, 6, 3)
-    np.testing.assert_allclose(fast.values, general.values, rtol=0, atol=2e-6)
-    np.testing.assert_allclose(fast.base_values, general.base_values, rtol=0, atol=2e-6)
+    assert encoded.values.shape == (4, 6, 3)
+    np.testing.assert_allclose(encoded.values, whole.values, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(encoded.base_values, whole.base_values, rtol=0, atol=2e-6)
     if output == "proba":
-        np.testing.assert_allclose(fast.values.sum(axis=2), 0, atol=1e-6)
+        np.testing.assert_allclose(encoded.values.sum(axis=2), 0, atol=1e-6)
 
 
 def test_temperature_changes_the_values(direct):

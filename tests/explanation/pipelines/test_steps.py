@@ -1,4 +1,4 @@
-"""Estimators are taken apart only where that predicts as they do, and rows stay as they are."""
+"""Decomposition of pipelines and searches into transformers and a final predictor."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def assert_explained_as_predicted(estimator, rows=X, **arguments):
 
 
 class Cautious(ClassifierMixin, BaseEstimator):
-    """Halfway between the best estimator and knowing nothing."""
+    """A classifier that mixes the probabilities of another with uniform ones."""
 
     def fit(self, X, y):
         self.best_estimator_ = LogisticRegression(max_iter=1000).fit(X, y)
@@ -42,7 +42,7 @@ class Cautious(ClassifierMixin, BaseEstimator):
 
 
 class Squared(Pipeline):
-    """A pipeline with probabilities of its own."""
+    """A pipeline that overrides predict_proba."""
 
     def predict_proba(self, X):
         squares = super().predict_proba(X) ** 2
@@ -154,7 +154,7 @@ def test_transformed_feature_names_of_nested_pipeline(n_components):
 
 
 def flagged(rows):
-    """Three columns, and one that flags what is missing in the second of them."""
+    """Return the three columns and an indicator of missing values in the second."""
     gaps = np.isnan(rows[:, 1])
     return np.column_stack([rows[:, 0], gaps, np.nan_to_num(rows[:, 1]), rows[:, 2]])
 
@@ -191,10 +191,10 @@ def test_method_auto_depends_on_cost_of_network():
     target = (X_wide[0] > 0).astype(int)
     X_wide.columns = [f"c{j}" for j in range(9)]
     cheap = KerasClassifier(**SMALL).fit(X_wide, target)
-    dear = KerasClassifier(**(SMALL | {"model__units": (400, 400)})).fit(X_wide, target)
+    expensive = KerasClassifier(**(SMALL | {"model__units": (400, 400)})).fit(X_wide, target)
 
     assert explain(cheap, X_wide[:1]).method == "exact"
-    assert explain(dear, X_wide[:1]).method == "permutation"
+    assert explain(expensive, X_wide[:1]).method == "permutation"
 
 
 def test_multilabel_network_explains_both_labels():

@@ -1,4 +1,4 @@
-"""The progress bar: when it shows, what it says, what it leaves."""
+"""The progress bar: when it appears, its text, and its side effects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nnkit.explanation.results.progress import ExplanationProgress  # noqa: E402
 
 
 class Clock:
-    """A clock that is moved by hand."""
+    """A clock whose time a test sets."""
 
     def __init__(self):
         self.seconds = 1000.0
@@ -31,14 +31,14 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The clock of tqdm, which a test moves."""
+    """The clock of tqdm, replaced by one that a test sets."""
     moved = Clock()
     monkeypatch.setattr(tqdm_std, "time", moved)
     return moved
 
 
 def work(clock, steps, seconds, **options):
-    """Do rows by tens, each ten in a number of seconds."""
+    """Report ten finished rows per step, each after a number of seconds."""
     with ExplanationProgress(10 * steps, **options) as bar:
         for _ in range(steps):
             clock.seconds += seconds

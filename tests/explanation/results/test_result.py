@@ -1,4 +1,4 @@
-"""The explanation: what it keeps, what shap's plots make of it, how it is displayed."""
+"""The explanation: its metadata, its summary, and the plots of shap."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_slices_equal_shap_explanation():
 
 @pytest.fixture
 def pyplot():
-    """Figures that are closed in the end."""
+    """pyplot, whose figures are closed after the test."""
     mpl = pytest.importorskip("matplotlib")
     mpl.use("Agg")
     import matplotlib.pyplot as plt
@@ -365,7 +365,7 @@ def test_repr_shortens_long_names():
 
 
 class Tags(HTMLParser):
-    """The tags of a page, and its text."""
+    """A parser that collects tags, styles and text."""
 
     def __init__(self, page):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Every plot of shap that applies takes what ``explain`` returns, and shows its names and values."""
+"""The plots of shap show the names and values of explanations."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def explained_groups():
     return explain(model, X.head(12), X, feature_groups=groups, max_background=20)
 
 
-# Plots change nothing, so that explanations are made once.
+# Plots do not modify explanations, so that each is computed once.
 TABLES = {
     "binary": cache(explained_binary),
     "class": cache(lambda: explained_classes()[:, :, "virginica"]),
