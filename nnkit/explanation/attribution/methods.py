@@ -88,13 +88,13 @@ def choose_method(
             "images, or use method='gradient'."
         )
     if method == "exact" and n_groups > most:
-        asked = "interactions=True" if options.interactions else "method='exact'"
+        argument = "interactions=True" if options.interactions else "method='exact'"
         remedy = "Group columns with feature_groups=."
         if not options.interactions:
             others = "." if are_words else ", or group columns with feature_groups=."
             remedy = f"Use method='permutation'{others}"
         raise ValueError(
-            f"{asked} takes at most {most} feature groups, since it evaluates 2**n_groups "
+            f"{argument} takes at most {most} feature groups, since it evaluates 2**n_groups "
             f"coalitions. Got {n_groups} feature groups. {remedy}"
         )
     return method

@@ -153,9 +153,9 @@ def explain_words(
         If a text has more words than the method supports, or an option does not support texts.
     """
     if options.interactions or options.is_gradient:
-        asked = "interactions=True" if options.interactions else f"method={options.method!r}"
+        argument = "interactions=True" if options.interactions else f"method={options.method!r}"
         raise ValueError(
-            f"{asked} does not support texts, whose numbers of words differ. "
+            f"{argument} does not support texts, whose numbers of words differ. "
             "Use method='permutation' or 'exact'."
         )
     words = [words_of(text) for text in texts]

@@ -10,7 +10,6 @@ import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
 from nnkit.estimators.keras_estimator import KerasEstimator
-from nnkit.estimators.network_function import NetworkFunction
 from nnkit.explanation.pipelines.steps import DecomposedPipeline
 
 __all__ = [
@@ -308,7 +307,7 @@ def _output_of_classes(
         return Output("decision_function", known, columns)
     if output == "raw":
         if isinstance(pipeline.final, KerasEstimator):
-            return _network_output(pipeline.final, known, columns)
+            return _network_output(pipeline, known, columns)
         raise ValueError(
             f"output='raw' needs decision_function, which {kind} does not have. "
             "Use output='proba', 'logit' or a callable."
@@ -341,9 +340,9 @@ def _check_decisions(estimator: Any, labels: np.ndarray) -> None:
         )
 
 
-def _network_output(estimator: KerasEstimator, labels: np.ndarray, columns: list[int]) -> Output:
+def _network_output(pipeline: DecomposedPipeline, labels: np.ndarray, columns: list[int]) -> Output:
     """Return the output of the last layer of a classifier's network."""
-    if NetworkFunction(estimator).n_units == len(labels):
+    if pipeline.network.n_units == len(labels):
         return Output("network", labels, columns)
     # A single unit belongs to the second of two classes.
     if columns != [1]:
@@ -355,8 +354,7 @@ def _network_output(estimator: KerasEstimator, labels: np.ndarray, columns: list
 
 
 def _network_outputs(pipeline: DecomposedPipeline, X: Any) -> np.ndarray:
-    function = NetworkFunction(pipeline.final, is_raw=True)
-    return function(function.encode(pipeline.transformed(X)))
+    return pipeline.network(pipeline.network.encode(pipeline.transformed(X)))
 
 
 def n_rows_of(X: Any) -> int:

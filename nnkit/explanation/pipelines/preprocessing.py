@@ -55,7 +55,7 @@ class FittedPreprocessing:
         """
         final, function = pipeline.final, None
         if predicts_as(final, KerasClassifier) or predicts_as(final, KerasRegressor):
-            function = NetworkFunction(final, is_raw=is_raw)
+            function = pipeline.network if is_raw else NetworkFunction(final)
         return cls(pipeline, function)
 
     @property

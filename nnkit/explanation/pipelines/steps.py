@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from inspect import getattr_static
 from typing import Any
 
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
+
+from nnkit.estimators.network_function import NetworkFunction
 
 __all__ = ["DecomposedPipeline", "does_nothing", "predicts_as", "unwrapped"]
 
@@ -99,6 +102,11 @@ class DecomposedPipeline:
     def last_step(self) -> DecomposedPipeline:
         """The last step alone, as an estimator without transformers."""
         return DecomposedPipeline(self.final, [], self.final)
+
+    @cached_property
+    def network(self) -> NetworkFunction:
+        """The raw outputs of the networks of the last step, which must be an nnkit estimator."""
+        return NetworkFunction(self.final, is_raw=True)
 
     def transformed(self, X: Any) -> Any:
         """Return the input rows of the last step.
