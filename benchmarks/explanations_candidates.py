@@ -1,4 +1,4 @@
-"""Ways to explain the rows of a table of 30 columns, nnkit's and shap's, and what they took."""
+"""Explanations of a table of 30 columns by nnkit and by shap, with their times and errors."""
 
 import statistics
 import time
@@ -21,19 +21,19 @@ N_CALLS_OF_FLOOR = 5
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured.
+    """The numbers of rows and rounds of the measurements.
 
     Parameters
     ----------
     n_rows, background_size : int
-        Explained rows and background rows.
+        The numbers of explained rows and background rows.
     n_repeats : int
-        Rounds in which the fast candidates are timed.
+        The number of rounds in which the fast candidates are timed.
     n_reference : int
-        Permutations for each background row in either half of the reference.
+        The number of pairs of permutations for each background row in each half of the reference.
     n_some, n_few, n_least : int
-        Rows that slower candidates get: those with the compiled predictor, shap's Permutation with
-        Keras' predict, and its Kernel with that.
+        The numbers of rows for slow candidates: those with the compiled predictor, the Permutation
+        explainer with the predict of Keras, and the Kernel explainer with the same.
     """
 
     n_rows: int = 200
@@ -45,12 +45,13 @@ class Sizes:
     n_least: int = 2
 
 
-class ExplanationTask:
-    """A network, the rows to explain, and the background.
+class BreastCancerTask:
+    """A network for the breast cancer data, the rows to explain, and the background.
 
     Parameters
     ----------
     sizes : Sizes
+        The numbers of rows.
     """
 
     def __init__(self, sizes):
@@ -68,11 +69,12 @@ class ExplanationTask:
             random_state=0,
         ).fit(X[train], y[train])
         self.accuracy = self.classifier.score(self.rows, y[test])
+        model = self.classifier.model_
         self._network_alone = tf.function(
-            lambda x: self.classifier.model_(x, training=False),
+            lambda x: model(x, training=False),
             input_signature=[tf.TensorSpec((None, X.shape[1]), tf.float32)],
         )
-        # What is timed without a first call of its own shall not compile either.
+        # Compiled here, since `floors` and slow candidates are timed without a first call.
         self._network_alone(tf.constant(self.background))
         self.predictor(BY_KERAS)(self.background)
 
@@ -83,12 +85,12 @@ class ExplanationTask:
         return lambda z: self.classifier.model_.predict(z, verbose=0)[:, 0]
 
     def floors(self, n_rows):
-        """Return the seconds of a row in a call of many, by predict_proba and by TensorFlow alone.
+        """Return the seconds per row of a call of predict_proba and of the network alone.
 
         Parameters
         ----------
         n_rows : int
-            How many rows go through the network at once.
+            The number of rows in the call.
         """
         rows = np.resize(self.rows, (n_rows, self.rows.shape[1]))
         on_device = tf.constant(rows)
@@ -98,11 +100,12 @@ class ExplanationTask:
 
 
 class Counting:
-    """A predictor that remembers how many rows it was called with.
+    """A predictor that records the number of rows of each call.
 
     Parameters
     ----------
     predict : callable
+        The function that returns the predictions.
     """
 
     def __init__(self, predict):
@@ -117,36 +120,38 @@ class Counting:
 
 @dataclass
 class Candidate:
-    """A way to explain rows, and what was measured of it.
+    """An explanation method with its measured times and values.
 
     Parameters
     ----------
     name : str
+        The name in the table.
     run : callable
-        Takes rows, a seed and a predictor, and returns values (n_rows, n_columns).
+        From rows, a seed and a predictor to values (n_rows, n_columns).
     n_rows : int
-        How many rows it gets.
+        The number of rows to explain.
     predictor : callable, str or None
-        What is explained; None for what differentiates the network.
+        The explained function; None if the method differentiates the network.
     n_permutations : int or None, default=None
-        Of nnkit's estimates by permutations.
+        The argument of nnkit.explain if it estimates values by permutations.
     is_own, is_slow : bool, default=False
-        Whether it is nnkit's, and whether it is timed once, with no first call of its own.
+        Whether nnkit computes the values, and whether the candidate is timed once, without a
+        first call.
 
     Attributes
     ----------
     first : float or None
-        Seconds of the first call.
+        The seconds of the first call.
     seconds : list of float
-        Of later calls.
+        The seconds of later calls.
     values : dict of int to ndarray
-        By seed.
+        The values by seed.
     floor_ratios : list of ndarray of shape (2,)
-        Seconds over those of the forward rows, as `ExplanationTask.floors` has them.
+        The seconds divided by those of the forward rows, see `BreastCancerTask.floors`.
     floors : list of ndarray of shape (2,)
-        Those.
+        The results of `BreastCancerTask.floors`.
     forward_rows, call_rows : float and int, or None
-        Rows predicted for each explained row, and at most in one call.
+        The number of rows predicted for each explained row, and the largest number in one call.
     """
 
     name: str
@@ -166,19 +171,19 @@ class Candidate:
 
     @property
     def seconds_per_row(self):
-        """The median seconds of an explained row."""
+        """The median number of seconds per explained row."""
         return statistics.median(self.seconds) / self.n_rows
 
     def error(self, reference, n_rows=None):
-        """Return the error on the first rows relative to the reference, a mean over the seeds."""
+        """Return the relative error on the first rows, the mean over the seeds."""
         at = slice(n_rows or self.n_rows)
         errors = [relative(values[at], reference[at]) for values in self.values.values()]
         return statistics.fmean(errors)
 
-    def time(self, subject, seed, is_first=False):
-        """Explain once, and take down what that took, between two looks at the floor."""
-        before = self._floors(subject)
-        rows = subject.rows[: self.n_rows]
+    def time(self, task, seed, is_first=False):
+        """Time one explanation, between two measurements of the floors."""
+        before = self._floors(task)
+        rows = task.rows[: self.n_rows]
         start = time.perf_counter()
         values = self.run(rows, seed, self.predictor)
         seconds = time.perf_counter() - start
@@ -188,30 +193,30 @@ class Candidate:
         self.seconds.append(seconds)
         self.values[seed] = values.reshape(rows.shape)
         if before is not None:
-            floors = (before + self._floors(subject)) / 2
+            floors = (before + self._floors(task)) / 2
             self.floors.append(floors)
             self.floor_ratios.append(seconds / (self.n_rows * self.forward_rows * floors))
 
-    def _floors(self, subject):
+    def _floors(self, task):
         if self.n_permutations is None or self.call_rows is None:
             return None
-        return subject.floors(self.call_rows)
+        return task.floors(self.call_rows)
 
-    def count(self, subject, n_rows):
-        """Take down how many rows are predicted for an explained row, and in one call."""
+    def count(self, task, n_rows):
+        """Count the rows predicted for an explained row, and those of the largest call."""
         if self.predictor is None:
             return
-        counting = Counting(subject.predictor(COMPILED))
-        self.run(subject.rows[:n_rows], 1, counting)
-        # The background is predicted once for all rows, or with each.
-        n_once = len(subject.background) if self.is_own else 0
+        counting = Counting(task.predictor(COMPILED))
+        self.run(task.rows[:n_rows], 1, counting)
+        # nnkit predicts the background once for all explained rows, shap once for each.
+        n_once = len(task.background) if self.is_own else 0
         self.forward_rows = (sum(counting.sizes) - n_once) / n_rows
         self.call_rows = max(counting.sizes)
 
 
-def candidates(subject, sizes):
-    """Return the candidates, nnkit's first; the very first call of all is one of nnkit's."""
-    background, classifier = subject.background, subject.classifier
+def candidates(task, sizes):
+    """Return the candidates, those of nnkit first."""
+    background, classifier = task.background, task.classifier
     n_rows = sizes.n_rows
 
     def own(rows, seed, output, **arguments):
@@ -253,28 +258,28 @@ def candidates(subject, sizes):
         Candidate(f"nnkit, method={name!r}", partial(own, method=name), n_rows, is_own=True)
         for name in ("gradient", "integrated_gradients", "deep")
     ]
-    games = {
+    explainers = {
         "shap Permutation": partial(permutation, max_evals=500),
         "shap Kernel": kernel,
         "shap Kernel, l1_reg=0": partial(kernel, l1_reg=0),
     }
-    for name, run in games.items():
+    for name, run in explainers.items():
         n_slow = sizes.n_few if "Permutation" in name else sizes.n_least
-        keras, compiled = subject.predictor(BY_KERAS), subject.predictor(COMPILED)
+        keras, compiled = task.predictor(BY_KERAS), task.predictor(COMPILED)
         found += [
             Candidate(f"{name}, {BY_KERAS}", run, n_slow, keras, is_slow=True),
             Candidate(f"{name}, {COMPILED}", run, sizes.n_some, compiled),
         ]
     long = partial(permutation, max_evals=5000)
     name = f"shap Permutation, max_evals=5000, {COMPILED}"
-    found.append(Candidate(name, long, sizes.n_some, subject.predictor(COMPILED)))
+    found.append(Candidate(name, long, sizes.n_some, task.predictor(COMPILED)))
     found.append(Candidate("shap Gradient, nsamples=200", gradient, n_rows))
     found.append(Candidate("shap Deep", deep, n_rows))
     return found
 
 
 def relative(values, reference):
-    """Return the norm of the difference over that of the reference."""
+    """Return the norm of the difference divided by the norm of the reference."""
     return np.linalg.norm(values - reference) / np.linalg.norm(reference)
 
 

@@ -28,16 +28,16 @@ def table(columns, rows):
 
 
 class Timings:
-    """Explanations by name of candidate, with their seconds.
+    """Values and times of candidates, by name.
 
     Parameters
     ----------
     candidates : dict of str to (callable, int)
-        What returns values, from a number of rows, and how many rows it gets.
+        A function from a number of rows to values, and the number of rows.
     slow : collection of str, default=()
-        Those that are timed once, without a first call.
+        The candidates that are timed once, without a first call.
     n_repeats : int, default=5
-        Rounds for the others.
+        The number of rounds for the others.
     """
 
     def __init__(self, candidates, slow=(), n_repeats=5):
@@ -61,25 +61,25 @@ class Timings:
         return seconds
 
     def per_row(self, name):
-        """Return the median seconds of an explained row."""
+        """Return the median number of seconds per explained row."""
         return statistics.median(self._seconds[name]) / self.n_rows[name]
 
     def ratio(self, name, reference):
-        """Return how many times as long as another a candidate takes, as text."""
+        """Return the ratio of the times per row of two candidates, as text."""
         return number(self.per_row(name) / self.per_row(reference), 2)
 
     def difference(self, name, reference):
-        """Return the largest difference from the values of another, on the rows of both."""
+        """Return the largest difference between the values of two candidates, on common rows."""
         n_rows = min(self.n_rows[name], self.n_rows[reference])
         return np.abs(self.values[name][:n_rows] - self.values[reference][:n_rows]).max()
 
     def table(self, reference):
-        """Return the table of all candidates beside one of them.
+        """Return the table of all candidates, compared with one of them.
 
         Parameters
         ----------
         reference : str
-            Its name.
+            The name of the candidate to compare with.
         """
         rows = []
         for name in self.n_rows:
@@ -95,7 +95,7 @@ class Timings:
                     f"{self.difference(name, reference):.1e}" if is_other else "",
                 ]
             )
-        columns = ["", "a row (ms)", "first call (s)", "rows", "largest difference"]
+        columns = ["", "time per row (ms)", "first call (s)", "rows", "largest difference"]
         return table(columns, rows)
 
 
@@ -113,7 +113,7 @@ def _mlp(**parameters):
 
 
 def ten_columns(sizes):
-    """Return the section about all coalitions of ten columns."""
+    """Return the section on exact values of ten columns."""
     X, y = load_diabetes(return_X_y=True)
     X = scale(X).astype(np.float32)
     classifier = _mlp(encoder=None, n_estimators=1).fit(X, y > np.median(y))
@@ -134,14 +134,14 @@ def ten_columns(sizes):
 
         return run
 
-    mine, compiled, by_keras = (
+    by_nnkit, compiled, by_keras = (
         "nnkit, method='exact'",
         "shap Exact, predict_proba",
         "shap Exact, model_.predict",
     )
     timings = Timings(
         {
-            mine: (own, sizes.n_some),
+            by_nnkit: (own, sizes.n_some),
             compiled: (exact(lambda z: classifier.predict_proba(z)[:, 1]), sizes.n_some),
             by_keras: (
                 exact(lambda z: classifier.model_.predict(z, verbose=0)[:, 0]),
@@ -153,21 +153,23 @@ def ten_columns(sizes):
     )
     return f"""## All coalitions of ten columns
 
-The probability that the target of the diabetes data (10 columns, scaled) is above its median, by
-the network 10-64-64-1; {len(background)} background rows, so that a row needs {1022 * len(background):,} predictions.
+The explained output is the probability that the target of the scaled diabetes data (10 columns) is
+above its median, predicted by the network 10-64-64-1. With {len(background)} background rows, a row needs
+{1022 * len(background):,} predictions.
 
-{timings.table(mine)}
+{timings.table(by_nnkit)}
 
-How to read: milliseconds of an explained row, in brackets how many times as long as nnkit; and the
-largest difference from nnkit's values.
+The columns are the time per explained row, with the ratio to nnkit in brackets; the time of the
+first call; the number of explained rows; and the largest difference from the values of nnkit.
 
-- With the compiled predictor shap's Exact takes {timings.ratio(compiled, mine)} times as long as nnkit, with Keras' predict {timings.ratio(by_keras, mine)}
-  times. The values agree up to rounding: {timings.difference(compiled, mine):.1e}.
+- The Exact explainer of shap takes {timings.ratio(compiled, by_nnkit)} times as long as nnkit with the compiled predictor, and
+  {timings.ratio(by_keras, by_nnkit)} times as long with the predict of Keras. The values agree up to rounding, by
+  {timings.difference(compiled, by_nnkit):.1e}.
 """
 
 
 def mixed_rows(n_samples):
-    """Return a table of three columns of numbers with gaps and three of strings, and labels."""
+    """Return labels and a table with three columns of numbers, some missing, and three of strings."""
     rng = np.random.default_rng(0)
     rows = pd.DataFrame(rng.normal(size=(n_samples, 3)), columns=NUMBERS)
     towns, works = ["Bern", "Graz", "Lyon", "Oslo", "Porto"], ["none", "part", "full", "own"]
@@ -181,7 +183,7 @@ def mixed_rows(n_samples):
 
 
 def mixed_pipeline():
-    """Return a pipeline from such a table to a network."""
+    """Return a pipeline for the table of `mixed_rows`, which ends in a network."""
     numeric = make_pipeline(SimpleImputer(), StandardScaler())
     strings = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     columns = make_column_transformer((numeric, NUMBERS), (strings, STRINGS))
@@ -189,7 +191,7 @@ def mixed_pipeline():
 
 
 def mixed_columns(sizes):
-    """Return the section about a pipeline of numbers and strings."""
+    """Return the section on a pipeline for columns of numbers and strings."""
     X, y = mixed_rows(600)
     pipeline = mixed_pipeline().fit(X, y)
     background, rows = X.iloc[: sizes.background_size], X.iloc[sizes.background_size :]
@@ -212,14 +214,14 @@ def mixed_columns(sizes):
         explainer = shap.KernelExplainer(predict, background)
         return explainer.shap_values(rows.iloc[:n_rows], l1_reg=0, silent=True)
 
-    mine, whole, peer = (
+    by_nnkit, whole, peer = (
         "nnkit, transformed columns",
         "nnkit, whole rows",
         "shap Kernel, l1_reg=0, a lambda with a DataFrame",
     )
     timings = Timings(
         {
-            mine: (own, sizes.n_rows),
+            by_nnkit: (own, sizes.n_rows),
             whole: (lambda n_rows: own(n_rows, probability), sizes.n_some),
             peer: (kernel, sizes.n_some),
         },
@@ -227,18 +229,20 @@ def mixed_columns(sizes):
     )
     return f"""## Columns of numbers and strings
 
-Six raw columns, three of numbers with gaps and three of strings, through a `ColumnTransformer`
-(imputing and scaling, one-hot) to a network; all coalitions, {len(background)} background rows.
+The table has six raw columns, three of numbers with missing values and three of strings. A
+`ColumnTransformer` imputes and scales the numbers and encodes the strings one-hot, for a network.
+All coalitions are evaluated, with {len(background)} background rows.
 
-{timings.table(mine)}
+{timings.table(by_nnkit)}
 
-How to read: as above. The first goes by itself the way of the columns that the network sees; the
-second, which `output=lambda rows: pipeline.predict_proba(rows)[:, 1]` asks for, mixes whole rows
-and sends them through the pipeline, as does the third, which takes all coalitions of so few
-columns.
+The columns are as above. The first candidate masks the transformed columns, which is the default for
+this pipeline. The second masks rows of the raw table and transforms them in the pipeline, since its
+output is a callable, `output=lambda rows: pipeline.predict_proba(rows)[:, 1]`. The third does the
+same, and evaluates all coalitions of so few columns.
 
-- The way through transformed columns gives the same values, up to {timings.difference(whole, mine):.1e}, in {number(timings.per_row(mine) * 1e3)} ms a row:
-  whole rows take {timings.ratio(whole, mine)} times as long, shap's Kernel {timings.ratio(peer, mine)} times.
+- Masked samples of transformed columns give the same values, up to {timings.difference(whole, by_nnkit):.1e}, in
+  {number(timings.per_row(by_nnkit) * 1e3)} ms per row. Whole rows take {timings.ratio(whole, by_nnkit)} times as long, and the Kernel explainer of shap
+  {timings.ratio(peer, by_nnkit)} times.
 """
 
 
@@ -256,16 +260,16 @@ def _convolutional():
 
 
 def _reviews(n_samples):
-    """Return texts of twelve words, and whether they say more good than bad."""
+    """Return texts of twelve words, and whether they have more positive than negative words."""
     rng = np.random.default_rng(0)
     words = rng.choice([*GOOD, *BAD, *OTHER], size=(n_samples, 12))
-    merits = np.isin(words, GOOD).sum(axis=1)
-    faults = np.isin(words, BAD).sum(axis=1)
-    return [" ".join(text) for text in words], (merits > faults).astype(int)
+    n_good = np.isin(words, GOOD).sum(axis=1)
+    n_bad = np.isin(words, BAD).sum(axis=1)
+    return [" ".join(text) for text in words], (n_good > n_bad).astype(int)
 
 
 def other_inputs(sizes):
-    """Return the section about interactions, images and words."""
+    """Return the section on interactions, images and texts."""
     X, y = mixed_rows(600)
     pipeline = mixed_pipeline().fit(X, y)
     digits, labels = load_digits(return_X_y=True)
@@ -309,9 +313,10 @@ def other_inputs(sizes):
     ]
     return f"""## Interactions, images and words
 
-{table(["", "a row (ms)", "first call (s)", "rows"], rows)}
+{table(["", "time per row (ms)", "first call (s)", "rows"], rows)}
 
-How to read: milliseconds of an explained row, image or text by `nnkit.explain`, {at} background
-rows. The pipeline is that of the section above; the images are digits, of which a small convolution
-gives ten probabilities, all explained at once; the texts go through `TfidfVectorizer` to a network.
+The times are those of an explained row, image or text by `nnkit.explain`, with {at} background rows.
+The pipeline is that of the section above. The images are digits, for which a small convolutional
+network predicts ten probabilities, which are explained together. The texts are transformed by
+`TfidfVectorizer` for a network.
 """

@@ -1,4 +1,4 @@
-"""What a fitted estimator predicts for encoded rows, through its compiled programs."""
+"""Predictions and gradients of a fitted estimator for encoded rows."""
 
 from __future__ import annotations
 
@@ -19,80 +19,93 @@ if TYPE_CHECKING:
     from nnkit.training.prediction.first_linear import FirstLinear
     from nnkit.training.prediction.gradients import Derivative
     from nnkit.training.prediction.readout import Readout
+    from nnkit.training.specification.heads import Head
 
 __all__ = ["NetworkFunction"]
 
 
 class NetworkFunction:
-    """The predictions of an estimator, or outputs of its networks, for rows of encoded cells.
+    """The predictions of a fitted estimator as a function of its encoded features.
 
-    A row is flat: of an image all cells one after the other, of several inputs one input after
-    the other.
+    An encoded row is flat. It has the elements of an image or sequence in C order, and the values
+    of several inputs one input after the other.
 
     Parameters
     ----------
     estimator : KerasClassifier or KerasRegressor
         Fitted.
     is_raw : bool, default=False
-        Whether the networks' outputs are given as they come, rather than class probabilities
+        Whether the function returns the outputs of the networks, rather than class probabilities
         or values in units of the target.
     """
 
     def __init__(self, estimator: KerasEstimator, *, is_raw: bool = False) -> None:
         check_is_fitted(estimator)
-        # Another thread may fit the estimator anew.
+        # The copy is not affected if another thread fits the estimator again.
         self._estimator = shared_copy(estimator)
         self._is_raw = is_raw
         self._row = self._estimator._network.compiled_model.row
-        # Once: to read those of a live model takes as long as some thousand predictions.
+        # Read once, since reading the weights of a Keras model takes as long as thousands of
+        # predictions.
         self._weights = [member.weights() for member in self._estimator._members]
 
     @property
     def estimator(self) -> KerasEstimator:
-        """The fitted estimator, as it was when this was made."""
+        """A copy of the fitted estimator, made by the constructor."""
         return self._estimator
 
     @property
     def n_encoded(self) -> int:
-        """The cells of a row."""
+        """The number of encoded features of a row."""
         return sum(prod(shape) for shape in self._shapes)
 
     @property
     def n_units(self) -> int:
-        """The units of the last layer, or of all last layers."""
-        return sum(head.n_units for head in self._estimator._network.output_spec.heads)
+        """The number of output units, the sum over all outputs of the network."""
+        return sum(head.n_units for head in self.heads)
 
     @property
     def input_names(self) -> list[str]:
-        """The names of the inputs in the order of their cells; none if they have no names."""
+        """The names of the inputs in the order of their encoded features; [] if they have none."""
         return list(self._row) if isinstance(self._row, dict) else []
 
     @property
     def arithmetic(self) -> float:
-        """The floating-point operations for one row, of all networks: 2 for each weight."""
+        """The floating-point operations of all networks for one row, 2 for each weight."""
         members = self._estimator._members
         return len(members) * float(members[0].compiled_model.step_arithmetic) / 3
 
     @property
     def rows_per_call(self) -> int:
-        """The rows that go through the network at once where memory is to stay bounded."""
+        """The largest number of rows in one call of a network that keeps memory bounded."""
         return int(self._estimator._network.compiled_model.rows_per_chunk)
+
+    @property
+    def models(self) -> list[Any]:
+        """The Keras models of the members."""
+        return list(self._estimator.models_)
+
+    @property
+    def heads(self) -> list[Head]:
+        """The interpretation of each output of the network, such as logits of classes."""
+        return list(self._estimator._network.output_spec.heads)
 
     @property
     def _shapes(self) -> list[tuple[int, ...]]:
         return [part.shape[1:] for part in _parts(self._row)]
 
     def encode(self, X: Any) -> np.ndarray:
-        """Return rows of a table as flat rows of encoded features.
+        """Return the encoded features of rows.
 
         Parameters
         ----------
         X : DataFrame, array or dict with n_samples rows
-            As ``predict`` takes it.
+            The input of ``predict``.
 
         Returns
         -------
         X_encoded : ndarray of shape (n_samples, n_encoded)
+            Flat rows of encoded features.
         """
         parts = _parts(self._in_order(encoded_rows(self._estimator, X)))
         dense = [part.toarray() if sparse.issparse(part) else np.asarray(part) for part in parts]
@@ -105,26 +118,44 @@ class NetworkFunction:
         return X_encoded
 
     def __call__(self, X_encoded: np.ndarray) -> np.ndarray:
-        """Return the predictions, an array (n_samples, ...), for flat rows of encoded features."""
+        """Return the predictions (n_samples, ...) for encoded rows (n_samples, n_encoded)."""
         rows = self.in_shape(X_encoded)
         return self._read([member.outputs(rows) for member in self._estimator._members])
 
     def masked_samples(self, background: np.ndarray, is_from_row: np.ndarray) -> Any:
-        """Return masked samples on the device of the networks, to be made of any rows.
+        """Return background values and masks on the device, for masked samples of any rows.
 
         Parameters
         ----------
         background : ndarray of shape (n_masked, n_encoded)
-            What a masked sample takes where it does not take the row.
+            The background row of each masked sample.
         is_from_row : ndarray of bool, shape (n_masked, n_encoded)
-            Where it takes the row.
+            Whether an encoded feature comes from the explained row.
+
+        Returns
+        -------
+        masked_samples : object
+            The argument of `of_masked_samples`.
         """
-        # Members live on one device and have inputs of one kind.
+        # All members are on one device and have inputs of the same structure.
         network = self._estimator._network
         return network.masked_samples(self.in_shape(background), self.in_shape(is_from_row))
 
     def of_masked_samples(self, X_encoded: np.ndarray, masked_samples: Any) -> np.ndarray:
-        """Return the predictions (n_rows, n_masked, ...) for all masked samples of flat rows of encoded features."""
+        """Return the predictions for all masked samples of encoded rows.
+
+        Parameters
+        ----------
+        X_encoded : ndarray of shape (n_rows, n_encoded)
+            The explained rows.
+        masked_samples : object
+            The result of `masked_samples`.
+
+        Returns
+        -------
+        predicted : ndarray of shape (n_rows, n_masked, ...)
+            The predictions.
+        """
         rows = self.in_shape(X_encoded)
         members = zip(self._estimator._members, self._weights, strict=True)
         predicted = self._read(
@@ -133,26 +164,27 @@ class NetworkFunction:
                 for member, weights in members
             ]
         )
+        # (n_rows * n_masked, ...) -> (n_rows, n_masked, ...)
         return predicted.reshape(len(X_encoded), -1, *predicted.shape[1:])
 
     def first_linear(self) -> list[FirstLinear | None]:
-        """Return the first linear layer of each network, None of one that has none."""
+        """Return the first linear layer of each network, None for a network without one."""
         from nnkit.training.prediction.first_linear import FirstLinear
 
         return [FirstLinear.of(member) for member in self._estimator._members]
 
     def of_outputs(self, outputs: list[list[np.ndarray]]) -> np.ndarray:
-        """Return the predictions (n_rows, ...) for the outputs of all networks.
+        """Return the predictions (n_rows, ...) that follow from the outputs of all networks.
 
         Parameters
         ----------
         outputs : list of list of ndarray
-            Of each network one array (n_rows, ...) for each of its outputs.
+            For each network a list with one array (n_rows, ...) for each of its outputs.
         """
         return self._read(outputs)
 
     def in_shape(self, X_encoded: np.ndarray) -> Any:
-        """Return flat rows (n_samples, n_encoded) in the structure of the network's inputs."""
+        """Return encoded rows (n_samples, n_encoded) in the structure of the inputs of the network."""
         ends = np.cumsum([prod(shape) for shape in self._shapes])[:-1]
         parts = [
             part.reshape(len(X_encoded), *shape)
@@ -163,45 +195,61 @@ class NetworkFunction:
         return parts if isinstance(self._row, (list, tuple)) else parts[0]
 
     def derivatives(self, layer: str | None = None) -> list[Derivative]:
-        """Return each member's predictions with their gradients.
+        """Return the differentiable predictions of each member.
 
         Parameters
         ----------
         layer : str or None, default=None
-            Name of the layer whose output gradients are for; None for the encoded cells.
+            Name of the layer with respect to whose outputs gradients are taken; None for the
+            encoded features.
 
         Returns
         -------
         derivatives : list of Derivative
-            What they read is (n_samples, n_outputs), predictions with their axes made one. The
-            mean over the members is what this function returns.
+            One for each member, whose predictions are flattened to (n_samples, n_outputs). Their
+            mean over members is the prediction of this function.
 
         Raises
         ------
         ValueError
-            If no gradient reaches the X_encoded, or if a classifier has several targets.
+            If no gradient reaches the inputs or the layer, or a classifier has several targets.
         """
         from nnkit.training.prediction.gradients import Derivative
 
-        readout, learnt = self._readout()
+        readout, learnt = self.readout()
         members = self._estimator._members
         return [Derivative(member, readout, learnt, layer) for member in members]
 
     def layer_shape(self, layer: str, X_encoded: np.ndarray) -> tuple[int, ...]:
-        """Return the shape of one row of a layer's output.
+        """Return the shape of the output of a layer for one row.
 
         Parameters
         ----------
         layer : str
-            Its name.
+            The name of the layer.
         X_encoded : ndarray of shape (1, n_encoded)
-            A flat row.
+            An encoded row.
         """
         rows: np.ndarray = self.derivatives(layer)[0].rows(self.in_shape(X_encoded))
         return rows.shape[1:]
 
-    def _readout(self) -> tuple[Readout, list[np.ndarray]]:
-        """Return what is read from outputs, and the learnt numbers for it."""
+    def readout(self) -> tuple[Readout, list[np.ndarray]]:
+        """Return the function from outputs of a network to predictions, with its parameters.
+
+        Returns
+        -------
+        readout : Readout
+            The function, of the kind "raw", "proba" or "values".
+        learnt : list of ndarray
+            Nothing for "raw"; the temperature for "proba"; and scale, location, smallest and
+            largest value of each target, of shape (n_targets,), for "values". Without limits
+            the smallest and largest value are -inf and inf.
+
+        Raises
+        ------
+        ValueError
+            If probabilities of a classifier with several targets are requested.
+        """
         from nnkit.training.prediction.readout import Readout
 
         estimator = self._estimator
@@ -212,7 +260,7 @@ class NetworkFunction:
         assert isinstance(estimator, KerasClassifier)
         if isinstance(estimator.classes_, list):
             raise ValueError(
-                f"The classifier has {len(estimator.classes_)} targets, and gradients are of one. "
+                f"The classifier has {len(estimator.classes_)} targets, but gradients need one. "
                 "Fit a classifier for each target, or explain output='raw'."
             )
         decoder = decoder_of(estimator)
@@ -241,7 +289,7 @@ def _parts(rows: Any) -> list[Any]:
 
 
 def _decoding(estimator: KerasRegressor) -> list[np.ndarray]:
-    """Return scale, location, and the smallest and largest value of each column."""
+    """Return scale, location, smallest and largest value of each target, (n_targets,) each."""
     target = decoder_of(estimator).target
     units, shape = target.scaling, target.row_shape
     limits = (-np.inf, np.inf) if units.limits is None else units.limits

@@ -15,7 +15,7 @@ from nnkit.explanation.attribution.values import of_predicted, values_of_task
 from nnkit.explanation.explanation_task import make_explanation_task
 from nnkit.explanation.options import ExplainOptions, seed_of
 from nnkit.explanation.pipelines.outputs import Output, choose_output
-from nnkit.explanation.pipelines.steps import unwrapped
+from nnkit.explanation.pipelines.steps import DecomposedPipeline
 from nnkit.explanation.results.progress import ExplanationProgress
 
 if TYPE_CHECKING:
@@ -249,31 +249,44 @@ def explain(
     )
     _check_estimator(estimator, progress)
     _check_shap()
+    pipeline = DecomposedPipeline.of(estimator)
+    chosen = choose_output(pipeline, output, classes)
+    if are_texts(X):
+        _check_texts(feature_groups, background)
+        return _explain_texts(pipeline, X, chosen, options, progress)
+    return _explain_rows(pipeline, X, background, chosen, options, progress)
+
+
+def _explain_rows(
+    pipeline: DecomposedPipeline,
+    X: Any,
+    background: Any,
+    output: Output,
+    options: ExplainOptions,
+    progress: bool,
+) -> Explanation:
+    """Return the explanation of the rows of a table, of an array or of several inputs."""
     from nnkit.explanation.results.assembly import explanation_of_rows
 
     start = time.perf_counter()
-    estimator = unwrapped(estimator)
-    chosen = choose_output(estimator, output, classes)
-    if are_texts(X):
-        _check_texts(feature_groups, background)
-        return _explain_texts(estimator, X, chosen, options, progress)
-    task = make_explanation_task(estimator, X, background, chosen, options)
+    task = make_explanation_task(pipeline, X, background, output, options)
+    n_rows = task.masked_samples.n_samples
     if task.background.is_sample_of_x:
-        _check_some_rows(task.masked_samples.n_samples)
+        _check_some_rows(n_rows)
         warnings.warn(
             "background was not given, so a sample of X is used, and values are relative to the "
             "explained rows. Pass background=X_train.",
             UserWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    with ExplanationProgress(task.masked_samples.n_samples, progress) as bar:
-        task, of_rows = values_of_task(task, chosen, options, bar.update)
-    _warn_of_missed([of_rows.n_missed], tol, task.masked_samples.n_samples)
-    return explanation_of_rows(task, of_rows, chosen, time.perf_counter() - start)
+    with ExplanationProgress(n_rows, progress) as bar:
+        task, of_rows = values_of_task(task, output, options, bar.update)
+    _warn_of_missed([of_rows.n_missed], options.tol, n_rows)
+    return explanation_of_rows(task, of_rows, output, time.perf_counter() - start)
 
 
 def _explain_texts(
-    estimator: Any,
+    pipeline: DecomposedPipeline,
     X: Any,
     output: Output,
     options: ExplainOptions,
@@ -285,15 +298,15 @@ def _explain_texts(
     start = time.perf_counter()
     with ExplanationProgress(len(X), progress) as bar:
         words, found = explain_words(
-            lambda texts: output.predictions(estimator, texts_like(X, texts)),
+            lambda texts: output.predictions(pipeline, texts_like(X, texts)),
             list(X),
             options,
             bar.update,
         )
-    predicted = output.predicted_columns(estimator, X)
+    predicted = output.predicted_columns(pipeline, X)
     if predicted is not None:
         found = [of_predicted(part, predicted[[row]]) for row, part in enumerate(found)]
-    _warn_of_missed([of_text.n_missed for of_text in found], options.tol, stacklevel=4)
+    _warn_of_missed([of_text.n_missed for of_text in found], options.tol, len(found))
     return explanation_of_texts(words, found, output, time.perf_counter() - start)
 
 
@@ -333,18 +346,16 @@ def _check_texts(feature_groups: Any, background: Any) -> None:
         )
 
 
-def _warn_of_missed(
-    n_missed: list[int], tol: float | None, n_rows: int | None = None, stacklevel: int = 3
-) -> None:
-    """Warn if rows did not reach the tolerance."""
+def _warn_of_missed(n_missed: list[int], tol: float | None, n_rows: int) -> None:
+    """Warn if rows did not reach the tolerance, at the line that calls ``explain``."""
     if not sum(n_missed):
         return
     warnings.warn(
-        f"{sum(n_missed)} of {n_rows or len(n_missed)} row(s) did not reach tol={tol} in "
+        f"{sum(n_missed)} of {n_rows} row(s) did not reach tol={tol} in "
         f"{MAX_ROUNDS} rounds of permutations; error_std holds the standard errors reached. "
         "Raise tol or n_permutations.",
         UserWarning,
-        stacklevel=stacklevel,
+        stacklevel=4,
     )
 
 

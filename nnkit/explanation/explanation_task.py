@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,8 +18,13 @@ from nnkit.explanation.masking.masked_samples import MaskedRows, MaskedTable
 from nnkit.explanation.masking.regions import REGIONS, label_map_groups, region_groups
 from nnkit.explanation.options import ExplainOptions
 from nnkit.explanation.pipelines.outputs import Output
-from nnkit.explanation.pipelines.preprocessing import EncodedRows, FittedPreprocessing, encoded_rows
-from nnkit.explanation.pipelines.steps import steps_of
+from nnkit.explanation.pipelines.preprocessing import (
+    EncodedRows,
+    FittedPreprocessing,
+    encoded_rows,
+    transformed_rows,
+)
+from nnkit.explanation.pipelines.steps import DecomposedPipeline
 
 __all__ = ["ExplanationTask", "check_columns", "make_explanation_task"]
 
@@ -68,14 +71,14 @@ class ExplanationTask:
 
 
 def make_explanation_task(
-    estimator: Any, X: Any, background: Any, output: Output, options: ExplainOptions
+    pipeline: DecomposedPipeline, X: Any, background: Any, output: Output, options: ExplainOptions
 ) -> ExplanationTask:
     """Return the rows, feature groups, background and masked samples to explain.
 
     Parameters
     ----------
-    estimator : estimator
-        Fitted.
+    pipeline : DecomposedPipeline
+        The explained estimator.
     X, background : DataFrame, array or dict
         As in :func:`nnkit.explain`.
     output : Output
@@ -89,114 +92,117 @@ def make_explanation_task(
         If X or the background does not fit the estimator, or X does not have the feature groups.
     """
     has_encoded_groups = _is_transformed(options.feature_groups)
-    final, rows, names = estimator, X, None
-    if has_encoded_groups and steps_of(estimator)[0]:
+    explained, rows, names = pipeline, X, None
+    if has_encoded_groups and pipeline.transformers:
+        # Groups of transformed columns: explain the last step for its own input rows.
         has_encoded_groups = False
-        final, rows, background, names = _behind_transformers(estimator, X, background)
+        names = _names_out(pipeline.transformers, X)
+        rows = transformed_rows(pipeline, X)
+        background = None if background is None else transformed_rows(pipeline, background)
+        explained = pipeline.last_step
     table, layout = flat_table(rows, "X")
-    check_columns(final, table)
-    task = _put_together(
-        final,
-        table,
-        layout,
-        background,
-        output,
-        options,
-        names,
-        has_encoded_groups=has_encoded_groups,
-    )
-    predicted = output.predicted_columns(final, layout.restored(table.copy()))
+    check_columns(explained.estimator, table)
+    explained_rows = _ExplainedRows(explained, table, layout, background, output, options)
+    task = _task_of_rows(explained_rows, names, has_encoded_groups=has_encoded_groups)
+    predicted = output.predicted_columns(explained, layout.restored(table.copy()))
     return replace(task, predicted=predicted)
 
 
-def _put_together(
-    final: Any,
-    table: Any,
-    layout: InputLayout,
-    background: Any,
-    output: Output,
-    options: ExplainOptions,
-    names: list[str] | None,
-    *,
-    has_encoded_groups: bool,
+@dataclass(frozen=True)
+class _ExplainedRows:
+    """The rows to explain as a flat table, with the estimator and the arguments of the call.
+
+    Parameters
+    ----------
+    pipeline : DecomposedPipeline
+        The estimator that takes the rows.
+    table : DataFrame or ndarray of shape (n_samples, n_columns)
+        The flat table.
+    layout : InputLayout
+        The layout of the table.
+    given_background : DataFrame, array, dict or None
+        The argument ``background``.
+    output : Output
+        The explained output.
+    options : ExplainOptions
+        The other arguments.
+    """
+
+    pipeline: DecomposedPipeline
+    table: Any
+    layout: InputLayout
+    given_background: Any
+    output: Output
+    options: ExplainOptions
+
+    def background(self, *, may_be_kept: bool) -> Background:
+        """Return the background rows, see `choose_background`."""
+        return choose_background(
+            self.pipeline,
+            self.table,
+            self.layout,
+            self.given_background,
+            self.options.max_background,
+            self.options.seed,
+            may_be_kept=may_be_kept,
+        )
+
+    def predictions(self, table: Any) -> np.ndarray:
+        """Return the explained outputs of the whole estimator for a flat table."""
+        return self.output.predictions(self.pipeline, self.layout.restored(table))
+
+    def has_predictions_of(self, masked_samples: MaskedRows) -> bool:
+        """Return whether encoded rows and the estimator give the same outputs for a few rows."""
+        first = slice(0, _N_COMPARED)
+        found = masked_samples.of_rows(first)
+        expected = self.predictions(self.table[first].copy())
+        return found.shape == expected.shape and np.allclose(
+            found, expected, rtol=1e-3, atol=1e-4, equal_nan=True
+        )
+
+
+def _task_of_rows(
+    rows: _ExplainedRows, names: list[str] | None, *, has_encoded_groups: bool
 ) -> ExplanationTask:
-    """Return the task of an estimator whose input is a flat table."""
-    preprocessing = FittedPreprocessing.of(final, is_raw=output.predicts == "network")
-    given = partial(
-        choose_background,
-        final,
-        table,
-        layout,
-        background,
-        options.max_background,
-        options.seed,
-    )
-    is_own = callable(output.predicts)
-    chosen, encoded = given(may_be_kept=not is_own), None
-    if not is_own:
+    """Return the task of an estimator for a flat table, with encoded rows if possible.
+
+    ``names`` are the names of the columns, None for those of the table.
+    """
+    preprocessing = FittedPreprocessing.of(rows.pipeline, is_raw=rows.output.predicts == "network")
+    # A callable takes rows like X, so that encoded rows are of no use.
+    is_callable = callable(rows.output.predicts)
+    background, encoded = rows.background(may_be_kept=not is_callable), None
+    if not is_callable:
         encoded = encoded_rows(
             preprocessing,
-            table,
-            layout,
-            chosen,
-            options.seed,
+            rows.table,
+            rows.layout,
+            background,
+            rows.options.seed,
             has_encoded_groups=has_encoded_groups,
         )
-    predictions = partial(output.predictions, final)
     if has_encoded_groups and encoded is not None and preprocessing.all_transformers:
-        # feature_groups="transformed" of an nnkit estimator: one group per encoded feature.
-        feature_groups = FeatureGroups(
-            _names_of_encoded(preprocessing), np.arange(len(encoded.sources))
-        )
-        task = _of_encoded(
-            output, feature_groups, encoded, feature_groups.of_column, chosen, encoded.X
-        )
-        if _predicts_the_same(task.masked_samples, predictions, table, layout):
+        task = _of_encoded_features(rows.output, encoded, background)
+        if rows.has_predictions_of(task.masked_samples):
             return task
         encoded = None
-    feature_groups = _feature_groups(options, table, layout)
+    feature_groups = _feature_groups(rows.options, rows.table, rows.layout)
     if names is not None and len(names) == len(feature_groups):
         feature_groups = replace(feature_groups, names=names)
-    data = displayed_data(table, feature_groups, layout.column_names(table))
+    data = displayed_data(rows.table, feature_groups, rows.layout.column_names(rows.table))
     if encoded is not None:
         of_column = feature_groups.of_column[encoded.sources]
-        task = _of_encoded(output, feature_groups, encoded, of_column, chosen, data)
-        if _predicts_the_same(task.masked_samples, predictions, table, layout):
+        task = _of_encoded(rows.output, feature_groups, encoded, of_column, background, data)
+        if rows.has_predictions_of(task.masked_samples):
             return task
-    chosen = chosen if chosen.raw is not None else given(may_be_kept=False)
+    if background.raw is None:
+        background = rows.background(may_be_kept=False)
     is_of_network = preprocessing.function is not None
-    return _of_whole_rows(predictions, table, layout, feature_groups, chosen, data, is_of_network)
-
-
-def _behind_transformers(
-    estimator: Any, X: Any, background: Any
-) -> tuple[Any, Any, Any, list[str] | None]:
-    """Return the last step of a pipeline, its input rows and background, and their names."""
-    preprocessing = FittedPreprocessing.of(estimator)
-    background_rows = None if background is None else preprocessing.transformed(background)
-    names = _names_out(preprocessing.transformers, X)
-    return preprocessing.final, preprocessing.transformed(X), background_rows, names
-
-
-def _predicts_the_same(
-    masked_samples: MaskedRows,
-    predictions: Callable[[Any], np.ndarray],
-    X: Any,
-    layout: InputLayout,
-) -> bool:
-    """Return whether encoded rows and the estimator give the same predictions for a few rows."""
-    first = slice(0, _N_COMPARED)
-    found = masked_samples.of_rows(first)
-    expected = predictions(layout.restored(X[first].copy()))
-    return found.shape == expected.shape and np.allclose(
-        found, expected, rtol=1e-3, atol=1e-4, equal_nan=True
-    )
+    return _of_whole_rows(rows, feature_groups, background, data, is_of_network)
 
 
 def _of_whole_rows(
-    predictions: Callable[[Any], np.ndarray],
-    X: Any,
-    layout: InputLayout,
+    rows: _ExplainedRows,
     feature_groups: FeatureGroups,
     background: Background,
     data: np.ndarray,
@@ -204,8 +210,8 @@ def _of_whole_rows(
 ) -> ExplanationTask:
     """Return the task whose masked samples are rows of X, predicted by the whole estimator."""
     masked_samples = MaskedTable(
-        lambda rows: predictions(layout.restored(rows)),
-        X,
+        rows.predictions,
+        rows.table,
         background.raw,
         feature_groups.of_column,
         len(feature_groups),
@@ -221,6 +227,15 @@ def _of_whole_rows(
         all_groups,
         is_of_network,
     )
+
+
+def _of_encoded_features(
+    output: Output, encoded: EncodedRows, background: Background
+) -> ExplanationTask:
+    """Return the task with one feature group per encoded feature of an nnkit estimator."""
+    of_column = np.arange(len(encoded.sources))
+    feature_groups = FeatureGroups(_names_of_encoded(encoded.preprocessing), of_column)
+    return _of_encoded(output, feature_groups, encoded, of_column, background, encoded.X)
 
 
 def _of_encoded(
@@ -341,7 +356,9 @@ def _names_of_encoded(preprocessing: FittedPreprocessing) -> list[str]:
     """Return the names of the encoded features of a network."""
     n_encoded = 0 if preprocessing.function is None else preprocessing.function.n_encoded
     try:
-        names = [str(name) for name in preprocessing.final.encoder_.get_feature_names_out()]
+        names = [
+            str(name) for name in preprocessing.pipeline.final.encoder_.get_feature_names_out()
+        ]
     except (AttributeError, ValueError):
         names = []
     return names if len(names) == n_encoded else [f"x{j}" for j in range(n_encoded)]

@@ -1,4 +1,4 @@
-"""Deep SHAP by shap's DeepExplainer, inside a guard."""
+"""Deep SHAP by shap's DeepExplainer, with checks of its support and its results."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from nnkit._compat import output_layer, replaceable_gradient_rules
-from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.network_function import NetworkFunction
 from nnkit.explanation.attribution.gradient import GradientResult, reader_of
 
 __all__ = ["deep_values"]
 
-# Of the spread of outputs: networks that it can do leave 1e-5, "silu" leaves 0.4.
+# Largest residual as a fraction of the spread of outputs. Supported networks have 1e-5 and a
+# network with the unsupported activation "silu" 0.4.
 _TOLERANCE = 1e-3
 
 
@@ -37,48 +37,49 @@ def deep_values(
     Parameters
     ----------
     function : NetworkFunction
-        Of a fitted estimator with networks that are functional or sequential models.
+        The networks of a fitted estimator, which must be functional or sequential models.
     X_encoded : ndarray of shape (n_samples, n_encoded)
         The rows to explain, encoded.
     background : ndarray of shape (background_size, n_encoded)
-        Rows that stand for "not knowing" a feature, encoded.
+        The background rows, encoded.
     output : {"proba", "predict", "raw"}, default="proba"
-        As for `nnkit.explanation.attribution.gradient.gradient_values`; probabilities only where
-        they are not calibrated.
+        As for `nnkit.explanation.attribution.gradient.gradient_values`. Calibrated probabilities
+        are not supported.
     columns : list of int or None, default=None
-        The outputs that are explained, in this order; None is all.
+        The explained outputs, in this order; None is all.
     batch_rows : int, default=32768
         The largest number of rows in one call of the network, at least 2.
     on_rows : callable or None, default=None
-        Called with the number of rows that were finished since the last call.
+        Called with the number of rows finished since the last call.
 
     Returns
     -------
     result : GradientResult
-        With errors of 0, since nothing is drawn.
+        With errors of 0, since nothing is sampled.
 
     Raises
     ------
     ImportError
         If shap is not installed.
     ValueError
-        If the output or the network is not one that DeepExplainer can do, or the values do
-        not sum to the outputs.
+        If DeepExplainer does not support the output or the network, or the values do not sum to
+        the outputs.
 
     Notes
     -----
-    For each row x and background row b, differences of outputs are passed back through the
-    network; a non-linear function s of one number hands on
-    :math:`(s(x) - s(b)) / (x - b)` times what it gets, in place of a derivative (the rescale rule
-    of DeepLIFT [1]_). The mean over the background is Deep SHAP [2]_. Values sum to f(x) -
-    mean_b f(b). They are not Shapley values, from which they may be far on convolutional networks.
+    For each row x and background row b, differences of outputs are propagated back through the
+    network. An elementwise non-linear function s multiplies them by
+    :math:`(s(x) - s(b)) / (x - b)` instead of its derivative (the rescale rule of DeepLIFT [1]_).
+    The mean over the background is Deep SHAP [2]_. Values sum to f(x) - mean_b f(b). They
+    approximate Shapley values, and may differ from them a lot for convolutional networks.
 
-    A softmax that the network ends in is taken apart into exponentials and their sum. shap's own
-    rule subtracts the largest logit before, which changes from row to row, and so divides the
-    same differences in a way that hardly agrees with any other method.
+    A final softmax is replaced by exponentials and their sum. shap's rule for the softmax
+    operation subtracts the largest logit first, which differs between rows, and its attributions
+    of the same differences hardly agree with those of any other method.
 
-    shap replaces TensorFlow's rules for gradients while it runs. Here it does so for the thread
-    that explains; others may train and predict meanwhile. One call runs at a time.
+    shap replaces the gradient functions of TensorFlow while it runs. The replacement is limited
+    to the explaining thread, so that other threads may train and predict. Concurrent calls of
+    `deep_values` run one after the other.
 
     References
     ----------
@@ -92,10 +93,10 @@ def deep_values(
     f_X, f_background = (
         reader(rows).reshape(len(rows), -1).astype(np.float64) for rows in (X_encoded, background)
     )
-    _check_limits(function.estimator, output, np.concatenate([f_X, f_background]))
+    _check_limits(reader, np.concatenate([f_X, f_background]))
     chosen = list(range(f_X.shape[1])) if columns is None else list(columns)
-    units = _units_of(function.estimator, output, chosen)
-    models = [_composite(model, function.estimator, output, units) for model in _models(function)]
+    units = _units_of(reader, chosen)
+    models = [_composite(model, reader, units) for model in _models(reader)]
     values = _attributions(models, reader, (X_encoded, background), batch_rows, on_rows)
     values *= units.factors
     result = GradientResult(
@@ -105,33 +106,34 @@ def deep_values(
     return result
 
 
-# What is explained
+# The explained outputs as units of a network
 
 
 @dataclass(frozen=True)
 class _Units:
-    """The units of a network that explained outputs are made of: each is one, times a factor."""
+    """The network unit of each explained output, and the factor that it is multiplied by."""
 
     positions: list[int]
     factors: np.ndarray
 
 
-def _units_of(estimator: KerasEstimator, output: str, columns: list[int]) -> _Units:
+def _units_of(reader: NetworkFunction, columns: list[int]) -> _Units:
     positions, factors = list(columns), np.ones(len(columns))
-    if output == "predict":
-        scale: Any = vars(estimator)["_units"].scale
-        factors = np.broadcast_to(np.ravel(scale), max(np.size(scale), 1 + max(columns)))[columns]
-    if output == "proba":
-        head = estimator._network.output_spec.heads[0]
+    readout, learnt = reader.readout()
+    if readout.kind == "values":
+        factors = learnt[0][columns]  # values are outputs * scale + location
+    if readout.kind == "proba":
+        head = reader.heads[0]
         if head.n_units == 1 and not head.is_multilabel:
-            # The unit is the second class, and 1 minus it the first.
+            # The unit is P(second class), and P(first class) = 1 - unit.
             positions, factors = [0] * len(columns), np.where(np.asarray(columns) == 1, 1.0, -1.0)
-        elif getattr(estimator, "_has_binary_steps", False):
+        elif readout.takes_second:
+            # (n_rows, n_steps, 2) -> (n_rows, n_steps * 2), of which each second unit is read.
             positions = [2 * column + 1 for column in columns]
     return _Units(positions, factors)
 
 
-def _check_output(estimator: KerasEstimator, output: str) -> None:
+def _check_output(estimator: Any, output: str) -> None:
     if output == "logit":
         raise ValueError(
             "method='deep' does not explain output='logit'. Use output='raw' with a network that "
@@ -151,41 +153,42 @@ def _check_output(estimator: KerasEstimator, output: str) -> None:
         )
 
 
-def _check_limits(estimator: KerasEstimator, output: str, outputs: np.ndarray) -> None:
-    limits = vars(estimator)["_units"].limits if output == "predict" else None
-    if limits is None:
+def _check_limits(reader: NetworkFunction, outputs: np.ndarray) -> None:
+    readout, learnt = reader.readout()
+    if readout.kind != "values":
         return
-    is_at_limit = np.isin(outputs, np.ravel(limits)).any(axis=1)
+    _, _, smallest, largest = learnt
+    is_at_limit = ((outputs == smallest) | (outputs == largest)).any(axis=1)
     if is_at_limit.any():
         raise ValueError(
-            f"{int(is_at_limit.sum())} row(s), background included, are predicted at a limit of "
-            "the training target, where values are clipped, which method='deep' does not "
-            "explain. Use method='permutation', or output='raw'."
+            "method='deep' does not explain predictions that are clipped to the range of the "
+            f"training target. Got {int(is_at_limit.sum())} such row(s) in X and the background. "
+            "Use method='permutation', or output='raw'."
         )
 
 
 def _models(function: NetworkFunction) -> list[Any]:
-    """Return the members' live models, after a check that they tell their graph."""
-    function.derivatives()  # refuses what no gradient reaches
-    models: list[Any] = function.estimator.models_
+    """Return the Keras models of the members, after a check that they have a static graph."""
+    function.derivatives()  # raises if no gradient reaches the inputs
+    models = function.models
     for model in models:
         if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
             raise ValueError(
-                "method='deep' needs a functional or sequential network, but this is a "
-                f"{type(model).__name__}. Use method='permutation' or method='gradient'."
+                "method='deep' needs a functional or sequential network. Got a "
+                f"{type(model).__name__} instead. Use method='permutation' or method='gradient'."
             )
     return models
 
 
-def _composite(model: Any, estimator: KerasEstimator, output: str, units: _Units) -> Any:
+def _composite(model: Any, reader: NetworkFunction, units: _Units) -> Any:
     """Return a model with the explained units as its one output (n_rows, n_units)."""
     import keras
 
     begins = [_before_softmax(part) for part in model.outputs]
     inputs = [keras.Input(tensor.shape[1:], dtype=tensor.dtype) for tensor, _ in begins]
     outputs = [finish(part) for (_, finish), part in zip(begins, inputs, strict=True)]
-    if output == "proba":
-        outputs = [_probabilities(estimator._network.output_spec.heads[0], outputs[0])]
+    if reader.readout()[0].kind == "proba":
+        outputs = [_probabilities(reader.heads[0], outputs[0])]
     flat = [part if len(part.shape) == 2 else keras.layers.Flatten()(part) for part in outputs]
     joined = flat[0] if len(flat) == 1 else keras.layers.Concatenate()(flat)
     if units.positions != list(range(joined.shape[1])):
@@ -193,14 +196,14 @@ def _composite(model: Any, estimator: KerasEstimator, output: str, units: _Units
         joined = columns[0] if len(columns) == 1 else keras.layers.Concatenate()(columns)
     if len(begins) == 1 and joined is inputs[0]:
         return keras.Model(model.inputs, model.outputs)
-    # A model of its own, whose names do not meet those of the network. It is the last layer, whose
-    # output shap takes for that of the whole.
+    # A nested model, so that its layer names cannot collide with those of the network. shap uses
+    # the output of the last layer, which is this model.
     tail = keras.Model(inputs, joined, name="nnkit_explained")
     return keras.Model(model.inputs, tail([tensor for tensor, _ in begins]))
 
 
 def _probabilities(head: Any, outputs: Any) -> Any:
-    """Return what ``Head.probabilities`` does, but for the first class of one unit."""
+    """Return probabilities as ``Head.probabilities``, but a single unit gives one column."""
     import keras
 
     if head.is_multilabel or head.n_units == 1:
@@ -213,7 +216,7 @@ def _probabilities(head: Any, outputs: Any) -> Any:
 
 
 def _softmax(logits: Any) -> Any:
-    """Return a softmax of which shap takes each operation by its own rule."""
+    """Return a softmax composed of operations that shap has rules for."""
     import keras
 
     powers = keras.ops.exp(logits)
@@ -221,7 +224,7 @@ def _softmax(logits: Any) -> Any:
 
 
 def _before_softmax(output: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """Return the tensor before the softmax that an output ends in, and what makes it from that."""
+    """Return the tensor before a final softmax, and the function from it to the output."""
     import keras
 
     layer: Any = output_layer(output)
@@ -232,14 +235,14 @@ def _before_softmax(output: Any) -> tuple[Any, Callable[[Any], Any]]:
         return layer.input, _softmax
     if is_softmax and type(layer) is keras.layers.Dense:
         return layer.input, lambda hidden: _softmax(_linear_like(layer)(hidden))
-    return output, lambda same: same
+    return output, lambda unchanged: unchanged
 
 
 def _linear_like(layer: Any) -> Any:
     """Return a dense layer with the weights of another and no activation."""
     import keras
 
-    # Other initializers would draw from a global random state.
+    # Random initializers would draw from a global random state.
     linear = keras.layers.Dense(
         layer.units,
         use_bias=layer.use_bias,
@@ -251,7 +254,7 @@ def _linear_like(layer: Any) -> Any:
     return linear
 
 
-# shap's part
+# Calls of shap
 
 
 def _attributions(
@@ -264,7 +267,8 @@ def _attributions(
     """Return values (n_rows, n_encoded, n_units), the mean over models and background rows."""
     X_encoded, background = rows
     background_size, n_units = len(background), models[0].outputs[0].shape[1]
-    size = min(background_size, max(1, min(batch_rows, reader.rows_per_call) // 2))  # with its row
+    # Half of the limit, since shap stacks the explained row once per background row.
+    size = min(background_size, max(1, min(batch_rows, reader.rows_per_call) // 2))
     values = np.zeros((*X_encoded.shape, n_units))
     with _quiet_shap() as shap:
         explainers = []
@@ -276,12 +280,12 @@ def _attributions(
                 explainers.append((model, explainer, len(part) / background_size / len(models)))
         for row in range(len(X_encoded)):
             one = slice(row, row + 1)
-            for model, explainer, share in explainers:
+            for model, explainer, weight in explainers:
                 with _translated(model):
                     found = explainer.shap_values(
                         _inputs(model, reader, X_encoded[one]), check_additivity=False
                     )
-                values[one] += share * _flat(found, model, reader, n_units)
+                values[one] += weight * _flat(found, model, reader, n_units)
             if on_rows is not None:
                 on_rows(1)
     return values
@@ -289,9 +293,10 @@ def _attributions(
 
 @contextmanager
 def _quiet_shap() -> Iterator[Any]:
-    """Give shap with its warnings off, alone in the process, and undo what it leaves behind."""
+    """Yield shap without its warnings, with TensorFlow's gradient functions restored at exit."""
     with replaceable_gradient_rules(), warnings.catch_warnings():
-        # On import, of TensorFlow's version, of inputs as lists: none is for the user.
+        # shap warns on import, of TensorFlow's version and of lists of inputs. None of these
+        # warnings concerns the user.
         warnings.simplefilter("ignore")
         try:
             import shap
@@ -304,7 +309,7 @@ def _quiet_shap() -> Iterator[Any]:
 
 @contextmanager
 def _translated(model: Any) -> Iterator[None]:
-    """Turn shap's errors about a model into one sentence."""
+    """Convert errors of shap about a model to ``ValueError`` with a short message."""
     try:
         yield
     except Exception as error:  # LookupError, StagingError, AssertionError, ValueError, …
@@ -320,7 +325,7 @@ def _translated(model: Any) -> Iterator[None]:
 
 
 def _layer_with(model: Any, operation: str) -> str:
-    """Return the words for the layer that runs an operation, if its name tells."""
+    """Return text that names the layer of a TensorFlow operation, "" if it is not found."""
     import tensorflow as tf
 
     from nnkit.training.prediction.reach import leaves_of
@@ -330,12 +335,12 @@ def _layer_with(model: Any, operation: str) -> str:
         graph = tf.function(
             lambda *inputs: model(list(inputs), training=False), autograph=False
         ).get_concrete_function(*rows)
-    except Exception:  # a message is no place for a second error
+    except Exception:  # the error that is being reported matters more
         return ""
     kinds = {layer.name: type(layer).__name__ for layer in leaves_of(model)}
     for node in graph.graph.get_operations():
         if node.type == operation:
-            # functional_1/block/dense_1/Gelu/Erfc: TensorFlow counts scopes up behind the name.
+            # Such as functional_1/block/dense_1/Gelu/Erfc. TensorFlow may append a count.
             for scope in reversed(node.name.split("/")):
                 for name in (scope, re.sub(r"_\d+$", "", scope)):
                     if name in kinds:
@@ -344,7 +349,7 @@ def _layer_with(model: Any, operation: str) -> str:
 
 
 def _inputs(model: Any, reader: NetworkFunction, X_encoded: np.ndarray) -> Any:
-    """Return encoded rows as the inputs of a model, in its order."""
+    """Return encoded rows as the inputs of a model, in the order of the model."""
     rows = reader.in_shape(X_encoded)
     if isinstance(rows, dict):
         rows = [rows[tensor.name] for tensor in model.inputs]
@@ -357,7 +362,7 @@ def _inputs(model: Any, reader: NetworkFunction, X_encoded: np.ndarray) -> Any:
 
 
 def _flat(found: Any, model: Any, reader: NetworkFunction, n_units: int) -> np.ndarray:
-    """Return values (1, n_encoded, n_units) of one row, from those of each input."""
+    """Return values (1, n_encoded, n_units) of one row, from the values of each input."""
     parts = found if isinstance(found, list) else [found]
     flat = [np.reshape(part, (1, -1, n_units)) for part in parts]
     names = [tensor.name for tensor in model.inputs]
@@ -369,7 +374,7 @@ def _flat(found: Any, model: Any, reader: NetworkFunction, n_units: int) -> np.n
 def _check_sums(result: GradientResult, outputs: np.ndarray) -> None:
     if not np.isfinite(result.values).all():
         raise ValueError(
-            "The values of method='deep' are NaN or infinite. Use method='permutation'."
+            "method='deep' must give finite values. Got NaN or infinity. Use method='permutation'."
         )
     spread = outputs.max(axis=0) - outputs.min(axis=0)
     allowed = _TOLERANCE * spread + 1e-5 * np.abs(outputs).max(axis=0)
@@ -377,8 +382,8 @@ def _check_sums(result: GradientResult, outputs: np.ndarray) -> None:
     if (residual > allowed).any():
         column = int(np.argmax(residual - allowed))
         raise ValueError(
-            f"The values of method='deep' miss the predictions by {residual[column]:.3g}, where "
-            f"predictions spread over {spread[column]:.3g}. A layer's rule in shap's DeepExplainer "
-            "is wrong, as that of the activation 'silu' (or 'swish') is. "
+            "method='deep' must give values that sum to the predictions. Got a difference of "
+            f"{residual[column]:.3g} for predictions with a range of {spread[column]:.3g}. shap's "
+            "DeepExplainer has a wrong rule for a layer, such as the activation 'silu' ('swish'). "
             "Use method='permutation'."
         )

@@ -1,4 +1,4 @@
-"""Shapley values, and interactions of pairs, by all coalitions."""
+"""Exact Shapley values and Shapley interaction values, by all coalitions."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ __all__ = [
     "interaction_weights",
 ]
 
-# Worths of coalitions that are kept at once: 32 MiB.
+# Values of coalitions that are held in memory at once: 32 MiB.
 _MAX_COALITION_VALUES = 2**22
 
 
 def coalition_masks(coalitions: np.ndarray, n_groups: int) -> np.ndarray:
-    """Return who is in each coalition.
+    """Return the members of each coalition as a boolean mask.
 
     Parameters
     ----------
     coalitions : ndarray of int, shape (n_coalitions,)
-        Numbers whose bit j says whether feature group j is in.
+        Numbers whose bit j is set if feature group j is in the coalition.
     n_groups : int
         The number of feature groups.
 
@@ -41,7 +41,7 @@ def coalition_masks(coalitions: np.ndarray, n_groups: int) -> np.ndarray:
 
 
 def coalition_weights(n_groups: int) -> np.ndarray:
-    """Return the weight of each coalition's value in each feature group's Shapley value.
+    """Return the weight of the value of each coalition in the Shapley value of each group.
 
     Parameters
     ----------
@@ -55,8 +55,9 @@ def coalition_weights(n_groups: int) -> np.ndarray:
 
     Notes
     -----
-    A feature group j gains ``v(S + j) - v(S)`` by joining S, which counts
-    ``|S|! (M - |S| - 1)! / M! = 1 / (M comb(M - 1, |S|))``. [1]_
+    The Shapley value of feature group j (a player of the cooperative game v) is the sum of
+    ``v(S + j) - v(S)`` over the coalitions S without j, with the weights
+    ``|S|! (M - |S| - 1)! / M! = 1 / (M comb(M - 1, |S|))`` [1]_.
 
     References
     ----------
@@ -70,7 +71,7 @@ def coalition_weights(n_groups: int) -> np.ndarray:
 
 
 def interaction_weights(n_groups: int) -> np.ndarray:
-    """Return the weight of each coalition's value in the interaction index of each pair.
+    """Return the weight of the value of each coalition in the interaction index of each pair.
 
     Parameters
     ----------
@@ -84,8 +85,9 @@ def interaction_weights(n_groups: int) -> np.ndarray:
 
     Notes
     -----
-    A pair adds ``v(S + i + j) - v(S + i) - v(S + j) + v(S)`` beyond what its feature groups add
-    alone, which counts ``|S|! (M - |S| - 2)! / (M - 1)! = 1 / ((M - 1) comb(M - 2, |S|))``. [1]_
+    The index of a pair (i, j) is the sum of ``v(S + i + j) - v(S + i) - v(S + j) + v(S)`` over
+    the coalitions S without i and j, with the weights
+    ``|S|! (M - |S| - 2)! / (M - 1)! = 1 / ((M - 1) comb(M - 2, |S|))`` [1]_.
 
     References
     ----------
@@ -112,13 +114,13 @@ def exact_values(value_function: ValueFunction) -> np.ndarray:
     Parameters
     ----------
     value_function : ValueFunction
-        The games, of few feature groups: each row needs (2 ** n_groups - 2) * background_size
-        masked samples.
+        The value function of each row. A row needs (2 ** n_groups - 2) * background_size masked
+        samples.
 
     Returns
     -------
     values : ndarray of shape (n_samples, n_groups, n_outputs)
-        For each row and output they sum to ``f_X - base``, up to rounding.
+        For each row and output the values sum to ``f_X - base``, up to rounding.
     """
     weights = coalition_weights(value_function.n_groups)
     values = np.empty((value_function.n_samples, value_function.n_groups, value_function.n_outputs))
@@ -133,13 +135,13 @@ def exact_interactions(value_function: ValueFunction) -> np.ndarray:
     Parameters
     ----------
     value_function : ValueFunction
-        The games, of few feature groups, as for `exact_values`.
+        The value function of each row, as for `exact_values`.
 
     Returns
     -------
     values : ndarray of shape (n_samples, n_groups, n_groups, n_outputs)
-        Symmetric. Off the diagonal stands half of the interaction index of a pair, on it what is
-        left of the Shapley value of a feature group, so that each row sums to it.
+        Symmetric in the feature groups. Off the diagonal is half of the interaction index of a
+        pair. The diagonal is the rest, so that each row sums to the Shapley value.
     """
     n_groups = value_function.n_groups
     of_group = coalition_weights(n_groups)
@@ -163,7 +165,7 @@ def _weighted(weights: np.ndarray, coalition_values: np.ndarray) -> np.ndarray:
 
 
 def _coalition_values(value_function: ValueFunction) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield the values of all coalitions minus that of the empty coalition, for some rows at a time."""
+    """Yield the values of all coalitions minus the base value, for some rows at a time."""
     background_size, n_coalitions = value_function.background_size, 2**value_function.n_groups
     n_slab = max(1, value_function.batch_rows // background_size)
     n_block = max(1, _MAX_COALITION_VALUES // (n_coalitions * value_function.n_outputs))

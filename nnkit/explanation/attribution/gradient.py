@@ -1,4 +1,4 @@
-"""Gradients of a network's predictions as attributions to its encoded X_encoded."""
+"""Gradient attributions: expected gradients, integrated gradients and saliency."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ __all__ = ["GRADIENT_METHODS", "GradientResult", "gradient_values", "reader_of"]
 
 GRADIENT_METHODS = ("gradient", "integrated_gradients", "saliency")
 
-# Outputs whose gradients are computed in one call.
+# The largest number of outputs whose gradients are computed in one call.
 _MAX_DIRECTIONS = 8
 
 
 @dataclass(frozen=True)
 class GradientResult:
-    """Attributions to the encoded features of rows.
+    """Attributions to the encoded features of rows, with errors and outputs.
 
     Parameters
     ----------
     values : ndarray of shape (n_samples, n_encoded, n_outputs)
-        The attributions, float64; to feature groups in place of encoded features if they were added
-        up.
-    errors : ndarray of shape (n_samples, n_encoded, n_outputs)
-        Their standard errors, or what else the method knows of their errors.
+        The attributions, float64; (n_samples, n_groups, n_outputs) after summation over feature
+        groups.
+    errors : ndarray of the same shape
+        Their standard errors, or another error estimate of the method.
     base : ndarray of shape (n_outputs,)
-        The output that the attributions start from.
+        The base value of each output.
     f_X : ndarray of shape (n_samples, n_outputs)
         The outputs of the rows.
     """
@@ -49,7 +49,7 @@ class GradientResult:
 
     @property
     def residual(self) -> np.ndarray:
-        """What the values of a row and the base miss of its output, (n_samples, n_outputs)."""
+        """The sum of the values of a row, plus base, minus its output, (n_samples, n_outputs)."""
         return self.values.sum(axis=1) + self.base - self.f_X
 
 
@@ -67,37 +67,37 @@ def gradient_values(
     on_rows: Callable[[int], None] | None = None,
     add_up: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> GradientResult:
-    r"""Return attributions of predictions to encoded X_encoded, by gradients.
+    r"""Return attributions of predictions to encoded features, by gradients.
 
     Parameters
     ----------
     function : NetworkFunction
-        Of a fitted estimator.
+        The networks of a fitted estimator.
     X_encoded : ndarray of shape (n_samples, n_encoded)
         The rows to explain, encoded.
     background : ndarray of shape (background_size, n_encoded)
-        Rows that stand for "not knowing" a feature, encoded.
+        The background rows, encoded.
     method : {"gradient", "integrated_gradients", "saliency"}, default="gradient"
         Expected gradients over the background; integrated gradients from the mean of the
-        background; the size of the gradient at the row.
+        background; the absolute gradient at the row.
     output : {"proba", "logit", "predict", "raw"}, default="proba"
-        Class probabilities, their log-odds, values in units of the target, or the network's
-        outputs as they come, each the mean over members. Log-odds are those of the mean
-        probability, clipped as in `nnkit.explain`.
+        Class probabilities, their log-odds, values in units of the target, or the raw outputs of
+        the network, each the mean over members. Log-odds are those of the mean probability,
+        clipped as in `nnkit.explain`.
     columns : list of int or None, default=None
-        The outputs that are explained, in this order; None is all.
+        The explained outputs, in this order; None is all.
     layer : str or None, default=None
-        Name of the layer to whose outputs, instead of the X_encoded, predictions are attributed.
-        Outputs have to follow from it alone.
+        Name of the layer to whose outputs, instead of the inputs, predictions are attributed. The
+        outputs of the network must depend on the inputs through this layer only.
     n_fractions : int or None, default=None
-        Points on each line, even and at least 2. None is 8 for "gradient", or more for a
-        background of less than 32 rows; and 64 for "integrated_gradients", which takes half as
-        many more for the error. It has no part in "saliency".
+        Integration points on each line, even and at least 2. None is 8 for "gradient", or more
+        for a background of less than 32 rows; and 64 for "integrated_gradients", which adds
+        half as many for its error. It does not affect "saliency".
     batch_rows : int, default=32768
-        The largest number of points in one call of the network, which also keeps to its own
-        bound. It does not change the result, apart from rounding.
+        The largest number of points in one call of the network, which may limit it further. It
+        does not change the result, apart from rounding.
     on_rows : callable or None, default=None
-        Called with the number of rows that were finished since the last call.
+        Called with the number of rows finished since the last call.
     add_up : callable or None, default=None
         From arrays (n_rows, n_encoded, n_outputs) to sums (n_rows, n_groups, n_outputs), so that
         attributions of encoded features are held for some rows at a time only; None keeps them.
@@ -105,13 +105,13 @@ def gradient_values(
     Returns
     -------
     result : GradientResult
-        Attributions to the encoded features of rows; or to the outputs of ``layer``, flat, which
-        are those of all members in the mean.
+        Attributions to the encoded features of rows; or to the flattened outputs of ``layer``, the
+        mean over members.
 
     Raises
     ------
     ValueError
-        If no gradient reaches the X_encoded, an argument is out of its range, or an output or a
+        If no gradient reaches the inputs, an argument is out of its range, or an output or a
         gradient is not finite.
 
     Notes
@@ -119,31 +119,30 @@ def gradient_values(
     With rows x, background rows b and an explained output f:
 
     - "gradient" is :math:`\phi_i = \mathrm{mean}_b\, (x_i - b_i) \int_0^1
-      \partial_i f(b + \alpha (x - b))\, d\alpha` [1]_, the Aumann-Shapley value of the game
-      along straight lines, which is not the Shapley value; they agree for functions with at
-      most pairwise products. All background rows are used. On each line the fractions α come
-      in pairs (α, 1 - α), which makes two of them exact for quadratic functions, in equal
-      shares of (0, 1/2); where in its share a fraction lies changes from one background row
-      to the next by the golden ratio, so that all lines together have a fine grid. Values
-      sum to f(x) - mean_b f(b) but for the error of this sum.
-    - "integrated_gradients" is the same with the mean of the background rows (of ``layer``, of
-      its outputs) as the one b [2]_, by Gauss-Legendre quadrature. Values sum to f(x) - f(b),
+      \partial_i f(b + \alpha (x - b))\, d\alpha` [1]_, the Aumann-Shapley value along straight
+      lines. It differs from the Shapley value unless f has at most pairwise products. All
+      background rows are used. The fractions α of a line are pairs (α, 1 - α), and one pair is
+      exact for quadratic functions. The pairs lie in equal intervals of (0, 1/2). Their position
+      in the interval changes between background rows by the golden ratio, so that all lines
+      together have a fine grid. Values sum to f(x) - mean_b f(b) up to the integration error.
+    - "integrated_gradients" is the same with the mean of the background rows (with ``layer``, of
+      its outputs) as the only b [2]_, by Gauss-Legendre quadrature. Values sum to f(x) - f(b),
       and the base is f(b).
-    - "saliency" is :math:`|\partial_i f(x)|` [3]_, which sums to nothing. The base is the mean
-      over the background, and the errors are 0.
+    - "saliency" is :math:`|\partial_i f(x)|` [3]_, which does not sum to the output. The base is
+      the mean output of the background, and the errors are 0.
 
-    Errors of "gradient" are standard errors: with P pairs on each line and their averages
-    :math:`h_{bp}`, :math:`\sqrt{\sum_b s_b^2 / P} / B` with the standard deviation s_b over the
-    pairs, which lie in different shares and differ more than random ones; with one pair,
-    the spread between lines, :math:`s / \sqrt{B}`, which is far too large, as all background
-    rows are used; NaN for one pair and one background row. Errors of members are averaged, as
-    if they were all in one direction. The error of "integrated_gradients" is the difference to
-    the quadrature with half as many nodes. None tells anything about the choice of the
-    background.
+    Errors of "gradient" are standard errors. With P > 1 pairs on each line, whose averages
+    :math:`h_{bp}` have the standard deviation s_b, they are
+    :math:`\sqrt{\sum_b s_b^2 / P} / B`. This is conservative, since pairs in different intervals
+    differ more than random ones. With one pair it is the spread between lines,
+    :math:`s / \sqrt{B}`, which is far too large, since all background rows are used. It is NaN
+    for one pair and one background row. Errors of members are averaged, as if they all had the
+    same sign. The error of "integrated_gradients" is the difference to the quadrature with half
+    as many nodes. No error includes the choice of the background.
 
-    Values of a regressor that keeps predictions within the range of the training target have a
-    gradient of 0 where it does so; so do clipped log-odds. Layers whose derivative jumps, such as
-    "relu", count with the derivative that TensorFlow takes.
+    The gradient is 0 where a regressor clips predictions to the range of the training target,
+    and where log-odds are clipped. At points where a layer such as "relu" is not differentiable,
+    the derivative is that of TensorFlow.
 
     References
     ----------
@@ -154,7 +153,8 @@ def gradient_values(
     .. [2] M. Sundararajan, A. Taly, Q. Yan (2017). Axiomatic attribution for deep networks.
        ICML, section 3.
     .. [3] K. Simonyan, A. Vedaldi, A. Zisserman (2014). Deep inside convolutional networks.
-       ICLR workshop, section 3. There the largest over the colours of a pixel is taken.
+       ICLR workshop, section 3. There the largest value over the colours of a
+       pixel is taken.
     """
     _check(method, n_fractions)
     reader = reader_of(function, output)
@@ -163,14 +163,9 @@ def gradient_values(
     f_X = explained.outputs_of(reader(X_encoded))
     f_background = explained.outputs_of(reader(background))
     chosen = list(range(f_X.shape[1])) if columns is None else list(columns)
-    base = f_background.mean(axis=0)
-    starts = _rows_of(reader, derivatives, background)
     lines = Lines(method, len(background), n_fractions)
-    if lines.from_mean:
-        starts = [_map(lambda part: part.mean(axis=0, keepdims=True), start) for start in starts]
-        base = explained.at(starts)[0]
-    elif method == "saliency":
-        starts = [_map(lambda part: np.zeros_like(part[:1]), start) for start in starts]
+    starts = _starts(lines, _rows_of(reader, derivatives, background))
+    base = explained.at(starts)[0] if lines.from_mean else f_background.mean(axis=0)
     budget = max(1, min(batch_rows, reader.rows_per_call))
     all_values, all_errors = [], []
     for chunk in _chunks(len(X_encoded), max(1, budget // lines.n_points)):
@@ -193,12 +188,12 @@ def gradient_values(
 
 
 def reader_of(function: NetworkFunction, output: str) -> NetworkFunction:
-    """Return the predictions that an output is made of.
+    """Return the network function whose predictions an output is computed from.
 
     Parameters
     ----------
     function : NetworkFunction
-        Of the estimator.
+        The networks of the estimator.
     output : {"proba", "logit", "predict", "raw"}
         As for `gradient_values`.
 
@@ -218,12 +213,12 @@ def reader_of(function: NetworkFunction, output: str) -> NetworkFunction:
 
 
 class _Explained:
-    """The mean over members of what they read, or its log-odds, with gradients.
+    """The mean of the outputs of all members, or its log-odds, with gradients.
 
     Parameters
     ----------
     derivatives : list of Derivative
-        Of the members.
+        The derivatives of each member.
     is_logit : bool
         Whether log-odds are explained.
     """
@@ -241,7 +236,7 @@ class _Explained:
         return explained
 
     def at(self, rows: list[Any]) -> np.ndarray:
-        """Return the explained outputs of rows, or of outputs of a layer, of each member."""
+        """Return the explained outputs of rows, given for each member as inputs of the lines."""
         return self.outputs_of(self._read(rows, rows, np.zeros((n_encoded_rows(rows[0]), 1))))
 
     def _read(self, ends: list[Any], starts: list[Any], fractions: np.ndarray) -> np.ndarray:
@@ -259,15 +254,16 @@ class _Explained:
         directions: np.ndarray,
         budget: int,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return values and errors (n_rows, n_encoded, n_directions), in the mean over members.
+        """Return values and errors (n_rows, n_encoded, n_directions), the mean over members.
 
         Parameters
         ----------
         ends, starts : list of arrays, or dicts or lists of them
-            For each member the rows, and the background rows.
+            The explained rows and the background rows of each member.
         lines : Lines
+            The integration points.
         directions : ndarray of shape (n_directions, n_outputs)
-            Which outputs there are gradients of.
+            The linear combinations of outputs to differentiate.
         budget : int
             The largest number of points in one call.
         """
@@ -296,7 +292,7 @@ class _Explained:
 
     def _mean(self, totals: list[PathSums], lines: Lines) -> tuple[np.ndarray, np.ndarray]:
         if lines.method == "saliency":
-            # The size of the mean is not the mean of the sizes.
+            # |mean of gradients| differs from the mean of |gradients|, so average first.
             totals = [totals[0]._replace(sums=np.mean([part.sums for part in totals], axis=0))]
         found = [lines.estimates(sums) for sums in totals]
         values, errors = (np.mean(part, axis=0) for part in zip(*found, strict=True))
@@ -304,14 +300,17 @@ class _Explained:
 
 
 def _slope_of_log_odds(proba: np.ndarray) -> np.ndarray:
-    """Return 1 / (p (1 - p)), and 0 where log-odds are clipped."""
+    """Return the derivative of log-odds, 1 / (p (1 - p)), and 0 where they are clipped."""
     is_inside = (proba > PROBA_MARGIN) & (proba < 1.0 - PROBA_MARGIN)
     inside = np.where(is_inside, proba, 0.5)
     return np.where(is_inside, 1.0 / (inside * (1.0 - inside)), 0.0)
 
 
 def _directions(columns: list[int], n_outputs: int) -> Iterator[np.ndarray]:
-    """Yield the directions of outputs, as many in each as there is a program for."""
+    """Yield one-hot directions of outputs in blocks of equal size, padded with zeros.
+
+    Blocks of equal size share one compiled function.
+    """
     size = min(len(columns), _MAX_DIRECTIONS)
     for start in range(0, len(columns), size):
         directions = np.zeros((size, n_outputs))
@@ -323,9 +322,18 @@ def _directions(columns: list[int], n_outputs: int) -> Iterator[np.ndarray]:
 def _rows_of(
     reader: NetworkFunction, derivatives: list[Derivative], X_encoded: np.ndarray
 ) -> list[Any]:
-    """Return for each member what lines join: rows of X_encoded, or a layer's outputs for them."""
+    """Return the end points of lines for each member: encoded rows, or the outputs of a layer."""
     rows = reader.in_shape(X_encoded)
     return [derivative.rows(rows) for derivative in derivatives]
+
+
+def _starts(lines: Lines, background: list[Any]) -> list[Any]:
+    """Return the start points of lines for each member, from its background rows."""
+    if lines.from_mean:
+        return [_map(lambda part: part.mean(axis=0, keepdims=True), rows) for rows in background]
+    if lines.method == "saliency":  # the only point of a line is its end
+        return [_map(lambda part: np.zeros_like(part[:1]), rows) for rows in background]
+    return background
 
 
 def _chunks(n: int, size: int) -> Iterator[slice]:
@@ -333,7 +341,7 @@ def _chunks(n: int, size: int) -> Iterator[slice]:
 
 
 def _map(function: Callable[[np.ndarray], np.ndarray], rows: Any) -> Any:
-    """Return rows with a function of their arrays."""
+    """Return rows with a function applied to each array."""
     if isinstance(rows, dict):
         return {name: function(part) for name, part in rows.items()}
     return [function(part) for part in rows] if isinstance(rows, (list, tuple)) else function(rows)
@@ -355,6 +363,6 @@ def _check_finite(result: GradientResult) -> None:
     n_bad = int((~np.isfinite(result.values)).any(axis=(1, 2)).sum())
     if n_bad:
         raise ValueError(
-            f"The gradient is NaN or infinite on the way to {n_bad} of the {len(result.values)} "
-            "row(s). Use method='permutation'."
+            f"The gradient must be finite. It is NaN or infinite for {n_bad} of the "
+            f"{len(result.values)} row(s). Use method='permutation'."
         )

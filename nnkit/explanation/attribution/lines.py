@@ -1,4 +1,4 @@
-"""Straight lines between rows, the points on them, and what sums over the points estimate."""
+"""Integration points on straight lines between rows, and estimates from sums over them."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ if TYPE_CHECKING:
 
 __all__ = ["Lines"]
 
-# Points on each line, and on all lines to a row together.
+# The smallest number of points on each line, and on all lines to a row together.
 _MIN_FRACTIONS, _MIN_POINTS = 8, 256
 
-# Nodes of the one line of integrated gradients; half as many more tell the error.
+# Nodes of integrated gradients. Half as many are added to estimate the error.
 _N_NODES = 64
 
 _GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 
 
 class Lines:
-    """The lines of a method and the points on them.
+    """The integration points of a gradient method and their weights.
 
     Parameters
     ----------
     method : str
         As for `gradient_values`.
     background_size : int
-        How many background rows there are.
+        The number of background rows.
     n_fractions : int or None
         As for `gradient_values`.
 
     Attributes
     ----------
     fractions : ndarray of shape (n_lines, n_points)
-        Where on the lines to a row the points are.
+        The positions of the points, from 0 at the background row to 1 at the explained row.
     quadratures : ndarray of shape (n_points, n_quadratures)
-        Their weights.
+        The weights of the points in each quadrature.
     """
 
     def __init__(self, method: str, background_size: int, n_fractions: int | None) -> None:
@@ -53,11 +53,11 @@ class Lines:
 
     @property
     def n_points(self) -> int:
-        """The points on all lines to a row."""
+        """The number of points on all lines to a row."""
         return self.fractions.size
 
     def estimates(self, sums: PathSums) -> tuple[np.ndarray, np.ndarray]:
-        """Return values and errors, each (n_rows, n_encoded, n_directions), from sums over lines."""
+        """Return values and errors (n_rows, n_encoded, n_directions) from sums over lines."""
         n_lines, n_quadratures = len(self.fractions), self.quadratures.shape[1]
         if self.method == "saliency":
             return np.abs(sums.sums[..., 0]), np.zeros_like(sums.squares)
@@ -74,11 +74,11 @@ class Lines:
 
 
 def _mirrored(n_lines: int, n_pairs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return fractions in pairs around 1/2, each line's at other places, and their weights."""
+    """Return fractions in pairs around 1/2, shifted for each line, and their weights."""
     offsets = np.arange(1, n_lines + 1)[:, np.newaxis] * _GOLDEN % 1.0
-    # Neighbours lie where their errors cancel for what is straight over both shares.
-    places = np.where(np.arange(n_pairs) % 2, 1.0 - offsets, offsets)
-    below = (np.arange(n_pairs) + places) / (2 * n_pairs)  # one in each share of (0, 1/2)
+    # Pairs in adjacent intervals are mirrored, so that errors of linear integrands cancel.
+    positions = np.where(np.arange(n_pairs) % 2, 1.0 - offsets, offsets)
+    below = (np.arange(n_pairs) + positions) / (2 * n_pairs)  # one per interval of (0, 1/2)
     both = np.stack([below, 1.0 - below], axis=2).reshape(n_lines, 2 * n_pairs)
     return both, np.repeat(np.eye(n_pairs), 2, axis=0) / 2.0
 
@@ -86,7 +86,7 @@ def _mirrored(n_lines: int, n_pairs: int) -> tuple[np.ndarray, np.ndarray]:
 def _nested(n_nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the nodes of two Gauss-Legendre quadratures of (0, 1), and the weights of each."""
     rules = [np.polynomial.legendre.leggauss(n) for n in (n_nodes, n_nodes // 2)]
-    nodes = np.concatenate([(1.0 + places) / 2.0 for places, _ in rules])
+    nodes = np.concatenate([(1.0 + roots) / 2.0 for roots, _ in rules])
     weights = np.zeros((len(nodes), 2))
     weights[:n_nodes, 0], weights[n_nodes:, 1] = rules[0][1] / 2.0, rules[1][1] / 2.0
     return nodes[np.newaxis], weights

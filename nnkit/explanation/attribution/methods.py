@@ -1,4 +1,4 @@
-"""Which method makes the values, and what comes of it."""
+"""Choice between exact values and permutations, and the resulting estimate."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ __all__ = ["Estimate", "choose_method", "estimate"]
 MAX_EXACT_GROUPS = 16
 MAX_INTERACTION_GROUPS = 12
 MAX_AUTO_EXACT_GROUPS = 10
-# About 0.1 seconds a row on two cores.
+# Floating-point operations per row, about 0.1 seconds on two cores.
 _MAX_AUTO_EXACT_ARITHMETIC = 5e9
-# Who has joined at each step of a permutation of them takes 128 MiB.
+# The masks of a pair of permutations of this many feature groups take 128 MiB.
 MAX_PERMUTATION_GROUPS = 8192
 
-# Pairs of permutations for a row, over all background rows, unless asked for otherwise.
+# Pairs of permutations for a row, over all background rows, for n_permutations="auto".
 _N_PAIRS = 100
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Values of the feature groups of all explained rows.
+    """Attributions of all explained rows, with standard errors and base values.
 
     Parameters
     ----------
     values : ndarray of shape (n_samples, n_groups, n_outputs)
-        Of interactions (n_samples, n_groups, n_groups, n_outputs).
+        The attributions; (n_samples, n_groups, n_groups, n_outputs) for interactions.
     errors : ndarray of the same shape
         Their standard errors.
     base : ndarray of shape (n_outputs,) or (n_samples, n_outputs)
-        What the values add up from; by row where rows have outputs of their own.
+        The base values; by row if the explained output differs between rows.
     method : str
-        What made them.
+        The method that computed the values.
     n_missed : int, default=0
-        Rows that did not reach the tolerance.
+        The number of rows that did not reach the tolerance.
     """
 
     values: np.ndarray
@@ -53,18 +53,18 @@ class Estimate:
 def choose_method(
     options: ExplainOptions, n_groups: int, *, arithmetic: float = 0.0, are_words: bool = False
 ) -> str:
-    """Return the method that "auto" stands for, after a check of what was asked.
+    """Return "exact" or "permutation", after a check of the number of feature groups.
 
     Parameters
     ----------
     options : ExplainOptions
-        What was asked for.
+        The arguments of the call.
     n_groups : int
-        How many feature groups there are.
+        The number of feature groups.
     arithmetic : float, default=0.0
-        Floating-point operations for one coalition of one row; 0 if not known.
+        Floating-point operations for one coalition of one row; 0 if unknown.
     are_words : bool, default=False
-        Whether they are the words of a text, which cannot be grouped.
+        Whether the feature groups are the words of a text, which cannot be grouped.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def choose_method(
     if options.interactions:
         method, most = "exact", MAX_INTERACTION_GROUPS
     elif method == "auto":
-        # The number of feature groups first: 2.0**1024 is more than a float holds.
+        # The number of feature groups is compared first, since 2.0**1024 overflows.
         is_exact = (
             n_groups <= MAX_AUTO_EXACT_GROUPS
             and 2.0**n_groups * arithmetic <= _MAX_AUTO_EXACT_ARITHMETIC
@@ -84,17 +84,17 @@ def choose_method(
     if method == "permutation" and n_groups > MAX_PERMUTATION_GROUPS:
         raise ValueError(
             f"method='permutation' takes at most {MAX_PERMUTATION_GROUPS} feature groups. "
-            f"Got {n_groups} feature groups. Group columns with feature_groups=, take patches of images, or "
-            "use method='gradient'."
+            f"Got {n_groups} feature groups. Group columns with feature_groups=, take patches of "
+            "images, or use method='gradient'."
         )
     if method == "exact" and n_groups > most:
-        asked = "interactions=True" if options.interactions else "method='exact'"
+        argument = "interactions=True" if options.interactions else "method='exact'"
         remedy = "Group columns with feature_groups=."
         if not options.interactions:
             others = "." if are_words else ", or group columns with feature_groups=."
             remedy = f"Use method='permutation'{others}"
         raise ValueError(
-            f"{asked} takes at most {most} feature groups, since it goes through 2**n_groups "
+            f"{argument} takes at most {most} feature groups, since it evaluates 2**n_groups "
             f"coalitions. Got {n_groups} feature groups. {remedy}"
         )
     return method
@@ -106,16 +106,16 @@ def estimate(
     options: ExplainOptions,
     draw_of: tuple[int, np.ndarray] | None = None,
 ) -> Estimate:
-    """Return the values of a game.
+    """Return the Shapley values or interactions of a value function.
 
     Parameters
     ----------
     value_function : ValueFunction
-        The games of the explained rows.
+        The value function of each explained row.
     method : {"exact", "permutation"}
-        As `choose_method` gives it.
+        The result of `choose_method`.
     options : ExplainOptions
-        What was asked for.
+        The arguments of the call.
     draw_of : tuple of int and ndarray of int, or None, default=None
         As for `permutation_values`.
     """

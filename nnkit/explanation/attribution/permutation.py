@@ -19,7 +19,7 @@ __all__ = [
 
 MAX_ROUNDS = 64
 
-# Contributions of pairs that are kept at once, with their squares: 64 MiB.
+# Pair contributions that are held in memory at once, with their squares: 64 MiB.
 _MAX_CONTRIBUTIONS = 2**22
 
 
@@ -29,23 +29,23 @@ def draw_ranks(
     shape: tuple[int, int, int],
     active: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return the places that feature groups have in random permutations.
+    """Return the positions of feature groups in random permutations.
 
     Parameters
     ----------
     seed : int
-        Seeds all rounds.
+        Seed of all rounds.
     round_number : int
-        Each round, numbered from 1, has its own permutations.
+        The number of the round, counted from 1. Each round has other permutations.
     shape : tuple of int
         (n_permutations, background_size, n_groups).
     active : ndarray of int or None, default=None
-        The feature groups whose places among themselves are returned; None is all.
+        The feature groups whose relative positions are returned; None is all.
 
     Returns
     -------
     ranks : ndarray of int, shape (n_permutations, background_size, n_active)
-        The place, counted from 0, at which a feature group joins.
+        The position of each feature group, counted from 0.
     """
     in_order = np.broadcast_to(np.arange(shape[-1]), shape)
     ranks = np.random.default_rng([seed, round_number]).permuted(in_order, axis=-1)
@@ -55,36 +55,36 @@ def draw_ranks(
 
 
 def pair_masks(ranks: np.ndarray) -> np.ndarray:
-    """Return who has joined at the inner steps of permutations and of their reverses.
+    """Return the coalitions at the inner steps of permutations and of their reverses.
 
     Parameters
     ----------
     ranks : ndarray of int, shape (n_pairs, n_groups)
-        The place at which each feature group joins in the permutation.
+        The position of each feature group in the permutation.
 
     Returns
     -------
     masks : ndarray of bool, shape (n_pairs * 2 * (n_groups - 1), n_groups)
-        In the order pair, direction (forward, reverse), step (1 to n_groups - 1). After k steps
-        the feature groups of the k first places have joined, in the reverse those of the k last.
+        In the order pair, direction (forward, reverse), step (1 to n_groups - 1). The coalition
+        after k steps is the first k feature groups of the permutation, in the reverse the last k.
     """
     n_groups = ranks.shape[1]
-    both_ways = np.stack([ranks, n_groups - 1 - ranks], axis=1)
+    both = np.stack([ranks, n_groups - 1 - ranks], axis=1)
     steps = np.arange(n_groups - 1)[:, np.newaxis]
-    return (both_ways[:, :, np.newaxis] <= steps).reshape(-1, n_groups)
+    return (both[:, :, np.newaxis] <= steps).reshape(-1, n_groups)
 
 
 def pair_contributions(
     ranks: np.ndarray, f_start: np.ndarray, f_inner: np.ndarray, f_end: np.ndarray
 ) -> np.ndarray:
-    """Return what each feature group adds on average along a permutation and its reverse.
+    """Return the mean contribution of each feature group in a permutation and its reverse.
 
     Parameters
     ----------
     ranks : ndarray of int, shape (n_pairs, n_groups)
-        The place at which each feature group joins in the permutation.
+        The position of each feature group in the permutation.
     f_start : ndarray of shape (n_pairs, n_outputs)
-        The output of the pair's background row.
+        The output of the background row of each pair.
     f_inner : ndarray of shape (n_rows, n_pairs, 2, n_groups - 1, n_outputs)
         The outputs after each inner step, forward and reverse.
     f_end : ndarray of shape (n_rows, n_outputs)
@@ -93,16 +93,17 @@ def pair_contributions(
     Returns
     -------
     contributions : ndarray of shape (n_rows, n_pairs, n_groups, n_outputs)
-        They sum over the feature groups to ``f_end - f_start``.
+        The contributions sum over the feature groups to ``f_end - f_start``.
     """
     n_rows, n_pairs, _, _, n_outputs = f_inner.shape
     n_groups = ranks.shape[1]
-    gains = np.empty((n_rows, n_pairs, 2, n_groups, n_outputs))  # by place
+    # Differences of outputs between consecutive steps, by position in the permutation.
+    gains = np.empty((n_rows, n_pairs, 2, n_groups, n_outputs))
     gains[:, :, :, :-1] = f_inner
     gains[:, :, :, -1] = f_end[:, np.newaxis, np.newaxis]
     gains[:, :, :, 1:] -= f_inner
     gains[:, :, :, 0] -= f_start[:, np.newaxis]
-    # One list of all pairs' places, forward and reverse, for each row.
+    # (n_rows, n_pairs, 2, n_groups, n_outputs) -> (n_rows, n_pairs * 2 * n_groups, n_outputs)
     flat = gains.reshape(n_rows, -1, n_outputs)
     begins = 2 * n_groups * np.arange(n_pairs)[:, np.newaxis]
     forward = np.take(flat, (begins + ranks).ravel(), axis=1)
@@ -112,7 +113,7 @@ def pair_contributions(
 
 
 class ContributionMoments:
-    """Running means and spreads of pair contributions, for each background row.
+    """Running means and sums of squares of pair contributions, for each background row.
 
     Parameters
     ----------
@@ -131,15 +132,16 @@ class ContributionMoments:
         self.squares = np.zeros(shape)
 
     def add(self, at: slice, first: int, contributions: np.ndarray) -> None:
-        """Take in contributions of further pairs, which come in the order permutation, row.
+        """Update the moments with the contributions of further pairs.
+
+        Pairs are in the order permutation, background row.
 
         Parameters
         ----------
         at : slice
             The explained rows.
         first : int
-            How many pairs of this round, one for each permutation and background row, came
-            before.
+            The number of pairs of this round that were added before.
         contributions : ndarray of shape (n_rows_at, n_pairs, n_groups, n_outputs)
             The contributions.
         """
@@ -159,7 +161,7 @@ class ContributionMoments:
 
     @staticmethod
     def _add(mean: np.ndarray, squares: np.ndarray, found: np.ndarray, count: int) -> None:
-        """Bring means and squares up to date with contribution number ``count``."""
+        """Update means and sums of squares with contribution number ``count``."""
         if count == 1:
             mean[:] = found
             return
@@ -173,7 +175,7 @@ class ContributionMoments:
         Parameters
         ----------
         is_kept : ndarray of bool, shape (n_rows,)
-            The rows that stay.
+            The rows that are kept.
         """
         self.mean = self.mean[is_kept]
         self.squares = self.squares[is_kept]
@@ -194,7 +196,7 @@ class ContributionMoments:
         Returns
         -------
         errors : ndarray of shape (n_rows, n_groups, n_outputs)
-            See the notes of :func:`nnkit.explain`.
+            The formula is in the notes of :func:`nnkit.explain`.
         """
         background_size = self.mean.shape[1]
         if self.count > 1:
@@ -212,52 +214,44 @@ def permutation_values(
     seed: int,
     draw_of: tuple[int, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return estimated Shapley values of all explained rows.
+    """Return Shapley values of all explained rows, estimated by permutations.
 
     Parameters
     ----------
     value_function : ValueFunction
-        The games.
+        The value function of each row.
     n_permutations : int
-        Pairs of permutations for each background row in a round.
+        The number of pairs of permutations for each background row in a round.
     tol : float or None
-        Standard error, as a fraction of ``|f_X - base|``, above which a row goes on to another
+        The standard error, as a fraction of ``|f_X - base|``, above which a row draws another
         round, up to ``MAX_ROUNDS``; None draws one round.
     seed : int
-        Seeds the permutations, which are the same for all explained rows.
+        Seed of the permutations, which are the same for all explained rows.
     draw_of : tuple of int and ndarray of int, or None, default=None
-        Of how many feature groups permutations are drawn, and which of them are those of the game;
-        others, who change nothing, are left out of them. None is those of the game.
+        The number of feature groups of which permutations are drawn, and which of them are those
+        of the value function. The others, which do not change the output, are dropped from the
+        permutations. None draws permutations of the groups of the value function.
 
     Returns
     -------
     values : ndarray of shape (n_samples, n_groups, n_outputs)
-        For each row and output they sum to ``f_X - base``, up to rounding.
+        For each row and output the values sum to ``f_X - base``, up to rounding.
     errors : ndarray of shape (n_samples, n_groups, n_outputs)
-        Their standard errors, NaN where a single pair cannot tell.
+        Their standard errors, NaN for a single pair.
     is_missed : ndarray of bool, shape (n_samples,)
         Whether ``tol`` was not reached; all False without ``tol``.
     """
-    n_drawn, active = draw_of or (value_function.n_groups, None)
-    shape = (n_permutations, value_function.background_size, n_drawn)
-    values = np.empty((value_function.n_samples, value_function.n_groups, value_function.n_outputs))
+    n_samples, background_size = value_function.n_samples, value_function.background_size
+    n_groups, n_outputs = value_function.n_groups, value_function.n_outputs
+    n_drawn, active = draw_of or (n_groups, None)
+    shape = (n_permutations, background_size, n_drawn)
+    values = np.empty((n_samples, n_groups, n_outputs))
     errors = np.empty_like(values)
-    is_missed = np.zeros(value_function.n_samples, dtype=bool)
-    n_block = max(
-        1,
-        _MAX_CONTRIBUTIONS
-        // (value_function.background_size * value_function.n_groups * value_function.n_outputs),
-    )
-    for block_start in range(0, value_function.n_samples, n_block):
-        rows = np.arange(block_start, min(block_start + n_block, value_function.n_samples))
-        moments = ContributionMoments(
-            (
-                len(rows),
-                value_function.background_size,
-                value_function.n_groups,
-                value_function.n_outputs,
-            )
-        )
+    is_missed = np.zeros(n_samples, dtype=bool)
+    n_block = max(1, _MAX_CONTRIBUTIONS // (background_size * n_groups * n_outputs))
+    for block_start in range(0, n_samples, n_block):
+        rows = np.arange(block_start, min(block_start + n_block, n_samples))
+        moments = ContributionMoments((len(rows), background_size, n_groups, n_outputs))
         on_rows = value_function.on_rows if tol is None else ignore_progress
         for round_number in range(1, MAX_ROUNDS + 1 if tol is not None else 2):
             ranks = draw_ranks(seed, round_number, shape, active)
@@ -286,7 +280,7 @@ def _add_round(
     moments: ContributionMoments,
     on_rows: Callable[[float], None],
 ) -> None:
-    """Add a round's pair contributions, as many pairs in a call as fit."""
+    """Add the pair contributions of a round, in calls of at most ``batch_rows`` predictions."""
     n_permutations, background_size, n_groups = ranks.shape
     n_inner = 2 * (n_groups - 1)
     pairs = ranks.reshape(-1, n_groups)

@@ -1,4 +1,4 @@
-"""Shapley values of the words of texts, each of which is a game of its own."""
+"""Shapley values of the words of texts, with one value function per text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nnkit.explanation.options import ExplainOptions
 
 __all__ = ["are_texts", "explain_words", "texts_like", "words_of"]
 
-# A word with the space behind it, so that the words of a text are the text.
+# A word with the whitespace after it, so that the joined words are the text.
 _WORD = re.compile(r"\s*\S+\s*")
 
 
@@ -25,14 +25,14 @@ def are_texts(X: Any) -> bool:
     Parameters
     ----------
     X : object
-        What the user wants explained.
+        The rows to explain.
 
     Raises
     ------
     ValueError
-        If some are texts and others are not.
+        If X holds texts and missing values.
     """
-    # A table is not asked for its axes: one of polars makes an array of itself for that.
+    # np.ndim is not called on tables, since it would convert a polars table to an array.
     is_flat = isinstance(X, (list, tuple)) or (not hasattr(X, "columns") and np.ndim(X) == 1)
     if isinstance(X, dict) or not is_flat or not len(X):
         return False
@@ -41,19 +41,20 @@ def are_texts(X: Any) -> bool:
     at = are_strings.index(False) if False in are_strings else 0
     if any(are_strings) and not are_strings[at] and pd.isna(texts[at]):
         raise ValueError(
-            f"X holds texts, but {texts[at]!r} in row {at}. Put a text there, such as ''."
+            f"X must hold texts only. Got {texts[at]!r} in row {at}. Replace it, for example by ''."
         )
     return all(are_strings)
 
 
 def texts_like(X: Any, texts: list[str]) -> Any:
-    """Return texts as a list, an array or a Series, whichever X is.
+    """Return texts in a container of the type of X: a list, an array or a Series.
 
     Parameters
     ----------
     X : list, tuple, ndarray or Series
-        What the user wants explained.
+        The texts to explain.
     texts : list of str
+        The texts to return.
     """
     if isinstance(X, pd.Series):
         return pd.Series(texts, dtype=X.dtype, name=X.name)
@@ -61,12 +62,12 @@ def texts_like(X: Any, texts: list[str]) -> Any:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text, each with the space behind it.
+    """Return the words of a text, each with the whitespace after it.
 
     Parameters
     ----------
     text : str
-        Words are what spaces part.
+        A text whose words are separated by whitespace.
 
     Examples
     --------
@@ -78,12 +79,14 @@ def words_of(text: str) -> list[str]:
 
 
 class MaskedTexts:
-    """Texts with some of the words of one text, in their order: see ``masked_samples.MaskedRows``.
+    """Masked samples of one text, from which words outside of the coalition are removed.
+
+    Implements ``masked_samples.MaskedRows``.
 
     Parameters
     ----------
     output : callable
-        Takes a list of n texts and returns an ndarray of shape (n, n_outputs).
+        The explained output, from a list of n texts to an ndarray of shape (n, n_outputs).
     words : list of str
         The words of the explained text.
     """
@@ -100,14 +103,14 @@ class MaskedTexts:
         return self._output(["".join(self._words)][at])
 
     def of_background(self, at: slice) -> np.ndarray:
-        """Return the outputs of no words, see ``MaskedRows.of_background``."""
+        """Return the outputs of the empty text, see ``MaskedRows.of_background``."""
         return self._output([""][at])
 
     def along(self, *_: Any) -> None:
-        """Return None: each text is made and predicted."""
+        """Return None: masked samples of texts are always needed."""
 
     def prepare(self, background_rows: np.ndarray, masks: np.ndarray) -> Any:  # noqa: ARG002
-        """Return texts with some of the words, see ``MaskedRows.prepare``."""
+        """Return the masked texts, see ``MaskedRows.prepare``."""
         return [
             "".join(word for word, is_in in zip(self._words, mask, strict=True) if is_in)
             for mask in masks
@@ -124,35 +127,35 @@ def explain_words(
     options: ExplainOptions,
     on_rows: Callable[[float], None],
 ) -> tuple[list[list[str]], list[Estimate]]:
-    """Return the words of texts and their values.
+    """Return the words of texts and their Shapley values.
 
     Parameters
     ----------
     output : callable
-        Takes a list of n texts and returns an ndarray of shape (n, n_outputs).
+        The explained output, from a list of n texts to an ndarray of shape (n, n_outputs).
     texts : list of str
         The texts to explain.
     options : ExplainOptions
-        What was asked for.
+        The arguments of the call.
     on_rows : callable
-        Is told how many texts are done.
+        Called with the number of texts finished since the last call.
 
     Returns
     -------
     words : list of list of str
-        Of each text.
+        The words of each text.
     estimates : list of Estimate
-        Of each text, for a single row; of one without words there are no values.
+        The values of each text, as of a single row. A text without words has no values.
 
     Raises
     ------
     ValueError
-        If there are more words than "exact" allows, or an argument has no part in words.
+        If a text has more words than the method supports, or an option does not support texts.
     """
     if options.interactions or options.is_gradient:
-        asked = "interactions=True" if options.interactions else f"method={options.method!r}"
+        argument = "interactions=True" if options.interactions else f"method={options.method!r}"
         raise ValueError(
-            f"{asked} is not for the words of texts, whose number differs. "
+            f"{argument} does not support texts, whose numbers of words differ. "
             "Use method='permutation' or 'exact'."
         )
     words = [words_of(text) for text in texts]
@@ -166,7 +169,7 @@ def explain_words(
             )
         else:
             base = masked_samples.of_background(slice(None))[0]
-            nothing = np.empty((1, 0, len(base)))
-            estimates.append(Estimate(nothing, nothing, base, method))
+            no_values = np.empty((1, 0, len(base)))
+            estimates.append(Estimate(no_values, no_values, base, method))
         on_rows(1)
     return words, estimates

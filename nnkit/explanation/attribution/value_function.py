@@ -1,4 +1,4 @@
-"""The values of coalitions, in calls of bounded size."""
+"""The value of a coalition: the mean output of masked samples, in calls of bounded size."""
 
 from __future__ import annotations
 
@@ -12,27 +12,34 @@ __all__ = ["ValueFunction", "ignore_progress"]
 
 
 def ignore_progress(n_rows: float) -> None:
-    """Take the news that rows are done, and do nothing with it."""
+    """Do nothing: a callback for calls that report no progress.
+
+    Parameters
+    ----------
+    n_rows : float
+        The number of finished rows.
+    """
 
 
 class ValueFunction:
-    """The games that Shapley values divide, one for each explained row.
+    """The value function of each explained row, and the outputs of its masked samples.
 
     Parameters
     ----------
     masked_samples : MaskedRows
-        Explained rows and background rows, and what is predicted for their masked samples.
+        The explained and background rows, and the predictions for their masked samples.
     batch_rows : int
-        The largest number of masked samples at once.
+        The largest number of masked samples in one call.
     on_rows : callable, default=ignore_progress
-        Is told how many explained rows are done; parts of rows add up.
+        Called with the number of explained rows finished since the last call, which may be a
+        fraction.
 
     Attributes
     ----------
     n_samples, background_size, n_groups : int
-        Explained rows, background rows, and feature groups.
+        The numbers of explained rows, background rows and feature groups.
     batch_rows : int
-        As given, or fewer where the network needs more memory for each.
+        The largest number of masked samples in one call, reduced if memory requires it.
     f_X : ndarray of shape (n_samples, n_outputs)
         The outputs of the explained rows.
     f_background : ndarray of shape (background_size, n_outputs)
@@ -47,9 +54,9 @@ class ValueFunction:
 
     Notes
     -----
-    A masked sample of the explained row x and the background row b takes the columns of the feature
-    groups in the coalition S from x and the others from b. The value of S is the mean output of its
-    masked samples with all background rows, ``v(S) = mean_b f(x_S, b_rest)``.
+    A masked sample of the explained row x and the background row b takes the columns of the
+    feature groups in the coalition S from x and the others from b. The value of S is the mean
+    output of its masked samples over all background rows, ``v(S) = mean_b f(x_S, b_rest)``.
     """
 
     def __init__(
@@ -76,7 +83,7 @@ class ValueFunction:
         self.base = self.f_background.mean(axis=0)
 
     def _of(self, outputs_of: Callable[[slice], np.ndarray], n_rows: int) -> np.ndarray:
-        """Return the outputs of all rows of a kind, in calls of bounded size."""
+        """Return the outputs of all explained or all background rows, in bounded calls."""
         size = self.batch_rows
         chunks = [outputs_of(slice(start, start + size)) for start in range(0, n_rows, size)]
         return np.concatenate(chunks)
@@ -89,7 +96,7 @@ class ValueFunction:
     def outputs_along(
         self, rows: np.ndarray, background_rows: np.ndarray, ranks: np.ndarray
     ) -> Iterator[tuple[slice, np.ndarray]] | None:
-        """Return what `outputs` yields along permutations, if it needs no masked rows.
+        """Return the outputs along permutations if they need no masked samples, else None.
 
         Parameters
         ----------
@@ -98,7 +105,12 @@ class ValueFunction:
         background_rows : ndarray of int, shape (n_pairs,)
             The background row of each pair of permutations.
         ranks : ndarray of int, shape (n_pairs, n_groups)
-            The place at which each feature group joins.
+            The position of each feature group in the permutation.
+
+        Returns
+        -------
+        outputs : iterator of tuple, or None
+            Items as `outputs` yields them for the masks of these permutations.
         """
         along, size = self._masked_samples.along, self.batch_rows
         first = along(int(rows[0]), background_rows, ranks, size)
@@ -117,7 +129,7 @@ class ValueFunction:
     def outputs(
         self, rows: np.ndarray, background_rows: np.ndarray, masks: np.ndarray
     ) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield the outputs of the same masked samples for explained rows, some rows at a time.
+        """Yield the outputs of the same masks for all explained rows, some rows at a time.
 
         Parameters
         ----------
@@ -126,12 +138,12 @@ class ValueFunction:
         background_rows : ndarray of int, shape (n_masked,)
             The background row of each masked sample.
         masks : ndarray of bool, shape (n_masked, n_groups)
-            Who is in the coalition, that is, comes from the explained row.
+            The coalition of each masked sample: the groups that come from the explained row.
 
         Yields
         ------
         at : slice
-            Which of ``rows`` the outputs belong to.
+            The slice of ``rows`` that the outputs belong to.
         outputs : ndarray of shape (n_rows_at, n_masked, n_outputs)
             From calls of at most ``batch_rows`` masked samples.
         """

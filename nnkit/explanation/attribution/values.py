@@ -1,4 +1,4 @@
-"""The values of the feature groups of a task: by coalitions, or by derivatives of the network."""
+"""Attributions of an explanation task: Shapley values, or gradients summed over feature groups."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ def values_of_task(
     task : ExplanationTask
         Rows, feature groups and background.
     output : Output
-        What is explained.
+        The explained output.
     options : ExplainOptions
-        What was asked for.
+        The arguments of the call.
     on_rows : callable
-        Is told how many rows are done; parts of rows add up.
+        Called with the number of rows finished since the last call, which may be a fraction.
 
     Returns
     -------
     task : ExplanationTask
-        With other feature groups if they are those of a layer.
+        The same task; with ``layer`` its feature groups are the positions or units of the layer.
     estimate : Estimate
-        The values.
+        The values with errors and base values.
 
     Raises
     ------
     ValueError
-        If there are too many feature groups, or the network cannot have the method.
+        If there are too many feature groups, or the network does not support the method.
     """
     if options.is_gradient:
         return _by_derivatives(task, output, options, on_rows)
@@ -70,14 +70,14 @@ def values_of_task(
 
 
 def of_predicted(found: Estimate, predicted: np.ndarray | None) -> Estimate:
-    """Return the estimate of one output for each row, if rows have outputs of their own.
+    """Return the estimate reduced to one output for each row.
 
     Parameters
     ----------
     found : Estimate
         The values of all outputs.
     predicted : ndarray of int, shape (n_samples,), or None
-        The output of each row; None leaves all of them.
+        The output to keep for each row; None keeps all outputs.
     """
     if predicted is None:
         return found
@@ -93,13 +93,13 @@ def of_predicted(found: Estimate, predicted: np.ndarray | None) -> Estimate:
 
 
 def _of_all(values: np.ndarray, task: ExplanationTask) -> np.ndarray:
-    """Return values (n_samples, n_groups, ..., n_outputs) with 0 for those who do not play."""
+    """Return values (n_samples, n_groups, ..., n_outputs), 0 for groups without columns."""
     n_groups, active = len(task.feature_groups), task.active
     if len(active) == n_groups:
         return values
     of_all = np.zeros((len(values), *[n_groups] * (values.ndim - 2), values.shape[-1]))
-    places: tuple[Any, ...] = np.ix_(*[active] * (values.ndim - 2))
-    of_all[(slice(None), *places)] = values
+    at: tuple[Any, ...] = np.ix_(*[active] * (values.ndim - 2))
+    of_all[(slice(None), *at)] = values
     return of_all
 
 
@@ -109,35 +109,35 @@ def _by_derivatives(
     options: ExplainOptions,
     on_rows: Callable[[float], None],
 ) -> tuple[ExplanationTask, Estimate]:
-    """Return the values that follow from derivatives by encoded features, added up by feature group."""
+    """Return gradient attributions to encoded features, summed over each feature group."""
     encoded, function = _network_of(task, output, options.method)
     if options.layer is not None:
         explained, of_encoded = _with_layer(task, function, encoded, options.layer)
     else:
         explained, of_encoded = task, task.of_column
-    # The errors of a feature group's encoded features add up, at worst.
+    # Errors are summed too: an upper bound, reached if the errors in a group are fully correlated.
     add_up = partial(_added_up, of_encoded=of_encoded, n_groups=len(explained.feature_groups))
-    how: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "output": "logit" if output.is_logit else _OUTPUTS[str(output.predicts)],
         "batch_rows": options.batch_rows,
         "on_rows": on_rows,
     }
     if options.method != "deep":
-        how |= {"method": options.method, "layer": options.layer, "add_up": add_up}
+        arguments |= {"method": options.method, "layer": options.layer, "add_up": add_up}
 
     def estimate_of(rows: Any, columns: list[int] | None) -> Estimate:
-        how_columns = how | {"columns": columns}
+        of_columns = arguments | {"columns": columns}
         if options.method == "deep":
-            found = deep_values(function, rows, encoded.background, **how_columns)
+            found = deep_values(function, rows, encoded.background, **of_columns)
             values, errors = add_up(found.values), add_up(found.errors)
         else:
-            found = gradient_values(function, rows, encoded.background, **how_columns)
+            found = gradient_values(function, rows, encoded.background, **of_columns)
             values, errors = found.values, found.errors
         return Estimate(values, errors, found.base, options.method)
 
     if task.predicted is None:
         return explained, estimate_of(encoded.X, output.columns)
-    # Each output needs derivatives of its own: only those of the rows' own outputs are made.
+    # Rows are grouped by predicted class, so that each row needs gradients of one output only.
     order = np.argsort(task.predicted, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(task.predicted[order])) + 1)
     found = [estimate_of(encoded.X[rows], [int(task.predicted[rows[0]])]) for rows in groups]
@@ -151,10 +151,10 @@ def _by_derivatives(
 def _network_of(
     task: ExplanationTask, output: Output, method: str
 ) -> tuple[EncodedRows, NetworkFunction]:
-    """Return the encoded rows and the network that takes them, or say why there is none."""
+    """Return the encoded rows and their network, or raise if gradients are not available."""
     if callable(output.predicts):
         raise ValueError(
-            f"method={method!r} differentiates the network, but output is a function of its own. "
+            f"method={method!r} differentiates the network, but output is a callable. "
             "Leave out output, or use method='permutation'."
         )
     encoded = task.encoded
@@ -162,7 +162,7 @@ def _network_of(
         return encoded, encoded.preprocessing.function
     if task.is_of_network:
         raise ValueError(
-            f"method={method!r} differentiates the network by its own columns, but the "
+            f"method={method!r} needs a source column in X for each encoded feature, but the "
             "preprocessing mixes columns of X. Use feature_groups='transformed', or "
             "method='permutation'."
         )
@@ -172,20 +172,22 @@ def _network_of(
     )
 
 
-def _added_up(attributions: np.ndarray, of_encoded: np.ndarray, n_groups: int) -> np.ndarray:
-    """Return the sums (n_samples, n_groups, n_outputs) over the encoded features of each feature group."""
-    sums = np.zeros((n_groups, len(attributions), attributions.shape[2]))
-    np.add.at(sums, of_encoded, attributions.swapaxes(0, 1))
+def _added_up(values: np.ndarray, of_encoded: np.ndarray, n_groups: int) -> np.ndarray:
+    """Return the sums over the encoded features of each feature group."""
+    # (n_samples, n_encoded, n_outputs) -> (n_samples, n_groups, n_outputs)
+    sums = np.zeros((n_groups, len(values), values.shape[2]))
+    np.add.at(sums, of_encoded, values.swapaxes(0, 1))
     return sums.swapaxes(0, 1)
 
 
 def _with_layer(
     task: ExplanationTask, function: NetworkFunction, encoded: EncodedRows, layer: str
 ) -> tuple[ExplanationTask, np.ndarray]:
-    """Return the positions, or units, of a layer as feature groups, and whose each of its outputs is.
+    """Return a task with the positions or units of a layer as feature groups.
 
-    A layer with as many positions as X has columns, such as the embedding of the words that they
-    hold, has the columns as feature groups.
+    The array has the feature group of each output of the layer. If the layer has as many
+    positions as there are feature groups, such as the embedding of one token per column, the
+    feature groups stay the columns.
     """
     shape = function.layer_shape(layer, encoded.X[:1])
     n_positions = int(np.prod(shape[:-1])) if len(shape) > 1 else shape[0]

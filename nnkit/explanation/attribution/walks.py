@@ -1,13 +1,13 @@
-"""Permutations of many columns through networks whose first layer is linear.
+"""Incremental predictions along permutations, for networks whose first layer is linear.
 
-Along a permutation one feature group after the other comes from the explained row. With the
-features a that the first linear layer takes, its kernel W and the features F(j) of feature group j,
-the layer's output after k feature groups is ::
+Along a permutation, one feature group after the other is taken from the explained row x instead
+of the background row b. With the input features a of the first linear layer, its kernel W and the
+input features F(j) of feature group j, the output of the layer after k feature groups is ::
 
     h_k = h_0 + sum over the first k feature groups j of  W[F(j)].T @ (a(x) - a(b))[F(j)]
 
-so that one step costs the features of one feature group instead of all of them, and a permutation
-is linear in the number of columns, where masked rows make it quadratic.
+One step costs the input features of one feature group instead of all of them. The cost of a
+permutation is linear in the number of columns, with masked samples it is quadratic.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ if TYPE_CHECKING:
 
 __all__ = ["MIN_WALK_GROUPS", "Walks", "feature_sources"]
 
-# With fewer feature groups, or features of the first linear layer, masked rows are as fast.
+# With fewer feature groups, or fewer input features of the layer, masked samples are as fast.
 MIN_WALK_GROUPS, MIN_WALK_FEATURES = 128, 400
-# Rows by which the encoded feature behind each input of the layer is found.
+# Rows on which the source of each input feature of the layer is probed.
 _N_PROBED_ROWS = 256
-# Rows whose predictions are made both ways before walks are trusted.
+# Background rows on which predictions by walks are compared with those of the networks.
 _N_COMPARED = 8
 
 
 @dataclass(frozen=True)
 class _NetworkWalks:
-    """A network with the features of the background, those of each feature group side by side.
+    """The first linear layer of a network, with its inputs sorted by feature group.
 
     Parameters
     ----------
     linear : FirstLinear
-        The network.
+        The network, split at its first linear layer.
     order : ndarray of int, shape (n_features,)
-        The features, sorted by feature group.
+        The input features of the layer, sorted by feature group.
     present : ndarray of int
-        The feature groups that have features, ascending.
+        The feature groups that have input features, ascending.
     begins : ndarray of int
-        Where the features of each of them begin.
+        The position in ``order`` of the first input feature of each of these groups.
     kernel : ndarray of shape (n_features, n_hidden)
-        In that order.
+        The rows of the kernel, in this order.
     background : ndarray of shape (background_size, n_features)
-        In that order.
+        The input features of the background rows, in this order.
     starts : ndarray of shape (background_size, n_hidden)
-        What the layer makes of the background.
+        The outputs of the layer for the background rows.
     """
 
     linear: FirstLinear
@@ -76,7 +76,8 @@ class _NetworkWalks:
         return cls(linear, order, present, begins, kernel, features[:, order], starts)
 
     def hidden(self, features: np.ndarray, background_row: int, ranks: np.ndarray) -> np.ndarray:
-        """Return the layer's output at the inner steps, (2 * (n_groups - 1), n_hidden)."""
+        """Return the outputs of the layer at the inner steps, (2 * (n_groups - 1), n_hidden)."""
+        # Row j of terms is W[j] (a_j(x) - a_j(b)). Their sums over F(j) are the steps of h.
         difference = features[self.order] - self.background[background_row]
         terms = difference[:, np.newaxis] * self.kernel
         by_group = np.zeros((len(ranks), terms.shape[1]))
@@ -90,14 +91,14 @@ class _NetworkWalks:
 
 
 class Walks:
-    """The outputs along permutations and their reverses.
+    """The predictions along permutations and their reverses.
 
     Parameters
     ----------
     function : NetworkFunction
-        What the networks predict.
+        The predictions of the networks.
     members : list of _NetworkWalks
-        Its networks.
+        The networks.
     X : ndarray of shape (n_samples, n_encoded)
         Encoded explained rows.
     """
@@ -115,16 +116,16 @@ class Walks:
         background: np.ndarray,
         of_encoded: np.ndarray,
     ) -> Walks | None:
-        """Return the walks of networks, None where one of them is not of the kind.
+        """Return the walks of networks, None if a network has no large first linear layer.
 
         Parameters
         ----------
         function : NetworkFunction
-            What the networks predict.
+            The predictions of the networks.
         X, background : ndarray of shape (n_rows, n_encoded)
             Encoded rows.
         of_encoded : ndarray of int, shape (n_encoded,)
-            The feature group that each encoded feature belongs to.
+            The feature group of each encoded feature.
         """
         pool = np.concatenate([X, background])
         members = []
@@ -142,14 +143,14 @@ class Walks:
         return walks if walks._agrees(background[:_N_COMPARED]) else None
 
     def _agrees(self, rows: np.ndarray) -> bool:
-        """Return whether the networks, taken apart, predict as they do as a whole."""
-        apart = self._function.of_outputs(
+        """Return whether the split networks give the predictions of the whole networks."""
+        split = self._function.of_outputs(
             [
                 member.linear.behind(member.starts[: len(rows)].astype(np.float32), len(rows))
                 for member in self._members
             ]
         )
-        return np.allclose(apart, self._function(rows), rtol=1e-3, atol=1e-4)
+        return np.allclose(split, self._function(rows), rtol=1e-3, atol=1e-4)
 
     def __call__(
         self, row: int, background_rows: np.ndarray, ranks: np.ndarray, batch_rows: int
@@ -163,7 +164,7 @@ class Walks:
         background_rows : ndarray of int, shape (n_pairs,)
             The background row of each pair.
         ranks : ndarray of int, shape (n_pairs, n_groups)
-            The place at which each feature group joins.
+            The position of each feature group in the permutation.
         batch_rows : int
             The largest number of predictions in one call.
 
@@ -176,43 +177,44 @@ class Walks:
         for member in self._members:
             features = member.linear.before(self._X[[row]])[0].astype(np.float64)
             hidden = [
-                member.hidden(features, int(b), places)
-                for b, places in zip(background_rows, ranks, strict=True)
+                member.hidden(features, int(b), of_pair)
+                for b, of_pair in zip(background_rows, ranks, strict=True)
             ]
             outputs.append(member.linear.behind(np.concatenate(hidden), batch_rows))
         return self._function.of_outputs(outputs)
 
 
 def feature_sources(linear: FirstLinear, pool: np.ndarray) -> np.ndarray | None:
-    """Return the encoded feature that each feature of a first linear layer is made from.
+    """Return the encoded feature that each input of a first linear layer is computed from.
 
     Parameters
     ----------
     linear : FirstLinear
-        The layer, with what the network does before it.
+        The layer, with the part of the network before it.
     pool : ndarray of shape (n_rows, n_encoded)
-        Encoded rows, those to explain and those of the background.
+        The encoded explained and background rows.
 
     Returns
     -------
     sources : ndarray of int, shape (n_features,), or None
-        None if features are not shown to be made from one encoded feature each.
+        None if an input of the layer depends on several encoded features, or may do so.
 
     Notes
     -----
-    For each bit of the positions of encoded features, those with this bit, then those without, are
-    moved by one row: a feature that changes with the first only has a source with the bit. 2
-    log2(n_encoded) passes tell all sources. Masked rows of all rows of the pool verify them.
+    For each bit of the positions of encoded features, the encoded features with this bit, then
+    those without it, are shifted by one row. An input of the layer that changes with the first
+    shift only has a source with this bit. 2 log2(n_encoded) passes determine all sources, which
+    are then verified on masked samples of all rows of the pool.
     """
     n_encoded = pool.shape[1]
     rows = pool[np.unique(np.linspace(0, len(pool) - 1, _N_PROBED_ROWS).astype(np.intp))]
-    moved = np.roll(rows, -1, axis=0)
+    shifted = np.roll(rows, -1, axis=0)
     before = linear.before(rows)
     sources = np.zeros(before.shape[1], dtype=np.intp)
     for bit in range(max(1, int(n_encoded - 1).bit_length())):
         has_bit = (np.arange(n_encoded) >> bit) & 1 == 1
         with_bit, without = (
-            (linear.before(np.where(mask, moved, rows)) != before).any(axis=0)
+            (linear.before(np.where(mask, shifted, rows)) != before).any(axis=0)
             for mask in (has_bit, ~has_bit)
         )
         if (with_bit & without).any():

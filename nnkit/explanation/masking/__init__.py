@@ -1,8 +1,9 @@
-"""Rows in which some columns come from the background.
+"""Masked samples: rows in which the columns of some feature groups come from the background.
 
-- ``input_layout``: a table, an array of more axes or several inputs as one flat table, and back.
-- ``row_pools``: X and the background checked against each other, and pools of their rows.
-- ``background``: the background rows.
-- ``feature_groups``, ``regions``: which columns, or pixels and steps, are exchanged together.
-- ``masked_samples``: rows mixed of explained and background rows, and the predictions for them.
+- ``input_layout``: conversion of tables, arrays and several inputs to one flat table, and back.
+- ``row_pools``: validation of X and the background, and masked samples of their rows.
+- ``background``: choice of the background rows.
+- ``feature_groups``: feature groups of the columns of a table.
+- ``regions``: feature groups of images and sequences.
+- ``masked_samples``: masked samples of explained and background rows, and their predictions.
 """

@@ -1,4 +1,4 @@
-"""The rows that stand for not knowing a column: given, kept by the estimator, or of X."""
+"""Choice of the background rows: given, kept by the estimator, or a sample of X."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from sklearn.pipeline import Pipeline
 from nnkit.encoding import rows_of
 from nnkit.explanation.masking.input_layout import InputLayout, flat_table
 from nnkit.explanation.masking.row_pools import align_background
-from nnkit.explanation.pipelines.steps import last_step
+from nnkit.explanation.pipelines.steps import DecomposedPipeline
 
 __all__ = ["Background", "choose_background"]
 
 
 @dataclass(frozen=True)
 class Background:
-    """The background rows, as raw as they are known.
+    """The background rows and their source.
 
     Parameters
     ----------
     origin : str
-        Where the rows come from.
+        Description of the source, such as "100 rows kept by the estimator".
     raw : DataFrame or ndarray of shape (background_size, n_columns), or None, default=None
         A flat table with the columns of X.
     kept : DataFrame or array with background_size rows, or None, default=None
-        Rows as the last step of a pipeline takes them, where ``raw`` is None.
+        Input rows of the last step of a pipeline, if ``raw`` is None.
     is_sample_of_x : bool, default=False
-        Whether a sample of X had to serve.
+        Whether the rows are a sample of X.
     """
 
     origin: str
@@ -40,7 +40,7 @@ class Background:
 
 
 def choose_background(
-    estimator: Any,
+    pipeline: DecomposedPipeline,
     X: Any,
     layout: InputLayout,
     background: Any,
@@ -53,33 +53,34 @@ def choose_background(
 
     Parameters
     ----------
-    estimator : estimator
-        Fitted. The rows in its ``background_`` serve where none are given.
+    pipeline : DecomposedPipeline
+        The explained estimator, whose ``background_`` is used if ``background`` is None.
     X : DataFrame or ndarray of shape (n_samples, n_columns)
         The flat table to explain.
     layout : InputLayout
-        Of X.
+        The layout of X.
     background : DataFrame, array, dict or None
         As in :func:`nnkit.explain`.
     max_background : int
-        Larger ones are sampled down to this number.
+        The largest number of rows. A larger background is sampled.
     seed : int
-        Seeds the sample.
+        Seed of the sample.
     may_be_kept : bool
-        Whether rows as the last step of a pipeline takes them are of use.
+        Whether the ``background_`` of the last step of a pipeline may be used, which has the
+        columns of transformed rows.
 
     Raises
     ------
     ValueError
-        If the background has other columns than X, or is of another kind.
+        If the background has other columns than X, or is of another type or shape.
     """
     name, origin = "background", "given"
     is_sample_of_x = False
-    if background is None and not isinstance(estimator, Pipeline):
-        background = getattr(estimator, "background_", None)
+    if background is None and not isinstance(pipeline.estimator, Pipeline):
+        background = getattr(pipeline.estimator, "background_", None)
         name, origin = "The estimator's background_", "kept by the estimator"
     elif background is None and may_be_kept:
-        kept = getattr(last_step(estimator), "background_", None)
+        kept = getattr(pipeline.final, "background_", None)
         if kept is not None:
             kept, note = _sampled(kept, max_background, seed)
             return Background(f"{note} kept by the last step", kept=kept)
@@ -87,7 +88,7 @@ def choose_background(
         background, is_sample_of_x = layout.restored(X), True
         name, origin = "X", "of X itself"
     if layout.kind == "inputs" and isinstance(background, Mapping):
-        # In the order of X: its columns are told apart by their place.
+        # In the order of the inputs of X, since columns of the flat table are matched by position.
         order = [key for key in layout.shapes if key in background]
         background = {key: background[key] for key in [*order, *background]}
     flat, layout_of_background = flat_table(background, name)
@@ -95,7 +96,7 @@ def choose_background(
         layout.kind != "table" and layout_of_background.shapes != layout.shapes
     ):
         raise ValueError(
-            f"{name} must be of the same kind and shape as X. X is "
+            f"{name} must be of the same type and shape as X. X is "
             f"{layout.description}, {name} is {layout_of_background.description}."
         )
     raw, note = _sampled(align_background(flat, X, name), max_background, seed)
@@ -103,11 +104,11 @@ def choose_background(
 
 
 def _sampled(rows: Any, max_background: int, seed: int) -> tuple[Any, str]:
-    """Return at most so many rows, and how many they are."""
+    """Return at most ``max_background`` rows, and a description of their number."""
     n_rows = len(rows)
     if n_rows <= max_background:
         return rows, f"{n_rows} row" if n_rows == 1 else f"{n_rows} rows"
-    # Round 0 of the seed: permutations take the rounds from 1 on.
+    # The stream (seed, 0). Round k of the permutations draws from the stream (seed, k), k >= 1.
     rng = np.random.default_rng([seed, 0])
     at = np.sort(rng.choice(n_rows, max_background, replace=False))
     return rows_of(rows, at), f"{max_background} of {n_rows} rows"

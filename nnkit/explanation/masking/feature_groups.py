@@ -1,4 +1,4 @@
-"""Which columns play together, and what is displayed of them."""
+"""Feature groups of the columns of a table, and the data displayed with them."""
 
 from __future__ import annotations
 
@@ -16,25 +16,22 @@ from nnkit.explanation.masking.input_layout import InputLayout
 
 __all__ = ["FeatureGroups", "choose_feature_groups", "displayed_data"]
 
-# Columns of a group whose values are displayed.
-_MAX_LISTED = 8
-
 
 @dataclass(frozen=True)
 class FeatureGroups:
-    """The feature groups of the game: each column belongs to one of them.
+    """A partition of the columns of a flat table into named feature groups.
 
     Parameters
     ----------
     names : list of str
         One name per feature group.
     of_column : ndarray of int, shape (n_columns,)
-        The feature group that each column of the flat table belongs to.
+        The feature group of each column of the flat table.
     row_shape : tuple of int or None, default=None
-        Shape in which values are given, those of a feature group divided evenly among its entries;
-        None gives one value for each feature group.
+        The shape of the returned values of a row, in which the value of a feature group is
+        distributed evenly over its columns. None returns one value for each feature group.
     is_averaged : bool, default=False
-        Whether the mean of a feature group's columns is displayed, rather than all of them.
+        Whether the mean of the columns of a feature group is displayed, rather than all of them.
     """
 
     names: list[str]
@@ -46,12 +43,12 @@ class FeatureGroups:
         return len(self.names)
 
     def columns(self, feature_group: int) -> np.ndarray:
-        """Return the positions of a feature group's columns.
+        """Return the positions of the columns of a feature group.
 
         Parameters
         ----------
         feature_group : int
-            The feature group.
+            The number of the feature group.
 
         Returns
         -------
@@ -61,28 +58,29 @@ class FeatureGroups:
         return np.flatnonzero(self.of_column == feature_group)
 
     def in_shape(self, values: np.ndarray) -> np.ndarray:
-        """Return values as they are given to the user.
+        """Return the values of regions in the shape of a row of X, other values unchanged.
 
         Parameters
         ----------
         values : ndarray of shape (n_samples, n_groups, n_outputs)
-            One value for each feature group; or those of pairs, (n_samples, n_groups, n_groups,
-            n_outputs), which stay as they are.
+            One value for each feature group; or interactions, (n_samples, n_groups, n_groups,
+            n_outputs), which are returned unchanged.
 
         Returns
         -------
         values : ndarray of shape (n_samples, n_groups, n_outputs) or (n_samples, ..., n_outputs)
-            In the shape of a row if the feature groups are regions of it.
+            In the shape of a row if the feature groups are regions.
         """
         if self.row_shape is None or values.ndim > 3:
             return values
         sizes = np.bincount(self.of_column)
-        shared = values / sizes[:, np.newaxis]
-        return shared[:, self.of_column].reshape(len(values), *self.row_shape, -1)
+        per_column = values / sizes[:, np.newaxis]
+        # (n_samples, n_groups, n_outputs) -> (n_samples, *row_shape, n_outputs)
+        return per_column[:, self.of_column].reshape(len(values), *self.row_shape, -1)
 
 
 def choose_feature_groups(feature_groups: Any, X: Any, layout: InputLayout) -> FeatureGroups:
-    """Return the feature groups: named groups of columns, then each column left over.
+    """Return named groups of columns, followed by the other columns as groups of one.
 
     Parameters
     ----------
@@ -91,18 +89,18 @@ def choose_feature_groups(feature_groups: Any, X: Any, layout: InputLayout) -> F
     X : DataFrame or ndarray of shape (n_samples, n_columns)
         The flat table.
     layout : InputLayout
-        Of the table.
+        The layout of the table.
 
     Returns
     -------
     chosen : FeatureGroups
-        The groups in their own order, then the other columns in theirs. Of several inputs those
-        with more axes than a table are one feature group each.
+        The named groups in the order of the dict, then the other columns in the order of X. Of
+        several inputs, each with more than two axes is one feature group.
 
     Raises
     ------
     ValueError
-        If a group is empty, or a column is unknown or named twice, or two feature groups would have
+        If a group is empty, a column is unknown or named twice, or two feature groups would have
         the same name.
     """
     names, of_column, positions = _columns(X, layout)
@@ -110,15 +108,17 @@ def choose_feature_groups(feature_groups: Any, X: Any, layout: InputLayout) -> F
         return FeatureGroups(names, of_column)
     if not isinstance(feature_groups, Mapping) or not feature_groups:
         raise ValueError(
-            "feature_groups must be 'input', 'transformed' or a dict of group names to lists of columns. "
-            f"Got {feature_groups!r} instead."
+            "feature_groups must be 'input', 'transformed' or a dict of group names to lists of "
+            f"columns. Got {feature_groups!r} instead."
         )
     group_of = np.full(len(names), -1)
     for feature_group, (group, columns) in enumerate(feature_groups.items()):
         is_one = isinstance(columns, str) or not isinstance(columns, Iterable)
         members = [columns] if is_one else list(columns)
         if not members:
-            raise ValueError(f"feature_groups has no columns in the group {group!r}. Name some.")
+            raise ValueError(
+                f"feature_groups must have at least one column in the group {group!r}. Got none."
+            )
         for column in members:
             if not isinstance(column, Hashable) or column not in positions:
                 raise ValueError(
@@ -128,7 +128,8 @@ def choose_feature_groups(feature_groups: Any, X: Any, layout: InputLayout) -> F
             for position in positions[column]:
                 if group_of[position] >= 0:
                     raise ValueError(
-                        f"feature_groups names the column {column!r} twice. A column belongs to one group."
+                        f"feature_groups names the column {column!r} twice. "
+                        "A column belongs to one group."
                     )
                 group_of[position] = feature_group
     left_over = np.flatnonzero(group_of < 0)
@@ -137,13 +138,19 @@ def choose_feature_groups(feature_groups: Any, X: Any, layout: InputLayout) -> F
     repeated = sorted(name for name, count in Counter(group_names).items() if count > 1)
     if repeated:
         raise ValueError(
-            f"feature_groups would give the name {repeated[0]!r} to two feature groups. Rename the group."
+            f"feature_groups would give the name {repeated[0]!r} to two feature groups. "
+            "Rename the group."
         )
     return FeatureGroups(group_names, group_of[of_column])
 
 
 def _columns(X: Any, layout: InputLayout) -> tuple[list[str], np.ndarray, dict[Any, list[int]]]:
-    """Return the names of what may play, whose each column is, and which go by a user's name."""
+    """Return the units that can be grouped, as names, units of columns and positions by name.
+
+    A unit is a column, or an input with more than two axes as a whole. The second array has the
+    unit of each column of the flat table. The dict has the units that a name or position in
+    ``feature_groups`` refers to.
+    """
     if isinstance(X, pd.DataFrame):
         names = [str(column) for column in X.columns]
         by_name = {column: [j] for j, column in enumerate(X.columns)}
@@ -153,13 +160,13 @@ def _columns(X: Any, layout: InputLayout) -> tuple[list[str], np.ndarray, dict[A
     positions: dict[Any, list[int]] = {}
     for part in layout.parts:
         is_whole = layout.kind == "inputs" and len(part.row_shape) > 1
-        of_part = [part.name] if is_whole else part.encoded_names
-        numbers = np.zeros(part.n_encoded, int) if is_whole else np.arange(part.n_encoded)
+        of_part = [part.name] if is_whole else part.column_names
+        numbers = np.zeros(part.n_columns, int) if is_whole else np.arange(part.n_columns)
         of_column.append(len(names) + numbers)
-        mine = len(names) + np.arange(len(of_part))
-        positions |= {name: [int(j)] for name, j in zip(of_part, mine, strict=True)}
+        units = len(names) + np.arange(len(of_part))
+        positions |= {name: [int(j)] for name, j in zip(of_part, units, strict=True)}
         if layout.kind == "inputs":
-            positions[part.name] = mine.tolist()
+            positions[part.name] = units.tolist()
         names += of_part
     if layout.kind == "table":
         positions |= {j: [j] for j in range(len(names))}
@@ -167,7 +174,7 @@ def _columns(X: Any, layout: InputLayout) -> tuple[list[str], np.ndarray, dict[A
 
 
 def displayed_data(X: Any, feature_groups: FeatureGroups, names: list[str]) -> np.ndarray:
-    """Return the values to display beside each feature group.
+    """Return the values of X displayed with each feature group.
 
     Parameters
     ----------
@@ -181,10 +188,10 @@ def displayed_data(X: Any, feature_groups: FeatureGroups, names: list[str]) -> n
     Returns
     -------
     data : ndarray of shape (n_samples, n_groups), or (n_samples, ...) of regions
-        The values of X, in floating point if all are numbers, else as objects; of a group of
-        several columns a text such as ``"age=51, sex=f"``. Since the plots of shap format
-        numbers and strings only, other values such as dates become strings, and missing ones
-        NaN, or "nan" in a column with strings.
+        The values of X, as float64 if all are numbers, else as objects. A group of several
+        columns is displayed as a text such as ``"age=51, sex=f"``. The plots of shap format
+        numbers and strings only, so other values such as dates become strings. Missing values
+        become NaN, or "nan" in a column with strings.
     """
     if feature_groups.row_shape is not None:
         return np.asarray(X).reshape(len(X), *feature_groups.row_shape)
@@ -193,9 +200,9 @@ def displayed_data(X: Any, feature_groups: FeatureGroups, names: list[str]) -> n
         np.add.at(sums.T, feature_groups.of_column, np.asarray(X, dtype=np.float64).T)
         return sums / np.bincount(feature_groups.of_column)
     frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
-    is_column = len(feature_groups) == frame.shape[1]
+    has_single_columns = len(feature_groups) == frame.shape[1]
     is_numeric = all(is_numeric_dtype(dtype) for dtype in frame.dtypes)
-    if is_column and is_numeric:
+    if has_single_columns and is_numeric:
         order = np.argsort(feature_groups.of_column)
         return frame.iloc[:, order].to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     data = np.empty((len(frame), len(feature_groups)), dtype=object)
@@ -214,7 +221,7 @@ def displayed_data(X: Any, feature_groups: FeatureGroups, names: list[str]) -> n
 
 
 def _displayed_column(column: pd.Series) -> list[Any]:
-    """Return a column's values as numbers and strings."""
+    """Return the values of a column as numbers and strings."""
     values = column.astype(object).tolist()
     is_missing = column.isna().tolist()
     has_text = any(
@@ -228,10 +235,10 @@ def _displayed_column(column: pd.Series) -> list[Any]:
         elif isinstance(value, str | Real):
             shown.append(value)
         else:
-            shown.append(str(value).removesuffix(" 00:00:00"))  # midnight: a date
+            shown.append(str(value).removesuffix(" 00:00:00"))  # a date without time of day
     return shown
 
 
 def _short(value: Any) -> str:
-    """Return a value as text, a floating-point number with six digits."""
+    """Return a value as text, floating-point numbers with six significant digits."""
     return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)

@@ -1,4 +1,4 @@
-"""What the estimator takes, as one flat table, and the way back."""
+"""Conversion of tables, arrays and dicts of inputs to one flat table, and back."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["InputLayout", "InputPart", "flat_table"]
 
 @dataclass(frozen=True)
 class InputPart:
-    """One array of those that the estimator takes.
+    """Name, row shape and dtype of one input array of the estimator.
 
     Parameters
     ----------
     name : str
-        Of an input; "x" of the only array.
+        The name of the input; "x" for a single array.
     row_shape : tuple of int
-        Shape of one row.
+        The shape of one row.
     dtype : dtype
-        Of the array.
+        The dtype of the array.
     """
 
     name: str
@@ -35,31 +35,31 @@ class InputPart:
     dtype: np.dtype[Any]
 
     @property
-    def n_encoded(self) -> int:
-        """The number of elements of a row."""
+    def n_columns(self) -> int:
+        """The number of columns of this input in the flat table."""
         return prod(self.row_shape)
 
     @property
-    def encoded_names(self) -> list[str]:
-        """The names of the elements: ``x0`` of a table's, ``x[0,1]`` of a larger array's."""
+    def column_names(self) -> list[str]:
+        """The names of these columns, ``x0`` for a table, ``x[0,1]`` for a larger array."""
         if len(self.row_shape) == 1 and self.name == "x":
-            return [f"x{j}" for j in range(self.n_encoded)]
-        if self.n_encoded == 1:
+            return [f"x{j}" for j in range(self.n_columns)]
+        if self.n_columns == 1:
             return [self.name]
-        places = np.ndindex(*self.row_shape)
-        return [f"{self.name}[{','.join(map(str, place))}]" for place in places]
+        indices = np.ndindex(*self.row_shape)
+        return [f"{self.name}[{','.join(map(str, index))}]" for index in indices]
 
 
 @dataclass(frozen=True)
 class InputLayout:
-    """How the columns of a flat table make up what the estimator takes.
+    """The structure of the input of the estimator, whose values are the columns of a flat table.
 
     Parameters
     ----------
     kind : {"table", "array", "inputs"}
-        Rows of columns, an array of more axes, or a dict of arrays.
+        A table, an array of more than two axes, or a dict of arrays.
     parts : tuple of InputPart
-        The arrays, in the order of their columns; () of a data frame.
+        The arrays, in the order of their columns; () for a data frame.
     """
 
     kind: str
@@ -67,17 +67,17 @@ class InputLayout:
 
     @property
     def row_shape(self) -> tuple[int, ...]:
-        """Shape of one row of the only array."""
+        """The shape of one row of a single array."""
         return self.parts[0].row_shape
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of one row of each array, by name."""
+        """The shape of one row of each array, by name."""
         return {part.name: part.row_shape for part in self.parts}
 
     @property
     def description(self) -> str:
-        """What the rows are, in words."""
+        """Description of the input for error messages."""
         if self.kind == "array":
             return f"an array with rows of shape {self.row_shape}"
         return f"a dict of inputs {self.shapes}" if self.kind == "inputs" else "a table"
@@ -86,20 +86,21 @@ class InputLayout:
         """Return the names of the columns of a flat table of this layout."""
         if isinstance(table, pd.DataFrame):
             return [str(column) for column in table.columns]
-        return [name for part in self.parts for name in part.encoded_names]
+        return [name for part in self.parts for name in part.column_names]
 
     def restored(self, table: Any) -> Any:
-        """Return a flat table in the form that the estimator takes.
+        """Return a flat table in the form in which the estimator takes it.
 
         Parameters
         ----------
         table : DataFrame or ndarray of shape (n_samples, n_columns)
+            A flat table of this layout.
         """
         if self.kind == "table":
             return table
         if self.kind == "array":
             return table.reshape(len(table), *self.row_shape)
-        ends = np.cumsum([part.n_encoded for part in self.parts])[:-1]
+        ends = np.cumsum([part.n_columns for part in self.parts])[:-1]
         return {
             part.name: _in_dtype(columns, part.dtype).reshape(len(table), *part.row_shape)
             for part, columns in zip(self.parts, np.split(table, ends, axis=1), strict=True)
@@ -112,22 +113,23 @@ def flat_table(X: Any, name: str) -> tuple[Any, InputLayout]:
     Parameters
     ----------
     X : DataFrame, array-like of shape (n_samples, ...), or dict of array-like
-        As the estimator takes it.
+        The input of the estimator.
     name : str
-        What it is called in messages.
+        The name of the table in error messages.
 
     Returns
     -------
     table : DataFrame or ndarray of shape (n_samples, n_columns)
-        Of an array of more axes all elements of a row; of a dict those of one input after the
-        other, in double precision.
+        An array of more than two axes has one column per element of a row. A dict has the
+        columns of its inputs one after the other, in float64.
     layout : InputLayout
+        The layout of the table.
 
     Raises
     ------
     ValueError
-        If it is not two-dimensional or more, is sparse, has no rows or columns, has a column name
-        twice, or is a dict of arrays of different lengths.
+        If X has fewer than two dimensions, is sparse, has no rows or columns, has duplicate
+        column names, or is a dict of arrays of different lengths.
     """
     if isinstance(X, Mapping) and not isinstance(X, pd.DataFrame):
         return _flat_inputs(X, name)
@@ -135,7 +137,7 @@ def flat_table(X: Any, name: str) -> tuple[Any, InputLayout]:
         array = np.asarray(X)
         if array.ndim > 2:
             part = InputPart("x", array.shape[1:], array.dtype)
-            return check_table(array.reshape(len(array), part.n_encoded), name), InputLayout(
+            return check_table(array.reshape(len(array), part.n_columns), name), InputLayout(
                 "array", (part,)
             )
     table = check_table(X, name)
@@ -145,8 +147,8 @@ def flat_table(X: Any, name: str) -> tuple[Any, InputLayout]:
 
 
 def _in_dtype(columns: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """Return numbers in a dtype, as they are if it is of integers and they are not."""
-    with np.errstate(invalid="ignore"):  # of missing values
+    """Return numbers in a dtype, unchanged if the dtype is an integer one and they are not."""
+    with np.errstate(invalid="ignore"):  # missing values in an integer dtype
         typed = columns.astype(dtype)
     return typed if dtype.kind == "f" or np.array_equal(typed, columns) else columns
 
@@ -162,7 +164,7 @@ def _flat_inputs(X: Mapping[Any, Any], name: str) -> tuple[np.ndarray, InputLayo
             )
         array = array[:, np.newaxis] if array.ndim == 1 else array
         parts.append(InputPart(str(key), array.shape[1:], array.dtype))
-        columns.append(array.reshape(len(array), parts[-1].n_encoded).astype(np.float64))
+        columns.append(array.reshape(len(array), parts[-1].n_columns).astype(np.float64))
     lengths = {part.name: len(array) for part, array in zip(parts, columns, strict=True)}
     if len(set(lengths.values())) != 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Masked samples of explained and background rows, and what is predicted for them."""
+"""Masked samples of explained and background rows, and the predictions for them."""
 
 from __future__ import annotations
 
@@ -14,23 +14,26 @@ from nnkit.explanation.masking.row_pools import make_pool
 
 __all__ = ["MaskedEncodedRows", "MaskedRows", "MaskedTable"]
 
-# Masked samples that are made at once take about as many bytes, with where each entry comes from.
+# Memory of the masked samples of one call: 8 bytes per value and 8 for its source row.
 _MAX_BYTES, _BYTES_PER_ENTRY = 2**29, 16
 
 
 class MaskedRows(Protocol):
-    """Explained rows and background rows, whose columns are exchanged feature group by feature group.
+    """Explained and background rows of which masked samples are made and predicted.
+
+    A masked sample takes the columns of the feature groups in a mask from an explained row, and
+    the other columns from a background row.
 
     Attributes
     ----------
     n_samples, background_size : int
-        How many explained rows and background rows there are.
+        The numbers of explained rows and background rows.
     n_groups : int
-        Who may come from the explained row.
+        The number of feature groups.
     rows_per_call : int
-        The largest number of masked samples at once for which memory is bounded.
+        The largest number of masked samples in one call that keeps memory bounded.
     arithmetic : float
-        Floating-point operations for one masked sample; 0 if not known.
+        Floating-point operations for one masked sample; 0 if unknown.
     """
 
     n_samples: int
@@ -48,14 +51,14 @@ class MaskedRows(Protocol):
         ...
 
     def prepare(self, background_rows: np.ndarray, masks: np.ndarray) -> Any:
-        """Return masked samples, to be made of any explained rows.
+        """Return background rows and masks, prepared for use with any explained rows.
 
         Parameters
         ----------
         background_rows : ndarray of int, shape (n_masked,)
             The background row of each masked sample.
         masks : ndarray of bool, shape (n_masked, n_groups)
-            Who comes from the explained row.
+            The feature groups that come from the explained row.
         """
         ...
 
@@ -67,14 +70,14 @@ class MaskedRows(Protocol):
         rows : ndarray of int, shape (n_rows,)
             The explained rows.
         prepared : object
-            Masked samples as `prepare` returns them.
+            The result of `prepare`.
         """
         ...
 
     def along(
         self, row: int, background_rows: np.ndarray, ranks: np.ndarray, batch_rows: int
     ) -> np.ndarray | None:
-        """Return the outputs along permutations without their masked samples, None if there is no way.
+        """Return the outputs along permutations, None if masked samples are needed for them.
 
         Parameters
         ----------
@@ -83,7 +86,7 @@ class MaskedRows(Protocol):
         background_rows : ndarray of int, shape (n_pairs,)
             The background row of each pair of permutations.
         ranks : ndarray of int, shape (n_pairs, n_groups)
-            The place at which each feature group joins.
+            The position of each feature group in the permutation.
         batch_rows : int
             The largest number of predictions in one call.
 
@@ -101,15 +104,15 @@ class MaskedTable:
     Parameters
     ----------
     output : callable
-        Takes a table of n rows and returns an ndarray of shape (n, n_outputs).
+        The explained output, from a table of n rows to an ndarray of shape (n, n_outputs).
     X : DataFrame or ndarray of shape (n_samples, n_columns)
         The explained rows.
     background : DataFrame or ndarray of shape (background_size, n_columns)
         The aligned background.
     of_column : ndarray of int, shape (n_columns,)
-        The feature group that each column belongs to.
+        The feature group of each column.
     n_groups : int
-        How many feature groups there are, with or without columns.
+        The number of feature groups, including those without columns.
     """
 
     arithmetic = 0.0
@@ -142,10 +145,10 @@ class MaskedTable:
         return self._output(self._pool.take(sources))
 
     def along(self, *_: Any) -> None:
-        """Return None: each masked sample is made and predicted."""
+        """Return None: masked samples of tables are always needed."""
 
     def prepare(self, background_rows: np.ndarray, masks: np.ndarray) -> Any:
-        """Return where each column comes from, see :meth:`MaskedRows.prepare`."""
+        """Return the source of each column, see :meth:`MaskedRows.prepare`."""
         return masks[:, self._of_column], self.n_samples + background_rows[:, np.newaxis]
 
     def __call__(self, rows: np.ndarray, prepared: Any) -> np.ndarray:
@@ -160,12 +163,12 @@ class MaskedTable:
 
 
 class MaskedEncodedRows:
-    """Masked samples of encoded rows, which the compiled programs of networks make and predict.
+    """Masked samples of encoded rows, made and predicted inside compiled networks.
 
     Parameters
     ----------
     function : NetworkFunction
-        What the networks predict.
+        The predictions of the networks.
     read : callable
         From an array of predictions for n rows to the explained outputs (n, n_outputs).
     X : ndarray of shape (n_samples, n_encoded)
@@ -173,9 +176,9 @@ class MaskedEncodedRows:
     background : ndarray of shape (background_size, n_encoded)
         Encoded background rows.
     of_encoded : ndarray of int, shape (n_encoded,)
-        The feature group that each encoded feature belongs to.
+        The feature group of each encoded feature.
     n_groups : int
-        How many feature groups there are, with or without encoded features.
+        The number of feature groups, including those without encoded features.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Feature groups of images, sequences and several inputs: patches, timesteps, features, elements."""
+"""Feature groups of images and sequences: patches, timesteps, features, elements, regions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["REGIONS", "label_map_groups", "region_groups"]
 
 REGIONS = ("elements", "timesteps", "features", "patches")
 
-# An image has this many patches on a side, unless their size is given.
+# The largest number of patches on a side of an image if ``patch`` is None.
 _PATCHES_PER_SIDE = 8
 
 
@@ -27,12 +27,12 @@ def region_groups(region: str, patch: Any, layout: InputLayout) -> FeatureGroups
     patch : tuple of two int, or None
         Height and width of a patch; None gives at most 8 patches on a side.
     layout : InputLayout
-        Of the array.
+        The layout of the array.
 
     Raises
     ------
     ValueError
-        If the array has no such feature groups, or the size of a patch is none.
+        If the array does not have such feature groups, or ``patch`` is invalid.
     """
     row_shape = layout.row_shape
     n_axes = len(row_shape)
@@ -44,46 +44,46 @@ def region_groups(region: str, patch: Any, layout: InputLayout) -> FeatureGroups
             f"Got rows of shape {row_shape} instead."
         )
     if region == "elements":
-        return label_map_groups(np.arange(layout.parts[0].n_encoded).reshape(row_shape), layout)
+        return label_map_groups(np.arange(layout.parts[0].n_columns).reshape(row_shape), layout)
     if region == "patches":
         if n_axes != 3:
             raise ValueError(
-                "feature_groups='patches' needs images of shape (n_samples, height, width, channels). "
-                f"Got rows of shape {row_shape} instead."
+                "feature_groups='patches' needs images of shape (n_samples, height, width, "
+                f"channels). Got rows of shape {row_shape} instead."
             )
         return label_map_groups(_patches(row_shape[:2], patch), layout)
     if n_axes != 2:
         raise ValueError(
-            f"feature_groups={region!r} needs sequences of shape (n_samples, timesteps, features). "
-            f"Got rows of shape {row_shape} instead."
+            f"feature_groups={region!r} needs sequences of shape (n_samples, timesteps, "
+            f"features). Got rows of shape {row_shape} instead."
         )
     axis, letter = (0, "t") if region == "timesteps" else (1, "f")
     names = [f"{letter}{i}" for i in range(row_shape[axis])]
-    of_encoded = np.indices(row_shape)[axis]
-    return FeatureGroups(names, of_encoded.ravel(), is_averaged=True)
+    of_column = np.indices(row_shape)[axis]
+    return FeatureGroups(names, of_column.ravel(), is_averaged=True)
 
 
 def label_map_groups(labels: Any, layout: InputLayout) -> FeatureGroups:
-    """Return one feature group for each label of a map.
+    """Return one feature group for each label of a label map.
 
     Parameters
     ----------
     labels : array-like of int
-        The label of each element of a row; or of each pixel, with all its channels.
+        The label of each element of a row; or of each pixel, for all its channels.
     layout : InputLayout
-        Of the array.
+        The layout of the array.
 
     Raises
     ------
     ValueError
-        If the map is not of integers, or of another shape than a row.
+        If the map is not of integers, or has another shape than a row.
     """
     labels, row_shape = np.asarray(labels), layout.row_shape
     if labels.dtype.kind not in "iu" or labels.shape not in (row_shape, row_shape[:-1]):
         raise ValueError(
-            f"feature_groups, as a map of regions, must be an array of integers of shape {row_shape} or "
-            f"{row_shape[:-1]}, like a row of X. Got shape {labels.shape} of dtype {labels.dtype} "
-            "instead."
+            "feature_groups, as a map of regions, must be an array of integers of shape "
+            f"{row_shape} or {row_shape[:-1]}, like a row of X. "
+            f"Got shape {labels.shape} of dtype {labels.dtype} instead."
         )
     known, numbers = np.unique(labels, return_inverse=True)
     numbers = numbers.reshape(labels.shape)
@@ -94,7 +94,7 @@ def label_map_groups(labels: Any, layout: InputLayout) -> FeatureGroups:
 
 
 def _patches(shape: tuple[int, ...], patch: Any) -> np.ndarray:
-    """Return a map of patches, numbered row by row; the last ones may be smaller."""
+    """Return a label map of patches, numbered row by row. Patches at the end may be smaller."""
     if patch is None:
         patch = tuple(-(-side // _PATCHES_PER_SIDE) for side in shape)
     is_pair = isinstance(patch, (tuple, list)) and len(patch) == 2

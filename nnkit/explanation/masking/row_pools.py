@@ -1,4 +1,4 @@
-"""X and the background checked against each other, and the masked samples of their rows."""
+"""Validation of X and the background, and masked samples of their rows."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ __all__ = ["Pool", "align_background", "check_table", "make_pool"]
 
 
 class Pool(Protocol):
-    """Rows that masked samples take their columns from."""
+    """Rows from which masked samples take their columns."""
 
     def take(self, sources: np.ndarray) -> Any:
-        """Return the masked samples whose entry (i, j) is column j of row ``sources[i, j]``.
+        """Return the masked samples whose value (i, j) is column j of row ``sources[i, j]``.
 
         Parameters
         ----------
         sources : ndarray of int, shape (n_masked, n_features)
-            The row that each entry comes from.
+            The row from which each value comes.
 
         Returns
         -------
         masked_samples : DataFrame or ndarray of shape (n_masked, n_features)
-            Of the pool's own kind, each column with its own dtype.
+            Of the same type as the pooled tables, each column with its own dtype.
         """
         ...
 
@@ -49,7 +49,7 @@ class ArrayPool:
 
 
 class FramePool:
-    """The rows of a data frame, held column by column so that each keeps its dtype.
+    """The rows of a data frame, stored by column so that each column keeps its dtype.
 
     Parameters
     ----------
@@ -100,21 +100,21 @@ def check_table(X: Any, name: str) -> Any:
     X : DataFrame or array-like of shape (n_samples, n_features)
         The table.
     name : str
-        What the table is called in messages.
+        The name of the table in error messages.
 
     Returns
     -------
     X_checked : DataFrame or ndarray of shape (n_samples, n_features)
-        The table itself where it is one or the other; one of polars as a DataFrame of pandas.
+        The table itself if it is a DataFrame or an array. A polars table becomes a DataFrame.
 
     Raises
     ------
     ValueError
-        If it is not two-dimensional, is sparse, has no rows or columns, or has a column name
-        twice.
+        If the table is not two-dimensional, is sparse, has no rows or columns, or has duplicate
+        column names.
     """
     if type(X).__module__.partition(".")[0] == "polars" and hasattr(X, "columns"):
-        # Column by column: polars' own way needs pyarrow.
+        # Column by column, since to_pandas of polars needs pyarrow.
         X = pd.DataFrame({column: X[column].to_numpy() for column in X.columns})
     if isinstance(X, pd.DataFrame):
         repeated = X.columns[X.columns.duplicated()].unique().tolist()
@@ -135,7 +135,7 @@ def check_table(X: Any, name: str) -> Any:
         )
     else:
         X_checked = np.asarray(X)
-        # A list of rows with strings and numbers keeps its numbers.
+        # NumPy would convert the numbers in a list of mixed rows to strings.
         if X_checked.dtype.kind in "US" and not isinstance(X, np.ndarray):
             X_checked = np.asarray(X, dtype=object)
     if X_checked.ndim != 2:
@@ -162,22 +162,22 @@ def align_background(background: Any, X: Any, name: str) -> Any:
     X : DataFrame or ndarray of shape (n_samples, n_features)
         The checked table that is explained.
     name : str
-        What the background is called in messages.
+        The name of the background in error messages.
 
     Returns
     -------
     background_aligned : DataFrame or ndarray of shape (background_size, n_features)
-        Of the same kind as X.
+        Of the same type as X.
 
     Raises
     ------
     ValueError
-        If the background is of another kind than X or has other columns.
+        If the background is of another type than X, or has other columns.
     """
     background_checked = check_table(background, name)
     if isinstance(X, pd.DataFrame) != isinstance(background_checked, pd.DataFrame):
         raise ValueError(
-            f"{name} must be of the same kind as X. X is a {type(X).__name__}, "
+            f"{name} must be of the same type as X. X is a {type(X).__name__}, "
             f"{name} is a {type(background).__name__}. Give both as in fit."
         )
     if isinstance(X, pd.DataFrame):
@@ -217,8 +217,8 @@ def make_pool(X: Any, background: Any) -> Pool:
     Returns
     -------
     pool : Pool
-        Makes masked samples of the kind of X. A column keeps its dtype where the two tables agree
-        on it; categories are united.
+        Makes masked samples of the type of X. A column keeps its dtype if it is the same in both
+        tables. Categorical columns have the categories of both.
     """
     if not isinstance(X, pd.DataFrame):
         return ArrayPool(np.concatenate([X, background]))
@@ -231,7 +231,7 @@ def make_pool(X: Any, background: Any) -> Pool:
 
 
 def _stack_column(upper: pd.Series, lower: pd.Series) -> Any:
-    """Return one column's values of two tables as one array."""
+    """Return the values of a column of two tables as one array."""
     if (
         upper.dtype != lower.dtype
         and isinstance(upper.dtype, pd.CategoricalDtype)

@@ -11,8 +11,7 @@ from sklearn.base import is_classifier, is_regressor
 
 from nnkit.encoding import n_samples_of
 from nnkit.estimators.keras_estimator import KerasEstimator
-from nnkit.estimators.network_function import NetworkFunction
-from nnkit.explanation.pipelines.steps import last_step, steps_of, through
+from nnkit.explanation.pipelines.steps import DecomposedPipeline
 
 __all__ = [
     "MAX_CLASSES",
@@ -73,13 +72,13 @@ class Output:
             return meaning
         return f"{meaning} of the class predicted for each row, of {len(self.labels)} classes"
 
-    def predicted_columns(self, estimator: Any, X: Any) -> np.ndarray | None:
+    def predicted_columns(self, pipeline: DecomposedPipeline, X: Any) -> np.ndarray | None:
         """Return the column of the predicted class of each row.
 
         Parameters
         ----------
-        estimator : estimator
-            The explained estimator, or the last step of it.
+        pipeline : DecomposedPipeline
+            The explained estimator, or its last step.
         X : DataFrame, array or dict with n_samples rows
             The input of the estimator.
 
@@ -95,7 +94,7 @@ class Output:
         """
         if not self.is_of_predicted or self.labels is None:
             return None
-        predicted = np.asarray(estimator.predict(X))
+        predicted = np.asarray(pipeline.estimator.predict(X))
         is_label = predicted.reshape(len(predicted), -1)[:, :1] == self.labels
         if predicted.size != len(predicted) or not is_label.any(axis=1).all():
             raise ValueError(
@@ -104,22 +103,22 @@ class Output:
             )
         return is_label.argmax(axis=1)
 
-    def predictions(self, estimator: Any, X: Any) -> np.ndarray:
+    def predictions(self, pipeline: DecomposedPipeline, X: Any) -> np.ndarray:
         """Return the explained outputs (n_samples, n_outputs) of an estimator for rows.
 
         Parameters
         ----------
-        estimator : estimator
-            The explained estimator, or the last step of it.
+        pipeline : DecomposedPipeline
+            The explained estimator, or its last step.
         X : DataFrame, array or dict with n_samples rows
             The input of the estimator.
         """
         if callable(self.predicts):
             predicted = self.predicts(X)
         elif self.predicts == "network":
-            predicted = _network_outputs(estimator, X)
+            predicted = _network_outputs(pipeline, X)
         else:
-            predicted = getattr(estimator, self.predicts)(X)
+            predicted = getattr(pipeline.estimator, self.predicts)(X)
         return self.read(predicted, n_rows=n_samples_of(X))
 
     def read(self, predicted: Any, n_rows: int | None = None) -> np.ndarray:
@@ -210,12 +209,12 @@ def log_odds(proba: np.ndarray) -> np.ndarray:
     return np.log(inside) - np.log1p(-inside)
 
 
-def choose_output(estimator: Any, output: Any, classes: Any) -> Output:
+def choose_output(pipeline: DecomposedPipeline, output: Any, classes: Any) -> Output:
     """Return the output of a fitted estimator to explain.
 
     Parameters
     ----------
-    estimator : estimator
+    pipeline : DecomposedPipeline
         A fitted classifier, regressor or pipeline.
     output : {"auto", "proba", "logit", "raw"} or callable
         As in :func:`nnkit.explain`.
@@ -244,10 +243,10 @@ def choose_output(estimator: Any, output: Any, classes: Any) -> Output:
             f"output must be one of {', '.join(map(repr, OUTPUTS))} or a callable. "
             f"Got {output!r} instead."
         )
-    kind = type(estimator).__name__
-    if is_classifier(estimator):
-        return _classifier_output(estimator, kind, output, classes)
-    if not is_regressor(estimator):
+    kind = type(pipeline.estimator).__name__
+    if is_classifier(pipeline.estimator):
+        return _classifier_output(pipeline, kind, output, classes)
+    if not is_regressor(pipeline.estimator):
         raise ValueError(
             f"estimator must be a classifier or a regressor. Got {kind} instead. "
             "Give output= a callable to explain another function of X."
@@ -261,21 +260,23 @@ def choose_output(estimator: Any, output: Any, classes: Any) -> Output:
     return Output("predict")
 
 
-def _classifier_output(estimator: Any, kind: str, output: str, classes: Any) -> Output:
+def _classifier_output(
+    pipeline: DecomposedPipeline, kind: str, output: str, classes: Any
+) -> Output:
     """Return the output of a classifier, one column per class."""
-    labels = estimator.classes_
+    labels = pipeline.estimator.classes_
     if isinstance(labels, list):
         raise ValueError(
             f"{kind} predicts {len(labels)} targets at once. Give output= a callable that "
             "returns the output of one of them."
         )
     known = np.asarray(labels)
-    is_multilabel = _is_multilabel(last_step(estimator))
+    is_multilabel = _is_multilabel(pipeline.final)
     is_binary = len(known) == 2 and not is_multilabel
     is_of_predicted = not is_multilabel and _is_predicted_class_requested(known, classes)
     requested = None if is_of_predicted else classes
     columns = _class_columns(known, requested, is_binary=is_binary and not is_of_predicted)
-    chosen = _output_of_classes(estimator, kind, output, known, columns)
+    chosen = _output_of_classes(pipeline, kind, output, known, columns)
     return replace(chosen, is_of_predicted=is_of_predicted)
 
 
@@ -287,11 +288,11 @@ def _is_predicted_class_requested(labels: np.ndarray, classes: Any) -> bool:
 
 
 def _output_of_classes(
-    estimator: Any, kind: str, output: str, known: np.ndarray, columns: list[int]
+    pipeline: DecomposedPipeline, kind: str, output: str, known: np.ndarray, columns: list[int]
 ) -> Output:
     """Return the output of a classifier for the classes at some columns."""
-    has_proba = hasattr(estimator, "predict_proba")
-    has_decision = hasattr(estimator, "decision_function")
+    has_proba = hasattr(pipeline.estimator, "predict_proba")
+    has_decision = hasattr(pipeline.estimator, "decision_function")
     if output in ("proba", "logit"):
         if not has_proba:
             raise ValueError(
@@ -302,11 +303,11 @@ def _output_of_classes(
     if output == "auto" and has_proba:
         return Output("predict_proba", known, columns)
     if has_decision:
-        _check_decisions(last_step(estimator), known)
+        _check_decisions(pipeline.final, known)
         return Output("decision_function", known, columns)
     if output == "raw":
-        if isinstance(last_step(estimator), KerasEstimator):
-            return _network_output(last_step(estimator), known, columns)
+        if isinstance(pipeline.final, KerasEstimator):
+            return _network_output(pipeline, known, columns)
         raise ValueError(
             f"output='raw' needs decision_function, which {kind} does not have. "
             "Use output='proba', 'logit' or a callable."
@@ -319,7 +320,7 @@ def _output_of_classes(
 def _is_multilabel(estimator: Any) -> bool:
     """Return whether a classifier is multilabel, so that a row may have several labels."""
     if isinstance(estimator, KerasEstimator):
-        return bool(vars(estimator).get("target_type_") == "multilabel-indicator")
+        return bool(getattr(estimator, "target_type_", "") == "multilabel-indicator")
     if getattr(estimator, "multilabel_", False):
         return True  # OneVsRestClassifier: one binary classifier per label
     # MLPClassifier has one output per label, and one output for two classes. With two or more
@@ -339,9 +340,9 @@ def _check_decisions(estimator: Any, labels: np.ndarray) -> None:
         )
 
 
-def _network_output(estimator: KerasEstimator, labels: np.ndarray, columns: list[int]) -> Output:
+def _network_output(pipeline: DecomposedPipeline, labels: np.ndarray, columns: list[int]) -> Output:
     """Return the output of the last layer of a classifier's network."""
-    if NetworkFunction(estimator).n_units == len(labels):
+    if pipeline.network.n_units == len(labels):
         return Output("network", labels, columns)
     # A single unit belongs to the second of two classes.
     if columns != [1]:
@@ -352,10 +353,8 @@ def _network_output(estimator: KerasEstimator, labels: np.ndarray, columns: list
     return Output("network", labels[1:], [0])
 
 
-def _network_outputs(estimator: Any, X: Any) -> np.ndarray:
-    transformers, final = steps_of(estimator)
-    function = NetworkFunction(final, is_raw=True)
-    return function(function.encode(through(transformers, X)))
+def _network_outputs(pipeline: DecomposedPipeline, X: Any) -> np.ndarray:
+    return pipeline.network(pipeline.network.encode(pipeline.transformed(X)))
 
 
 def _class_columns(labels: np.ndarray, classes: Any, *, is_binary: bool) -> list[int]:

@@ -19,9 +19,9 @@ from nnkit.explanation.masking.masked_samples import MaskedEncodedRows, MaskedRo
 from nnkit.explanation.masking.row_pools import make_pool
 from nnkit.explanation.pipelines.columnwise import is_columnwise, source_columns
 from nnkit.explanation.pipelines.outputs import Output
-from nnkit.explanation.pipelines.steps import predicts_as, steps_of, through
+from nnkit.explanation.pipelines.steps import DecomposedPipeline, predicts_as
 
-__all__ = ["EncodedRows", "FittedPreprocessing", "encoded_rows"]
+__all__ = ["EncodedRows", "FittedPreprocessing", "encoded_rows", "transformed_rows"]
 
 # Encoded rows are dense: with more values than this, masked samples are made of raw rows.
 _MAX_ENCODED_VALUES = 2**27
@@ -29,49 +29,47 @@ _MAX_ENCODED_VALUES = 2**27
 
 @dataclass(frozen=True)
 class FittedPreprocessing:
-    """The transformers of a fitted estimator, its last step and the network of the last step.
+    """The steps of a fitted estimator, and the network function of its last step.
 
     Parameters
     ----------
-    transformers : list of transformer
-        The steps before the last step.
-    final : estimator
-        The last step.
+    pipeline : DecomposedPipeline
+        The transformers and the last step.
     function : NetworkFunction or None
         The predictions of the networks of the last step if it is an nnkit estimator, else None.
     """
 
-    transformers: list[Any]
-    final: Any
+    pipeline: DecomposedPipeline
     function: NetworkFunction | None
 
     @classmethod
-    def of(cls, estimator: Any, *, is_raw: bool = False) -> FittedPreprocessing:
-        """Return the preprocessing and the last step of a fitted estimator.
+    def of(cls, pipeline: DecomposedPipeline, *, is_raw: bool = False) -> FittedPreprocessing:
+        """Return the preprocessing of a pipeline, with the network function of its last step.
 
         Parameters
         ----------
-        estimator : estimator
-            A fitted estimator, pipeline or search, which may be nested.
+        pipeline : DecomposedPipeline
+            The transformers and the last step.
         is_raw : bool, default=False
             Whether the raw outputs of the networks are explained.
         """
-        transformers, final = steps_of(estimator)
-        function = None
+        final, function = pipeline.final, None
         if predicts_as(final, KerasClassifier) or predicts_as(final, KerasRegressor):
-            function = NetworkFunction(final, is_raw=is_raw)
-        return cls(transformers, final, function)
+            function = pipeline.network if is_raw else NetworkFunction(final)
+        return cls(pipeline, function)
 
     @property
     def all_transformers(self) -> list[Any]:
         """The steps before the last step, and the encoder of an nnkit estimator."""
-        encoder = getattr(self.final, "encoder_", None) if self.function is not None else None
-        return self.transformers if encoder is None else [*self.transformers, encoder]
+        encoder = None
+        if self.function is not None:
+            encoder = getattr(self.pipeline.final, "encoder_", None)
+        transformers = self.pipeline.transformers
+        return transformers if encoder is None else [*transformers, encoder]
 
     def transformed(self, X: Any) -> Any:
-        """Return the dense input rows of the last step. X is copied, not changed."""
-        transformed: Any = through(self.transformers, X.copy())
-        return transformed.toarray() if issparse(transformed) else transformed
+        """Return the dense input rows of the last step, see `transformed_rows`."""
+        return transformed_rows(self.pipeline, X)
 
     def encoded(self, X_transformed: Any) -> Any:
         """Return the encoded features of input rows of the last step, or the rows themselves."""
@@ -94,9 +92,23 @@ class FittedPreprocessing:
             The number of feature groups.
         """
         if self.function is None:
-            predictions = partial(output.predictions, self.final)
+            predictions = partial(output.predictions, self.pipeline.last_step)
             return MaskedTable(predictions, X, background, of_column, n_groups)
         return MaskedEncodedRows(self.function, output.read, X, background, of_column, n_groups)
+
+
+def transformed_rows(pipeline: DecomposedPipeline, X: Any) -> Any:
+    """Return the input rows of the last step of a pipeline as a dense table.
+
+    Parameters
+    ----------
+    pipeline : DecomposedPipeline
+        The transformers and the last step.
+    X : DataFrame, array or dict with n_samples rows
+        The input of the pipeline. A copy is transformed, since a transformer may change it.
+    """
+    transformed: Any = pipeline.transformed(X.copy())
+    return transformed.toarray() if issparse(transformed) else transformed
 
 
 @dataclass(frozen=True)
@@ -217,11 +229,11 @@ def _sources_of_parts(preprocessing: FittedPreprocessing, layout: InputLayout) -
     if preprocessing.all_transformers:
         return None
     if layout.kind == "array":
-        return np.arange(layout.parts[0].n_encoded)
+        return np.arange(layout.parts[0].n_columns)
     # The inputs of the network may be in another order than those of X.
-    ends = np.cumsum([part.n_encoded for part in layout.parts])
+    ends = np.cumsum([part.n_columns for part in layout.parts])
     columns = {
-        part.name: np.arange(end - part.n_encoded, end)
+        part.name: np.arange(end - part.n_columns, end)
         for part, end in zip(layout.parts, ends, strict=True)
     }
     names = [] if preprocessing.function is None else preprocessing.function.input_names

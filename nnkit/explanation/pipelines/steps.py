@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from inspect import getattr_static
 from typing import Any
 
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
-__all__ = ["does_nothing", "last_step", "predicts_as", "steps_of", "through", "unwrapped"]
+from nnkit.estimators.network_function import NetworkFunction
+
+__all__ = ["DecomposedPipeline", "does_nothing", "predicts_as", "unwrapped"]
 
 _METHODS = ("predict", "predict_proba", "decision_function")
 
@@ -53,55 +57,69 @@ def unwrapped(estimator: Any) -> Any:
     return estimator
 
 
-def steps_of(estimator: Any) -> tuple[list[Any], Any]:
-    """Return the transformers of an estimator in their order, and its final predictor.
+@dataclass(frozen=True)
+class DecomposedPipeline:
+    """A fitted estimator with its transformers and its final predictor.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted. Pipelines and searches may be nested. An instance of a subclass that overrides
-        a prediction method is not decomposed.
-
-    Returns
-    -------
+        The whole estimator; the best estimator of a search.
     transformers : list of transformer
-        Without the steps that pass rows through unchanged in prediction.
+        The steps before the last step in their order, without steps that pass rows through
+        unchanged in prediction.
     final : estimator
-        The last step.
+        The last step; the estimator itself if it is not a pipeline.
     """
-    transformers: list[Any] = []
-    estimator = unwrapped(estimator)
-    while _is_pipeline(estimator):
-        transformers += [step for _, step in estimator.steps[:-1] if not does_nothing(step)]
-        estimator = unwrapped(estimator.steps[-1][1])
-    return transformers, estimator
 
+    estimator: Any
+    transformers: list[Any]
+    final: Any
 
-def last_step(estimator: Any) -> Any:
-    """Return the final predictor of an estimator.
+    @classmethod
+    def of(cls, estimator: Any) -> DecomposedPipeline:
+        """Return the steps of a fitted estimator.
 
-    Parameters
-    ----------
-    estimator : estimator
-        As for `steps_of`.
-    """
-    return steps_of(estimator)[1]
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted. Pipelines and searches may be nested. An instance of a subclass that
+            overrides a prediction method is not decomposed.
 
+        Raises
+        ------
+        ValueError
+            If a search was fitted with ``refit=False``.
+        """
+        whole = final = unwrapped(estimator)
+        transformers: list[Any] = []
+        while _is_pipeline(final):
+            transformers += [step for _, step in final.steps[:-1] if not does_nothing(step)]
+            final = unwrapped(final.steps[-1][1])
+        return cls(whole, transformers, final)
 
-def through(transformers: list[Any], X: Any) -> Any:
-    """Return rows transformed by a sequence of transformers.
+    @property
+    def last_step(self) -> DecomposedPipeline:
+        """The last step alone, as an estimator without transformers."""
+        return DecomposedPipeline(self.final, [], self.final)
 
-    Parameters
-    ----------
-    transformers : list of transformer
-        Fitted, applied in this order.
-    X : DataFrame, array or dict with n_samples rows
-        The input of the first transformer.
-    """
-    transformed = X
-    for step in transformers:
-        transformed = step.transform(transformed)
-    return transformed
+    @cached_property
+    def network(self) -> NetworkFunction:
+        """The raw outputs of the networks of the last step, which must be an nnkit estimator."""
+        return NetworkFunction(self.final, is_raw=True)
+
+    def transformed(self, X: Any) -> Any:
+        """Return the input rows of the last step.
+
+        Parameters
+        ----------
+        X : DataFrame, array or dict with n_samples rows
+            The input of the estimator.
+        """
+        transformed = X
+        for step in self.transformers:
+            transformed = step.transform(transformed)
+        return transformed
 
 
 def _is_pipeline(estimator: Any) -> bool:

@@ -1,4 +1,4 @@
-"""From estimates to explanations: values in the shapes that the plots of shap take."""
+"""Conversion of estimates to explanations, in the shapes that plots of shap take."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ def explanation_of_rows(
     found : Estimate
         The values.
     output : Output
-        What is explained.
+        The explained output.
     seconds : float
-        What it took.
+        The time taken.
     """
     n_outputs = found.values.shape[-1]
     values, errors = (task.feature_groups.in_shape(part) for part in (found.values, found.errors))
-    is_plain = task.feature_groups.row_shape is None
-    is_by_group = is_plain or found.values.ndim > 3
+    has_row_shape = task.feature_groups.row_shape is not None
+    is_by_group = not has_row_shape or found.values.ndim > 3
     base_values = np.broadcast_to(found.base, (len(values), n_outputs)).copy()
     if n_outputs == 1:
         values, errors, base_values = values[..., 0], errors[..., 0], base_values[:, 0]
     return Explanation(
         values,
         base_values=base_values,
-        data=None if found.values.ndim > 3 and not is_plain else task.data,
+        data=None if found.values.ndim > 3 and has_row_shape else task.data,
         feature_names=task.feature_groups.names if is_by_group else None,
-        # shap's picture of images takes a single name for a list of them.
+        # shap.plots.image would treat a single name as a list of characters.
         output_names=_names(output, n_outputs) if is_by_group or n_outputs > 1 else None,
         error_std=errors,
         compute_time=seconds,
@@ -56,18 +56,18 @@ def explanation_of_rows(
 def explanation_of_texts(
     words: list[list[str]], found: list[Estimate], output: Output, seconds: float
 ) -> Explanation:
-    """Return the explanation of texts, each with values for its own words.
+    """Return the explanation of texts, with one array of values per text.
 
     Parameters
     ----------
     words : list of list of str
-        Of each text.
+        The words of each text.
     found : list of Estimate
-        The values of each text, of one row.
+        The values of each text, as of a single row.
     output : Output
-        What is explained.
+        The explained output.
     seconds : float
-        What it took.
+        The time taken.
     """
     n_outputs = found[0].values.shape[-1]
     at: Any = 0 if n_outputs == 1 else slice(None)
@@ -91,7 +91,7 @@ def explanation_of_texts(
 
 
 def _meaning(output: Output) -> str:
-    """Return what the only output is, with its name."""
+    """Return the description of a single output, with its name."""
     names = output.names(1)
     return f"{output.meaning}: {names[0]}" if names else output.meaning
 

@@ -1,4 +1,4 @@
-"""How much each feature group matters over all rows, with a standard error."""
+"""Feature importance: mean absolute values of feature groups, with standard errors."""
 
 from __future__ import annotations
 
@@ -20,55 +20,55 @@ _KEEPING_ERRORS = ("__getitem__", "abs", "identity")
 
 
 def feature_importance(explanation: shap.Explanation) -> pd.DataFrame:
-    """Return how much each feature group moves the explained output on average, largest first.
+    """Return the mean absolute value of each feature group, in decreasing order.
 
     Parameters
     ----------
     explanation : shap.Explanation
-        Values of shape (n_samples, n_groups) or (n_samples, n_groups, n_outputs), of
-        :func:`nnkit.explain` or of shap. Also one row, one column or one output of such an
+        Values of shape (n_samples, n_groups) or (n_samples, n_groups, n_outputs), from
+        :func:`nnkit.explain` or from shap; or one row, one column or one output of such an
         explanation. Texts may differ in length.
 
     Returns
     -------
     table : DataFrame of shape (n_groups, 2) or (n_groups, 2 * n_outputs)
         One row per feature group, by decreasing importance. "importance" is the mean over rows of
-        ``|value|``, in units of the explained output; "std_error" its standard error. With
-        several outputs the columns have two levels, the name of the output and
-        "importance" or "std_error", and the order is that of the importances' sum over outputs.
-        For texts the feature groups are the words.
+        ``|value|``, in units of the explained output. "std_error" is its standard error. With
+        several outputs the columns have two levels, the name of the output and "importance" or
+        "std_error", and rows are sorted by the sum of importances over outputs. For texts the
+        feature groups are the words.
 
     Raises
     ------
     TypeError
-        If ``explanation`` is no ``shap.Explanation``.
+        If ``explanation`` is not a ``shap.Explanation``.
     ValueError
-        If the values are not one number for each row, feature group and output: interactions, or
-        values of pixels. If there are none, or the feature groups are gone, as after
-        ``explanation.sum(axis=1)``, or a text has other numbers of words and values.
+        If the values are not one number for each row, feature group and output, as interactions
+        and values of pixels; if there are no rows; if the axis of feature groups was removed, as
+        by ``explanation.sum(axis=1)``; or if the numbers of words and values of a text differ.
 
     Notes
     -----
     The standard error of a feature group with values ``v_i`` in n rows and their errors ``e_i``
-    (``error_std``, 0 where the explanation has none) is ::
+    (``error_std``, 0 if the explanation has none) is ::
 
         sqrt(var(|v_i|) / n + mean(e_i)**2)
 
-    with ``n - 1`` in the denominator of the variance. The first term is the error of having
-    drawn these rows and not others. The second is that of estimated values. Since all rows share
-    the permutations, their errors do not average out, and ``mean(e_i)`` is what is left if the
-    errors of all rows go together. The result is thus an upper estimate. Of one row no
-    variance is known, and the standard error is NaN; ``error_std`` has the error of its value.
-    It is also NaN where the values of an explanation with ``error_std`` were changed, as by
-    ``2 * explanation``: the errors were not.
+    with ``n - 1`` in the denominator of the variance. The first term is the sampling error of
+    the rows. The second is the error of estimated values. All rows share the permutations, so
+    that their errors may be correlated and do not average out; ``mean(e_i)`` is the error of the
+    mean if they are fully correlated. The result is thus an upper estimate. The standard error
+    of a single row is NaN; the error of its value is in ``error_std``. It is also NaN if the
+    values of an explanation with ``error_std`` were changed, as by ``2 * explanation``, since
+    ``error_std`` does not change with them.
 
-    Errors of the values do not only blur the importance, they raise it: where v is near 0,
-    ``|v + error|`` is on average larger than ``|v|`` (a folded normal distribution). Take
-    ``n_permutations`` of at least 4 for figures to be printed.
+    Errors of the values also bias the importance upwards: for v near 0, ``|v + error|`` is on
+    average larger than ``|v|`` (a folded normal distribution). Use ``n_permutations`` of at
+    least 4 for results that are published.
 
-    In a text the values of a word's occurrences are added first, and their errors likewise. The
-    mean is over all texts, with 0 where the word does not occur, so that a word of a single text
-    does not come first.
+    In a text, the values of all occurrences of a word are summed first, and so are their errors.
+    The mean is over all texts, with 0 for texts without the word, so that a word of a single
+    text does not rank first.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def feature_importance(explanation: shap.Explanation) -> pd.DataFrame:
     else:
         feature_groups, outputs, means, std_errors = _of_texts(explanation, words)
 
-    order = np.argsort(-means.sum(axis=1), kind="stable")  # NaN comes last
+    order = np.argsort(-means.sum(axis=1), kind="stable")  # NaN is last
     index = pd.Index([feature_groups[feature_group] for feature_group in order])
     if means.shape[1] == 1:
         return pd.DataFrame(
@@ -102,20 +102,20 @@ def feature_importance(explanation: shap.Explanation) -> pd.DataFrame:
     columns = pd.MultiIndex.from_tuples(
         [(name, column) for name in outputs for column in ("importance", "std_error")]
     )
-    both = np.stack([means, std_errors], axis=2)[order]  # (d, C) -> (d, C, 2)
+    both = np.stack([means, std_errors], axis=2)[order]  # (n_groups, n_outputs, 2)
     return pd.DataFrame(both.reshape(len(feature_groups), -1), index=index, columns=columns)
 
 
 @dataclass(frozen=True)
 class GroupValues:
-    """The values of an explanation with all axes in place.
+    """The values of an explanation with axes for rows, feature groups and outputs.
 
     Parameters
     ----------
     values : ndarray of shape (n_samples, n_groups, n_outputs)
         The values.
     errors : ndarray of shape (n_samples, n_groups, n_outputs) or None
-        Their standard errors, NaN where not known; None if the explanation states none.
+        Their standard errors, NaN if unknown; None if the explanation has no ``error_std``.
     feature_groups : list of str
         One name per feature group.
     outputs : list of str
@@ -129,12 +129,12 @@ class GroupValues:
 
 
 def values_by_group(explanation: Any) -> GroupValues:
-    """Return the values of a table's explanation, whatever was picked from it.
+    """Return the values of an explanation of a table, or of a part of it, with all axes.
 
     Parameters
     ----------
     explanation : shap.Explanation
-        As for `feature_importance`, but texts one at a time.
+        As for `feature_importance`; of texts, the explanation of one text.
 
     Returns
     -------
@@ -144,7 +144,7 @@ def values_by_group(explanation: Any) -> GroupValues:
     Raises
     ------
     TypeError
-        If ``explanation`` is no ``shap.Explanation``.
+        If ``explanation`` is not a ``shap.Explanation``.
     ValueError
         If the values are not one number for each row, feature group and output.
     """
@@ -163,7 +163,7 @@ def values_by_group(explanation: Any) -> GroupValues:
 
 
 def is_changed(explanation: Any) -> bool:
-    """Return whether the values are other ones than those with the errors ``error_std``.
+    """Return whether an operation changed the values, so that ``error_std`` is not their error.
 
     Parameters
     ----------
@@ -173,13 +173,13 @@ def is_changed(explanation: Any) -> bool:
     Returns
     -------
     changed : bool
-        False if rows, feature groups and outputs were picked, or absolute values taken.
+        False if only rows, feature groups and outputs were selected, or absolute values taken.
     """
     return any(item.name not in _KEEPING_ERRORS for item in explanation.op_history)
 
 
 def is_one_row(explanation: Any) -> bool:
-    """Return whether a row was picked from the explanation, or its rows were put together.
+    """Return whether a single row was selected, or the rows were reduced to one.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def is_one_row(explanation: Any) -> bool:
     Returns
     -------
     one : bool
-        Whether the values have no axis for rows any more.
+        Whether the values have no axis for rows.
     """
     for item in explanation.op_history:
         if item.name in _REDUCTIONS:
@@ -201,7 +201,7 @@ def is_one_row(explanation: Any) -> bool:
 
 def _of_table(values: np.ndarray, errors: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Return importances and standard errors of shape (n_groups, n_outputs)."""
-    sizes = np.abs(values)  # (n, d, C)
+    sizes = np.abs(values)  # (n_rows, n_groups, n_outputs)
     means = sizes.mean(axis=0)
     variances = ((sizes - means) ** 2).sum(axis=0)
     mean_errors = np.zeros_like(means) if errors is None else errors.mean(axis=0)
@@ -211,7 +211,11 @@ def _of_table(values: np.ndarray, errors: np.ndarray | None) -> tuple[np.ndarray
 def _of_texts(
     explanation: Any, words: Sequence[Sequence[Any]]
 ) -> tuple[list[str], list[str], np.ndarray, np.ndarray]:
-    """Return words, outputs, importances and standard errors, without an array of all rows."""
+    """Return words, outputs, importances and standard errors of texts.
+
+    The arrays hold the occurring pairs of text and word only, since an array of all texts and
+    all words would be large and nearly empty.
+    """
     _check_groups_remain(explanation)
     has_errors = explanation.error_std is not None
     position: dict[str, int] = {}
@@ -241,6 +245,7 @@ def _of_texts(
     np.add.at(means, ids_flat, sizes / n_rows)
     np.add.at(mean_errors, ids_flat, np.concatenate(errors_found) / n_rows)
     np.add.at(variances, ids_flat, (sizes - means[ids_flat]) ** 2)
+    # Each text without the word contributes (0 - mean)**2 to the sum of squared deviations.
     n_without = n_rows - np.bincount(ids_flat, minlength=len(position))
     variances += n_without[:, np.newaxis] * means**2
     names = explanation.output_names
@@ -251,20 +256,20 @@ def _of_texts(
 
 
 def _by_output(row: Any) -> np.ndarray:
-    """Return the numbers of one text with an axis for outputs."""
+    """Return the values or errors of one text with an axis for outputs."""
     numbers = np.asarray(row, dtype=np.float64)
-    return numbers[:, np.newaxis] if numbers.ndim == 1 else numbers  # (L,) -> (L, 1)
+    return numbers[:, np.newaxis] if numbers.ndim == 1 else numbers  # (n_words,) -> (n_words, 1)
 
 
 def _std_errors(squares: np.ndarray, mean_errors: np.ndarray, n_rows: int) -> np.ndarray:
-    """Return sqrt(sd**2 / n + mean_error**2) from the sums of squared deviations."""
+    """Return sqrt(variance / n + mean_error**2) from the sums of squared deviations."""
     if n_rows < 2:
         return np.full(squares.shape, np.nan)
     return np.sqrt(squares / (n_rows - 1) / n_rows + mean_errors**2)
 
 
 def _check_groups_remain(explanation: Any) -> None:
-    """Refuse what is no explanation, and values that no longer belong to feature groups."""
+    """Raise if the argument is not an explanation, or its values have no feature groups."""
     if not hasattr(explanation, "op_history") or not hasattr(explanation, "values"):
         raise TypeError(
             f"explanation must be a shap.Explanation. Got {type(explanation).__name__} instead."
@@ -275,29 +280,31 @@ def _check_groups_remain(explanation: Any) -> None:
         axis = item.kwargs.get("axis", item.args[0] if item.name == "percentile" else None)
         if item.name in _REORDERINGS or (item.name in _REDUCTIONS and axis != 0):
             raise ValueError(
-                f"explanation must have one value for each feature group, but {item.name}() took the "
-                "feature groups away. Give the explanation from before."
+                "explanation must have one value for each feature group, but "
+                f"{item.name}() removed them. Pass the explanation before this operation."
             )
 
 
 def _output_names(explanation: Any, shape: tuple[int, ...]) -> list[str] | None:
-    """Return the names of the outputs in the last axis, None where it is none of outputs."""
+    """Return the names of the outputs in the last axis, None if it is not an axis of outputs."""
     names, base = explanation.output_names, explanation.base_values
     if not shape or not _is_list(names) or len(names) != shape[-1]:
         return None
     if explanation.data is not None and np.ndim(explanation.data) >= len(shape):
         return None
-    # A base of shape (n, 1) makes shap take the feature groups for outputs.
+    # For a base of shape (n_rows, 1), shap takes the axis of feature groups for one of outputs.
     if base is not None and np.shape(base)[-1:] not in ((), shape[-1:]):
         return None
     return [str(name) for name in names]
 
 
 def _in_place(explanation: Any, values: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Return values of shape (n, d, C) and the names of the d feature groups.
+    """Return values (n_rows, n_groups, n_outputs), and the names of the feature groups.
+
+    The axes follow from the shape and from the names and base values:
 
     ============================  ==================  ================
-    values without outputs        from                rows, feature groups
+    values without outputs        example             n_rows, n_groups
     ============================  ==================  ================
     ()                            ``e[0, "age"]``     1, 1
     (n,), a name or n base values ``e[:, "age"]``     n, 1
@@ -319,12 +326,12 @@ def _in_place(explanation: Any, values: np.ndarray) -> tuple[np.ndarray, list[st
         is_interaction = n_row_axes == 2 and values.shape[-2] == values.shape[-3]
     if is_interaction and n_axes >= 2:
         raise ValueError(
-            "importance takes one value for each row and feature group. Got interactions of shape "
-            f"{np.shape(explanation.values)} instead. Explain without interactions."
+            "explanation must have one value for each row and feature group. Got interactions of "
+            f"shape {np.shape(explanation.values)} instead. Call explain with interactions=False."
         )
     if n_axes > 2 or (n_axes == 2 and is_single):
         raise ValueError(
-            "importance takes one value for each row and feature group. Got values of shape "
+            "explanation must have one value for each row and feature group. Got values of shape "
             f"{np.shape(explanation.values)} instead. Plot them with shap.plots.image, or sum "
             "them over regions first."
         )
@@ -343,7 +350,7 @@ def _in_place(explanation: Any, values: np.ndarray) -> tuple[np.ndarray, list[st
 
 
 def _words_by_row(explanation: Any) -> Sequence[Sequence[Any]] | None:
-    """Return the words of each text, None if the explanation is not one of texts."""
+    """Return the words of each text, None if the explanation is not of texts."""
     names = getattr(explanation, "feature_names", None)
     values = getattr(explanation, "values", None)
     if not _is_nested(names) and not (_is_nested(values) and not _is_list(names)):
@@ -353,13 +360,13 @@ def _words_by_row(explanation: Any) -> Sequence[Sequence[Any]] | None:
 
 
 def _is_list(names: Any) -> bool:
-    """Return whether there are several names, or one in a list."""
+    """Return whether the names are a sequence, rather than a single name or None."""
     is_sized = hasattr(names, "__len__") and not isinstance(names, str)
     return is_sized and getattr(names, "ndim", 1) > 0
 
 
 def _is_nested(rows: Any) -> bool:
-    """Return whether rows are arrays of their own, which may differ in length."""
+    """Return whether each row is a separate array, so that rows may differ in length."""
     is_flat = isinstance(rows, np.ndarray) and (rows.ndim != 1 or rows.dtype != object)
     if is_flat or not isinstance(rows, list | tuple | np.ndarray) or len(rows) == 0:
         return False

@@ -1,4 +1,4 @@
-"""A progress bar in rows, which only long work shows."""
+"""A progress bar that counts rows and appears after two seconds."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any, Self
 
 __all__ = ["ExplanationProgress"]
 
-# Seconds of work before the bar shows.
+# Seconds before the bar appears.
 DELAY = 2.0
 
 
 class ExplanationProgress:
-    """Rows done and time left, on stderr, once the work has taken two seconds.
+    """Progress bar on stderr with the number of finished rows and the remaining time.
 
-    It shows at the first `update` after two seconds, and leaves nothing behind. Each thread
-    has a bar of its own. The environment variable ``TQDM_DISABLE=1`` turns it off.
+    The bar appears at the first `update` after two seconds and is cleared at exit. Each call has
+    its own bar, also in threads. The environment variable ``TQDM_DISABLE=1`` disables it.
 
     Parameters
     ----------
     n_rows : int
-        How many rows there are to do.
+        The total number of rows.
     progress : bool, default=True
-        Whether there is a bar at all.
+        Whether to show a bar.
 
     Examples
     --------
@@ -49,21 +49,21 @@ class ExplanationProgress:
                 unit="row",
                 delay=DELAY,
                 leave=False,
-                miniters=0,  # by time alone: rows may become slower
+                miniters=0,  # refresh by time only, since rows may become slower
                 bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} rows, {remaining} left",
             )
         return self
 
     def update(self, n_rows: float) -> None:
-        """Count rows as done.
+        """Add to the number of finished rows.
 
         Parameters
         ----------
         n_rows : float
-            How many more rows are done; parts of rows add up.
+            The number of rows finished since the last call, which may be a fraction.
         """
         n_before, self._n_done = int(self._n_done), self._n_done + n_rows
-        # A bar that would first show when all is done is of no use.
+        # The last update is skipped, so that a bar does not first appear when all rows are done.
         if self._bar is not None and self._n_done < self.n_rows:
             self._bar.update(int(self._n_done) - n_before)
 
@@ -80,19 +80,19 @@ class ExplanationProgress:
 
 @cache
 def _bar_class() -> Any:
-    """Return the bar of tqdm (which comes with shap) without side effects on the process.
+    """Return a subclass of tqdm, a dependency of shap, without side effects on the process.
 
-    It is the plain one, since that of notebooks warns where ipywidgets are missing.
+    The base is the bar for terminals, since that for notebooks warns if ipywidgets is missing.
     """
     from tqdm.std import TqdmDefaultWriteLock, tqdm
 
     class Bar(tqdm):
-        """A bar that sets no state of tqdm's own class."""
+        """A bar that does not set class attributes of tqdm."""
 
-        # No thread that outlives the work. It would only serve bars that go by `miniters`.
+        # Disables the monitor thread, which outlives the bar and only serves bars with `miniters`.
         monitor_interval = 0
 
-    # tqdm's own lock holds one of multiprocessing as well, after which
-    # multiprocessing.set_start_method raises. This is its other half, which all bars share.
+    # The default lock of tqdm includes a multiprocessing lock, after whose creation
+    # multiprocessing.set_start_method raises. The thread lock, shared by all bars, is enough.
     Bar.set_lock(TqdmDefaultWriteLock.th_lock)
     return Bar

@@ -1,4 +1,4 @@
-"""A ``shap.Explanation`` that says how it was made, and what it found."""
+"""The returned ``shap.Explanation``, with metadata and a summary for notebooks."""
 
 from __future__ import annotations
 
@@ -24,39 +24,40 @@ MAX_OUTPUTS_SHOWN = 5
 MAX_NAME_LENGTH = 50
 BAR_LENGTH = 20
 
-# On white and on black. Those of signed values are those of shap.
+# Colours for light and dark backgrounds. Those of signed values are those of shap.
 NEGATIVE, POSITIVE, UNSIGNED = "#008bfb", "#ff0051", "#7c8da5"
 
 
 class _Nameless(shap.Explanation):
-    """An explanation whose output name is out of sight."""
+    """An explanation that hides its output name, so that shap can copy it."""
 
     output_names = None
 
 
+# Values below this fraction of the largest value are rounding errors, and are shown as 0.
 _ROUNDING = 1e-12
 
 
 class Explanation(shap.Explanation):
-    """Shapley values with how they were made, for all plots of shap.
+    """A ``shap.Explanation`` with the method, the background and the explained output.
 
-    Its text and its display in a notebook are a summary. The attributes below are kept when rows,
-    feature groups or outputs are picked, by ``abs.mean(0)`` and the like, by ``copy`` and ``pickle``. All
-    other attributes are those of ``shap.Explanation``; ``hstack`` and ``sum(grouping=...)`` return
-    one of shap.
+    All plots of shap accept it. Its text and its display in a notebook are a summary. The
+    attributes below are kept when rows, feature groups or outputs are selected, by reductions
+    such as ``abs.mean(0)``, by ``copy`` and by ``pickle``. All other attributes are those of
+    ``shap.Explanation``. ``hstack`` and ``sum(grouping=...)`` return a ``shap.Explanation``.
 
     Parameters
     ----------
     values : ndarray of shape (n_samples, n_groups) or (n_samples, n_groups, n_outputs)
-        The values, or what else ``shap.Explanation`` takes.
+        The values, or any other value that ``shap.Explanation`` accepts.
     method : str, default=None
-        How the values were made, such as "exact" or "permutation".
+        The method that computed the values, such as "exact" or "permutation".
     background : str, default=None
-        Where the background came from, such as "100 rows kept by the estimator".
+        The source of the background, such as "100 rows kept by the estimator".
     background_size : int, default=None
-        How many rows the background has.
+        The number of background rows.
     output : str, default=None
-        What is explained, such as "probability".
+        The explained output, such as "probability".
     **arrays : dict
         Passed to ``shap.Explanation``: base_values, data, feature_names, output_names,
         error_std, compute_time and so on.
@@ -64,9 +65,9 @@ class Explanation(shap.Explanation):
     Attributes
     ----------
     method, background, background_size, output
-        As above; None where not known.
+        As above; None if unknown.
     compute_time : float or None
-        Seconds that all values took, also those that are no longer there.
+        Seconds taken for all values, including those that were not selected afterwards.
 
     Examples
     --------
@@ -110,7 +111,7 @@ class Explanation(shap.Explanation):
         self.output = output
 
     def __copy__(self) -> Explanation:
-        # shap makes one of its own class here, and does all slicing and arithmetic with it.
+        # shap returns a shap.Explanation here, which all slicing and arithmetic starts from.
         plain = self._named_copy() if self._has_only_a_name() else super().__copy__()
         copied = type(self).__new__(type(self))
         copied.__dict__.update(vars(self) | vars(plain))
@@ -118,15 +119,16 @@ class Explanation(shap.Explanation):
         return copied
 
     def __getitem__(self, item: Any) -> Explanation:
-        """Return rows, feature groups or outputs, as ``shap.Explanation`` does.
+        """Select rows, feature groups or outputs, as in ``shap.Explanation``.
 
         Parameters
         ----------
         item : int, str, slice, array, ``...`` or tuple of these
-            Names are those of feature groups and outputs. ``explanation[..., "name"]`` takes an
+            Names select feature groups and outputs. ``explanation[..., "name"]`` selects an
             output.
         """
-        # shap looks up a name behind "..." in the axis where it is written.
+        # shap looks up a name after "..." in the axis of its position in the tuple, so "..." is
+        # replaced by slices.
         if isinstance(item, tuple) and sum(part is Ellipsis for part in item) == 1:
             at = [part is Ellipsis for part in item].index(True)
             n_left_out = len(self.shape) - (len(item) - 1)
@@ -135,11 +137,11 @@ class Explanation(shap.Explanation):
         return picked
 
     def _has_only_a_name(self) -> bool:
-        """Return whether shap 0.51 could not copy this: one axis and one output name."""
+        """Return whether shap 0.51 cannot copy it: one axis and a single output name."""
         return isinstance(self.output_names, str) and len(self.shape) == 1
 
     def _named_copy(self) -> shap.Explanation:
-        """Return a copy that gets its output name in the end."""
+        """Return a copy that is made without the output name, which is set afterwards."""
         nameless = _Nameless.__new__(_Nameless)
         nameless.__dict__.update(vars(self))
         plain = nameless.__copy__()
@@ -157,22 +159,22 @@ class Explanation(shap.Explanation):
 
 @dataclass(frozen=True)
 class _Line:
-    """One feature group of the table.
+    """One line of the summary, for one feature group.
 
     Parameters
     ----------
     name : str
-        The feature group.
-    cells : list of str
-        Its number for each output.
+        The name of the feature group.
+    numbers : list of str
+        The formatted number of each output.
     fraction : float
-        The length of its bar, in [0, 1].
+        The length of the bar, in [0, 1].
     colour : str
-        The colour of its bar in HTML.
+        The colour of the bar in HTML.
     """
 
     name: str
-    cells: list[str]
+    numbers: list[str]
     fraction: float
     colour: str
 
@@ -184,13 +186,13 @@ class _Largest:
     Parameters
     ----------
     heading : str
-        What the numbers are.
+        The heading of the table.
     outputs : list of str
-        The names above the numbers; empty for one output.
+        The names of the outputs, in the header row; empty for one output.
     lines : list of _Line
-        The feature groups.
+        One line per feature group.
     n_more : int
-        How many feature groups are left out.
+        The number of feature groups that are not shown.
     """
 
     heading: str
@@ -208,7 +210,7 @@ def _found(explanation: Explanation) -> GroupValues | None:
 
 
 def _title(explanation: Explanation, found: GroupValues | None) -> str:
-    """Return what the explanation is one of."""
+    """Return the title of the summary, with the number of rows."""
     if any(item.name not in ("__getitem__", "abs") for item in explanation.op_history):
         return "Explanation"
     if found is not None:
@@ -219,7 +221,7 @@ def _title(explanation: Explanation, found: GroupValues | None) -> str:
 
 
 def _facts(explanation: Explanation, found: GroupValues | None) -> list[tuple[str, str]]:
-    """Return names and values of what is known of the explanation."""
+    """Return names and texts of the known properties of an explanation."""
     names = explanation.output_names
     if isinstance(names, list | tuple | np.ndarray) and found is not None:
         names = None if found.outputs == [""] else found.outputs
@@ -247,15 +249,15 @@ def _facts(explanation: Explanation, found: GroupValues | None) -> list[tuple[st
 
 
 def _plots(explanation: Explanation, found: GroupValues | None) -> str:
-    """Return how to take one of several outputs, which most plots of shap need."""
+    """Return how to select one of several outputs, which most plots of shap need."""
     if found is None or len(found.outputs) < 2 or np.ndim(explanation.values) < 2:
         return ""
     name = found.outputs[0]
-    return f"take one output first, explanation[..., {name!r}]"
+    return f"select one output first, explanation[..., {name!r}]"
 
 
 def _background(explanation: Explanation) -> str:
-    """Return where the background came from, with its number of rows."""
+    """Return the source of the background, with its number of rows."""
     background_size = explanation.background_size
     source = "" if explanation.background is None else str(explanation.background)
     if background_size is None or str(background_size) in source:
@@ -264,7 +266,7 @@ def _background(explanation: Explanation) -> str:
 
 
 def _base(base_values: Any, n_labels: int) -> str:
-    """Return the base value of each output, a range where it differs among rows."""
+    """Return the base value of each output, as a range if it differs between rows."""
     if base_values is None or np.size(base_values) == 0:
         return ""
     base = np.asarray(base_values, dtype=np.float64)
@@ -278,9 +280,9 @@ def _base(base_values: Any, n_labels: int) -> str:
 
 
 def _largest(explanation: Explanation, found: GroupValues | None) -> _Largest | None:
-    """Return the largest importances, of one row its largest values; None where there are none."""
+    """Return the largest importances, or the largest values of a single row; None if unknown."""
     if found is not None and len(found.values) == 1:
-        numbers = found.values[0]  # (1, d, C) -> (d, C)
+        numbers = found.values[0]  # (1, n_groups, n_outputs) -> (n_groups, n_outputs)
         errors = np.full_like(numbers, np.nan) if found.errors is None else found.errors[0]
         heading = "Largest numbers" if is_changed(explanation) else "Largest values"
         return _table(heading, found.outputs, found.feature_groups, numbers, errors, True)
@@ -303,12 +305,11 @@ def _table(
     errors: np.ndarray,
     is_signed: bool,
 ) -> _Largest:
-    """Return the table's lines in words, from arrays of shape (n_groups, n_outputs)."""
+    """Return the lines of the table, from arrays of shape (n_groups, n_outputs)."""
     sizes = np.abs(numbers).sum(axis=1)
     order = np.argsort(-sizes, kind="stable")[:MAX_GROUPS_SHOWN]
     is_usable = np.isfinite(sizes)
     top = sizes[is_usable].max(initial=0.0)
-    # What rounding leaves of a column that changes nothing is shown as nothing.
     numbers, errors = (
         np.where(np.abs(part) < _ROUNDING * top, 0, part) for part in (numbers, errors)
     )
@@ -316,7 +317,7 @@ def _table(
     lines = [
         _Line(
             name=_short(feature_groups[feature_group]),
-            cells=[
+            numbers=[
                 _with_error(numbers[feature_group, output], errors[feature_group, output])
                 for output in range(n_shown)
             ],
@@ -345,20 +346,20 @@ def _colour(numbers: np.ndarray) -> str:
 def _as_text(title: str, facts: list[tuple[str, str]], largest: _Largest | None) -> str:
     """Return the summary as aligned lines."""
     width = max((len(name) for name, _ in facts), default=0)
-    written = [title, *(f"  {name:<{width}}  {value}" for name, value in facts)]
+    lines = [title, *(f"  {name:<{width}}  {value}" for name, value in facts)]
     if largest is None:
-        return "\n".join(written)
-    table = [[line.name, *line.cells, _bar(line)] for line in largest.lines]
+        return "\n".join(lines)
+    table = [[line.name, *line.numbers, _bar(line)] for line in largest.lines]
     if largest.outputs:
         table = [["", *largest.outputs, ""], *table]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    written += ["", largest.heading]
-    for cells in table:
-        padded = [f"{cell:<{size}}" for cell, size in zip(cells, widths, strict=True)]
-        written.append(("  " + "  ".join(padded)).rstrip())
+    lines += ["", largest.heading]
+    for row in table:
+        padded = [f"{text:<{size}}" for text, size in zip(row, widths, strict=True)]
+        lines.append(("  " + "  ".join(padded)).rstrip())
     if largest.n_more:
-        written.append(f"  and {largest.n_more} more")
-    return "\n".join(written)
+        lines.append(f"  and {largest.n_more} more")
+    return "\n".join(lines)
 
 
 def _bar(line: _Line) -> str:
@@ -367,11 +368,11 @@ def _bar(line: _Line) -> str:
 
 
 def _as_html(title: str, facts: list[tuple[str, str]], largest: _Largest | None) -> str:
-    """Return the summary as HTML, in the colours of the page around it."""
+    """Return the summary as HTML, in the text colour of the page."""
     cell = "padding:1px 12px 1px 0;text-align:left;vertical-align:top;border:none"
     number = f"{cell};font-variant-numeric:tabular-nums;white-space:nowrap"
     table = "border-collapse:collapse;border:none;margin:4px 0 8px 0"
-    written = [
+    lines = [
         '<div style="font-size:13px;line-height:1.5">',
         f'<div style="font-weight:600">{escape(title)}</div>',
         f'<table style="{table}">',
@@ -383,39 +384,39 @@ def _as_html(title: str, facts: list[tuple[str, str]], largest: _Largest | None)
         "</table>",
     ]
     if largest is not None:
-        written += [f"<div>{escape(largest.heading)}</div>", f'<table style="{table}">']
+        lines += [f"<div>{escape(largest.heading)}</div>", f'<table style="{table}">']
         if largest.outputs:
             names = "".join(
                 f'<th style="{cell};font-weight:600">{escape(name)}</th>'
                 for name in ["", *largest.outputs, ""]
             )
-            written.append(f'<tr style="background:none">{names}</tr>')
+            lines.append(f'<tr style="background:none">{names}</tr>')
         for line in largest.lines:
-            numbers = "".join(f'<td style="{number}">{escape(text)}</td>' for text in line.cells)
-            written.append(
+            numbers = "".join(f'<td style="{number}">{escape(text)}</td>' for text in line.numbers)
+            lines.append(
                 f'<tr style="background:none"><td style="{cell}">{escape(line.name)}</td>{numbers}'
                 f'<td style="{cell};width:160px;vertical-align:middle"><div style="height:10px;'
                 f'width:{160 * line.fraction:.0f}px;background:{line.colour}"></div></td></tr>'
             )
-        written.append("</table>")
+        lines.append("</table>")
         if largest.n_more:
-            written.append(f'<div style="opacity:0.7">and {largest.n_more} more</div>')
-    return "\n".join([*written, "</div>"])
+            lines.append(f'<div style="opacity:0.7">and {largest.n_more} more</div>')
+    return "\n".join([*lines, "</div>"])
 
 
 def _short(name: Any) -> str:
-    """Return a name on one line, cut where it is long."""
+    """Return a name on one line, cut to the maximum length."""
     text = " ".join(str(name).split())
     return text if len(text) <= MAX_NAME_LENGTH else text[: MAX_NAME_LENGTH - 1] + "…"
 
 
 def _number(number: float) -> str:
-    """Return a number with three digits, or all of those before the point."""
+    """Return a number with three significant digits, or all digits before the decimal point."""
     return f"{number:,.0f}" if 1000 <= abs(number) < 1e9 else f"{number:.3g}"
 
 
 def _with_error(number: float, error: float) -> str:
-    """Return a number with its standard error, where there is one."""
+    """Return a number with its standard error, if it is known."""
     if np.isnan(error):
         return _number(number)
     shown = f"{error:,.0f}" if 1000 <= error < 1e9 else f"{error:.2g}"

@@ -1,8 +1,9 @@
-"""Attributions of predictions to encoded cells by gradients."""
+"""Gradient attributions of predictions to encoded features."""
 
 from __future__ import annotations
 
 import threading
+from functools import cache
 
 import cloudpickle
 import keras
@@ -12,7 +13,6 @@ import pytest
 from nnkit import KerasClassifier, KerasRegressor
 from nnkit.estimators.network_function import NetworkFunction
 from nnkit.explanation.attribution.gradient import gradient_values
-from nnkit.explanation.attribution.lines import Lines
 from nnkit.explanation.pipelines.outputs import log_odds
 
 N_ENCODED = 4
@@ -42,7 +42,7 @@ def _activation(meta):
 
 
 def smooth(meta, last=None):
-    """A network without kinks, so that finite differences tell its gradient."""
+    """A smooth network, whose gradient finite differences approximate."""
     inputs = keras.Input(meta.X_shape_[1:])
     hidden = keras.layers.Flatten()(inputs) if len(meta.X_shape_) > 2 else inputs
     hidden = keras.layers.Dense(8, activation="tanh")(hidden)
@@ -82,7 +82,7 @@ def function_and_encoded(estimator, X):
 
 
 def explained(function, output):
-    """Return the explained output of X_encoded, by the estimator's own predictions."""
+    """Return the explained output as a function of encoded rows, by the predictions."""
 
     def of(X_encoded):
         raw = NetworkFunction(function.estimator, is_raw=output == "raw")
@@ -111,15 +111,15 @@ def along_lines(of, X_encoded, background, n_nodes=24):
     return total / len(background)
 
 
-def relative(found, wanted):
-    return np.sqrt(np.mean((found - wanted) ** 2) / np.mean(wanted**2))
+def relative(found, expected):
+    return np.sqrt(np.mean((found - expected) ** 2) / np.mean(expected**2))
 
 
 # Closed forms
 
 
 @pytest.mark.parametrize("method", ["gradient", "integrated_gradients"])
-def test_a_linear_function_has_the_closed_form(method):
+def test_gradients_of_linear_network_have_closed_form(method):
     reg = regression(linear)
     function, X_encoded = function_and_encoded(reg, table(10, seed=1))
     background = function.encode(table(20, seed=2))
@@ -127,14 +127,14 @@ def test_a_linear_function_has_the_closed_form(method):
     found = gradient_values(function, X_encoded, background, method=method, output="predict")
 
     weights = reg.model_.get_weights()[0][:, 0]
-    wanted = weights * (X_encoded - background.mean(axis=0))
-    np.testing.assert_allclose(found.values[..., 0], wanted, atol=1e-5)
+    expected = weights * (X_encoded - background.mean(axis=0))
+    np.testing.assert_allclose(found.values[..., 0], expected, atol=1e-5)
     np.testing.assert_allclose(found.f_X[:, 0], reg.predict(table(10, seed=1)), atol=1e-12)
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-5)
     np.testing.assert_allclose(found.errors, 0.0, atol=1e-6)
 
 
-def test_two_fractions_are_exact_for_products_and_squares():
+def test_two_fractions_are_exact_for_quadratic_function():
     function, X_encoded = function_and_encoded(regression(product), table(10, seed=1))
     background = function.encode(table(20, seed=2))
 
@@ -149,8 +149,8 @@ def test_two_fractions_are_exact_for_products_and_squares():
         3 * (x[..., 2] ** 2 - b[:, 2] ** 2),
         -(x[..., 3] - b[:, 3]),
     ]
-    wanted = scale * np.stack([part.mean(axis=1) for part in parts], axis=1)
-    np.testing.assert_allclose(found.values[..., 0], wanted, atol=2e-5)
+    expected = scale * np.stack([part.mean(axis=1) for part in parts], axis=1)
+    np.testing.assert_allclose(found.values[..., 0], expected, atol=2e-5)
     assert np.isfinite(found.errors).all()
 
 
@@ -182,7 +182,7 @@ CASES = {
     "one logit": (lambda: classification(model=builds("logit"), loss=LOGITS), "proba"),
     "logits of classes": (lambda: classification(3, model=builds("linear")), "proba"),
     "log-odds": (lambda: classification(3), "logit"),
-    "tempered ensemble": (ensemble, "proba"),
+    "temperature-scaled ensemble": (ensemble, "proba"),
     "log-odds of an ensemble": (ensemble, "logit"),
     "raw outputs": (lambda: ensemble(n_classes=3), "raw"),
     "regression in units": (
@@ -195,13 +195,17 @@ CASES = {
     ),
     "labels": (labels, "proba"),
 }
-LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)
+
+
+@cache
+def fitted(case):
+    return CASES[case][0]()
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_values_agree_with_finite_differences_of_predictions(case):
-    make, output = CASES[case]
-    function, X_encoded = function_and_encoded(make(), table(3, seed=1))
+def test_values_agree_with_finite_differences(case):
+    output = CASES[case][1]
+    function, X_encoded = function_and_encoded(fitted(case), table(3, seed=1))
     background = function.encode(table(2, seed=2))
     of = explained(function, output)
 
@@ -223,9 +227,9 @@ def test_values_agree_with_finite_differences_of_predictions(case):
         assert np.abs(result.residual).max() < 1e-3 * size
 
 
-def test_what_is_derived_is_what_is_predicted():
-    for case in ("softmax", "sigmoid", "one logit", "tempered ensemble", "labels"):
-        function, X_encoded = function_and_encoded(CASES[case][0](), table(20, seed=1))
+def test_derivatives_read_the_predictions():
+    for case in ("softmax", "sigmoid", "one logit", "temperature-scaled ensemble", "labels"):
+        function, X_encoded = function_and_encoded(fitted(case), table(20, seed=1))
         fractions = np.zeros((len(X_encoded), 1))
         from nnkit.training.prediction.gradients import Paths
 
@@ -234,15 +238,15 @@ def test_what_is_derived_is_what_is_predicted():
         np.testing.assert_allclose(np.mean(read, axis=0), function(X_encoded), atol=1e-6)
 
 
-def test_the_default_regressor_has_no_gradient_where_it_is_clipped():
-    reg = regression("realmlp", epochs=3)
+def test_gradient_is_zero_where_predictions_are_clipped():
+    reg = regression("realmlp", epochs=3, n_estimators=1)
     function, X_encoded = function_and_encoded(reg, table(5, seed=1))
-    assert reg._units.limits is not None
-    far = X_encoded + 1e4 * np.sign(reg._units.scale)
+    assert reg._target.scaling.limits is not None
+    far = X_encoded + 1e4 * np.sign(reg._target.scaling.scale)
 
     found = gradient_values(function, far, X_encoded, method="saliency", output="predict")
 
-    is_at_limit = np.isin(found.f_X[:, 0], reg._units.limits)
+    is_at_limit = np.isin(found.f_X[:, 0], reg._target.scaling.limits)
     assert is_at_limit.any()
     assert (found.values[is_at_limit] == 0).all()
 
@@ -276,15 +280,15 @@ def recurrent(layer):
     ],
     ids=["images", "LSTM", "GRU"],
 )
-def test_cells_of_images_and_sequences(builder, shape):
+def test_gradients_of_images_and_sequences_agree_with_finite_differences(builder, shape):
     X = table(30, int(np.prod(shape))).reshape(30, *shape)
     function, X_encoded = function_and_encoded(regression(builder, X), X[:3])
 
     found = gradient_values(function, X_encoded, X_encoded[1:3], output="predict", n_fractions=32)
 
-    wanted = along_lines(explained(function, "predict"), X_encoded, X_encoded[1:3], 8)
+    expected = along_lines(explained(function, "predict"), X_encoded, X_encoded[1:3], 8)
     assert found.values.shape == (3, np.prod(shape), 1)
-    assert relative(found.values, wanted) < 5e-3
+    assert relative(found.values, expected) < 5e-3
     assert (found.values[1].sum(), found.base.size) == (
         pytest.approx(found.f_X[1, 0] - found.base[0], abs=1e-3),
         1,
@@ -299,7 +303,7 @@ def two_inputs(meta):
     return keras.Model({"left": left, "right": right}, outputs)
 
 
-def test_several_inputs_come_one_after_the_other():
+def test_gradients_of_several_inputs_agree_with_finite_differences():
     X = {"right": table(30, 3), "left": table(30, 2, seed=1)}
     reg = KerasRegressor(two_inputs, epochs=1, random_state=0).fit(X, X["left"][:, 0])
     function, X_encoded = function_and_encoded(reg, X)
@@ -308,8 +312,8 @@ def test_several_inputs_come_one_after_the_other():
         function, X_encoded[:3], X_encoded[3:5], output="predict", n_fractions=64
     )
 
-    wanted = along_lines(explained(function, "predict"), X_encoded[:3], X_encoded[3:5])
-    assert relative(found.values, wanted) < 2e-3
+    expected = along_lines(explained(function, "predict"), X_encoded[:3], X_encoded[3:5])
+    assert relative(found.values, expected) < 2e-3
 
 
 def text(meta):
@@ -327,7 +331,7 @@ def text_classifier(**params):
 
 
 @pytest.mark.parametrize("output", ["proba", "logit"])
-def test_attributions_at_an_embedding_sum_to_the_difference(output):
+def test_layer_attributions_at_embedding_sum_to_difference(output):
     clf, X = text_classifier(n_estimators=2)
     function, X_encoded = function_and_encoded(clf, X[:5])
     options = {"output": output, "layer": "words", "columns": [1]}
@@ -341,62 +345,9 @@ def test_attributions_at_an_embedding_sum_to_the_difference(output):
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-4)
     np.testing.assert_allclose(at_mean.residual, 0.0, atol=1e-4)
     assert np.abs(found.values).max() > 1e-4
-    # An embedding is averaged over the places, of which none is another.
-    wanted = clf.predict_proba(X[:5])[:, 1:]
-    np.testing.assert_allclose(found.f_X, log_odds(wanted) if output == "logit" else wanted)
-
-
-# Refusals
-
-
-def test_codes_are_refused_with_what_to_use_instead():
-    clf, X = text_classifier()
-    function, X_encoded = function_and_encoded(clf, X)
-
-    with pytest.raises(
-        ValueError,
-        match=r"The gradient does not reach the input of layer 'words' \(Embedding\), which is "
-        r"looked up. Use method='permutation', or layer='words' to attribute at its output.",
-    ):
-        gradient_values(function, X_encoded, X_encoded)
-
-
-@pytest.mark.parametrize("n_levels", [5, 20])
-def test_many_categories_of_the_default_network_are_refused(n_levels):
-    import pandas as pd
-
-    rng = np.random.default_rng(0)
-    X = pd.DataFrame(
-        {"number": rng.normal(size=200), "kind": rng.integers(n_levels, size=200).astype(str)}
-    )
-    clf = KerasClassifier("realmlp", epochs=1, random_state=0).fit(X, np.arange(200) % 2)
-    function, X_encoded = function_and_encoded(clf, X[:20])
-
-    if n_levels == 5:
-        few, many = (
-            gradient_values(function, X_encoded, X_encoded, n_fractions=n, columns=[1])
-            for n in (16, 256)
-        )
-
-        assert len(clf.encoder_.cardinalities_) == 0
-        assert np.abs(many.residual).max() < 2e-3 < np.abs(few.residual).max()
-        return
-    assert len(clf.encoder_.cardinalities_) == 1
-    with pytest.raises(ValueError, match=r"\(Category.*is looked up. Use method='permutation'\.$"):
-        gradient_values(function, X_encoded, X_encoded)
-
-
-def skipping(meta):
-    inputs = keras.Input(meta.X_shape_[1:])
-    hidden = keras.layers.Dense(3, name="way")(inputs)
-    both = keras.layers.Concatenate()([inputs, hidden])
-    return keras.Model(inputs, keras.layers.Dense(1)(both))
-
-
-def rounding(meta):
-    inputs = keras.Input(meta.X_shape_[1:])
-    codes = keras.ops.cast(keras.ops.cast(inputs, "int32"), "float32")
-    return keras.Model(inputs, keras.layers.Dense(1)(codes))
+    # The embedding is averaged over the positions.
+    expected = clf.predict_proba(X[:5])[:, 1:]
+    np.testing.assert_allclose(found.f_X, log_odds(expected) if output == "logit" else expected)
 
 
 class Subclassed(keras.Model):
@@ -412,56 +363,7 @@ def subclassed(meta):
     return Subclassed(meta.n_output_units_)
 
 
-@pytest.mark.parametrize(
-    ("builder", "options", "message"),
-    [
-        (skipping, {"layer": "way"}, "do not follow from layer 'way' alone"),
-        (skipping, {"layer": "where"}, "layer='where' is no layer of the network, which has"),
-        (subclassed, {"layer": "dense"}, "needs a functional or sequential network"),
-        (rounding, {}, "does not reach its inputs. Use method='permutation'."),
-        (smooth, {"output": "proba"}, "output must be one of 'predict', 'raw'"),
-        (smooth, {"method": "magic"}, "method must be one of 'gradient'"),
-        (smooth, {"n_fractions": 3}, "n_fractions must be an even number"),
-    ],
-)
-def test_refusals(builder, options, message):
-    function, X_encoded = function_and_encoded(regression(builder), table(4))
-
-    with pytest.raises(ValueError, match=message):
-        gradient_values(function, X_encoded, X_encoded, **{"output": "predict", **options})
-
-
-def test_integers_are_refused():
-    def one_hot(meta):
-        inputs = keras.Input(meta.X_shape_[1:], dtype="int32")
-        hidden = keras.layers.Flatten()(keras.ops.one_hot(inputs, 5))
-        return keras.Model(inputs, keras.layers.Dense(1)(hidden))
-
-    X = np.random.default_rng(0).integers(0, 5, size=(20, 3))
-    function, X_encoded = function_and_encoded(regression(one_hot, X, X[:, 0].astype(float)), X)
-
-    with pytest.raises(ValueError, match="inputs are of dtype int32, and only floats have"):
-        gradient_values(function, X_encoded, X_encoded, output="predict")
-
-
-def test_several_targets_are_refused():
-    y = np.column_stack([np.arange(60) % 2, np.arange(60) % 3])
-
-    def two(meta):
-        inputs = keras.Input(meta.X_shape_[1:])
-        outputs = [keras.layers.Dense(n, activation="softmax")(inputs) for n in (2, 3)]
-        return keras.Model(inputs, outputs)
-
-    clf = KerasClassifier(two, epochs=1, random_state=0).fit(table(60), y)
-    function, X_encoded = function_and_encoded(clf, table(5))
-
-    with pytest.raises(ValueError, match="has 2 targets, and gradients are of one"):
-        gradient_values(function, X_encoded, X_encoded)
-    raw = gradient_values(function, X_encoded, X_encoded, output="raw")
-    assert raw.values.shape == (5, N_ENCODED, 2 + 3)
-
-
-def test_a_network_without_graph_has_gradients():
+def test_subclassed_network_has_gradients():
     function, X_encoded = function_and_encoded(regression(subclassed), table(4))
 
     found = gradient_values(function, X_encoded, X_encoded[:2], output="predict")
@@ -469,21 +371,7 @@ def test_a_network_without_graph_has_gradients():
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-5)
 
 
-# The estimate
-
-
-def test_fractions_lie_in_equal_shares_and_mirror_each_other():
-    lines = Lines("gradient", 5, 8)
-
-    places = np.sort(lines.fractions, axis=1)
-
-    assert (np.floor(places * 8) == np.arange(8)).all()
-    np.testing.assert_allclose(places + places[:, ::-1], 1.0)
-    assert len(np.unique(np.round(places[:, 0], 6))) == 5
-    np.testing.assert_allclose(lines.quadratures.sum(axis=0), 1.0)
-
-
-def test_standard_errors_cover_the_errors():
+def test_gradient_standard_errors_cover_errors():
     clf = KerasClassifier("mlp", epochs=20, random_state=0)
     X = table(300, 6)
     clf.fit(X, (X[:, 0] * X[:, 1] > 0).astype(int))
@@ -502,8 +390,8 @@ def test_standard_errors_cover_the_errors():
     assert np.isnan(lone.errors).all()
 
 
-def test_more_fractions_leave_less_residual():
-    function, X_encoded = function_and_encoded(classification(3), table(10, seed=1))
+def test_more_fractions_reduce_the_residual():
+    function, X_encoded = function_and_encoded(fitted("softmax"), table(10, seed=1))
     background = function.encode(5 * table(8, seed=2))
     few, many = (gradient_values(function, X_encoded, background, n_fractions=n) for n in (2, 64))
 
@@ -511,10 +399,10 @@ def test_more_fractions_leave_less_residual():
 
 
 @pytest.mark.parametrize("method", ["gradient", "integrated_gradients", "saliency"])
-def test_calls_are_bounded_and_do_not_change_the_result(method, monkeypatch):
+def test_batch_rows_bounds_calls_without_changing_gradients(method, monkeypatch):
     from nnkit.training.prediction.gradients import PathGradients
 
-    function, X_encoded = function_and_encoded(ensemble(n_classes=3), table(9, seed=1))
+    function, X_encoded = function_and_encoded(fitted("raw outputs"), table(9, seed=1))
     background = function.encode(table(11, seed=2))
     options = {"method": method, "output": "logit", "n_fractions": 4}
     whole = gradient_values(function, X_encoded, background, **options)
@@ -537,7 +425,7 @@ def test_calls_are_bounded_and_do_not_change_the_result(method, monkeypatch):
     np.testing.assert_allclose(small.errors, whole.errors, atol=1e-4)
 
 
-def test_columns_are_those_that_were_asked_for():
+def test_columns_selects_outputs_in_order():
     function, X_encoded = function_and_encoded(classification(12), table(4, seed=1))
 
     every = gradient_values(function, X_encoded, X_encoded)
@@ -549,14 +437,14 @@ def test_columns_are_those_that_were_asked_for():
     np.testing.assert_array_equal(some.base, every.base[[11, 2]])
 
 
-# Where it runs
+# Threads, caches and other implementations
 
 
-def test_the_result_survives_pickle_and_threads(global_random_states):
+def test_pickled_estimator_and_threads_give_equal_gradients(global_random_states):
     clf = ensemble(n_classes=3)
     function, X_encoded = function_and_encoded(clf, table(20, seed=1))
     before = global_random_states()
-    wanted = gradient_values(function, X_encoded, X_encoded, output="logit").values
+    expected = gradient_values(function, X_encoded, X_encoded, output="logit").values
     restored = NetworkFunction(cloudpickle.loads(cloudpickle.dumps(clf)))
     other = NetworkFunction(ensemble(n_classes=3, random_state=1))
     found = {}
@@ -572,12 +460,12 @@ def test_the_result_survives_pickle_and_threads(global_random_states):
         thread.join()
 
     for name in ("restored", "same", "again"):
-        np.testing.assert_allclose(found[name], wanted, atol=1e-6)
-    assert np.abs(found["other"] - wanted).max() > 1e-3
+        np.testing.assert_allclose(found[name], expected, atol=1e-6)
+    assert np.abs(found["other"] - expected).max() > 1e-3
     assert global_random_states() == before
 
 
-def test_fits_of_one_architecture_share_a_program():
+def test_fits_of_one_architecture_share_compiled_functions():
     first, second = classification(3), classification(3, random_state=1)
     function, X_encoded = function_and_encoded(first, table(6, seed=1))
     gradient_values(function, X_encoded, X_encoded)
@@ -589,7 +477,7 @@ def test_fits_of_one_architecture_share_a_program():
     assert second._network.compiled_model._programs == programs
 
 
-def test_a_live_model_that_changes_is_followed():
+def test_changed_weights_of_model_change_the_gradients():
     reg = regression(linear)
     function, X_encoded = function_and_encoded(reg, table(6, seed=1))
     reg.model_.layers[-1].kernel.assign(np.full((N_ENCODED, 1), 2.0))
@@ -600,7 +488,7 @@ def test_a_live_model_that_changes_is_followed():
 
 
 @pytest.mark.filterwarnings("ignore")  # of shap and of what it imports
-def test_shap_estimates_the_same_with_more_noise():
+def test_gradients_agree_with_shap_gradient_explainer():
     shap = pytest.importorskip("shap")
     clf = classification(3)
     function, X_encoded = function_and_encoded(clf, table(8, seed=1))
@@ -608,10 +496,10 @@ def test_shap_estimates_the_same_with_more_noise():
     state = np.random.get_state()
 
     found = gradient_values(function, X_encoded, background).values
-    theirs = shap.GradientExplainer(clf.model_, background).shap_values(
+    by_shap = shap.GradientExplainer(clf.model_, background).shap_values(
         X_encoded, nsamples=400, rseed=0
     )
 
     np.random.set_state(state)
-    cosine = np.sum(found * theirs) / np.linalg.norm(found) / np.linalg.norm(theirs)
+    cosine = np.sum(found * by_shap) / np.linalg.norm(found) / np.linalg.norm(by_shap)
     assert cosine > 0.98

@@ -45,8 +45,8 @@ def wavy():
     return any_regressor(6), rng.normal(size=(40, 6)), rng.normal(size=(50, 6))
 
 
-def test_masks_of_a_pair_worked_by_hand():
-    # Player 2 joins first, then 0, then 1.
+def test_pair_masks_worked_by_hand():
+    # The permutation is 2, 0, 1.
     ranks = np.array([[1, 2, 0]])
 
     masks = pair_masks(ranks).astype(int)
@@ -54,17 +54,17 @@ def test_masks_of_a_pair_worked_by_hand():
     assert masks.tolist() == [[0, 0, 1], [1, 0, 1], [0, 1, 0], [1, 1, 0]]
 
 
-def test_contributions_of_a_pair_worked_by_hand():
+def test_pair_contributions_worked_by_hand():
     ranks = np.array([[1, 2, 0]])
     f_inner = np.array([2.0, 3.0, 5.0, 9.0]).reshape(1, 1, 2, 2, 1)
 
     contributions = pair_contributions(ranks, np.array([[1.0]]), f_inner, np.array([[10.0]]))
 
-    # Forward 1 → 2 → 3 → 10 by feature groups 2, 0, 1; back 1 → 5 → 9 → 10 by feature groups 1, 0, 2.
+    # Forward 1 → 2 → 3 → 10 by groups 2, 0, 1; reverse 1 → 5 → 9 → 10 by groups 1, 0, 2.
     assert contributions.ravel().tolist() == [(1 + 4) / 2, (7 + 4) / 2, (1 + 1) / 2]
 
 
-def test_ranks_are_permutations_that_depend_on_seed_and_round():
+def test_draw_ranks_depends_on_seed_and_round():
     ranks = draw_ranks(3, 1, (2, 5, 4))
 
     assert (np.sort(ranks, axis=-1) == np.arange(4)).all()
@@ -73,7 +73,7 @@ def test_ranks_are_permutations_that_depend_on_seed_and_round():
     assert (ranks != draw_ranks(4, 1, (2, 5, 4))).any()
 
 
-def test_standard_errors_use_the_spread_within_background_rows():
+def test_standard_errors_use_variance_within_background_rows():
     moments = ContributionMoments((1, 2, 1, 1))
 
     everything = slice(None)
@@ -90,7 +90,7 @@ def test_standard_errors_use_the_spread_within_background_rows():
     assert after_two == pytest.approx(np.sqrt(np.var([1, 3], ddof=1) / 2) / 2)
 
 
-def test_pairs_may_come_in_pieces_across_permutations():
+def test_contribution_moments_accept_partial_permutations():
     contributions = np.random.default_rng(0).normal(size=(2, 3 * 4, 5, 1))  # 3 pairs of 4 rows
     expected = contributions.reshape(2, 3, 4, 5, 1)
     moments = ContributionMoments((2, 4, 5, 1))
@@ -103,7 +103,7 @@ def test_pairs_may_come_in_pieces_across_permutations():
     np.testing.assert_allclose(moments.squares / 2, expected.var(axis=1, ddof=1))
 
 
-def test_linear_model_gives_coefficient_times_distance_from_the_mean():
+def test_permutation_values_of_linear_model_have_closed_form():
     X, y = load_diabetes(return_X_y=True)
     regressor = LinearRegression().fit(X, y)
 
@@ -113,7 +113,7 @@ def test_linear_model_gives_coefficient_times_distance_from_the_mean():
     np.testing.assert_allclose(explanation.values, expected, atol=1e-9)
 
 
-def test_products_of_two_columns_are_exact_in_one_pair():
+def test_one_pair_is_exact_for_products_of_two_columns():
     rng = np.random.default_rng(0)
     X, background = rng.normal(size=(4, 5)), rng.normal(size=(7, 5))
     coupling = np.triu(rng.normal(size=(5, 5)), 1)
@@ -126,7 +126,7 @@ def test_products_of_two_columns_are_exact_in_one_pair():
         output=lambda rows: np.einsum("ni,ij,nj->n", rows, coupling, rows),
     )
 
-    # Player i of x_i x_j gains the mean of (x_i - b_i) b_j and (x_i - b_i) x_j.
+    # In x_i x_j, group i contributes the mean of (x_i - b_i) b_j and (x_i - b_i) x_j.
     both = coupling + coupling.T
     difference = X[:, np.newaxis] - background  # (rows, background, columns)
     partner = (X[:, np.newaxis] + background) @ both / 2
@@ -134,7 +134,7 @@ def test_products_of_two_columns_are_exact_in_one_pair():
 
 
 @pytest.mark.parametrize("n_permutations", [1, 3])
-def test_values_and_base_sum_to_the_prediction(forest, n_permutations):
+def test_permutation_values_sum_to_prediction(forest, n_permutations):
     classifier, X = forest
 
     explanation = explain(classifier, X[:6], X[:40], n_permutations=n_permutations)
@@ -146,7 +146,7 @@ def test_values_and_base_sum_to_the_prediction(forest, n_permutations):
     )
 
 
-def test_a_column_without_effect_gets_nothing(wavy):
+def test_unused_column_has_zero_value_and_error(wavy):
     regressor, X, background = wavy
 
     explanation = explain(regressor, X, background, method="permutation", output=waves)
@@ -155,7 +155,7 @@ def test_a_column_without_effect_gets_nothing(wavy):
     assert np.abs(explanation.error_std[:, -1]).max() == 0
 
 
-def test_more_permutations_come_closer_to_the_exact_values(wavy):
+def test_more_permutations_reduce_the_error(wavy):
     regressor, X, background = wavy
     exact = explain(regressor, X, background, method="exact", output=waves).values
 
@@ -178,7 +178,7 @@ def test_more_permutations_come_closer_to_the_exact_values(wavy):
 
 
 @pytest.mark.parametrize("n_permutations", [1, 4])
-def test_standard_errors_cover_the_true_errors(wavy, n_permutations):
+def test_permutation_standard_errors_cover_errors(wavy, n_permutations):
     regressor, X, background = wavy
     exact = explain(regressor, X, background, method="exact", output=waves).values
     is_covered, ratios = [], []
@@ -198,12 +198,12 @@ def test_standard_errors_cover_the_true_errors(wavy, n_permutations):
         ratios.append(true_error / explanation.error_std[:, :-1])
 
     assert 0.93 < np.mean(is_covered) <= 1
-    # One pair a background row overstates the error, several are to the point.
+    # The standard error of one pair per background row is too large, that of several is right.
     assert np.sqrt(np.mean(np.square(ratios))) < (1.0 if n_permutations == 1 else 1.1)
     assert np.sqrt(np.mean(np.square(ratios))) > (0.3 if n_permutations == 1 else 0.9)
 
 
-def test_a_row_does_not_depend_on_the_rows_beside_it(forest):
+def test_row_with_tol_does_not_depend_on_other_rows(forest):
     classifier, X = forest
 
     together = explain(classifier, X[:30], X[:20], tol=0.05, batch_rows=5000)
@@ -213,7 +213,7 @@ def test_a_row_does_not_depend_on_the_rows_beside_it(forest):
     np.testing.assert_allclose(alone.error_std[0], together.error_std[7], atol=1e-12)
 
 
-def test_the_size_of_the_calls_does_not_change_the_values(forest):
+def test_batch_rows_does_not_change_permutation_values(forest):
     classifier, X = forest
 
     whole = explain(classifier, X[:3], X[:10], n_permutations=5)
@@ -223,7 +223,7 @@ def test_the_size_of_the_calls_does_not_change_the_values(forest):
     np.testing.assert_allclose(in_pieces.error_std, whole.error_std, atol=1e-12)
 
 
-def test_tol_draws_rounds_until_the_standard_error_is_small_enough(wavy):
+def test_tol_draws_rounds_until_standard_error_is_reached(wavy):
     regressor, X, background = wavy
     settings = {"method": "permutation", "output": waves}
     gap = np.abs(waves(X) - waves(background).mean())
@@ -238,14 +238,14 @@ def test_tol_draws_rounds_until_the_standard_error_is_small_enough(wavy):
     np.testing.assert_array_equal(to_tolerance.values[was_enough], once.values[was_enough])
 
 
-def test_rows_that_miss_the_tolerance_are_counted(wavy):
+def test_rows_above_tol_are_counted_in_warning(wavy):
     regressor, X, background = wavy
 
     with pytest.warns(UserWarning, match=r"3 of 3 row\(s\) did not reach tol=1e-09 in 64 rounds"):
         explain(regressor, X[:3], background[:5], method="permutation", output=waves, tol=1e-9)
 
 
-def test_one_pair_and_one_background_row_have_no_standard_error(wavy):
+def test_standard_error_of_one_pair_and_one_background_row_is_nan(wavy):
     regressor, X, background = wavy
 
     one = explain(
@@ -258,7 +258,7 @@ def test_one_pair_and_one_background_row_have_no_standard_error(wavy):
     assert np.isfinite(auto.error_std).all()  # 100 pairs
 
 
-def test_one_player_gets_all(wavy):
+def test_single_group_gets_the_whole_difference(wavy):
     regressor, X, background = wavy
 
     explanation = explain(
@@ -275,7 +275,7 @@ def test_one_player_gets_all(wavy):
     )
 
 
-def test_groups_converge_to_the_exact_values_of_groups():
+def test_permutation_values_of_groups_converge_to_exact():
     X, y = load_diabetes(return_X_y=True)
     regressor = MLPRegressor(hidden_layer_sizes=(16,), max_iter=50, random_state=0, tol=1.0).fit(
         X * 20, y / 50

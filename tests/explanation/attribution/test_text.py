@@ -1,4 +1,4 @@
-"""Values of the words of texts."""
+"""Shapley values of the words of texts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def coefficients(pipeline, text):
     return [weights[vocabulary[word]] if word in vocabulary else 0.0 for word in text.split()]
 
 
-# What words are
+# Words and texts
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def coefficients(pipeline, text):
     ],
     ids=["sentence", "gaps", "letters", "one", "empty", "spaces"],
 )
-def test_words_are_parted_by_spaces_and_make_up_the_text(text, words):
+def test_words_of_splits_at_whitespace_and_joins_to_text(text, words):
     assert words_of(text) == words
     assert "".join(words) == (text if words else "")
 
@@ -95,7 +95,7 @@ NO_TEXTS = {
 
 
 @pytest.mark.parametrize("kind", [*TEXTS, *NO_TEXTS])
-def test_what_texts_are(kind):
+def test_are_texts(kind):
     assert are_texts((TEXTS | NO_TEXTS)[kind]) is (kind in TEXTS)
 
 
@@ -103,7 +103,7 @@ def test_what_texts_are(kind):
 
 
 @pytest.mark.parametrize("method", ["exact", "permutation"])
-def test_a_word_of_a_linear_bag_of_words_is_worth_its_coefficient(linear, method):
+def test_value_of_word_is_coefficient_of_linear_bag_of_words(linear, method):
     texts = ["a good film", "not bad at all, unheard of", "good good bad"]
 
     explanation = explain(linear, texts, method=method)
@@ -117,7 +117,7 @@ def test_a_word_of_a_linear_bag_of_words_is_worth_its_coefficient(linear, method
     assert explanation.output == "predicted value"
 
 
-def test_a_word_of_raw_output_is_worth_its_coefficient(logistic):
+def test_value_of_word_is_coefficient_for_raw_output(logistic):
     explanation = explain(logistic, [LONG], output="raw")
 
     assert explanation.method == "permutation"  # of fourteen words
@@ -125,7 +125,7 @@ def test_a_word_of_raw_output_is_worth_its_coefficient(logistic):
     assert explanation.output_names == "True"
 
 
-def test_a_product_of_words_is_halved(linear):
+def test_product_of_two_words_is_split_evenly(linear):
     def both(texts):
         return np.array([("not" in text.split()) * ("bad" in text.split()) for text in texts])
 
@@ -135,7 +135,7 @@ def test_a_product_of_words_is_halved(linear):
     assert explanation.base_values.tolist() == [0]
 
 
-def test_a_function_sees_the_words_in_their_order_without_those_left_out(linear):
+def test_callable_output_gets_masked_texts_in_word_order(linear):
     seen = set()
 
     def length(texts):
@@ -146,12 +146,12 @@ def test_a_function_sees_the_words_in_their_order_without_those_left_out(linear)
     explanation = explain(linear, ["ab, c\n d"], output=length)
 
     assert seen == {"", "ab, ", "c\n ", "d", "ab, c\n ", "ab, d", "c\n d", "ab, c\n d"}
-    assert explanation.values[0].tolist() == [4, 3, 1]  # with the space behind
+    assert explanation.values[0].tolist() == [4, 3, 1]  # with the whitespace after each word
     assert explanation.data[0].tolist() == ["ab, ", "c\n ", "d"]
     assert explanation.feature_names == [["ab,", "c", "d"]]
 
 
-def test_repeated_words_share_alike(logistic):
+def test_repeated_words_have_equal_values(logistic):
     explanation = explain(logistic, ["good film good and good"])
 
     values = explanation.values[0]
@@ -163,7 +163,7 @@ def test_repeated_words_share_alike(logistic):
 # Sums, methods and kinds of texts
 
 
-def test_values_sum_to_the_prediction(logistic):
+def test_values_of_words_sum_to_prediction(logistic):
     texts = [*TRAIN, LONG]
 
     explanation = explain(logistic, texts)
@@ -176,7 +176,7 @@ def test_values_sum_to_the_prediction(logistic):
     )
 
 
-def test_permutations_come_close_to_the_exact_values(logistic):
+def test_permutation_values_of_words_are_close_to_exact(logistic):
     text = ["not good and not bad at all , a cheap film"]
 
     exact = explain(logistic, text, method="exact").values[0]
@@ -186,7 +186,7 @@ def test_permutations_come_close_to_the_exact_values(logistic):
     assert np.abs(drawn.values[0] - exact).max() < 4 * drawn.error_std[0].max() < 4e-3
 
 
-def test_a_text_does_not_depend_on_the_texts_beside_it(logistic):
+def test_values_of_a_text_do_not_depend_on_other_texts(logistic):
     together = explain(logistic, ["cheap film", LONG, "good"])
 
     alone = explain(logistic, [LONG])
@@ -197,7 +197,7 @@ def test_a_text_does_not_depend_on_the_texts_beside_it(logistic):
 
 @pytest.mark.parametrize("batch_rows", [1, 7])
 @pytest.mark.parametrize("method", ["exact", "permutation"])
-def test_calls_are_bounded_and_do_not_change_the_values(logistic, method, batch_rows):
+def test_batch_rows_bounds_calls_without_changing_word_values(logistic, method, batch_rows):
     n_called = []
 
     def predictions(texts):
@@ -214,7 +214,7 @@ def test_calls_are_bounded_and_do_not_change_the_values(logistic, method, batch_
 
 
 @pytest.mark.parametrize("text", ["", "  "], ids=["empty", "spaces"])
-def test_a_text_without_words_has_no_values(logistic, text):
+def test_text_without_words_has_no_values(logistic, text):
     explanation = explain(logistic, ["good film", text])
 
     assert explanation.values[0].shape == (2,)
@@ -224,21 +224,21 @@ def test_a_text_without_words_has_no_values(logistic, text):
     assert explanation.data[1].tolist() == []
 
 
-def test_texts_without_words_alone(logistic):
+def test_only_texts_without_words(logistic):
     explanation = explain(logistic, ["", ""])
 
     assert [len(values) for values in explanation.values] == [0, 0]
     np.testing.assert_allclose(explanation.base_values, logistic.predict_proba([""])[0, 1])
 
 
-def test_one_word_gets_all(logistic):
+def test_single_word_gets_the_whole_difference(logistic):
     explanation = explain(logistic, ["good"], method="permutation")
 
     expected = logistic.predict_proba(["good"])[0, 1] - logistic.predict_proba([""])[0, 1]
     np.testing.assert_allclose(explanation.values[0], [expected], atol=1e-15)
 
 
-def test_texts_of_the_same_number_of_words(logistic):
+def test_texts_with_equal_numbers_of_words(logistic):
     explanation = explain(logistic, ["good film", "bad film"])
 
     assert [values.shape for values in explanation.values] == [(2,), (2,)]
@@ -260,18 +260,18 @@ def test_texts_of_the_same_number_of_words(logistic):
     ],
     ids=["tuple", "array", "objects", "series", "series of objects"],
 )
-def test_all_kinds_of_texts_are_the_same(logistic, kind):
+def test_containers_of_texts_give_equal_values(logistic, kind):
     texts = ["good film", "bad", "not cheap and good"]
     expected = explain(logistic, texts)
 
     explanation = explain(logistic, kind(texts), feature_groups="words")
 
-    for found, wanted in zip(explanation.values, expected.values, strict=True):
-        np.testing.assert_array_equal(found, wanted)
+    for values, same in zip(explanation.values, expected.values, strict=True):
+        np.testing.assert_array_equal(values, same)
     assert explanation.feature_names == expected.feature_names
 
 
-def test_several_classes():
+def test_texts_multiclass():
     three = make_pipeline(bag(), LogisticRegression()).fit(TRAIN, np.digitize(STARS, [1.2, 3.8]))
 
     explanation = explain(three, ["good film", "not bad at all"])
@@ -296,7 +296,7 @@ def dense(meta):
 
 
 @pytest.mark.parametrize("output", ["auto", "logit", "raw"])
-def test_a_network_behind_a_vectorizer(output):
+def test_texts_of_network_with_vectorizer(output):
     network = KerasClassifier(dense, epochs=2, n_estimators=1, random_state=0)
     estimator = make_pipeline(bag(), network).fit(TRAIN, STARS > 2)
 
@@ -306,15 +306,15 @@ def test_a_network_behind_a_vectorizer(output):
     vocabulary = estimator[0].vocabulary_
     if output == "logit":
         for values, text in zip(explanation.values, ["a good film", "bad"], strict=True):
-            wanted = [kernel[vocabulary[word]] for word in text.split()]
-            np.testing.assert_allclose(values, wanted, atol=1e-5)
+            expected = [kernel[vocabulary[word]] for word in text.split()]
+            np.testing.assert_allclose(values, expected, atol=1e-5)
     total = [values.sum() for values in explanation.values] + explanation.base_values
     proba = estimator.predict_proba(["a good film", "bad"])[:, 1]
-    wanted = np.log(proba) - np.log1p(-proba) if output == "logit" else proba
-    np.testing.assert_allclose(total, wanted, atol=1e-6)
+    expected = np.log(proba) - np.log1p(-proba) if output == "logit" else proba
+    np.testing.assert_allclose(total, expected, atol=1e-6)
 
 
-def test_a_tolerance_is_of_each_text(logistic):
+def test_tol_is_reached_for_each_text(logistic):
     texts = ["not good and not bad at all , a cheap film", LONG]
     options = {"method": "permutation", "n_permutations": 2}
 
@@ -327,7 +327,7 @@ def test_a_tolerance_is_of_each_text(logistic):
     assert (reached <= 0.01).all()
 
 
-# Refusals
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,8 @@ def test_a_tolerance_is_of_each_text(logistic):
     [
         (
             {"background": TRAIN},
-            "background must be None if X holds texts, whose masked words are removed. Leave it out.",
+            "background must be None if X holds texts, whose masked words are removed. "
+            "Leave it out.",
         ),
         (
             {"feature_groups": "elements"},
@@ -347,20 +348,20 @@ def test_a_tolerance_is_of_each_text(logistic):
         ),
         (
             {"interactions": True},
-            "interactions=True is not for the words of texts, whose number differs.",
+            "interactions=True does not support texts, whose numbers of words differ.",
         ),
-        ({"method": "gradient"}, "method='gradient' is not for the words of texts"),
-        ({"method": "deep"}, "method='deep' is not for the words of texts"),
+        ({"method": "gradient"}, "method='gradient' does not support texts"),
+        ({"method": "deep"}, "method='deep' does not support texts"),
         ({"method": "exact"}, "method='exact' takes at most 16 feature groups"),
     ],
     ids=["background", "elements", "groups", "interactions", "gradient", "deep", "many words"],
 )
-def test_what_texts_do_not_have_is_refused(logistic, options, message):
+def test_options_that_texts_do_not_support_raise(logistic, options, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         explain(logistic, ["good film", " ".join(["good"] * 17)], **options)
 
 
-def test_the_remedy_for_many_words_is_one_they_have(logistic):
+def test_message_for_many_words_does_not_suggest_groups(logistic):
     with pytest.raises(
         ValueError, match="Got 17 feature groups. Use method='permutation'"
     ) as caught:
@@ -372,12 +373,12 @@ def test_the_remedy_for_many_words_is_one_they_have(logistic):
 @pytest.mark.parametrize(
     "texts", [["a", None], pd.Series(["a", np.nan], dtype=object)], ids=["list", "series"]
 )
-def test_what_is_missing_among_texts_is_named(logistic, texts):
-    with pytest.raises(ValueError, match=r"X holds texts, but (None|nan) in row 1. Put a text"):
+def test_missing_value_among_texts_raises(logistic, texts):
+    with pytest.raises(ValueError, match=r"X must hold texts only. Got (None|nan) in row 1"):
         explain(logistic, texts)
 
 
 @pytest.mark.parametrize("kind", ["nothing", "numbers", "one string"])
-def test_what_is_neither_texts_nor_a_table_is_refused_in_a_sentence(logistic, kind):
+def test_input_that_is_neither_text_nor_table_raises(logistic, kind):
     with pytest.raises(ValueError, match=r"X must have two dimensions, rows and columns. Got sha"):
         explain(logistic, NO_TEXTS[kind])

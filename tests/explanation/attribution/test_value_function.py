@@ -1,4 +1,4 @@
-"""The values of coalitions, in calls of bounded size."""
+"""The value function: outputs of masked samples, in calls of bounded size."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def make_value_function(output, batch_rows):
 
 
 def all_outputs(value_function, rows, background_rows, masks):
-    """Return the outputs of all rows, put together from the blocks."""
+    """Return the outputs of all rows, concatenated from the blocks."""
     blocks = list(value_function.outputs(rows, background_rows, masks))
     found = np.concatenate([outputs for _, outputs in blocks])
     assert [at.start for at, _ in blocks] == np.cumsum(
@@ -31,15 +31,15 @@ def all_outputs(value_function, rows, background_rows, masks):
 
 
 @pytest.mark.parametrize("batch_rows", [1, 2, 3, 5, 100])
-def test_hybrids_take_the_coalition_from_x_in_calls_of_bounded_size(batch_rows):
+def test_masked_samples_take_coalition_from_x_in_bounded_calls(batch_rows):
     n_called = []
 
     def identity(table):
         n_called.append(len(table))
         return table
 
-    # MaskedSamples: the pair (columns 0 and 2) joins background row 0; the middle column joins row 1;
-    # nobody joins row 1.
+    # Masked samples: columns 0 and 2 replace those of background row 0, column 1 replaces that of
+    # row 1, and row 1 is unchanged.
     masks = np.array([[True, False], [False, True], [False, False]])
 
     value_function = make_value_function(identity, batch_rows)
@@ -53,7 +53,7 @@ def test_hybrids_take_the_coalition_from_x_in_calls_of_bounded_size(batch_rows):
     assert sum(n_called) == len(X) + len(BACKGROUND) + 6
 
 
-def test_ends_are_the_rows_themselves():
+def test_outputs_of_rows_and_background_and_base_value():
     value_function = make_value_function(lambda table: table[:, :1], 3)
 
     assert value_function.f_X.tolist() == X[:, :1].tolist()
@@ -61,7 +61,7 @@ def test_ends_are_the_rows_themselves():
     assert value_function.base.tolist() == [-1.5]
 
 
-def test_no_hybrids_need_no_call():
+def test_no_masked_samples_need_no_call():
     value_function = make_value_function(lambda table: table, 3)
 
     nothing = all_outputs(
@@ -71,7 +71,7 @@ def test_no_hybrids_need_no_call():
     assert nothing.shape == (4, 0, 3)
 
 
-def test_outputs_must_be_finite():
+def test_non_finite_outputs_raise():
     with pytest.raises(ValueError, match=r"NaN or infinite for 1 of the 4 row\(s\) of X"):
         make_value_function(lambda table: np.where(table[:, :1] == 3, np.nan, table[:, :1]), 3)
     with pytest.raises(ValueError, match=r"infinite for 2 of the 2 row\(s\) of the background"):

@@ -1,4 +1,4 @@
-"""Derivatives by cells, added up by feature group."""
+"""Gradient attributions to encoded features, summed over feature groups."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def regressor():
 @pytest.mark.parametrize(
     ("feature_groups", "axis"), [("timesteps", 2), ("features", 1)], ids=["timesteps", "features"]
 )
-def test_players_of_several_cells_get_their_sum(regressor, method, feature_groups, axis):
-    cells = explain(regressor, SEQUENCES[:3], method=method)
+def test_gradients_of_group_are_sum_over_encoded_features(regressor, method, feature_groups, axis):
+    elements = explain(regressor, SEQUENCES[:3], method=method)
     together = explain(regressor, SEQUENCES[:3], method=method, feature_groups=feature_groups)
 
-    assert cells.values.shape == (3, 5, 2)
-    np.testing.assert_allclose(together.values, cells.values.sum(axis=axis), atol=1e-6)
-    np.testing.assert_allclose(together.base_values, cells.base_values, atol=1e-6)
+    assert elements.values.shape == (3, 5, 2)
+    np.testing.assert_allclose(together.values, elements.values.sum(axis=axis), atol=1e-6)
+    np.testing.assert_allclose(together.base_values, elements.base_values, atol=1e-6)
 
 
-def test_an_embedding_gives_a_value_to_each_word():
+def test_layer_embedding_gives_one_value_per_token_column():
     def of_words(meta):
         return keras.Sequential(
             [
@@ -66,7 +66,7 @@ def test_an_embedding_gives_a_value_to_each_word():
         explain(classifier, words[:5], method="gradient")
 
 
-def test_columns_that_are_mixed_have_no_derivatives_of_their_own():
+def test_gradient_of_mixed_columns_needs_transformed_groups():
     from sklearn.decomposition import PCA
     from sklearn.pipeline import make_pipeline
 

@@ -1,4 +1,4 @@
-"""Permutations of many columns, step by step through the first linear layer."""
+"""Predictions along permutations through the first linear layer."""
 
 import keras
 import numpy as np
@@ -39,8 +39,8 @@ def with_mixing(meta):
     return keras.Model(inputs, keras.layers.Dense(meta.n_output_units_)(hidden))
 
 
-def both_ways(monkeypatch, estimator, X, **arguments):
-    """The explanation along walks, and by masked rows; and how many walks there were."""
+def with_and_without_walks(monkeypatch, estimator, X, **arguments):
+    """Return explanations by walks and by masked samples, and the number of walks."""
     found = []
     original = walks.Walks.__call__
 
@@ -60,11 +60,11 @@ def both_ways(monkeypatch, estimator, X, **arguments):
     ("model", "is_walked"),
     [("mlp", True), (own, True), ("realmlp", True), (with_skip, False), (with_mixing, False)],
 )
-def test_walks_give_the_values_of_masked_rows(monkeypatch, table, model, is_walked):
+def test_walks_equal_masked_samples(monkeypatch, table, model, is_walked):
     X, y = table
-    model = KerasRegressor(model, epochs=2, random_state=0).fit(X, y)
+    model = KerasRegressor(model, epochs=2, n_estimators=1, random_state=0).fit(X, y)
 
-    walked, masked, n_walks = both_ways(monkeypatch, model, X[:2])
+    walked, masked, n_walks = with_and_without_walks(monkeypatch, model, X[:2])
 
     assert bool(n_walks) is is_walked
     scale = np.abs(masked.values).max()
@@ -73,7 +73,7 @@ def test_walks_give_the_values_of_masked_rows(monkeypatch, table, model, is_walk
     np.testing.assert_allclose(total, model.predict(X[:2]), rtol=1e-4, atol=1e-5)
 
 
-def test_walks_of_strings_groups_and_ensembles_agree_with_masked_rows(monkeypatch, table):
+def test_walks_with_strings_groups_and_ensemble_equal_masked_samples(monkeypatch, table):
     rng = np.random.default_rng(1)
     X = pd.DataFrame(rng.choice(list("abcd"), size=(80, M)), columns=[f"s{j}" for j in range(M)])
     X["number"], X["other"] = rng.normal(size=80), rng.normal(size=80)
@@ -81,7 +81,7 @@ def test_walks_of_strings_groups_and_ensembles_agree_with_masked_rows(monkeypatc
     y = np.where(X["s0"] == "a", "yes", "no")
     clf = KerasClassifier("mlp", n_estimators=2, epochs=2, random_state=0).fit(X, y)
 
-    walked, masked, n_walks = both_ways(
+    walked, masked, n_walks = with_and_without_walks(
         monkeypatch, clf, X.iloc[2:4], feature_groups={"first": ["s0", "number", "s5"]}
     )
 
@@ -89,7 +89,7 @@ def test_walks_of_strings_groups_and_ensembles_agree_with_masked_rows(monkeypatc
     np.testing.assert_allclose(walked.values, masked.values, rtol=1e-3, atol=1e-6)
 
 
-def test_2000_columns_are_explained_by_default_and_refused_for_exact():
+def test_2000_columns_use_permutation_and_raise_for_exact():
     X = np.random.default_rng(0).normal(size=(20, 2000)).astype(np.float32)
     regressor = KerasRegressor("mlp", units=8, epochs=1, random_state=0).fit(X, X[:, 0])
 

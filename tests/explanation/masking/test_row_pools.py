@@ -1,4 +1,4 @@
-"""X and the background checked against each other, and the masked samples of their rows."""
+"""Validation of X and the background, and masked samples of their rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def frame():
     )
 
 
-def test_hybrids_take_each_entry_from_its_source_and_keep_dtypes(frame):
+def test_masked_samples_keep_dtypes_of_frame(frame):
     pool = make_pool(frame, frame.iloc[[1]])
     sources = np.array([[0, 3, 2, 0, 1, 0, 2, 3, 2], [3] * 9])
 
@@ -42,7 +42,7 @@ def test_hybrids_take_each_entry_from_its_source_and_keep_dtypes(frame):
     pd.testing.assert_frame_equal(masked_samples, expected)
 
 
-def test_hybrids_of_a_numeric_frame_are_a_frame():
+def test_masked_samples_of_numeric_frame_are_a_frame():
     frame = pd.DataFrame([[1.0, 2.0], [3.0, 4.0]], columns=["a", "b"])
 
     masked_samples = make_pool(frame, frame + 10).take(np.array([[0, 3], [2, 1]]))
@@ -52,7 +52,7 @@ def test_hybrids_of_a_numeric_frame_are_a_frame():
     )
 
 
-def test_hybrids_of_an_array_are_an_array():
+def test_masked_samples_of_array_are_an_array():
     X = np.array([["a", 1], ["b", 2]], dtype=object)
 
     masked_samples = make_pool(X, np.array([["c", 3]], dtype=object)).take(
@@ -62,7 +62,7 @@ def test_hybrids_of_an_array_are_an_array():
     assert masked_samples.tolist() == [["a", 3], ["c", 2]]
 
 
-def test_categories_of_both_tables_are_united():
+def test_masked_samples_have_categories_of_both_tables():
     X = pd.DataFrame({"c": pd.Categorical(["a", "b"])})
     background = pd.DataFrame({"c": pd.Categorical(["b", "z"])})
 
@@ -72,7 +72,7 @@ def test_categories_of_both_tables_are_united():
     assert masked_samples["c"].tolist() == ["a", "b", "b", "z"]
 
 
-def test_columns_of_the_background_are_put_in_the_order_of_x(frame):
+def test_align_background_reorders_columns(frame):
     reversed_frame = frame[frame.columns[::-1]]
 
     aligned = align_background(reversed_frame, frame, "background")
@@ -80,7 +80,7 @@ def test_columns_of_the_background_are_put_in_the_order_of_x(frame):
     pd.testing.assert_frame_equal(aligned, frame)
 
 
-def test_a_list_with_strings_keeps_its_numbers():
+def test_check_table_keeps_numbers_in_mixed_list():
     X_checked = check_table([["a", 1.5], ["b", 2.5]], "X")
 
     assert X_checked[0, 1] == 1.5
@@ -97,12 +97,12 @@ def test_a_list_with_strings_keeps_its_numbers():
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), r"X has the column name\(s\) 'a' more than"),
     ],
 )
-def test_what_is_not_a_table_is_refused(X, message):
+def test_check_table_raises_on_non_tables(X, message):
     with pytest.raises(ValueError, match=message):
         check_table(X, "X")
 
 
-def test_a_frame_of_polars_becomes_one_of_pandas():
+def test_check_table_converts_polars_to_pandas():
     polars = pytest.importorskip("polars")
 
     frame = check_table(polars.DataFrame({"a": [1.5, None], "text": ["x", None]}), "X")
@@ -113,7 +113,7 @@ def test_a_frame_of_polars_becomes_one_of_pandas():
     assert frame.isna().sum().tolist() == [1, 1]
 
 
-def test_a_frame_of_another_library_is_refused():
+def test_check_table_raises_on_frame_of_other_library():
     class Frame:
         columns = ("a",)
 
@@ -121,7 +121,7 @@ def test_a_frame_of_another_library_is_refused():
         check_table(Frame(), "X")
 
 
-def test_backgrounds_with_other_columns_are_refused(frame):
+def test_align_background_raises_on_other_columns(frame):
     array = np.zeros((2, 3))
 
     with pytest.raises(ValueError, match=r"background lacks the column\(s\) 'text', 'day' of X"):
@@ -130,7 +130,7 @@ def test_backgrounds_with_other_columns_are_refused(frame):
         align_background(frame.assign(y=1), frame, "background")
     with pytest.raises(ValueError, match=r"background must have the 3 column\(s\) of X. Got 2"):
         align_background(array[:, :2], array, "background")
-    with pytest.raises(ValueError, match="background must be of the same kind as X"):
+    with pytest.raises(ValueError, match="background must be of the same type as X"):
         align_background(frame.to_numpy(dtype=object), frame, "background")
     with pytest.raises(ValueError, match="background must hold values like those of X"):
         align_background(array.astype(str), array, "background")

@@ -16,6 +16,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from nnkit.explanation.pipelines.outputs import choose_output
+from nnkit.explanation.pipelines.steps import DecomposedPipeline
+
+decomposed = DecomposedPipeline.of
 
 
 @pytest.fixture(scope="module")
@@ -31,23 +34,25 @@ def cancer():
     return X, make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
 
 
-def test_two_classes_give_the_second(cancer):
+def test_binary_explains_second_class(cancer):
     X, classifier = cancer
 
-    output = choose_output(classifier, "auto", None)
+    output = choose_output(decomposed(classifier), "auto", None)
 
     np.testing.assert_array_equal(
-        output.predictions(classifier, X), classifier.predict_proba(X)[:, [1]]
+        output.predictions(decomposed(classifier), X), classifier.predict_proba(X)[:, [1]]
     )
     assert output.names(1) == ["1"]
 
 
-def test_several_classes_give_all(iris):
+def test_multiclass_explains_all_classes(iris):
     X, classifier = iris
 
-    output = choose_output(classifier, "auto", None)
+    output = choose_output(decomposed(classifier), "auto", None)
 
-    np.testing.assert_array_equal(output.predictions(classifier, X), classifier.predict_proba(X))
+    np.testing.assert_array_equal(
+        output.predictions(decomposed(classifier), X), classifier.predict_proba(X)
+    )
     assert output.names(3) == ["setosa", "versicolor", "virginica"]
 
 
@@ -55,130 +60,137 @@ def test_several_classes_give_all(iris):
     ("classes", "columns"),
     [("virginica", [2]), (["versicolor"], [1]), (["virginica", "setosa"], [2, 0])],
 )
-def test_classes_picks_by_label(iris, classes, columns):
+def test_classes_selects_by_label(iris, classes, columns):
     X, classifier = iris
 
-    output = choose_output(classifier, "proba", classes)
+    output = choose_output(decomposed(classifier), "proba", classes)
 
     np.testing.assert_array_equal(
-        output.predictions(classifier, X), classifier.predict_proba(X)[:, columns]
+        output.predictions(decomposed(classifier), X), classifier.predict_proba(X)[:, columns]
     )
     assert output.names(len(columns)) == [str(classifier.classes_[c]) for c in columns]
 
 
-def test_logit_of_two_classes_is_the_decision_of_a_logistic_regression(cancer):
+def test_logit_equals_decision_function_of_logistic_regression(cancer):
     X, classifier = cancer
     decision = classifier.decision_function(X)
     is_inside = np.abs(decision) < 10
 
-    logit = choose_output(classifier, "logit", None).predictions(classifier, X)[:, 0]
+    logit = choose_output(decomposed(classifier), "logit", None).predictions(
+        decomposed(classifier), X
+    )[:, 0]
 
     np.testing.assert_allclose(logit[is_inside], decision[is_inside], rtol=1e-6)
 
 
-def test_logit_of_certainty_is_finite():
+def test_logit_of_probability_one_is_finite():
     X, y = load_iris(return_X_y=True)
     classifier = KNeighborsClassifier(1).fit(X, y)
 
-    logit = choose_output(classifier, "logit", None).predictions(classifier, X)
+    logit = choose_output(decomposed(classifier), "logit", None).predictions(
+        decomposed(classifier), X
+    )
 
     assert np.abs(logit).max() == pytest.approx(-np.log(np.finfo(np.float32).eps), rel=1e-6)
 
 
-def test_raw_of_two_classes_has_both_signs(cancer):
+def test_raw_binary_has_both_signs(cancer):
     X, classifier = cancer
 
-    raw = choose_output(classifier, "raw", [0, 1]).predictions(classifier, X)
+    raw = choose_output(decomposed(classifier), "raw", [0, 1]).predictions(
+        decomposed(classifier), X
+    )
 
     decision = classifier.decision_function(X)
     np.testing.assert_array_equal(raw, np.column_stack([-decision, decision]))
 
 
-def test_raw_of_several_classes(iris):
+def test_raw_multiclass_is_decision_function(iris):
     X, classifier = iris
 
     np.testing.assert_array_equal(
-        choose_output(classifier, "raw", None).predictions(classifier, X),
+        choose_output(decomposed(classifier), "raw", None).predictions(decomposed(classifier), X),
         classifier.decision_function(X),
     )
 
 
-def test_without_probabilities_auto_takes_the_decision_function():
+def test_auto_without_predict_proba_is_decision_function():
     X, y = load_iris(return_X_y=True)
     classifier = LinearSVC(C=0.01).fit(X, y)
 
     np.testing.assert_array_equal(
-        choose_output(classifier, "auto", None).predictions(classifier, X),
+        choose_output(decomposed(classifier), "auto", None).predictions(decomposed(classifier), X),
         classifier.decision_function(X),
     )
 
 
 @pytest.mark.parametrize("output", ["auto", "raw"])
-def test_regressors_give_their_prediction(output):
+def test_regressor_output_is_prediction(output):
     X, y = load_diabetes(return_X_y=True)
     regressor = LinearRegression().fit(X, y)
 
-    chosen = choose_output(regressor, output, None)
+    chosen = choose_output(decomposed(regressor), output, None)
 
-    np.testing.assert_array_equal(chosen.predictions(regressor, X)[:, 0], regressor.predict(X))
+    np.testing.assert_array_equal(
+        chosen.predictions(decomposed(regressor), X)[:, 0], regressor.predict(X)
+    )
     assert chosen.names(1) is None
 
 
-def test_regressors_of_several_targets_have_numbered_outputs():
+def test_multioutput_regressor_has_numbered_outputs():
     X, y = load_diabetes(return_X_y=True)
     regressor = LinearRegression().fit(X, np.column_stack([y, -y]))
 
-    chosen = choose_output(regressor, "auto", None)
+    chosen = choose_output(decomposed(regressor), "auto", None)
 
-    assert chosen.predictions(regressor, X).shape == (len(X), 2)
+    assert chosen.predictions(decomposed(regressor), X).shape == (len(X), 2)
     assert chosen.names(2) == ["output 0", "output 1"]
 
 
-def test_a_callable_is_taken_as_it_is(iris):
+def test_callable_output_is_called_with_rows(iris):
     X, classifier = iris
 
-    output = choose_output(classifier, lambda rows: rows[:, 0], None)
+    output = choose_output(decomposed(classifier), lambda rows: rows[:, 0], None)
 
-    np.testing.assert_array_equal(output.predictions(classifier, X), X[:, [0]])
+    np.testing.assert_array_equal(output.predictions(decomposed(classifier), X), X[:, [0]])
 
 
-def test_a_callable_must_return_a_row_for_each_row(iris):
+def test_callable_output_with_other_number_of_rows_raises(iris):
     X, classifier = iris
 
-    output = choose_output(classifier, lambda rows: rows[:3], None)
+    output = choose_output(decomposed(classifier), lambda rows: rows[:3], None)
 
     with pytest.raises(ValueError, match=r"must have shape \(150,\) or .* Got shape \(3, 4\)"):
-        output.predictions(classifier, X)
+        output.predictions(decomposed(classifier), X)
 
 
-def test_outputs_that_do_not_exist_are_refused(iris):
+def test_unavailable_output_raises(iris):
     X, classifier = iris
     without_proba = LinearSVC(C=0.01).fit(X, np.arange(len(X)) % 2)
     without_decision = GaussianNB().fit(X, np.arange(len(X)) % 2)
     regressor = LinearRegression().fit(X, X[:, 0])
+    voting = VotingClassifier([("nb", without_decision)]).fit(X, X[:, 0] > 5)
     several_targets = KNeighborsClassifier().fit(X, X[:, :2].round().astype(int))
 
     with pytest.raises(ValueError, match=r"output must be one of 'auto'.* Got 'margin' instead"):
-        choose_output(classifier, "margin", None)
+        choose_output(decomposed(classifier), "margin", None)
     with pytest.raises(ValueError, match="output='proba' needs predict_proba, which LinearSVC"):
-        choose_output(without_proba, "proba", None)
+        choose_output(decomposed(without_proba), "proba", None)
     with pytest.raises(ValueError, match="output='logit' needs predict_proba, which LinearSVC"):
-        choose_output(without_proba, "logit", None)
+        choose_output(decomposed(without_proba), "logit", None)
     with pytest.raises(ValueError, match="output='raw' needs decision_function, which GaussianNB"):
-        choose_output(without_decision, "raw", None)
+        choose_output(decomposed(without_decision), "raw", None)
     with pytest.raises(ValueError, match="output='logit' needs a classifier, but LinearRegression"):
-        choose_output(regressor, "logit", None)
+        choose_output(decomposed(regressor), "logit", None)
     with pytest.raises(ValueError, match="KNeighborsClassifier predicts 2 targets at once"):
-        choose_output(several_targets, "auto", None)
+        choose_output(decomposed(several_targets), "auto", None)
     with pytest.raises(ValueError, match=r"must be a classifier or a regressor. Got KMeans"):
-        choose_output(KMeans(2), "auto", None)
+        choose_output(decomposed(KMeans(2)), "auto", None)
     with pytest.raises(ValueError, match="VotingClassifier has neither predict_proba nor"):
-        choose_output(
-            VotingClassifier([("nb", without_decision)]).fit(X, X[:, 0] > 5), "auto", None
-        )
+        choose_output(decomposed(voting), "auto", None)
 
 
-def test_outputs_with_another_width_than_the_classes_are_refused():
+def test_proba_with_other_number_of_columns_than_classes_raises():
     class Wide(GaussianNB):
         def predict_proba(self, X):
             return np.zeros((len(X), 45))
@@ -187,10 +199,10 @@ def test_outputs_with_another_width_than_the_classes_are_refused():
     classifier = Wide().fit(X[:200], y[:200])
 
     with pytest.raises(ValueError, match=r"has 45 column\(s\), but the estimator has 10 classes"):
-        choose_output(classifier, "auto", None).predictions(classifier, X)
+        choose_output(decomposed(classifier), "auto", None).predictions(decomposed(classifier), X)
 
 
-def test_decisions_between_pairs_of_classes_are_refused(iris):
+def test_one_vs_one_decision_function_raises(iris):
     X, _ = iris
     y = np.arange(len(X)) % 3
     classifier = SVC(decision_function_shape="ovo").fit(X, y)  # three classes, and three pairs
@@ -198,17 +210,19 @@ def test_decisions_between_pairs_of_classes_are_refused(iris):
     with pytest.raises(
         ValueError, match="SVC has one per pair of classes.*decision_function_shape='ovr'"
     ):
-        choose_output(classifier, "raw", None)
+        choose_output(decomposed(classifier), "raw", None)
 
 
-def test_two_labels_apart_are_both_explained():
+def test_multilabel_classifier_explains_both_labels():
     X, y = load_iris(return_X_y=True)
     labels = np.column_stack([y > 0, y > 1]).astype(int)
     classifier = MLPClassifier((4,), solver="lbfgs", max_iter=2000, random_state=0).fit(X, labels)
 
-    output = choose_output(classifier, "auto", None)
+    output = choose_output(decomposed(classifier), "auto", None)
 
-    np.testing.assert_array_equal(output.predictions(classifier, X), classifier.predict_proba(X))
+    np.testing.assert_array_equal(
+        output.predictions(decomposed(classifier), X), classifier.predict_proba(X)
+    )
 
 
 def test_classes_may_be_dates():
@@ -217,14 +231,14 @@ def test_classes_may_be_dates():
     classifier = GaussianNB().fit(X, y)
     classifier.classes_ = days
 
-    output = choose_output(classifier, "auto", days[1])
+    output = choose_output(decomposed(classifier), "auto", days[1])
 
     assert output.columns == [1]
     with pytest.raises(ValueError, match="classes holds .*2021.*2020-01-01"):
-        choose_output(classifier, "auto", np.datetime64("2021-01-01"))
+        choose_output(decomposed(classifier), "auto", np.datetime64("2021-01-01"))
 
 
-def test_classes_that_do_not_exist_are_refused(iris):
+def test_unknown_or_repeated_classes_raise(iris):
     X, classifier = iris
     regressor = LinearRegression().fit(X, X[:, 0])
 
@@ -232,14 +246,14 @@ def test_classes_that_do_not_exist_are_refused(iris):
         ValueError,
         match="classes holds 'rose', but the estimator's classes are 'setosa', 'versicolor'",
     ):
-        choose_output(classifier, "auto", "rose")
+        choose_output(decomposed(classifier), "auto", "rose")
     with pytest.raises(ValueError, match="classes must name at least one class"):
-        choose_output(classifier, "auto", [])
+        choose_output(decomposed(classifier), "auto", [])
     with pytest.raises(ValueError, match=r"classes holds \['setosa'\], but"):
-        choose_output(classifier, "auto", [["setosa"]])
+        choose_output(decomposed(classifier), "auto", [["setosa"]])
     with pytest.raises(ValueError, match="classes names 'setosa' twice"):
-        choose_output(classifier, "auto", ["setosa", "setosa"])
+        choose_output(decomposed(classifier), "auto", ["setosa", "setosa"])
     with pytest.raises(ValueError, match="classes must be None for a regressor"):
-        choose_output(regressor, "auto", 1)
+        choose_output(decomposed(regressor), "auto", 1)
     with pytest.raises(ValueError, match="classes must be None when output is a callable"):
-        choose_output(classifier, classifier.predict_proba, "setosa")
+        choose_output(decomposed(classifier), classifier.predict_proba, "setosa")

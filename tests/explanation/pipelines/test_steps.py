@@ -1,4 +1,4 @@
-"""Estimators are taken apart only where that predicts as they do, and rows stay as they are."""
+"""Decomposition of pipelines and searches into transformers and a final predictor."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from nnkit import KerasClassifier, explain
-from nnkit.explanation.pipelines.steps import steps_of
+from nnkit.explanation.pipelines.steps import DecomposedPipeline
 
 X, Y = load_iris(return_X_y=True, as_frame=True)
 LOGISTIC = LogisticRegression(max_iter=1000)
@@ -29,7 +30,7 @@ def assert_explained_as_predicted(estimator, rows=X, **arguments):
 
 
 class Cautious(ClassifierMixin, BaseEstimator):
-    """Halfway between the best estimator and knowing nothing."""
+    """A classifier that mixes the probabilities of another with uniform ones."""
 
     def fit(self, X, y):
         self.best_estimator_ = LogisticRegression(max_iter=1000).fit(X, y)
@@ -41,28 +42,68 @@ class Cautious(ClassifierMixin, BaseEstimator):
 
 
 class Squared(Pipeline):
-    """A pipeline with probabilities of its own."""
+    """A pipeline that overrides predict_proba."""
 
     def predict_proba(self, X):
         squares = super().predict_proba(X) ** 2
         return squares / squares.sum(axis=1, keepdims=True)
 
 
-def test_an_attribute_of_a_search_is_not_a_search():
+def test_best_estimator_attribute_does_not_make_a_search():
     assert_explained_as_predicted(Cautious().fit(X, Y))
 
 
 @pytest.mark.parametrize(
     "final", [LOGISTIC, KerasClassifier(**SMALL)], ids=["logistic regression", "network"]
 )
-def test_a_pipeline_that_predicts_in_its_own_way_is_whole(final):
+def test_pipeline_subclass_with_own_predict_proba_is_not_decomposed(final):
     pipeline = Squared([("scale", StandardScaler()), ("final", final)]).fit(X, Y)
 
-    assert steps_of(pipeline) == ([], pipeline)
+    assert DecomposedPipeline.of(pipeline) == DecomposedPipeline(pipeline, [], pipeline)
     assert_explained_as_predicted(pipeline)
 
 
-def test_a_decision_function_of_a_subclass_is_its_own():
+@pytest.mark.parametrize(
+    ("estimator", "options"),
+    [
+        (make_pipeline(StandardScaler(), LOGISTIC), {}),
+        (make_pipeline(PCA(2), LOGISTIC), {}),
+        (make_pipeline(StandardScaler(), LOGISTIC), {"feature_groups": "transformed"}),
+        (GridSearchCV(make_pipeline(StandardScaler(), LOGISTIC), {}, cv=2), {"output": "logit"}),
+        (make_pipeline(StandardScaler(), KerasClassifier(**SMALL)), {"output": "raw"}),
+        (make_pipeline(PCA(2), KerasClassifier(**SMALL)), {"output": "raw"}),
+        (make_pipeline(StandardScaler(), KerasClassifier(**SMALL)), {"method": "gradient"}),
+    ],
+    ids=["columnwise", "mixing", "transformed", "search", "raw", "raw-mixing", "gradient"],
+)
+def test_explain_decomposes_a_pipeline_once(monkeypatch, estimator, options):
+    estimator.fit(X, Y)
+    decomposed = []
+    of = DecomposedPipeline.of
+    monkeypatch.setattr(
+        DecomposedPipeline, "of", lambda whole: decomposed.append(whole) or of(whole)
+    )
+
+    explain(estimator, X[:2], X[::30], **options)
+
+    assert decomposed == [estimator]
+
+
+def test_explain_decomposes_a_pipeline_of_texts_once(monkeypatch):
+    texts = ["good film", "bad film", "good plot", "bad plot"]
+    estimator = make_pipeline(CountVectorizer(), LOGISTIC).fit(texts, [1, 0, 1, 0])
+    decomposed = []
+    of = DecomposedPipeline.of
+    monkeypatch.setattr(
+        DecomposedPipeline, "of", lambda whole: decomposed.append(whole) or of(whole)
+    )
+
+    explain(estimator, texts)
+
+    assert decomposed == [estimator]
+
+
+def test_decision_function_of_subclass_is_explained():
     class Deciding(KerasClassifier):
         def decision_function(self, X):
             return 10 * self.predict_proba(X)
@@ -77,7 +118,7 @@ def test_a_decision_function_of_a_subclass_is_its_own():
         explain(classifier, X[:3], output="raw", method="gradient")
 
 
-def test_a_search_without_a_best_estimator_is_refused():
+def test_search_with_refit_false_raises():
     search = GridSearchCV(LOGISTIC, {"C": [1.0]}, cv=2, refit=False).fit(X, Y)
 
     with pytest.raises(ValueError, match="GridSearchCV was fitted with refit=False"):
@@ -87,7 +128,7 @@ def test_a_search_without_a_best_estimator_is_refused():
 @pytest.mark.parametrize(
     "final", [LOGISTIC, KerasClassifier(**SMALL)], ids=["logistic regression", "network"]
 )
-def test_transformers_that_write_into_rows_do_not_reach_the_users(final):
+def test_in_place_transformers_do_not_modify_x(final):
     rows = X.to_numpy(copy=True)
     pipeline = make_pipeline(StandardScaler(copy=False), final).fit(rows.copy(), Y)
     shared, before = rows.copy(), rows.copy()
@@ -102,7 +143,7 @@ def test_transformers_that_write_into_rows_do_not_reach_the_users(final):
 
 
 @pytest.mark.parametrize("n_components", [2, 4])
-def test_names_of_transformed_columns_go_through_nested_pipelines(n_components):
+def test_transformed_feature_names_of_nested_pipeline(n_components):
     inner = make_pipeline(PCA(n_components), LOGISTIC)
     pipeline = make_pipeline(StandardScaler(), inner).fit(X, Y)
 
@@ -113,12 +154,12 @@ def test_names_of_transformed_columns_go_through_nested_pipelines(n_components):
 
 
 def flagged(rows):
-    """Three columns, and one that flags what is missing in the second of them."""
+    """Return the three columns and an indicator of missing values in the second."""
     gaps = np.isnan(rows[:, 1])
     return np.column_stack([rows[:, 0], gaps, np.nan_to_num(rows[:, 1]), rows[:, 2]])
 
 
-def test_what_an_unknown_transformer_does_to_a_rare_value_is_attributed_to_it():
+def test_rare_value_in_unknown_transformer_is_attributed_to_its_column():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(2000, 3))
     rows[1203, 1] = np.nan
@@ -133,30 +174,30 @@ def test_what_an_unknown_transformer_does_to_a_rare_value_is_attributed_to_it():
     assert abs(fast.values[8, 1]) > 4
 
 
-def test_a_single_row_is_no_background_of_its_own():
+def test_single_row_without_background_raises():
     with pytest.raises(ValueError, match="X has one row, which cannot be its own background"):
         explain(LOGISTIC.fit(X, Y), X[:1])
 
 
-def test_one_row_is_asked_for_as_a_table():
+def test_one_dimensional_row_raises_with_remedy():
     with pytest.raises(ValueError, match=r"Give one row as X.iloc\[\[0\]\]"):
         explain(LOGISTIC.fit(X, Y), X.iloc[0], X)
     with pytest.raises(ValueError, match=r"Give one row as X.iloc\[\[0\]\]"):
         explain(LOGISTIC.fit(X, Y), pd.Series(["Bern", 3.5]), X)
 
 
-def test_auto_counts_what_the_coalitions_cost_a_network():
+def test_method_auto_depends_on_cost_of_network():
     X_wide = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 9)))
     target = (X_wide[0] > 0).astype(int)
     X_wide.columns = [f"c{j}" for j in range(9)]
     cheap = KerasClassifier(**SMALL).fit(X_wide, target)
-    dear = KerasClassifier(**(SMALL | {"model__units": (400, 400)})).fit(X_wide, target)
+    expensive = KerasClassifier(**(SMALL | {"model__units": (400, 400)})).fit(X_wide, target)
 
     assert explain(cheap, X_wide[:1]).method == "exact"
-    assert explain(dear, X_wide[:1]).method == "permutation"
+    assert explain(expensive, X_wide[:1]).method == "permutation"
 
 
-def test_two_labels_of_a_network_are_both_explained():
+def test_multilabel_network_explains_both_labels():
     labels = np.column_stack([Y > 0, Y > 1]).astype(int)
     classifier = KerasClassifier(**SMALL).fit(X, labels)
 

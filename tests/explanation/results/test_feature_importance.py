@@ -39,7 +39,7 @@ def text_explanation(**arrays):
     )
 
 
-def test_without_errors_of_the_values_only_the_rows_count():
+def test_standard_error_without_error_std():
     table = feature_importance(table_explanation())
 
     assert list(table.index) == ["height", "age"]
@@ -48,7 +48,7 @@ def test_without_errors_of_the_values_only_the_rows_count():
     assert table["std_error"].tolist() == pytest.approx([0, np.sqrt(2 / 2)])
 
 
-def test_errors_of_the_values_do_not_average_out():
+def test_errors_of_values_do_not_average_out():
     errors = np.array([[3.0, 0.5], [5.0, 1.5]])
 
     table = feature_importance(table_explanation(error_std=errors))
@@ -57,7 +57,7 @@ def test_errors_of_the_values_do_not_average_out():
     assert table.loc["height", "std_error"] == pytest.approx(1)
 
 
-def test_rows_that_are_drawn_again_spread_as_the_standard_error_says():
+def test_standard_error_matches_resampled_rows():
     rng = np.random.default_rng(0)
     population = rng.normal(size=(300, 100, 1))
 
@@ -69,7 +69,7 @@ def test_rows_that_are_drawn_again_spread_as_the_standard_error_says():
     )
 
 
-def test_several_outputs_are_in_order_of_their_sum():
+def test_several_outputs_are_sorted_by_sum():
     values = np.stack([VALUES, 10 * VALUES[:, ::-1]], axis=2)  # age: 2 + 40, height: 4 + 20
 
     table = feature_importance(table_explanation(values, output_names=["no", "yes"]))
@@ -86,7 +86,7 @@ def test_several_outputs_are_in_order_of_their_sum():
     assert table["yes"]["std_error"].tolist() == pytest.approx([0, 10])
 
 
-def test_one_output_of_several_is_the_same_alone():
+def test_selected_output_equals_column_of_all_outputs():
     values = np.random.default_rng(0).normal(size=(6, 2, 3))
     explanation = table_explanation(
         values, output_names=["a", "b", "c"], error_std=np.abs(values) / 3
@@ -98,14 +98,14 @@ def test_one_output_of_several_is_the_same_alone():
     pd.testing.assert_frame_equal(alone, both)
 
 
-def test_an_output_axis_of_length_one_needs_no_name():
+def test_output_axis_of_length_one_without_name():
     table = feature_importance(table_explanation(VALUES[..., np.newaxis], output_names=["yes"]))
 
     assert list(table.columns) == ["importance", "std_error"]
     assert table["importance"].tolist() == [4, 2]
 
 
-def test_one_row_has_no_standard_error():
+def test_single_row_has_nan_standard_error():
     explanation = table_explanation(error_std=np.ones((2, 2)))
 
     picked, sliced = feature_importance(explanation[0]), feature_importance(explanation[:1])
@@ -115,14 +115,14 @@ def test_one_row_has_no_standard_error():
     pd.testing.assert_frame_equal(picked, sliced)
 
 
-def test_one_column_is_one_player():
+def test_single_column_is_one_group():
     table = feature_importance(table_explanation()[:, "age"])
 
     assert table["importance"].to_dict() == {"age": 2}
     assert table["std_error"].tolist() == pytest.approx([1])
 
 
-def test_absolute_values_keep_their_errors():
+def test_absolute_values_keep_error_std():
     explanation = table_explanation(error_std=np.ones((2, 2)))
 
     pd.testing.assert_frame_equal(
@@ -130,7 +130,7 @@ def test_absolute_values_keep_their_errors():
     )
 
 
-def test_changed_values_have_unknown_errors():
+def test_changed_values_have_nan_errors():
     explanation = table_explanation(error_std=np.ones((2, 2)))
 
     table = feature_importance(explanation * 2)
@@ -139,27 +139,27 @@ def test_changed_values_have_unknown_errors():
     assert table["std_error"].isna().all()
 
 
-def test_players_without_names_are_numbered():
+def test_groups_without_names_are_numbered():
     table = feature_importance(table_explanation(feature_names=None))
 
     assert list(table.index) == ["x1", "x0"]
 
 
-def test_what_is_not_a_number_comes_last():
+def test_nan_importance_is_last():
     values = VALUES.copy()
     values[0, 1] = np.nan
 
     assert list(feature_importance(table_explanation(values)).index) == ["age", "height"]
 
 
-def test_base_values_in_a_column_are_not_outputs():
+def test_base_values_of_shape_n_by_1_are_not_outputs():
     """shap 0.51 takes the feature groups for outputs here."""
     table = feature_importance(table_explanation(base_values=np.zeros((2, 1)), data=None))
 
     assert table["importance"].to_dict() == {"height": 4, "age": 2}
 
 
-def test_words_are_added_in_a_text_and_averaged_over_all_texts():
+def test_words_are_summed_per_text_and_averaged_over_texts():
     table = feature_importance(text_explanation())
 
     # good: |1 + 2| and 0, film: 1 and 5.
@@ -168,7 +168,7 @@ def test_words_are_added_in_a_text_and_averaged_over_all_texts():
     assert table.loc["good", "std_error"] == pytest.approx(np.sqrt(4.5 / 2))
 
 
-def test_errors_of_words_are_added_as_well():
+def test_errors_of_words_are_summed():
     errors = [np.array([1.0, 1.0, 2.0]), np.array([4.0])]
 
     table = feature_importance(text_explanation(error_std=errors))
@@ -177,7 +177,7 @@ def test_errors_of_words_are_added_as_well():
     assert table.loc["film", "std_error"] == pytest.approx(np.sqrt(8 / 2 + 3**2))
 
 
-def test_texts_of_one_length_equal_a_table():
+def test_texts_of_equal_length_equal_table():
     words = ["age", "height"]
     values = np.stack([VALUES, 3 * VALUES], axis=2)
     texts = np.empty(2, dtype=object)
@@ -200,12 +200,12 @@ def test_texts_of_one_length_equal_a_table():
     [
         pytest.param(
             shap.Explanation(np.ones((2, 3, 3)), np.zeros(2), np.ones((2, 3))),
-            "Got interactions of shape (2, 3, 3) instead. Explain without interactions.",
+            "Got interactions of shape (2, 3, 3) instead. Call explain with interactions=False.",
             id="interactions",
         ),
         pytest.param(
             shap.Explanation(np.ones((2, 3, 3)), np.zeros(2), np.ones((2, 3)))[0],
-            "Got interactions of shape (3, 3) instead. Explain without interactions.",
+            "Got interactions of shape (3, 3) instead. Call explain with interactions=False.",
             id="interactions-of-a-row",
         ),
         pytest.param(
@@ -215,12 +215,12 @@ def test_texts_of_one_length_equal_a_table():
         ),
         pytest.param(
             table_explanation().sum(1),
-            "but sum() took the feature groups away. Give the explanation from before.",
+            "but sum() removed them. Pass the explanation before this operation.",
             id="summed-feature groups",
         ),
         pytest.param(
             table_explanation().argsort,
-            "but argsort() took the feature groups away. Give the explanation from before.",
+            "but argsort() removed them. Pass the explanation before this operation.",
             id="sorted",
         ),
         pytest.param(
@@ -235,14 +235,14 @@ def test_texts_of_one_length_equal_a_table():
         ),
     ],
 )
-def test_refuses_values_without_a_number_for_each_player(explanation, message):
+def test_values_without_feature_groups_raise(explanation, message):
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         feature_importance(explanation)
 
     assert message in str(caught.value)
 
 
-def test_refuses_texts_with_other_numbers_of_words():
+def test_texts_with_other_numbers_of_words_raise():
     explanation = text_explanation()
     explanation.values[1] = np.array([1.0, 2.0])
 
@@ -250,6 +250,6 @@ def test_refuses_texts_with_other_numbers_of_words():
         feature_importance(explanation)
 
 
-def test_refuses_what_is_no_explanation():
+def test_non_explanation_raises_type_error():
     with pytest.raises(TypeError, match="must be a shap.Explanation. Got DataFrame instead"):
         feature_importance(pd.DataFrame(VALUES))

@@ -1,4 +1,4 @@
-"""The progress bar: when it shows, what it says, what it leaves."""
+"""The progress bar: when it appears, its text, and its side effects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nnkit.explanation.results.progress import ExplanationProgress  # noqa: E402
 
 
 class Clock:
-    """A clock that is moved by hand."""
+    """A clock whose time a test sets."""
 
     def __init__(self):
         self.seconds = 1000.0
@@ -31,27 +31,27 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The clock of tqdm, which a test moves."""
+    """The clock of tqdm, replaced by one that a test sets."""
     moved = Clock()
     monkeypatch.setattr(tqdm_std, "time", moved)
     return moved
 
 
 def work(clock, steps, seconds, **options):
-    """Do rows by tens, each ten in a number of seconds."""
+    """Report ten finished rows per step, each after a number of seconds."""
     with ExplanationProgress(10 * steps, **options) as bar:
         for _ in range(steps):
             clock.seconds += seconds
             bar.update(10)
 
 
-def test_nothing_shows_within_two_seconds(clock, capsys):
+def test_bar_is_hidden_within_two_seconds(clock, capsys):
     work(clock, steps=10, seconds=0.19)
 
     assert capsys.readouterr() == ("", "")
 
 
-def test_rows_done_and_time_left_show_after_two_seconds(clock, capsys):
+def test_bar_shows_finished_rows_and_remaining_time(clock, capsys):
     work(clock, steps=10, seconds=0.5)
 
     out, err = capsys.readouterr()
@@ -64,7 +64,7 @@ def test_rows_done_and_time_left_show_after_two_seconds(clock, capsys):
     assert shown[0].startswith("explain:  40%|")
 
 
-def test_the_bar_is_cleared_at_the_end(clock, capsys):
+def test_bar_is_cleared_at_exit(clock, capsys):
     work(clock, steps=10, seconds=0.5)
 
     err = capsys.readouterr().err
@@ -73,7 +73,7 @@ def test_the_bar_is_cleared_at_the_end(clock, capsys):
     assert err.split("\r")[-2].strip() == ""
 
 
-def test_the_bar_is_cleared_after_an_error(clock, capsys):
+def test_bar_is_cleared_after_error(clock, capsys):
     def fail():
         with ExplanationProgress(100) as bar:
             clock.seconds += 3
@@ -86,7 +86,7 @@ def test_the_bar_is_cleared_after_an_error(clock, capsys):
     assert capsys.readouterr().err.split("\r")[-2].strip() == ""
 
 
-def test_slower_rows_show_as_well(clock, capsys):
+def test_bar_refreshes_when_rows_become_slower(clock, capsys):
     with ExplanationProgress(10_000) as bar:
         clock.seconds += 3
         bar.update(9000)
@@ -96,25 +96,25 @@ def test_slower_rows_show_as_well(clock, capsys):
     assert "9001/10000 rows" in capsys.readouterr().err
 
 
-def test_a_single_long_step_shows_nothing(clock, capsys):
+def test_single_update_shows_no_bar(clock, capsys):
     work(clock, steps=1, seconds=60)
 
     assert capsys.readouterr() == ("", "")
 
 
-def test_progress_false_shows_nothing(clock, capsys):
+def test_progress_false_shows_no_bar(clock, capsys):
     work(clock, steps=10, seconds=60, progress=False)
 
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_program_without_a_console_has_no_bar(clock, monkeypatch):
+def test_no_bar_without_stderr(clock, monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
 
     work(clock, steps=10, seconds=60)
 
 
-def test_each_thread_has_a_bar_of_its_own(clock, capsys):
+def test_each_thread_has_a_separate_bar(clock, capsys):
     barrier = threading.Barrier(4, timeout=10)
 
     def rows(_):
@@ -134,7 +134,7 @@ def test_each_thread_has_a_bar_of_its_own(clock, capsys):
     assert not [bar for bar in tqdm_std.tqdm._instances if bar.desc == "explain: "]
 
 
-def test_the_process_stays_as_it_was():
+def test_bar_has_no_side_effects_on_the_process():
     """No thread is left, no lock of multiprocessing is made, tqdm is imported when used."""
     script = """
 import multiprocessing, sys, threading
@@ -162,7 +162,7 @@ assert tqdm.monitor_interval == 10
 
 
 @pytest.mark.parametrize("shows", [True, False], ids=["shown", "hidden"])
-def test_explain_shows_rows_as_it_is_told(shows, monkeypatch, capsys):
+def test_explain_progress_parameter_shows_or_hides_bar(shows, monkeypatch, capsys):
     monkeypatch.setattr("nnkit.explanation.results.progress.DELAY", 0.0)
     X = np.random.default_rng(0).normal(size=(6, 3))
     regressor = LinearRegression().fit(X, X[:, 0])

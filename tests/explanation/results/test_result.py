@@ -1,4 +1,4 @@
-"""The explanation: what it keeps, what shap's plots make of it, how it is displayed."""
+"""The explanation: its metadata, its summary, and the plots of shap."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ IMPOSSIBLE = {
         if change not in IMPOSSIBLE.get(kind, [])
     ],
 )
-def test_what_is_made_of_it_knows_its_origin_and_has_a_summary(kind, change):
+def test_derived_explanations_keep_metadata_and_summary(kind, change):
     changed = CHANGES[change](KINDS[kind]())
 
     kept = {name: getattr(changed, name) for name in MADE}
@@ -149,7 +149,7 @@ def test_what_is_made_of_it_knows_its_origin_and_has_a_summary(kind, change):
     assert "permutation" in changed._repr_html_()
 
 
-def test_a_copy_has_arrays_of_its_own():
+def test_copy_has_separate_arrays():
     explanation = binary()
 
     copied = copy.copy(explanation)
@@ -159,7 +159,7 @@ def test_a_copy_has_arrays_of_its_own():
     assert explanation.values.max() > 0
 
 
-def test_pickle_keeps_the_arrays():
+def test_pickle_keeps_arrays_and_names():
     explanation = multiclass()
 
     back = pickle.loads(pickle.dumps(explanation))
@@ -170,7 +170,7 @@ def test_pickle_keeps_the_arrays():
     assert back.output_names == explanation.output_names
 
 
-def test_one_row_with_an_output_name_can_be_sliced():
+def test_single_row_with_output_name_can_be_sliced():
     """shap 0.51 cannot copy values with one axis and one output name."""
     row = binary()[0]
 
@@ -179,7 +179,7 @@ def test_one_row_with_an_output_name_can_be_sliced():
     assert row.abs.output_names == "yes"
 
 
-def test_slices_equal_those_of_shap():
+def test_slices_equal_shap_explanation():
     explanation = multiclass()
     plain = shap.Explanation(
         explanation.values,
@@ -200,7 +200,7 @@ def test_slices_equal_those_of_shap():
 
 @pytest.fixture
 def pyplot():
-    """Figures that are closed in the end."""
+    """pyplot, whose figures are closed after the test."""
     mpl = pytest.importorskip("matplotlib")
     mpl.use("Agg")
     import matplotlib.pyplot as plt
@@ -230,14 +230,14 @@ def pyplot():
         pytest.param(lambda e: shap.plots.scatter(e[:, "age"], show=False), id="scatter"),
     ],
 )
-def test_plots_of_shap_take_it(make, plot, pyplot):
+def test_shap_plots_accept_explanation(make, plot, pyplot):
     plot(make())
 
     assert pyplot.get_fignums()
 
 
 @pytest.mark.parametrize("n_outputs", [pytest.param(None, id="one"), pytest.param(2, id="two")])
-def test_plot_of_images_takes_it(n_outputs, pyplot):
+def test_shap_image_plot_accepts_explanation(n_outputs, pyplot):
     shap.plots.image(images(n_outputs), show=False)
 
     assert pyplot.get_fignums()
@@ -251,7 +251,7 @@ def small(**arrays):
     )
 
 
-def test_text_of_a_table():
+def test_repr_of_table():
     errors = np.array([[0.1, 0.0, 0.0]] * 2)
 
     assert str(small(error_std=errors, output_names="yes")) == (
@@ -270,7 +270,7 @@ def test_text_of_a_table():
     )
 
 
-def test_text_of_a_row():
+def test_repr_of_single_row():
     errors = np.array([[0.1, 0.05, 0.0]] * 2)
 
     assert repr(small(error_std=errors)[0]).partition("\n\n")[2] == (
@@ -281,7 +281,7 @@ def test_text_of_a_row():
     )
 
 
-def test_text_of_several_outputs():
+def test_repr_of_several_outputs():
     values = np.stack([np.ones((2, 3)), 2 * np.ones((2, 3))], axis=2)
     base_values = np.array([[0.25, 0.5], [0.25, 0.75]])
 
@@ -308,7 +308,7 @@ def small_of(values, base_values):
     )
 
 
-def test_text_of_changed_values_says_so_and_claims_no_errors():
+def test_repr_of_changed_values_has_no_errors():
     text = repr(small(error_std=np.ones((2, 3))).abs.mean(0))
 
     assert "changed by  abs, mean" in text
@@ -316,7 +316,7 @@ def test_text_of_changed_values_says_so_and_claims_no_errors():
     assert "base value" not in text
 
 
-def test_only_the_largest_players_and_the_first_outputs_are_listed():
+def test_repr_lists_largest_groups_and_first_outputs():
     explanation = random_explanation(5, 14, n_outputs=7)
 
     text = repr(explanation)
@@ -337,7 +337,7 @@ def test_only_the_largest_players_and_the_first_outputs_are_listed():
         pytest.param({"background": "given"}, "given", id="text"),
     ],
 )
-def test_background_is_said_with_its_rows(made, expected):
+def test_repr_shows_background_with_number_of_rows(made, expected):
     text = repr(Explanation(np.ones((2, 3)), **made))
 
     assert f"  background  {expected}\n" in text
@@ -351,11 +351,11 @@ def test_background_is_said_with_its_rows(made, expected):
         pytest.param(119.9, "2 min 0 s", id="rounded-up"),
     ],
 )
-def test_time_is_readable(seconds, expected):
+def test_repr_shows_time(seconds, expected):
     assert f"  time    {expected}\n" in repr(Explanation(np.ones((2, 3)), compute_time=seconds))
 
 
-def test_long_names_and_line_breaks_do_not_break_the_table():
+def test_repr_shortens_long_names():
     explanation = small(feature_names=["a\nb", "c" * 200, "d"])
 
     lines = repr(explanation).splitlines()
@@ -365,7 +365,7 @@ def test_long_names_and_line_breaks_do_not_break_the_table():
 
 
 class Tags(HTMLParser):
-    """The tags of a page, and its text."""
+    """A parser that collects tags, styles and text."""
 
     def __init__(self, page):
         super().__init__()
@@ -383,7 +383,7 @@ class Tags(HTMLParser):
         self.text.append(data)
 
 
-def test_html_escapes_all_that_users_name():
+def test_html_escapes_names():
     dangerous = "<script>&\"'"
     explanation = Explanation(
         np.ones((2, 2, 2)),
@@ -405,7 +405,7 @@ def test_html_escapes_all_that_users_name():
     assert {"<b>&", dangerous, "<i>", "</td>", "<method>"} <= set(parsed.text)
 
 
-def test_html_bars_are_as_long_as_the_importances():
+def test_html_bar_lengths_are_proportional_to_importance():
     styles = Tags(small()._repr_html_()).styles
 
     bars = [style for style in styles if style.startswith("height:10px")]
@@ -416,7 +416,7 @@ def test_html_bars_are_as_long_as_the_importances():
     ]
 
 
-def test_html_bars_of_a_row_have_the_colours_of_the_signs():
+def test_html_bars_of_row_have_colours_by_sign():
     styles = Tags(small()[0]._repr_html_()).styles
 
     bars = [style for style in styles if style.startswith("height:10px")]
@@ -424,7 +424,7 @@ def test_html_bars_of_a_row_have_the_colours_of_the_signs():
     assert "#008bfb" in bars[1]
 
 
-def test_what_rounding_leaves_is_shown_as_nothing():
+def test_repr_shows_rounding_errors_as_zero():
     values = np.array([[0.5, 3e-17], [-0.25, -3e-17]])
 
     text = str(Explanation(values, feature_names=["age", "unused"]))

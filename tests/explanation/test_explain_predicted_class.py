@@ -1,4 +1,4 @@
-"""Classifiers of many classes are explained by the class that is predicted for each row."""
+"""Classifiers with many classes are explained for the predicted class of each row."""
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,7 @@ def own_column(classifier, X, values):
 
 @pytest.mark.parametrize("output", ["auto", "logit", "raw"])
 @pytest.mark.parametrize("method", ["exact", "permutation", "gradient", "integrated_gradients"])
-def test_many_classes_explain_the_predicted_class_of_each_row(network, table, method, output):
+def test_many_classes_default_to_predicted_class(network, table, method, output):
     X = table[0][:9]
     every = explain(network, X, classes=list(network.classes_), method=method, output=output)
 
@@ -58,7 +58,7 @@ def test_many_classes_explain_the_predicted_class_of_each_row(network, table, me
     np.testing.assert_allclose(explanation.base_values, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_values_of_the_predicted_class_sum_to_its_probability(table):
+def test_predicted_class_values_sum_to_probability(table):
     X, y = table
     classifier = LogisticRegression(max_iter=500).fit(X, y)
 
@@ -69,7 +69,7 @@ def test_values_of_the_predicted_class_sum_to_its_probability(table):
     assert "of the class predicted for each row, of 12 classes" in repr(explanation)
 
 
-def test_as_many_classes_as_the_threshold_are_all_explained():
+def test_ten_classes_are_all_explained():
     X, y = table_of_classes(MAX_CLASSES)
     classifier = LogisticRegression().fit(X, y)
 
@@ -77,14 +77,14 @@ def test_as_many_classes_as_the_threshold_are_all_explained():
     assert explain(classifier, X[:2], X, classes="predicted").values.shape == (2, 3)
 
 
-def test_named_classes_are_explained_of_many(network, table):
+def test_classes_selects_among_many_classes(network, table):
     X = table[0][:2]
 
     assert explain(network, X, classes="class 03").output_names == "class 03"
     assert explain(network, X, classes=["class 03", "class 01"]).values.shape == (2, 3, 2)
 
 
-def test_a_class_that_is_called_predicted_is_explained_itself():
+def test_class_label_named_predicted_is_a_label():
     X, y = table_of_classes(3)
     labels = np.where(y == "class 01", "predicted", y)
     classifier = LogisticRegression().fit(X, labels)
@@ -94,7 +94,7 @@ def test_a_class_that_is_called_predicted_is_explained_itself():
     assert explanation.output_names == "predicted"
 
 
-def test_interactions_and_importance_are_of_the_predicted_class(network, table):
+def test_interactions_and_importance_of_predicted_class(network, table):
     X = table[0][:4]
     explanation = explain(network, X)
 
@@ -104,7 +104,7 @@ def test_interactions_and_importance_are_of_the_predicted_class(network, table):
     assert feature_importance(explanation).shape == (3, 2)
 
 
-def test_plots_take_the_explanation_of_many_classes(network, table):
+def test_shap_plots_accept_predicted_class(network, table):
     import matplotlib.pyplot as plt
 
     explanation = explain(network, table[0][:4])
@@ -114,7 +114,7 @@ def test_plots_take_the_explanation_of_many_classes(network, table):
     plt.close("all")
 
 
-def test_many_regression_outputs_and_many_labels_are_all_explained(table):
+def test_multioutput_and_multilabel_explain_all_outputs(table):
     X, _ = table
     y = np.random.default_rng(0).normal(size=(len(X), N_CLASSES))
     labels = OneVsRestClassifier(LogisticRegression()).fit(X, (y > 0).astype(int))
@@ -123,7 +123,7 @@ def test_many_regression_outputs_and_many_labels_are_all_explained(table):
     assert explain(labels, X[:2], X).values.shape == (2, 3, N_CLASSES)
 
 
-def test_texts_of_many_classes_explain_the_predicted_class():
+def test_texts_of_many_classes_default_to_predicted_class():
     words = [chr(ord("a") + i) * 3 for i in range(N_CLASSES)]
     classifier = make_pipeline(CountVectorizer(), MultinomialNB()).fit(words, words)
 
@@ -136,7 +136,7 @@ def test_texts_of_many_classes_explain_the_predicted_class():
     np.testing.assert_allclose(total, proba.max(axis=1), atol=1e-9)
 
 
-def test_whole_rows_explain_the_predicted_class(network, table):
+def test_predicted_class_with_mixing_preprocessing(network, table):
     X, y = table
     mixing = make_pipeline(FunctionTransformer(lambda rows: rows.cumsum(axis=1)), network)
     mixing.fit(X, y)
@@ -147,7 +147,7 @@ def test_whole_rows_explain_the_predicted_class(network, table):
     np.testing.assert_allclose(total, mixing.predict_proba(X[:5]).max(axis=1), atol=1e-6)
 
 
-def test_summary_prints_the_line_that_takes_one_class():
+def test_summary_shows_expression_that_selects_one_class():
     X, y = table_of_classes(3)
     explanation = explain(LogisticRegression().fit(X, y), X[:4], X)
     line = "explanation[..., 'class 00']"

@@ -1,4 +1,6 @@
-"""Values sum to the prediction less the base, whatever is explained and however it was fitted."""
+"""Values and base value sum to the prediction, for all kinds of estimators and outputs."""
+
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -39,25 +41,37 @@ CLASSIFIERS = {
 }
 
 
+@cache
+def fitted(name, n_classes):
+    return CLASSIFIERS[name]().fit(table(), np.arange(N) % n_classes)
+
+
+@cache
+def fitted_regressor(n_targets, is_weighted):
+    X = table()[["a", "b", "c"]]
+    y = np.column_stack([1e4 * X["a"], X["b"] - 1e5])[:, :n_targets]
+    weights = np.linspace(0, 2, N) if is_weighted else None
+    return KerasRegressor("mlp", n_estimators=2, **OWN).fit(X, y, sample_weight=weights)
+
+
 @pytest.mark.parametrize("method", ["exact", "permutation"])
 @pytest.mark.parametrize("output", ["proba", "logit"])
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("name", CLASSIFIERS)
-def test_values_of_classes_sum_to_the_output(name, n_classes, output, method):
+def test_classifier_values_sum_to_output(name, n_classes, output, method):
     X = table()
-    y = np.arange(N) % n_classes
-    classifier = CLASSIFIERS[name]().fit(X, y)
-    asked = list(classifier.classes_)
+    classifier = fitted(name, n_classes)
+    classes = list(classifier.classes_)
 
     explanation = explain(
-        classifier, X[:3], X, method=method, output=output, classes=asked, max_background=5
+        classifier, X[:3], X, method=method, output=output, classes=classes, max_background=5
     )
 
     proba = classifier.predict_proba(X[:3])
     expected = proba if output == "proba" else np.log(proba) - np.log1p(-proba)
     total = explanation.values.sum(axis=1) + explanation.base_values
     np.testing.assert_allclose(total, expected, rtol=1e-3, atol=1e-5)
-    # Nothing is left of a column that is dropped.
+    # A dropped column has the value 0.
     if name == "pipeline that selects":
         assert not explanation.values[:, explanation.feature_names.index("b")].any()
 
@@ -65,11 +79,9 @@ def test_values_of_classes_sum_to_the_output(name, n_classes, output, method):
 @pytest.mark.parametrize("method", ["exact", "permutation", "integrated_gradients"])
 @pytest.mark.parametrize("n_targets", [1, 2])
 @pytest.mark.parametrize("is_weighted", [False, True])
-def test_values_of_a_regression_sum_to_the_prediction(is_weighted, n_targets, method):
+def test_regressor_values_sum_to_prediction(is_weighted, n_targets, method):
     X = table()[["a", "b", "c"]]
-    y = np.column_stack([1e4 * X["a"], X["b"] - 1e5])[:, :n_targets]
-    weights = np.linspace(0, 2, N) if is_weighted else None
-    regressor = KerasRegressor("mlp", n_estimators=2, **OWN).fit(X, y, sample_weight=weights)
+    regressor = fitted_regressor(n_targets, is_weighted)
 
     explanation = explain(regressor, X[:3], X, method=method)
 
@@ -79,7 +91,7 @@ def test_values_of_a_regression_sum_to_the_prediction(is_weighted, n_targets, me
     np.testing.assert_allclose(total, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
 
 
-def test_values_of_a_transformed_target_are_in_its_units():
+def test_transformed_target_values_are_in_target_units():
     X = table()
     inner = KerasRegressor("mlp", **OWN)
     regressor = TransformedTargetRegressor(inner, func=np.log1p, inverse_func=np.expm1)
@@ -91,9 +103,9 @@ def test_values_of_a_transformed_target_are_in_its_units():
     np.testing.assert_allclose(total, regressor.predict(X[:3]), rtol=1e-4, atol=1e-5)
 
 
-def test_columns_in_another_order_keep_their_values():
+def test_values_do_not_depend_on_column_order():
     X = table()
-    pipeline = selecting().fit(X, np.arange(N) % 2)
+    pipeline = fitted("pipeline that selects", 2)
     order = ["e", "c", "a", "d", "b"]
 
     explanation = explain(pipeline, X[:3], X, method="exact")

@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of an explanation goes up, and leaves nothing behind."""
+"""KeyboardInterrupt during an explanation."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,9 @@ def interrupting(n_calls):
 
 
 @pytest.mark.parametrize("n_calls", [1, 2, 4])
-def test_interrupt_goes_up_and_the_bar_is_closed(monkeypatch, capsys, regressor, n_calls):
+def test_keyboard_interrupt_propagates_and_closes_progress_bar(
+    monkeypatch, capsys, regressor, n_calls
+):
     monkeypatch.setattr(progress_module, "DELAY", 0.0)
     estimator, X = regressor
     numpy_before = np.random.get_state()[1].copy()
@@ -41,7 +43,7 @@ def test_interrupt_goes_up_and_the_bar_is_closed(monkeypatch, capsys, regressor,
     assert explain(estimator, X[:2]).values.shape == (2, 12)
 
 
-def test_a_network_trains_after_an_interrupt_in_deep(monkeypatch, regressor):
+def test_fit_works_after_interrupted_deep_explanation(monkeypatch, regressor):
     import shap
 
     estimator, X = regressor

@@ -1,4 +1,4 @@
-"""Every plot of shap that applies takes what ``explain`` returns, and shows its names and values."""
+"""The plots of shap show the names and values of explanations."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def explained_groups():
     return explain(model, X.head(12), X, feature_groups=groups, max_background=20)
 
 
-# Plots change nothing, so that explanations are made once.
+# Plots do not modify explanations, so that each is computed once.
 TABLES = {
     "binary": cache(explained_binary),
     "class": cache(lambda: explained_classes()[:, :, "virginica"]),
@@ -139,7 +139,7 @@ def shown_value(value):
 
 
 @every_table
-def test_bars_are_in_the_order_of_the_players(make, pyplot):
+def test_bar_plot_is_sorted_by_importance(make, pyplot):
     explanation = make()
     n_shown = min(len(explanation.feature_names), 6)
 
@@ -152,7 +152,7 @@ def test_bars_are_in_the_order_of_the_players(make, pyplot):
 
 
 @every_table
-def test_bars_of_a_row_have_its_values(make, pyplot):
+def test_bar_plot_of_row_has_its_values(make, pyplot):
     explanation = make()
 
     shap.plots.bar(explanation[3], show=False)
@@ -164,7 +164,7 @@ def test_bars_of_a_row_have_its_values(make, pyplot):
 
 
 @every_table
-def test_beeswarm_has_a_dot_for_each_row(make, pyplot):
+def test_beeswarm_has_one_dot_per_row(make, pyplot):
     explanation = make()
 
     axes = shap.plots.beeswarm(explanation, max_display=30, show=False)
@@ -175,7 +175,7 @@ def test_beeswarm_has_a_dot_for_each_row(make, pyplot):
 
 
 @every_table
-def test_waterfall_goes_from_the_base_to_the_prediction(make, pyplot):
+def test_waterfall_goes_from_base_to_prediction(make, pyplot):
     explanation = make()
     row = explanation[0]
     prediction = row.base_values + row.values.sum()
@@ -191,7 +191,7 @@ def test_waterfall_goes_from_the_base_to_the_prediction(make, pyplot):
 
 
 @every_table
-def test_heatmap_has_a_column_for_each_row(make, pyplot):
+def test_heatmap_has_one_column_per_row(make, pyplot):
     explanation = make()
 
     axes = shap.plots.heatmap(explanation, max_display=30, show=False)
@@ -201,7 +201,7 @@ def test_heatmap_has_a_column_for_each_row(make, pyplot):
 
 
 @numeric_tables
-def test_scatter_is_of_values_over_numbers(make, pyplot):
+def test_scatter_of_numeric_column(make, pyplot):
     explanation = make()
     name = explanation.feature_names[1]
 
@@ -214,7 +214,7 @@ def test_scatter_is_of_values_over_numbers(make, pyplot):
     assert set(dots[:, 0].round(6)) <= set(explanation.data[:, 1].round(6))
 
 
-def test_scatter_is_of_values_over_strings(pyplot):
+def test_scatter_of_string_column(pyplot):
     explanation = explained_strings()
 
     shap.plots.scatter(
@@ -228,7 +228,7 @@ def test_scatter_is_of_values_over_strings(pyplot):
 
 
 @numeric_tables
-def test_violins_of_numbers(make, pyplot):
+def test_violin_plot_of_numeric_columns(make, pyplot):
     explanation = make()
 
     shap.plots.violin(explanation, max_display=2, show=False)
@@ -237,7 +237,7 @@ def test_violins_of_numbers(make, pyplot):
 
 
 @every_table
-def test_force_has_base_and_largest_column(make, pyplot):
+def test_force_plot_has_base_and_largest_column(make, pyplot):
     explanation = make()
     row = explanation[0]
 
@@ -252,7 +252,7 @@ def test_force_has_base_and_largest_column(make, pyplot):
 
 
 @every_table
-def test_decision_has_a_line_for_each_row(make, pyplot):
+def test_decision_plot_has_one_line_per_row(make, pyplot):
     explanation = make()
     n_groups = len(explanation.feature_names)
 
@@ -274,7 +274,7 @@ def test_decision_has_a_line_for_each_row(make, pyplot):
 
 
 @every_table
-def test_explanations_beside_each_other(make, pyplot):
+def test_bar_plot_of_several_explanations(make, pyplot):
     explanation = make()
 
     axes = shap.plots.bar({"first": explanation[:6], "last": explanation[6:]}, show=False)
@@ -323,7 +323,7 @@ def digits():
         pytest.param("two", [""], id="one-class"),
     ],
 )
-def test_images_stand_beside_the_values_of_each_class(arguments, classes, names, digits, pyplot):
+def test_image_plot_shows_values_of_each_class(arguments, classes, names, digits, pyplot):
     images, network = digits
     explanation = explain(network, images[:3], classes=classes, max_background=10, **arguments)
 
@@ -355,7 +355,7 @@ def explained_texts(classes):
         pytest.param(None, ["praise", "blame", "other"], id="all-classes"),
     ],
 )
-def test_text_colours_all_words(classes, names):
+def test_text_plot_shows_all_words(classes, names):
     explanation = explained_texts(classes)
 
     html = shap.plots.text(explanation, display=False)
@@ -365,7 +365,7 @@ def test_text_colours_all_words(classes, names):
     assert "<i>bad</i>" not in html
 
 
-def test_bars_of_a_text_have_its_words(pyplot):
+def test_bar_plot_of_text_has_its_words(pyplot):
     explanation = explained_texts("praise")
 
     axes = shap.plots.bar(explanation[1], show_data=False, show=False)
@@ -375,7 +375,7 @@ def test_bars_of_a_text_have_its_words(pyplot):
     assert tick_labels(axes)[: len(words)] == [words[i] for i in order]
 
 
-def test_waterfall_of_a_text_goes_through_its_words(pyplot):
+def test_waterfall_of_text_has_its_words(pyplot):
     explanation = explained_texts("praise")
 
     shap.plots.waterfall(explanation[0], show=False)

@@ -1,4 +1,4 @@
-"""Rows and a background in different containers are explained as those of fit."""
+"""Rows and background in containers other than in fit."""
 
 import numpy as np
 import pandas as pd
@@ -64,7 +64,7 @@ def expected(regressor):
 @pytest.mark.parametrize("is_whole", [False, True], ids=["encoded rows", "whole rows"])
 @pytest.mark.parametrize("of_background", CONTAINERS)
 @pytest.mark.parametrize("of_rows", CONTAINERS)
-def test_containers_are_explained_alike(regressor, expected, of_rows, of_background, is_whole):
+def test_containers_give_equal_values(regressor, expected, of_rows, of_background, is_whole):
     if "arrow" in (of_rows, of_background):
         pytest.importorskip("pyarrow")
     frame = frame_with_gaps()
