@@ -143,18 +143,17 @@ class KerasEstimator(BaseEstimator):
         Parameters
         ----------
         X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
-            The table (n_samples, n_features), or arrays of more axes such as images. Numbers,
-            unless ``encoder`` takes something else. A dict holds the inputs of a network by
-            name. Sparse rows are made dense batch by batch.
+            The table (n_samples, n_features), or arrays of more axes such as images. Values are
+            numbers unless ``encoder`` takes other values. A dict has the inputs of a network by
+            name. Sparse rows are converted to dense rows batch by batch.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The target: labels of any kind for a classifier, numbers for a regressor. The default,
-            None, is refused.
+            The target: labels of any kind for a classifier, numbers for a regressor. None raises
+            an error.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, at least 0; None weighs all the same. Only their ratios
-            matter: a batch has the loss Σwl/Σw. Rows of weight 0 are left out.
+            Weights of the rows, at least 0; None is equal weights. Only their ratios matter: the
+            loss of a batch is Σwl/Σw. Rows of weight 0 are left out.
         X_val, y_val, sample_weight_val : like X, y and sample_weight, default=None
-            Rows to validate on, instead of a ``validation_split``; encoded as the training
-            rows are.
+            Validation rows, instead of held-out rows. They are encoded like the training rows.
         groups : array-like of shape (n_samples,), default=None
             Groups whose rows stay together when rows are held out.
         **fit_arguments : object

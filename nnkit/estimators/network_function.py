@@ -81,11 +81,6 @@ class NetworkFunction:
         return int(self._estimator._network.compiled_model.rows_per_chunk)
 
     @property
-    def models(self) -> list[Any]:
-        """The Keras models of the members."""
-        return list(self._estimator.models_)
-
-    @property
     def heads(self) -> list[Head]:
         """The interpretation of each output of the network, such as logits of classes."""
         return list(self._estimator._network.output_spec.heads)
@@ -107,20 +102,18 @@ class NetworkFunction:
         X_encoded : ndarray of shape (n_samples, n_encoded)
             Flat rows of encoded features.
         """
-        parts = _parts(self._in_order(encoded_rows(self._estimator, X)))
+        X_encoded = encoded_rows(self._estimator, X)
+        if isinstance(X_encoded, dict):
+            X_encoded = {name: X_encoded[name] for name in self._row}
+        parts = _parts(X_encoded)
         dense = [part.toarray() if sparse.issparse(part) else np.asarray(part) for part in parts]
         flat = [part.reshape(len(part), -1) for part in dense]
         return flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
 
-    def _in_order(self, X_encoded: Any) -> Any:
-        if isinstance(X_encoded, dict):
-            return {name: X_encoded[name] for name in self._row}
-        return X_encoded
-
     def __call__(self, X_encoded: np.ndarray) -> np.ndarray:
         """Return the predictions (n_samples, ...) for encoded rows (n_samples, n_encoded)."""
         rows = self.in_shape(X_encoded)
-        return self._read([member.outputs(rows) for member in self._estimator._members])
+        return self.of_outputs([member.outputs(rows) for member in self._estimator._members])
 
     def masked_samples(self, background: np.ndarray, is_from_row: np.ndarray) -> Any:
         """Return background values and masks on the device, for masked samples of any rows.
@@ -158,7 +151,7 @@ class NetworkFunction:
         """
         rows = self.in_shape(X_encoded)
         members = zip(self._estimator._members, self._weights, strict=True)
-        predicted = self._read(
+        predicted = self.of_outputs(
             [
                 member.outputs_of_masked_samples(weights, rows, masked_samples)
                 for member, weights in members
@@ -181,7 +174,13 @@ class NetworkFunction:
         outputs : list of list of ndarray
             For each network a list with one array (n_rows, ...) for each of its outputs.
         """
-        return self._read(outputs)
+        if not self._is_raw:
+            return np.asarray(decoder_of(self._estimator).predicted(outputs))
+        members = [
+            np.concatenate([part.reshape(len(part), -1) for part in member], axis=1)
+            for member in outputs
+        ]
+        return np.asarray(np.mean(members, axis=0, dtype=np.float64))
 
     def in_shape(self, X_encoded: np.ndarray) -> Any:
         """Return encoded rows (n_samples, n_encoded) in the structure of the inputs of the network."""
@@ -271,15 +270,6 @@ class NetworkFunction:
             takes_second=decoder.has_binary_steps,
         )
         return readout, [np.array([decoder.temperature])]
-
-    def _read(self, outputs: list[list[np.ndarray]]) -> np.ndarray:
-        if not self._is_raw:
-            return np.asarray(decoder_of(self._estimator).predicted(outputs))
-        members = [
-            np.concatenate([part.reshape(len(part), -1) for part in member], axis=1)
-            for member in outputs
-        ]
-        return np.asarray(np.mean(members, axis=0, dtype=np.float64))
 
 
 def _parts(rows: Any) -> list[Any]:

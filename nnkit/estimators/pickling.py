@@ -1,4 +1,4 @@
-"""The bytes of an estimator, with the builders and Keras objects that it holds."""
+"""Pickles of estimators, with their builders and Keras objects."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ __all__ = ["dumps", "loads", "pickled_once"]
 
 
 def dumps(state: dict[str, Any]) -> bytes:
-    """Return the state of an estimator as bytes: any functions, and Keras objects of any class.
+    """Return the state of an estimator as bytes, with functions and Keras objects of any class.
 
-    Two pickles follow each other: the state, and the objects in it that are to be looked at after
-    the load.
+    The bytes hold two pickles: the state, and the objects in it that are completed after loading.
 
     Parameters
     ----------
@@ -27,7 +26,7 @@ def dumps(state: dict[str, Any]) -> bytes:
         Attributes by name.
     """
     file = io.BytesIO()
-    # Without Keras there is nothing of Keras to pickle, and loading it takes seconds.
+    # Without Keras there are no Keras objects to pickle, and its import takes seconds.
     if "keras" not in sys.modules:
         pickler = cloudpickle.Pickler(file)
         pickler.dump(state)
@@ -58,17 +57,17 @@ _under_way = threading.local()
 
 @contextmanager
 def pickled_once(estimator: Any) -> Iterator[None]:
-    """Refuse to pickle an estimator inside itself, which a callback that holds it would repeat.
+    """Raise if an estimator is pickled inside its own pickle, through a callback that holds it.
 
     Parameters
     ----------
     estimator : estimator
-        Whose state is pickled in this context.
+        The estimator that is pickled in this context.
 
     Raises
     ------
     pickle.PicklingError
-        If its state is being pickled already.
+        If it is already being pickled.
     """
     ids: set[int] = vars(_under_way).setdefault("ids", set())
     if id(estimator) in ids:

@@ -59,7 +59,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
     layer : str or None, default="representation"
         Name of the layer whose output is the representation; None is the network's output.
     task : {"auto", "reconstruction", "classification", "regression"}, default="auto"
-        What the network learns. "reconstruction" is the encoded columns, whatever ``y``.
+        The target of the network. "reconstruction" is the encoded columns; ``y`` is not used.
         "auto" is "reconstruction" without ``y``, for ``model="autoencoder"``, and for a network
         of your own whose outputs have the shape of the columns and not that of ``y``. Otherwise
         it is "regression" for numbers with fractions and "classification" for other values.
@@ -213,7 +213,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
         X : array-like or DataFrame of shape (n_samples, ...)
             The table, or arrays of more axes for a network that takes them.
         y : array-like with n_samples rows, default=None
-            The target, which a pipeline hands on; see ``task`` for whether it is learnt.
+            The target. It is used depending on ``task``.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, at least 0.
 
@@ -224,8 +224,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
         Raises
         ------
         ValueError
-            If a parameter or the data are not what they must be, or the network has no layer
-            of that name.
+            If a parameter or the data are invalid, or the network has no layer of that name.
         """
         with draft_of(self) as draft:
             result = draft._fit(X, y, sample_weight)
@@ -331,7 +330,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
             return stages.fit(draft, X_encoded, target, sample_weight, None, given, None)
 
     def _task(self, X_encoded: np.ndarray, y: Any) -> str:
-        """Return what the network learns, as far as is known before it is built."""
+        """Return the task of the network, as far as it is known before the network is built."""
         if isinstance(y, (str, bytes)) or np.isscalar(y):
             raise ValueError("y must have one value for each row. Got a single value instead.")
         if self.task != "auto":
@@ -376,7 +375,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
 
     def _encoded(self, X_checked: Any) -> np.ndarray:
         X_encoded = encode(self.encoder_, X_checked)
-        # Columns that are to be given back are dense.
+        # The columns to reconstruct are dense.
         return X_encoded.toarray() if sparse.issparse(X_encoded) else X_encoded
 
     def transform(self, X: Any) -> np.ndarray:
@@ -400,7 +399,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
         return representation.astype(np.float32 if dtype == np.float32 else np.float64)
 
     def inverse_transform(self, X: Any) -> np.ndarray:
-        """Return the columns that a representation stands for, by the decoder.
+        """Return the columns that belong to a representation, by the decoder.
 
         Parameters
         ----------
@@ -415,8 +414,8 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
         Raises
         ------
         ValueError
-            If the network did not learn its columns, the output does not follow from the
-            layer alone, or the encoder has no inverse.
+            If the network does not reconstruct its columns, the output depends on more than the
+            layer, or the encoder has no inverse.
         """
         check_is_fitted(self)
         return shared_copy(self)._inverse(X)  # another thread may fit anew
@@ -490,7 +489,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
 
 
 def _units_for(y: Any, *, is_values: bool) -> tuple[int, ...]:
-    """Return how many output units a network for a target may have."""
+    """Return the possible numbers of output units of a network for a target."""
     target = np.asarray(y)
     if target.ndim > 1 and target.shape[1] > 1:
         return (prod(target.shape[1:]),)

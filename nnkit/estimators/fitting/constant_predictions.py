@@ -1,4 +1,4 @@
-"""Losses of constant predictions: what a network has to beat."""
+"""Losses of the best constant prediction, with which the loss of a network is compared."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Objective", "objectives_of"]
 
-# Keras' own, by which it keeps probabilities from 0 and 1.
+# Keras' epsilon, by which it clips probabilities.
 _EPSILON = 1e-7
 
 
 @dataclass(frozen=True)
 class Objective(ABC):
-    """A loss with a best constant prediction that is known.
+    """A loss whose best constant prediction is known.
 
     Parameters
     ----------
     name : str
-        As Keras calls it.
+        Name of Keras' class.
     head : Head
-        What the output means.
+        Interpretation of the output.
     smoothing : float, default=0.0
-        Of labels, as ``label_smoothing``.
+        ``label_smoothing`` of the loss.
     """
 
     name: str
@@ -41,16 +41,16 @@ class Objective(ABC):
 
     @abstractmethod
     def loss_of_constant(self, y: np.ndarray, weight: np.ndarray | None) -> float:
-        """Return the loss of the best constant for targets."""
+        """Return the weighted loss of the best constant prediction of targets."""
 
     @abstractmethod
     def loss(self, y: np.ndarray, output: np.ndarray, weight: np.ndarray | None) -> float:
-        """Return the loss of outputs.
+        """Return the weighted loss of outputs.
 
         Parameters
         ----------
         y : ndarray of shape (n_samples, ...)
-            As the loss compares it with the outputs.
+            Targets in the form that the loss takes.
         output : ndarray of shape (n_samples, ...)
         weight : ndarray of shape (n_samples,) or None
         """
@@ -112,12 +112,12 @@ class _OfEach(Objective):
 
 @dataclass(frozen=True)
 class _OfValues(Objective):
-    """A loss of each value by itself; the mean and the median of each column are tried.
+    """A loss of each value by itself. The best constant is the better of mean and median.
 
     Parameters
     ----------
     elementwise : callable
-        From targets and predictions to losses.
+        Returns the loss of each value from targets and predictions.
     """
 
     elementwise: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda y, output: y - output
@@ -137,7 +137,7 @@ class _OfValues(Objective):
 
 
 def _of_entries(weight: np.ndarray | None, y: np.ndarray) -> np.ndarray | None:
-    """Return the weight of each entry of targets, by the weight of its row."""
+    """Return the weight of each entry of targets, the weight of its row."""
     return None if weight is None else np.repeat(weight, y.size // len(y))
 
 
@@ -201,11 +201,11 @@ def objectives_of(
     Parameters
     ----------
     losses : keras.losses.Loss, or list or dict of them
-        As the model was compiled.
+        The losses that the model was compiled with.
     heads : sequence of Head
-        What each output means.
+        Interpretation of each output.
     as_codes : sequence of bool
-        Whether each loss compares codes of classes.
+        Whether each loss takes integer codes of classes.
     """
     if isinstance(losses, dict):
         losses = [losses[name] for name in sorted(losses)]

@@ -1,4 +1,4 @@
-"""Whether a fit has learnt anything that a constant prediction does not give, and why not."""
+"""The warning about a fit that is no better than a constant prediction, with its likely cause."""
 
 from __future__ import annotations
 
@@ -18,32 +18,33 @@ if TYPE_CHECKING:
 
 __all__ = ["FitOutcome", "warning_of_fit"]
 
-# What a loss is at least, as a multiple of the constant's: to be looked at, since the mean over
-# the last epoch is a little above the loss at its end; to be no better; and to be clearly worse.
+# Thresholds of the loss, as multiples of the loss of the best constant: suspicious, since the mean
+# over the last epoch is a little above the loss at its end; no better; and clearly worse.
 _SUSPICIOUS, _NO_BETTER, _CLEARLY_WORSE = 0.98, 0.999, 1.1
 
-# Fewer epochs are a trial.
+# Fits of fewer epochs are trials, which do not warn.
 _MIN_EPOCHS = 6
 
-# Where only the losses speak: a small network on random labels ends at about 1.2 times the
-# constant's after a hundred steps, and fewer are a trial.
+# Thresholds for causes that only the losses show. A small network on random labels ends at about
+# 1.2 times the loss of the constant after a hundred steps.
 _WITHOUT_FALL, _IN_SPITE_OF_FALL, _MIN_STEPS = 1.25, 1.5, 100
 
-# A loss that rises to such a multiple is no trial.
+# A loss that rises to this multiple warns after any number of steps.
 _EXPLODED = 10.0
 
-# A network that is this sure of the classes predicts well, whatever a constant does: of rows that
-# weigh nearly all in one class, a constant's loss is nearly 0.
+# Below this cross-entropy, a network predicts well. The loss of a constant is also nearly 0 if nearly
+# all weight is in one class.
 _SMALL_CROSSENTROPY = 0.05
 
-# Numbers beyond this are too large for the first weights and steps of usual networks.
+# Ranges of inputs and targets for which the usual initial weights and learning rates are too small
+# or too large.
 _LARGE_INPUT, _SMALL_INPUT = 100.0, 0.01
 _LARGE_TARGET, _SMALL_TARGET = 3.0, 0.01
 
-# About how many numbers of the target, and how many rows, are looked at.
+# Approximate limits of the numbers of the target, and of the rows, that are used.
 _MAX_NUMBERS, _MAX_ROWS = 1_000_000, 20_000
 
-# Layers behind which the scale of the columns does not matter.
+# Layers after which the scale of the columns does not matter.
 _SCALING_LAYERS = (
     "Normalization", "BatchNormalization", "LayerNormalization", "UnitNormalization", "Rescaling",
     "Embedding", "Hashing", "IntegerLookup", "StringLookup", "CategoryEncoding", "Discretization",
@@ -52,28 +53,28 @@ _SCALING_LAYERS = (
 
 @dataclass(frozen=True)
 class FitOutcome:
-    """What a training has come to.
+    """The result of a training, for the comparison with a constant prediction.
 
     Parameters
     ----------
     network : Network
-        As it is trained.
+        Trained.
     data : TrainingData
-        What it was trained on.
+        Its training data.
     losses : sequence of float
         The training loss of each epoch.
     best_epoch : int
-        Position among them of the epoch whose weights the network has.
+        Position in ``losses`` of the epoch whose weights the network has.
     batch_size : int
-        Rows of a step.
+        Rows of an optimizer step.
     is_stopped : bool, default=False
         Whether early stopping ended it.
     is_encoded : bool, default=False
         Whether an encoder made the columns.
     column_names : sequence of str or None, default=None
-        The names of the columns, if no encoder made them.
+        Names of the columns of a table without encoder.
     n_numeric : int or None, default=None
-        How many columns, from the first, are numbers rather than codes; None if all are.
+        Number of leading columns that are numbers rather than codes; None if all are.
     """
 
     network: Network
@@ -88,12 +89,12 @@ class FitOutcome:
 
 
 def warning_of_fit(outcome: FitOutcome) -> str | None:
-    """Return what is to be said of a fit that is no better than a constant prediction.
+    """Return a warning about a fit that is no better than a constant prediction.
 
-    The training loss is compared with that of the best constant, with the weights of the rows;
-    if it is no better, so are the losses of both on training rows, without what regularisers and
-    dropout add in training. Data without a signal lead there too, so that a loss which is as good
-    as the constant's is reported with a measured cause only.
+    The training loss is compared with the weighted loss of the best constant. If it is no better,
+    both losses are computed again on training rows, without regularisers and dropout. Data without
+    a signal lead to the same result, so that a loss equal to that of the constant is reported only
+    together with a measured cause.
 
     Parameters
     ----------
@@ -102,8 +103,8 @@ def warning_of_fit(outcome: FitOutcome) -> str | None:
     Returns
     -------
     message : str or None
-        The losses, the cause and what mends it; None if there is nothing to say, also after up
-        to five epochs, which are a trial, and for a loss whose best constant is not known.
+        The losses, the cause and its remedy. None if the fit is better than a constant, after up
+        to five epochs, and for a loss whose best constant is not known.
     """
     if len(outcome.losses) < _MIN_EPOCHS:
         return None
@@ -128,11 +129,14 @@ def warning_of_fit(outcome: FitOutcome) -> str | None:
 
 
 def _compared(outcome: FitOutcome) -> tuple[float, float, str] | None:
-    """Return the loss of the network and of a constant, and its name; None if that is better."""
+    """Return the losses of the network and of a constant, and the name of the loss.
+
+    None if the network is better.
+    """
     network, data = outcome.network, outcome.data
-    # Fits of one compiled model look at its losses once.
+    # The losses of a compiled model are read once for all of its fits.
     objectives = network.compiled_model.fact("objectives", lambda: _objectives_of(network))
-    # Weights of steps are another matter than those of rows.
+    # Losses of constants are not implemented for weights of steps.
     if objectives is None or getattr(data.sample_weight, "ndim", 1) > 1:
         return None
     targets = _flat(data.y)
@@ -143,10 +147,10 @@ def _compared(outcome: FitOutcome) -> tuple[float, float, str] | None:
     seen = outcome.losses[min(outcome.best_epoch, len(outcome.losses) - 1)]
     if not constant > 0 or seen < _SUSPICIOUS * constant:
         return None
-    # Once more without regularisers, dropout, and the weights that changed within the epoch.
+    # Again, without regularisers and dropout, and with the final weights.
     rows = slice(None, None, math.ceil(n_samples / _MAX_ROWS))
     constant = _of_constants(objectives, targets, data.sample_weight, rows)
-    # Sparse rows never become one dense table.
+    # Sparse rows are predicted in chunks, so that they never become one dense table.
     chunk_rows = outcome.batch_size if sparse.issparse(data.X) else None
     outputs = network.outputs(_rows_of(data.X, rows), chunk_rows)
     weight = None if data.sample_weight is None else data.sample_weight[rows]
@@ -196,7 +200,7 @@ def _rows_of(X: Any, rows: slice) -> Any:
 
 
 def _cause_in_columns(outcome: FitOutcome) -> str | None:
-    """Return a sentence on columns whose numbers are too large or too small, if there are any."""
+    """Return a sentence about columns whose numbers are too large or too small, else None."""
     if _has_layer(outcome.network.compiled_model.model, _SCALING_LAYERS):
         return None
     X = outcome.data.X
@@ -227,7 +231,7 @@ def _cause_in_input(name: str | None, X: Any, outcome: FitOutcome) -> str | None
             fix = "Scale the columns of each input."
         elif outcome.is_encoded:
             fix = "Let the encoder scale it: make_pipeline(encoder, StandardScaler())."
-        # One small column is no cause, if others are not.
+        # A single small column is not a cause if others are larger.
         if np.max(highs - lows) < _SMALL_INPUT:
             return f"{which} from {low:.4g} to {high:.4g} only. {fix}"
     if max(abs(low), abs(high)) < _LARGE_INPUT:
@@ -247,9 +251,9 @@ def _has_layer(model: Any, names: Sequence[str]) -> bool:
 
 
 def _cause_in_target(outcome: FitOutcome) -> str | None:
-    """Return a sentence on values that are far from 0 and 1, if the target is such."""
+    """Return a sentence about a target whose mean and deviation are far from 0 and 1, else None."""
     heads = outcome.network.output_spec.heads
-    # Standardised values are out of reach for an activation with limits.
+    # An activation with limits cannot give standardised values.
     if any(head.scale != "values" or head.limits != (-np.inf, np.inf) for head in heads):
         return None
     y, X = _flat(outcome.data.y)[0], outcome.data.X
@@ -266,13 +270,13 @@ def _cause_in_target(outcome: FitOutcome) -> str | None:
 
 
 def _cause_in_losses(outcome: FitOutcome, ratio: float) -> str | None:
-    """Return a sentence on the course of the losses, if that is what went wrong.
+    """Return a sentence about losses that rise, stay level, or still fall, else None.
 
     Parameters
     ----------
     outcome : FitOutcome
     ratio : float
-        Of the loss to that of the constant.
+        Ratio of the loss to that of the constant.
     """
     losses = outcome.losses
     n_steps = len(losses) * math.ceil(len(_flat(outcome.data.y)[0]) / outcome.batch_size)
@@ -287,7 +291,7 @@ def _cause_in_losses(outcome: FitOutcome, ratio: float) -> str | None:
         return f"The loss never fell, {course}. Try other values of optimizer__learning_rate."
     if ratio < _IN_SPITE_OF_FALL:
         return None
-    # At half the pace of the whole training it goes on.
+    # The loss still falls at half the mean rate of the training or faster.
     n_last = max(1, len(losses) // 10)
     pace = (first - last) / (len(losses) - 1)
     if losses[-1 - n_last] - last > 0.5 * pace * n_last:

@@ -1,4 +1,4 @@
-"""scikit-learn's scorers and callbacks, at the end of an epoch."""
+"""scikit-learn's scorers and callbacks at the end of an epoch."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["EpochTasks", "scorer_of_outputs", "scoring_name"]
 
 
 class _Replay(BaseEstimator):
-    """Answers a scorer with the predictions of one validation pass.
+    """An estimator for scorers that returns the predictions of one validation pass.
 
     Parameters
     ----------
     X : array-like
-        The validation rows, the only ones it can answer for.
+        The validation rows. Predictions exist for these rows only.
     decide : callable
-        From the model's outputs to predictions.
+        Returns predictions from the outputs of the model.
     """
 
     def __init__(self, X: Any, decide: Callable[[list[np.ndarray]], np.ndarray]) -> None:
@@ -73,7 +73,7 @@ class _ReplayClassifier(ClassifierMixin, _Replay):
 
 
 def scoring_name(scoring: Any) -> str:
-    """Return the name under which a score stands in the history, behind "val_"."""
+    """Return the name of a score in the history, without the prefix "val_"."""
     return scoring if isinstance(scoring, str) else "score"
 
 
@@ -87,7 +87,7 @@ def scorer_of_outputs(
     classes: Any = None,
     accuracy: Callable[..., float] = accuracy_score,
 ) -> Callable[[list[np.ndarray]], float]:
-    """Return a function from the model's outputs on validation rows to a score.
+    """Return the function that computes a score from outputs on validation rows.
 
     Parameters
     ----------
@@ -96,13 +96,13 @@ def scorer_of_outputs(
     X, y, sample_weight : arrays with n_samples rows
         The validation rows, with labels or values as the user gave them.
     decide : callable
-        From outputs to predictions.
+        Returns predictions from outputs.
     probabilities : callable or None
-        From outputs to class probabilities; None for a regression.
+        Returns class probabilities from outputs; None for a regression.
     classes : ndarray or None
         The labels; None for a regression.
     accuracy : callable
-        From labels, predictions and weights to the score of classes for None.
+        Score of labels, predictions and weights for ``scoring=None``.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def scorer_of_outputs(
 
 
 def _cannot_score(scoring: Any, error: ValueError) -> str:
-    """Return what to do where a scorer of scikit-learn refuses the target."""
+    """Return the message for a scorer of scikit-learn that raises for the target."""
     hint = (
         "Give a scorer for such a target, scoring=None for the score of the estimator, or 'loss'."
     )
@@ -139,16 +139,16 @@ def _cannot_score(scoring: Any, error: ValueError) -> str:
 
 
 class EpochTasks(keras.callbacks.Callback):
-    """Tells scikit-learn's callbacks of the epochs, each a task of the fit.
+    """A Keras callback that reports epochs to scikit-learn's callbacks, as tasks of the fit.
 
     Parameters
     ----------
     estimator : estimator
-        Whose fit it is.
+        The estimator whose ``fit`` was called.
     draft : estimator
-        Its copy that is being fitted; by the first epoch it has all fitted attributes.
+        Its copy that is fitted. It has all fitted attributes before the first epoch.
     context : sklearn.callback.CallbackContext
-        Of the fit.
+        Context of the fit.
     X, y : array-like with n_samples rows
         The training rows.
     """
@@ -162,16 +162,16 @@ class EpochTasks(keras.callbacks.Callback):
         self._epoch_context: Any = None
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Report the begin of the fit to scikit-learn's callbacks."""
+        """Report the start of the fit to scikit-learn's callbacks."""
         self._context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Report the begin of an epoch to scikit-learn's callbacks."""
+        """Report the start of an epoch to scikit-learn's callbacks."""
         self._epoch_context = self._context.subcontext(task_name="epoch")
         self._epoch_context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """End the task, and stop if a callback says so."""
+        """Report the end of an epoch, and stop the training if a callback requests it."""
         stops = self._epoch_context.call_on_fit_task_end(
             estimator=self._estimator,
             **self._data,
@@ -181,7 +181,7 @@ class EpochTasks(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """End the fit."""
+        """Report the end of the fit to scikit-learn's callbacks."""
         self._context.call_on_fit_task_end(
             estimator=self._estimator,
             **self._data,
@@ -195,5 +195,5 @@ class EpochTasks(keras.callbacks.Callback):
             for name, value in vars(self._draft).items()
             if name != "_drafted_from" and before.get(name, self) is not value
         }
-        # Of an ensemble, this tells of the first member; the others are at other epochs.
+        # Only the first network of an ensemble is reported; the others are at other epochs.
         return {**attributes, "_members": [self._draft._network]}

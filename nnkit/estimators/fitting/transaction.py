@@ -1,8 +1,8 @@
-"""A fit that succeeds as a whole, or leaves the estimator as it was.
+"""A fit either succeeds as a whole, or leaves the estimator unchanged.
 
-A fit works on a draft, a copy of the estimator, and the estimator takes over all that was learnt
-by one assignment. Other threads that predict meanwhile see the estimator of before or the fitted
-one. Methods that read several fitted attributes read them from one `shared_copy`.
+A fit works on a draft, a copy of the estimator. The estimator gets all learnt attributes in a single
+assignment, so that other threads see the estimator either before or after the fit. Methods that
+read several fitted attributes read them from one `shared_copy`.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ T = TypeVar("T")
 
 
 def shared_copy(estimator: Any) -> Any:
-    """Return a copy of an estimator that shares all that it holds."""
+    """Return a copy of an estimator that shares all attributes."""
     copied: Any = object.__new__(type(estimator))
-    # One call, during which no other thread can assign the attributes.
+    # A single call, during which no other thread can assign attributes.
     vars(copied).update(vars(estimator))
     return copied
 
 
 @contextmanager
 def draft_of(estimator: Any) -> Iterator[Any]:
-    """Yield a copy of an estimator to be fitted, whose attributes the estimator takes over.
+    """Yield a copy of an estimator to be fitted, and store its attributes in the estimator.
 
-    After an error the estimator is as it was.
+    After an error, the estimator is unchanged.
     """
     check_not_forked()
     draft = shared_copy(estimator)
-    # scikit-learn's callbacks know the estimator itself, before and after its fit.
+    # scikit-learn's callbacks refer to the estimator, not to the draft.
     draft._drafted_from = estimator
     before = dict(vars(draft))
     try:
@@ -50,16 +50,16 @@ def draft_of(estimator: Any) -> Iterator[Any]:
         for member in before.get("_members", []):
             member.take_back_live_model()
         raise
-    # Parameters that were set in the meantime stay.
+    # Parameters that were set during the fit are kept.
     kept = {name: value for name, value in vars(estimator).items() if name not in removed}
     estimator.__dict__ = {**kept, **learnt}
 
 
 def completed(step: Callable[[], T]) -> tuple[T, KeyboardInterrupt | None]:
-    """Return the result of a short step after a training, and the interrupt that came meanwhile.
+    """Return the result of a short step after a training, and an interrupt during the step.
 
-    The step is done again after an interrupt, so that the training is not lost. The caller raises
-    the interrupt once the fit is complete.
+    After an interrupt the step is repeated, so that the training is not lost. The caller raises the
+    interrupt when the fit is complete.
     """
     try:
         return step(), None

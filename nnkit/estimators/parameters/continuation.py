@@ -1,4 +1,4 @@
-"""What a training that goes on does with parameters that were changed since the last fit."""
+"""Parameters that were changed before a training is resumed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 
 __all__ = ["changed_parameters", "check_changes", "parameters_of_network"]
 
-# Changed, they let the network be built and compiled anew, with the weights that it has.
-_OF_NETWORK = ("model", "preset", "device", "optimizer", "loss", "metrics")
-# Changed, they would have no effect.
+# After a change of these, the network is rebuilt and compiled, and keeps its weights.
+_OF_NETWORK = ("model", "device", "optimizer", "loss", "metrics")
+# A change of these would have no effect on a resumed training, and raises an error.
 _FIXED = {
     "task": "the network learns what it was built for",
     "encoder": "the columns are encoded as in the first fit",
@@ -20,12 +20,12 @@ _FIXED = {
     "dtype_policy": "the weights have their dtypes",
     "background_size": "the background rows are those of the first fit",
 }
-# Each fit goes by them anyway.
+# These are read by each fit.
 _EACH_TIME = ("callbacks", "fit", "predict")
 
 
 def parameters_of_network(own: Mapping[str, Any], routed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that the first of several fits goes by, as they are now.
+    """Return the present values of the parameters that are used by the first of several fits.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def changed_parameters(before: Mapping[str, Any], now: Mapping[str, Any]) -> lis
 
 
 def check_changes(changed: list[str]) -> None:
-    """Raise if a parameter was changed that has an effect in the first fit only.
+    """Raise if a parameter was changed that only has an effect on the first fit.
 
     Parameters
     ----------

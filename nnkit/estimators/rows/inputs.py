@@ -1,4 +1,4 @@
-"""What is no table: data that come in batches, lists of inputs, and rows of unequal length."""
+"""Data that are not tables: batches, lists of inputs, and rows of unequal length."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _IN_BATCHES = ("PyDataset", "Sequence", "DatasetV2", "DataLoader", "IterableData
 
 
 def check_is_table(X: Any) -> None:
-    """Raise a TypeError if X gives its rows one after the other, or batch by batch."""
+    """Raise a TypeError if X is an iterator or a dataset that yields batches."""
     in_batches = any(
         cls.__name__ in _IN_BATCHES
         and cls.__module__.partition(".")[0] in ("keras", "tensorflow", "torch", "tf_keras")
@@ -38,14 +38,14 @@ def check_is_table(X: Any) -> None:
 
 
 def check_is_one_input(X: Any) -> None:
-    """Raise a ValueError if X is a list of tables, where one table is taken."""
+    """Raise a ValueError if X is a list of tables instead of one table."""
     inputs = _inputs_of(X) if isinstance(X, (list, tuple)) else None
     if inputs is not None:
         raise ValueError(f"{inputs} Ready-made networks for tables have one input.")
 
 
 def rows_of_list(X: Any) -> Any:
-    """Return a list of rows as an array, and everything else as it is.
+    """Return a list of rows as an array, and other data unchanged.
 
     Raises
     ------
@@ -112,16 +112,16 @@ def _listed(lengths: list[int]) -> str:
 
 
 def are_samples(X: Any) -> bool:
-    """Return whether X has one thing for each row, a text or a dict, rather than columns."""
+    """Return whether X has one object for each row, such as a text or a dict, and no columns."""
     if isinstance(X, (list, tuple)):
         return bool(X) and isinstance(X[0], (str, bytes, Mapping))
     return len(getattr(X, "shape", ())) == 1
 
 
 def as_samples(X: Any) -> Any:
-    """Return one thing for each row as a Series or an object array, which can be split."""
+    """Return one object for each row as a Series or an object array, which can be indexed."""
     if isinstance(X, (pd.Series, np.ndarray)):
         return X
-    cells = np.empty(len(X), dtype=object)
-    cells[:] = list(X)
-    return cells
+    samples = np.empty(len(X), dtype=object)
+    samples[:] = list(X)
+    return samples

@@ -1,4 +1,4 @@
-"""Tables of every kind, checked and compared with those of the fit."""
+"""Tables of every container, checked and compared with those of ``fit``."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def n_samples_of(X: Any) -> int:
 def check_table(
     estimator: Any, X: Any, *, reset: bool, goes_to_encoder: bool, is_raw: bool = False
 ) -> Any:
-    """Return a table that the estimator can go on with.
+    """Return a table as finite numbers, or unchanged for an encoder.
 
     Parameters
     ----------
     estimator : estimator
-        It learns ``n_features_in_``, ``feature_names_in_`` and the inputs of a dict.
+        With ``reset``, it gets ``n_features_in_``, ``feature_names_in_`` and the inputs of a dict.
     X : array-like of shape (n_samples, ...), DataFrame, sparse matrix, or dict of these
-        A dict holds the inputs of a network by name. Before an encoder of the user's also one
-        thing for each row, such as a list of texts.
+        A dict has the inputs of a network by name. For an encoder of the user, X can also have
+        one object for each row, such as a list of texts.
     reset : bool
-        Whether to learn the columns, or to compare with those that were learnt.
+        Whether to learn the columns, or to compare them with those that were learnt.
     goes_to_encoder : bool
-        Whether an encoder takes the table as it came.
+        Whether an encoder takes the raw table.
     is_raw : bool, default=False
-        Whether that encoder is nnkit's own, for tables of two axes with any kind of values.
+        Whether the encoder is a `TabularEncoder`, for tables of two axes with any kind of values.
 
     Returns
     -------
@@ -57,14 +57,14 @@ def check_table(
     Raises
     ------
     ValueError
-        If it holds no finite numbers, has other columns than in ``fit``, or the parts of a dict
-        have different lengths; the message names the column or key.
+        If values are not finite numbers, columns differ from those of ``fit``, or the parts of a
+        dict have different lengths. The message names the column or key.
     """
     check_is_table(X)
     X_table = as_table(X)
     check_unique_names(X_table)
     _check_not_empty(X_table)
-    # A sparse matrix by keys is a mapping too.
+    # A dok_matrix is a mapping too.
     if isinstance(X_table, Mapping) and not sparse.issparse(X_table):
         return _check_inputs(estimator, X_table, reset=reset)
     if not reset and getattr(estimator, "_input_shapes", None) is not None:
@@ -80,13 +80,13 @@ def check_table(
 
 
 _COMPLEX = "Complex data not supported"
-"""How scikit-learn begins to say so."""
+"""Beginning of scikit-learn's message for complex numbers."""
 
 
 def _check_not_empty(X: Any) -> None:
     """Raise for None, and for lists and DataFrames without rows or columns.
 
-    Arrays are checked later.
+    Arrays are checked by scikit-learn.
     """
     if X is None:
         raise ValueError("X is None. Give it as a table with one row for each sample.")
@@ -105,7 +105,7 @@ def _check_not_empty(X: Any) -> None:
 
 
 def _check_for_encoder(estimator: Any, X: Any, *, reset: bool, is_raw: bool) -> Any:
-    """Return a table for an encoder, which knows what it takes; only columns are compared."""
+    """Return a table for an encoder, which checks the values itself; columns are compared."""
     if is_raw and not hasattr(X, "columns"):
         check_is_one_input(X)
         rows = rows_of_list(X)
@@ -122,18 +122,18 @@ def _check_for_encoder(estimator: Any, X: Any, *, reset: bool, is_raw: bool) -> 
 
 
 def _check_numbers(estimator: Any, X: Any, *, reset: bool) -> Any:
-    """Return a table as finite numbers, sparse or not."""
+    """Return a dense or sparse table as finite numbers."""
     X_numbers = as_numbers(X)
     options: dict[str, Any] = {"accept_sparse": "csr", "allow_nd": True, "ensure_all_finite": False}
     shape = getattr(X_numbers, "shape", ())
     with _bad_column_named(X):
         if not reset and len(shape) > 2 and _fits(shape[1:], estimator):
-            # The first axis of a row may be open, which is no number of columns then.
+            # The first axis of a row can have any length, so that it is no number of columns.
             X_checked = check_array(X_numbers, dtype="numeric", estimator=estimator, **options)
         else:
             X_checked = validate_data(estimator, X_numbers, reset=reset, dtype="numeric", **options)
         if X_checked.dtype == object:
-            # scikit-learn leaves objects that float() does not take, such as dates.
+            # scikit-learn does not convert objects that float() does not take, such as dates.
             X_checked = X_checked.astype(np.float64)
     if sparse.issparse(X_checked):
         X_checked = sparse.csr_array(X_checked)
@@ -154,7 +154,7 @@ def _check_numbers(estimator: Any, X: Any, *, reset: bool) -> Any:
 
 
 def _fits(row_shape: tuple[int, ...], estimator: Any) -> bool:
-    """Return whether rows have the shape of those of fit, but for axes the network leaves open."""
+    """Return whether rows have the shape of ``fit``, apart from axes of any length."""
     if row_shape == estimator._row_shape:
         return True
     network = getattr(estimator, "_network", None)
@@ -209,7 +209,7 @@ def _check_inputs(estimator: Any, X: Mapping[str, Any], *, reset: bool) -> dict[
 
 
 def with_names(estimator: Any, X: Any) -> Any:
-    """Return checked rows as a DataFrame again if the table came with column names."""
+    """Return checked rows as a DataFrame if the table of ``fit`` had column names."""
     names = getattr(estimator, "feature_names_in_", None)
     if names is None or hasattr(X, "columns") or not isinstance(X, np.ndarray):
         return X
@@ -219,14 +219,14 @@ def with_names(estimator: Any, X: Any) -> Any:
 
 
 def to_picklable(X: Any) -> Any:
-    """Return a table that can be pickled: polars cannot pickle columns of Python objects."""
+    """Return a table that can be pickled. polars cannot pickle columns of Python objects."""
     holds_objects = hasattr(X, "get_columns") and "Object" in map(str, X.dtypes)
     return X.to_pandas() if holds_objects else X
 
 
 @contextmanager
 def _bad_column_named(X: Any) -> Iterator[None]:
-    """Make an error about values name the column that has them."""
+    """Name the column in an error about its values."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -238,7 +238,7 @@ def _bad_column_named(X: Any) -> Iterator[None]:
 
 
 def _name_bad_column(X: Any, error: Exception) -> Exception | None:
-    """Return an error that names the first column of a table that holds no numbers, or None."""
+    """Return an error that names the first column without numbers, or None."""
     if not hasattr(X, "columns"):
         return _name_bad_position(X, error)
     for position, name in enumerate(X.columns):
@@ -250,19 +250,19 @@ def _name_bad_column(X: Any, error: Exception) -> Exception | None:
 
 
 def _name_bad_position(X: Any, error: Exception) -> Exception | None:
-    """Return such an error for a table whose columns have no names, of the class of the error."""
+    """Return an error of the same class that names the position of the column, or None."""
     kind = TypeError if isinstance(error, TypeError) else ValueError
     try:
-        cells = np.asarray(X, dtype=object)
+        values = np.asarray(X, dtype=object)
     except ValueError:  # rows of unequal shapes
         return None
-    if cells.ndim != 2:
+    if values.ndim != 2:
         return None
-    for position, column in enumerate(cells.T):
+    for position, column in enumerate(values.T):
         if not _are_numbers(column):
             what = "values that are no numbers"
             return kind(_no_numbers(f"column {position}", what, column, error))
-    if any(isinstance(value, (str, bytes)) for value in cells.flat):
+    if any(isinstance(value, (str, bytes)) for value in values.flat):
         return ValueError("X holds numbers as text. Convert them before: X.astype(float).")
     return None
 
@@ -278,7 +278,7 @@ def _are_numbers(column: Any) -> bool:
 
 
 def _no_numbers(which: str, what: str, column: Any, error: Exception) -> str:
-    reason = str(error).splitlines()[0]  # scikit-learn shows the whole table behind it
+    reason = str(error).splitlines()[0]  # further lines show the whole table
     if reason == _COMPLEX:
         return f"{reason}: {which}. Split it into two columns."
     examples = [value for value in list(column)[:50] if isinstance(value, str)]
@@ -290,7 +290,7 @@ def _no_numbers(which: str, what: str, column: Any, error: Exception) -> str:
 
 
 def _check_finite_entries(X_checked: sparse.csr_array) -> None:
-    """Raise a ValueError that names the first column of a sparse table that is not finite."""
+    """Raise a ValueError that names the first column of a sparse table with non-finite values."""
     if np.isfinite(X_checked.data).all():
         return
     entry = int(np.flatnonzero(~np.isfinite(X_checked.data))[0])

@@ -23,13 +23,13 @@ __all__ = ["FoldIndices", "MemberData", "Rows", "Seeds", "fold_indices_of"]
 
 
 def unseeded() -> np.random.RandomState:
-    """Return a generator of new entropy: NumPy's global state is the caller's."""
+    """Return a generator with new entropy, without a use of NumPy's global state."""
     return np.random.RandomState()
 
 
 @dataclass(frozen=True)
 class Seeds:
-    """The seeds of a fit, one for each thing that is drawn."""
+    """The seeds of a fit, one for each use of random numbers."""
 
     build: int
     shuffle: int
@@ -38,12 +38,12 @@ class Seeds:
 
     @classmethod
     def of(cls, random_state: Any) -> Seeds:
-        """Return the seeds that a scikit-learn ``random_state`` gives."""
+        """Return seeds that are drawn from a scikit-learn ``random_state``."""
         rng = unseeded() if random_state is None else check_random_state(random_state)
         return cls(*(int(seed) for seed in rng.randint(2**31 - 1, size=4)))
 
     def of_member(self, position: int) -> Seeds:
-        """Return the seeds of a member of an ensemble; those of the first are these."""
+        """Return the seeds of a member of an ensemble. The first member has these seeds."""
         if not position:
             return self
         rng = np.random.default_rng([self.build, self.shuffle, position])
@@ -53,14 +53,14 @@ class Seeds:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows that a fit learns from: table, target as it came, encoded target, weights."""
+    """Rows of a fit: table, target, encoded target, weights and groups."""
 
     X: Any
     y: np.ndarray
     encoded: np.ndarray
     sample_weight: np.ndarray | None
     groups: np.ndarray | None = None
-    # As the user gave them, with an axis of steps if they weigh steps.
+    # The argument sample_weight, with an axis of steps if each step has a weight.
     given_weight: np.ndarray | None = None
 
     def at(self, positions: np.ndarray | None) -> Rows:
@@ -77,7 +77,7 @@ class Rows:
         )
 
     def without_table(self) -> Rows:
-        """Return the rows without their table, where the encoded one is at hand."""
+        """Return the rows without their table."""
         return replace(self, X=None)
 
     @cached_property
@@ -94,7 +94,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class FoldIndices:
-    """What one network trains and validates on, as positions of rows.
+    """Training and validation rows of one network, as positions.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ class FoldIndices:
     validation: np.ndarray | None = None
 
     def n_training(self, n_samples: int) -> int:
-        """Return how many rows there are to train on, of so many."""
+        """Return the number of training rows, of so many rows in total."""
         return n_samples if self.training is None else len(self.training)
 
     def in_order(self) -> FoldIndices:
@@ -120,16 +120,16 @@ class FoldIndices:
 
 @dataclass(frozen=True)
 class MemberData:
-    """What one network, or all of them, train and validate on.
+    """Training and validation data of one network, or of all networks.
 
     Attributes
     ----------
     data : TrainingData
-        Encoded.
+        Encoded training and validation rows.
     held_out : Rows or None
-        The rows to validate on as they came.
+        Validation rows before encoding.
     n_samples : int
-        How many rows there are to train on.
+        Number of training rows.
     """
 
     data: TrainingData

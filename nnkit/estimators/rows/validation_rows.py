@@ -1,4 +1,4 @@
-"""Whether rows to validate on seem to be in other units than the training rows."""
+"""A warning if validation rows seem to be in other units than training rows."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 
 __all__ = ["warning_of_columns", "warning_of_target"]
 
-# In standard deviations of the training rows. What a StandardScaler has made is easily told from
-# what it has not; other numbers may have long tails.
+# Thresholds in standard deviations of the training rows. Standardised columns have no long tails, so
+# that their threshold is lower.
 _FAR, _FAR_FROM_STANDARD = 20.0, 3.0
 
 
 def warning_of_target(y: np.ndarray, y_val: np.ndarray) -> str | None:
-    """Return what is to be said of a target to validate on that is far from that to train on.
+    """Return a warning if a validation target is far from the training target, else None.
 
     Parameters
     ----------
     y, y_val : ndarray of shape (n_samples, ...)
-        Values.
+        Training and validation values.
     """
     if _far_column(y, y_val) is None:
         return None
@@ -34,14 +34,14 @@ def warning_of_target(y: np.ndarray, y_val: np.ndarray) -> str | None:
 
 
 def warning_of_columns(X: Any, X_val: Any, names: Sequence[Any] | None) -> str | None:
-    """Return what is to be said of a table to validate on that is far from that to train on.
+    """Return a warning if a validation table is far from the training table, else None.
 
     Parameters
     ----------
     X, X_val : ndarray of shape (n_samples, n_features), or any other table
-        Only tables of numbers are compared.
+        Only arrays of numbers are compared.
     names : sequence of str or None
-        Of the columns.
+        Names of the columns.
     """
     are_numbers = all(
         isinstance(table, np.ndarray) and table.ndim == 2 and table.dtype.kind == "f"
@@ -63,7 +63,7 @@ def warning_of_columns(X: Any, X_val: Any, names: Sequence[Any] | None) -> str |
 
 
 def _far_column(table: np.ndarray, other: np.ndarray) -> int | None:
-    """Return the position of the column that is farthest from another's, if it is far."""
+    """Return the position of the column that is farthest from the training column, if it is far."""
     seen, new = (part.reshape(len(part), -1).astype(np.float64) for part in (table, other))
     is_known = np.isfinite(seen).any(axis=0) & np.isfinite(new).any(axis=0)
     if not is_known.any():
@@ -82,8 +82,8 @@ def _far_column(table: np.ndarray, other: np.ndarray) -> int | None:
 
 
 def _moments(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the means and standard deviations of columns, of whatever size their values are."""
+    """Return the means and standard deviations of columns, without overflow."""
     size = np.nanmax(np.abs(table), axis=0)
-    # In units of the largest value no square overflows or vanishes.
+    # In units of the largest value, no square overflows or underflows.
     size = np.where(size > 0, size, 1.0)
     return np.nanmean(table / size, axis=0) * size, np.nanstd(table / size, axis=0) * size

@@ -1,4 +1,4 @@
-"""The accuracy of labels: of one column, of several, or of the steps of sequences."""
+"""The accuracy of labels of one column, several columns, or the steps of sequences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["accuracy"]
 def accuracy(
     y_true: Any, y_pred: np.ndarray, sample_weight: Any | None = None, *, is_of_steps: bool = False
 ) -> float:
-    """Return the fraction of rows whose labels are right.
+    """Return the fraction of rows with correct labels.
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ def accuracy(
     y_pred : ndarray of the same shape
     sample_weight : array-like of shape (n_samples,), default=None
     is_of_steps : bool, default=False
-        Whether a row counts with the fraction of its steps that are right. If not, all its labels
-        must be, as in scikit-learn.
+        Whether the fraction of correct steps of a row counts. Otherwise all labels of a row must
+        be correct, as in scikit-learn.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def accuracy(
         raise ValueError(
             f"y must have the shape of the predictions, {y_pred.shape}. Got {labels.shape} instead."
         )
-    kinds = [type(cells.ravel().tolist()[0]).__name__ for cells in (labels, y_pred) if cells.size]
+    kinds = [type(part.ravel().tolist()[0]).__name__ for part in (labels, y_pred) if part.size]
     if y_pred.ndim == 1 and len(set(kinds)) > 1:
         raise ValueError(f"y must hold labels of class {kinds[1]}. Got {kinds[0]} instead.")
     is_right = (labels == y_pred).reshape(len(labels), -1)

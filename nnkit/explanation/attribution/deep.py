@@ -170,7 +170,7 @@ def _check_limits(reader: NetworkFunction, outputs: np.ndarray) -> None:
 def _models(function: NetworkFunction) -> list[Any]:
     """Return the Keras models of the members, after a check that they have a static graph."""
     function.derivatives()  # raises if no gradient reaches the inputs
-    models = function.models
+    models = function.estimator.models_
     for model in models:
         if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
             raise ValueError(
