@@ -59,7 +59,7 @@ quick: $(VENV)/installed
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	PYTHONPATH=$(ROOT) $(BIN)/pytest -q -m "not slow" -x tests/encoding tests/builders \
-		tests/training tests/estimators/test_bad_input.py tests/estimators/test_classifier.py
+		tests/training tests/estimators/parameters tests/estimators/test_classifier.py
 
 SECONDS ?= 3600
 fuzz: $(VENV)/installed

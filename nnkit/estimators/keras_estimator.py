@@ -259,7 +259,7 @@ class KerasEstimator(BaseEstimator):
                 state["callbacks_"] = [_without_model(callback) for callback in state["callbacks_"]]
             if state.get("callbacks") is not None:
                 state["callbacks"] = _without_resources(state["callbacks"])
-            # cloudpickle takes builders that pickle does not: lambdas, closures, those of notebooks.
+            # cloudpickle takes builders that pickle does not: lambdas, closures, local functions.
             return {"cloudpickled": dumps(state)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -32,8 +32,8 @@ _WITHOUT_FALL, _IN_SPITE_OF_FALL, _MIN_STEPS = 1.25, 1.5, 100
 # A loss that rises to this multiple warns after any number of steps.
 _EXPLODED = 10.0
 
-# Below this cross-entropy, a network predicts well. The loss of a constant is also nearly 0 if nearly
-# all weight is in one class.
+# Below this cross-entropy, a network predicts well. The loss of a constant is also nearly 0 if one
+# class has nearly all weight.
 _SMALL_CROSSENTROPY = 0.05
 
 # Ranges of inputs and targets for which the usual initial weights and learning rates are too small

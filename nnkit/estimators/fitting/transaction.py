@@ -1,6 +1,6 @@
 """A fit either succeeds as a whole, or leaves the estimator unchanged.
 
-A fit works on a draft, a copy of the estimator. The estimator gets all learnt attributes in a single
+A fit works on a draft, a copy of the estimator. The estimator gets all learnt attributes in one
 assignment, so that other threads see the estimator either before or after the fit. Methods that
 read several fitted attributes read them from one `shared_copy`.
 """

@@ -9,8 +9,8 @@ import numpy as np
 
 __all__ = ["warning_of_columns", "warning_of_target"]
 
-# Thresholds in standard deviations of the training rows. Standardised columns have no long tails, so
-# that their threshold is lower.
+# Thresholds in standard deviations of the training rows. Standardised columns have no long tails,
+# so that their threshold is lower.
 _FAR, _FAR_FROM_STANDARD = 20.0, 3.0
 
 
