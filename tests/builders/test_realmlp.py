@@ -108,7 +108,7 @@ def steps_of(model, gradients):
 # Structure
 
 
-def test_layers_stand_in_the_order_of_the_recipe():
+def test_layers_are_in_the_order_of_the_paper():
     model = realmlp(CLASSES, n_steps=10, units=(8, 4))
 
     names = [layer.name for layer in model.layers[1:]]
@@ -121,7 +121,7 @@ def test_layers_stand_in_the_order_of_the_recipe():
     ]
 
 
-def test_the_parameters_are_counted_by_hand():
+def test_number_of_parameters_equals_the_value_by_hand():
     plain = realmlp(CLASSES, units=(8, 4))
     mixed = realmlp(MIXED, units=(8,), linear_skip=True)
 
@@ -148,7 +148,9 @@ def test_the_parameters_are_counted_by_hand():
         ("multilabel-indicator", 1, 1, "sigmoid"),
     ],
 )
-def test_the_head_fits_the_target(builder, target_type, n_output_units, n_units, activation):
+def test_output_layer_depends_on_the_target(
+    builder, target_type, n_output_units, n_units, activation
+):
     model = builder(meta_of(target_type, n_output_units), units=(4,))
 
     assert model.output_shape == (None, n_units)
@@ -156,7 +158,7 @@ def test_the_head_fits_the_target(builder, target_type, n_output_units, n_units,
 
 
 @pytest.mark.parametrize("builder", [realmlp, realmlp_simplified])
-def test_several_columns_of_classes_have_an_output_each(builder):
+def test_each_column_of_classes_has_its_own_output(builder):
     model = builder(meta_of("multiclass-multioutput", [3, 1]), units=(4,))
 
     outputs = model(NUMBERS)
@@ -166,7 +168,7 @@ def test_several_columns_of_classes_have_an_output_each(builder):
 
 
 @pytest.mark.parametrize("builder", [realmlp, realmlp_simplified])
-def test_of_two_classes_the_output_is_the_softmax_of_their_scores(builder):
+def test_binary_output_equals_the_softmax_of_two_scores(builder):
     keras.utils.set_random_seed(0)
     model = builder(meta_of("binary", 1), units=(4,))
     scores = keras.Model(model.input, model.get_layer("scores_0").output)(NUMBERS)
@@ -177,7 +179,7 @@ def test_of_two_classes_the_output_is_the_softmax_of_their_scores(builder):
     np.testing.assert_allclose(output.numpy()[:, 0], both.numpy()[:, 1], rtol=1e-5)
 
 
-def test_a_table_of_codes_alone_has_no_cosines():
+def test_table_of_codes_only_has_no_periodic_embedding():
     meta = meta_of("multiclass", 3, 2, cardinalities_=(3, 5), n_numeric_=0)
 
     model = realmlp(meta, CODES, units=(4,), linear_skip=True)
@@ -188,7 +190,7 @@ def test_a_table_of_codes_alone_has_no_cosines():
 
 
 @pytest.mark.parametrize("builder", [realmlp, realmlp_simplified])
-def test_a_builder_that_is_told_of_no_columns_takes_all_for_numbers(builder):
+def test_all_columns_are_numeric_without_facts_about_columns(builder):
     random.seed(0)
     untold = builder(CLASSES, units=(4,))
     random.seed(0)
@@ -202,7 +204,7 @@ def test_a_builder_that_is_told_of_no_columns_takes_all_for_numbers(builder):
 
 @pytest.mark.parametrize("linear_skip", [False, True])
 @pytest.mark.parametrize("n_frequencies", [0, 16])
-def test_the_outputs_are_those_of_the_recipe(linear_skip, n_frequencies):
+def test_outputs_equal_the_formula_of_the_paper(linear_skip, n_frequencies):
     model = realmlp(
         CLASSES,
         NUMBERS,
@@ -221,7 +223,7 @@ def test_the_outputs_are_those_of_the_recipe(linear_skip, n_frequencies):
 
 
 @pytest.mark.parametrize("linear_skip", [False, True])
-def test_with_codes_the_outputs_are_those_of_the_recipe(linear_skip):
+def test_outputs_with_codes_equal_the_formula_of_the_paper(linear_skip):
     meta = meta_of("continuous-multioutput", 2, 5, **MIXED_FACTS)
     model = realmlp(meta, X_MIXED, units=(8, 4), linear_skip=linear_skip)
     shake(model)
@@ -232,7 +234,7 @@ def test_with_codes_the_outputs_are_those_of_the_recipe(linear_skip):
     np.testing.assert_allclose(outputs, scores, rtol=1e-3, atol=1e-4)
 
 
-def test_a_linear_skip_changes_nothing_at_first():
+def test_linear_skip_does_not_change_the_initial_outputs():
     random.seed(0)
     without = realmlp(MIXED, X_MIXED, units=(4,))
     random.seed(0)
@@ -254,7 +256,7 @@ def test_a_linear_skip_changes_nothing_at_first():
     [(CLASSES, NUMBERS, ()), (MIXED, X_MIXED, (3, 5))],
     ids=["numbers", "with codes"],
 )
-def test_first_weights_put_units_in_the_middle_of_the_training_rows(meta, X, cardinalities):
+def test_initial_units_have_unit_deviation_and_cross_zero_on_training_rows(meta, X, cardinalities):
     random.seed(0)
     model = realmlp(meta, X, n_steps=10, units=(32, 16))
 
@@ -269,7 +271,7 @@ def test_first_weights_put_units_in_the_middle_of_the_training_rows(meta, X, car
         assert (zeros <= z.max(axis=0) + 1e-4).all()
 
 
-def test_first_biases_are_random_means_of_five_rows():
+def test_initial_biases_are_convex_combinations_of_five_rows():
     """By shares that are even on the simplex, so that their squares sum to 1/3 on average."""
     random.seed(0)
     model = realmlp(CLASSES, NUMBERS, units=(200,))
@@ -280,7 +282,7 @@ def test_first_biases_are_random_means_of_five_rows():
     assert zeros.std() == pytest.approx(np.sqrt(1 / 3), rel=0.2)
 
 
-def test_on_more_rows_than_are_looked_at_the_deviation_is_nearly_one():
+def test_initial_deviation_is_close_to_one_on_more_rows_than_are_sampled():
     X = np.random.default_rng(2).normal(size=(6000, 3)).astype(np.float32)
     random.seed(0)
     model = realmlp(CLASSES, X, units=(8,))
@@ -292,7 +294,7 @@ def test_on_more_rows_than_are_looked_at_the_deviation_is_nearly_one():
 
 
 @pytest.mark.parametrize("X", [NUMBERS[:1], np.zeros((20, 3), np.float32)], ids=["one", "constant"])
-def test_rows_without_spread_give_finite_weights(X):
+def test_constant_rows_give_finite_initial_weights(X):
     model = realmlp(CLASSES, X, units=(8,), n_frequencies=0)
 
     for weight in model.get_weights():
@@ -300,7 +302,7 @@ def test_rows_without_spread_give_finite_weights(X):
     assert np.abs(model.get_layer("hidden_0").kernel.numpy()).max() < 10
 
 
-def test_without_rows_the_weights_are_plainly_normal():
+def test_initial_weights_without_rows_are_standard_normal():
     random.seed(0)
     model = realmlp(meta_of("multiclass", 3, 20), units=(200,))
 
@@ -311,7 +313,7 @@ def test_without_rows_the_weights_are_plainly_normal():
     assert abs(weights["hidden_0/kernel"].std() - 1) < 0.05
 
 
-def test_the_estimator_gives_the_rows_it_trains_on(iris):
+def test_estimator_passes_the_training_rows(iris):
     """Also where a network of the same shape was built on other rows before."""
     X, y = iris
     clf = KerasClassifier("realmlp", model__units=(8,), random_state=0)
@@ -325,7 +327,7 @@ def test_the_estimator_gives_the_rows_it_trains_on(iris):
         np.testing.assert_allclose(before_bias[0].std(axis=0), 1.0, rtol=1e-3)
 
 
-def test_sparse_rows_are_learnt():
+def test_realmlp_fits_sparse_rows():
     X = sparse.random_array((60, 5), density=0.5, rng=np.random.default_rng(0), format="csr")
 
     clf = KerasClassifier("realmlp", model__units=(4,), epochs=2).fit(X, np.arange(60) % 2)
@@ -334,7 +336,7 @@ def test_sparse_rows_are_learnt():
 
 
 @pytest.mark.parametrize("builder", [realmlp, realmlp_simplified])
-def test_one_seed_gives_one_network_and_numpy_is_left_alone(builder, global_random_states):
+def test_seed_determines_the_weights_without_changing_numpy_state(builder, global_random_states):
     arguments = {"X": X_MIXED} if builder is realmlp else {}
     _, *numpy_before = global_random_states()
 
@@ -373,7 +375,7 @@ FACTORS = {
 }
 
 
-def test_each_group_of_weights_has_its_learning_rate():
+def test_each_group_of_weights_has_its_learning_rate_factor():
     """The first step of Adam along ones is the learning rate, which is half its peak of 0.04."""
     model = realmlp(MIXED, X_MIXED, units=(4,), linear_skip=True, weight_decay=0.0)
     before = named_weights(model)
@@ -386,7 +388,7 @@ def test_each_group_of_weights_has_its_learning_rate():
         np.testing.assert_allclose(before[path] - after[path], 0.02 * rate, rtol=5e-3, err_msg=path)
 
 
-def test_each_group_of_weights_has_its_decay():
+def test_each_group_of_weights_has_its_weight_decay_factor():
     """Without a gradient all that happens is p * (1 - wd * lr * f ** 2)."""
     model = realmlp(MIXED, X_MIXED, units=(4,), linear_skip=True, weight_decay=0.5)
     shake(model)
@@ -401,7 +403,7 @@ def test_each_group_of_weights_has_its_decay():
 
 
 @pytest.mark.parametrize("beta_2", [0.95, 0.5])
-def test_steps_are_those_worked_by_hand(beta_2):
+def test_optimizer_steps_equal_the_values_by_hand(beta_2):
     """Adam with bias corrections, the decay before its step, both by their schedules."""
     model = realmlp(
         CLASSES, NUMBERS, n_steps=4, units=(4,), beta_2=beta_2, weight_decay=0.2, learning_rate=0.1
@@ -436,7 +438,7 @@ def test_steps_are_those_worked_by_hand(beta_2):
         (realmlp_simplified, VALUES, 0.07),
     ],
 )
-def test_the_learning_rate_goes_through_four_waves(builder, meta, peak):
+def test_learning_rate_has_four_cycles(builder, meta, peak):
     model = builder(meta, n_steps=15, units=(4,))
 
     rates = {}
@@ -450,7 +452,7 @@ def test_the_learning_rate_goes_through_four_waves(builder, meta, peak):
 
 
 @pytest.mark.parametrize("builder", [realmlp, realmlp_simplified])
-def test_without_steps_the_learning_rate_stays_at_half_its_peak(builder):
+def test_learning_rate_without_n_steps_is_half_of_its_peak(builder):
     model = builder(CLASSES, units=(4,), learning_rate=0.3)
 
     rates = []
@@ -461,7 +463,7 @@ def test_without_steps_the_learning_rate_stays_at_half_its_peak(builder):
     assert rates == pytest.approx([0.15] * 3)
 
 
-def test_the_decay_ends_with_the_training_or_stays():
+def test_weight_decay_decreases_to_zero_only_with_n_steps():
     scheduled = realmlp(CLASSES, n_steps=30, units=(4,), weight_decay=0.5)
     constant = realmlp(CLASSES, units=(4,), weight_decay=0.5)
 
@@ -480,7 +482,7 @@ def test_the_decay_ends_with_the_training_or_stays():
 # Dropout
 
 
-def test_dropout_fades_out():
+def test_dropout_rate_decreases_to_zero():
     model = realmlp(CLASSES, NUMBERS, n_steps=100, units=(64, 64), dropout_rate=0.4)
     dropped = keras.Model(
         model.inputs[0],
@@ -499,7 +501,7 @@ def test_dropout_fades_out():
     assert fractions[-1] == 0
 
 
-def test_all_hidden_layers_have_dropout_of_the_rate_asked_for():
+def test_all_hidden_layers_have_the_dropout_rate():
     scheduled = realmlp(CLASSES, n_steps=100, units=(4, 4, 4), dropout_rate=0.25)
     constant = realmlp(CLASSES, units=(4, 4, 4), dropout_rate=0.25)
     none = realmlp(CLASSES, n_steps=100, units=(4, 4, 4), dropout_rate=0.0)
@@ -569,14 +571,14 @@ def unchanged():
     [(realmlp, name) for name in CHANGES]
     + [(realmlp_simplified, name) for name in sorted(OF_SIMPLIFIED)],
 )
-def test_every_parameter_changes_what_is_learnt(builder, name, unchanged):
+def test_every_parameter_changes_the_fitted_network(builder, name, unchanged):
     changed = after_three_steps(builder, **{name: CHANGES[name]})
 
     assert np.abs(changed - unchanged[builder]).max() > 1e-4
 
 
 @pytest.mark.parametrize("builder", [realmlp, realmlp_simplified])
-def test_every_parameter_has_such_a_test(builder, unchanged):
+def test_every_parameter_is_in_the_table_of_changes(builder, unchanged):
     names = set(inspect.signature(builder).parameters) - {"meta"}
 
     assert names <= set(CHANGES)
@@ -587,13 +589,13 @@ def test_every_parameter_has_such_a_test(builder, unchanged):
 
 @pytest.mark.parametrize("units", [7, np.int64(7), (7,), [7]], ids=repr)
 @pytest.mark.parametrize("builder", [realmlp, realmlp_simplified])
-def test_units_may_be_a_number_or_a_sequence(builder, units):
+def test_units_can_be_an_integer_or_a_sequence(builder, units):
     model = builder(CLASSES, units=units)
 
     assert model.get_layer("scores_0").kernel.shape == (7, 3)
 
 
-def test_no_hidden_layer_makes_a_linear_model_of_the_features():
+def test_realmlp_without_hidden_layers_is_linear_in_the_features():
     model = realmlp(CLASSES, NUMBERS, units=())
     shake(model)
 
@@ -614,7 +616,9 @@ def test_no_hidden_layer_makes_a_linear_model_of_the_features():
         (realmlp_simplified, VALUES, "tanh", np.tanh),
     ],
 )
-def test_the_activation_is_the_one_asked_for(builder, meta, activation, function):
+def test_activation_equals_the_argument_or_depends_on_the_target(
+    builder, meta, activation, function
+):
     model = builder(meta, units=(8,), activation=activation)
     shake(model)
 
@@ -625,7 +629,7 @@ def test_the_activation_is_the_one_asked_for(builder, meta, activation, function
     np.testing.assert_allclose(outputs, expected, rtol=1e-3, atol=1e-4)
 
 
-def test_the_cosines_are_as_many_and_as_fast_as_asked_for():
+def test_n_frequencies_and_frequency_scale_set_the_periodic_embedding():
     random.seed(0)
     model = realmlp(
         meta_of("multiclass", 3, 40),
@@ -643,7 +647,7 @@ def test_the_cosines_are_as_many_and_as_fast_as_asked_for():
     assert weights["periodic/frequency"].std() == pytest.approx(0.7, rel=0.1)  # of 800 draws
 
 
-def test_categories_are_vectors_of_the_length_asked_for_and_begin_as_standard_normal():
+def test_category_units_set_the_length_of_standard_normal_embeddings():
     random.seed(0)
     meta = meta_of("multiclass", 3, 4, cardinalities_=(500,), n_numeric_=3)
 
@@ -657,7 +661,7 @@ def test_categories_are_vectors_of_the_length_asked_for_and_begin_as_standard_no
         assert table.std() == pytest.approx(1.0, rel=0.1)  # of 3,000 draws
 
 
-def test_some_categories_are_taken_for_missing_in_training_alone():
+def test_category_missing_rate_applies_only_in_training():
     random.seed(0)
     meta = meta_of("multiclass", 3, 4, cardinalities_=(5,), n_numeric_=3)
     model = realmlp(meta, units=(4,), category_missing_rate=0.3)
@@ -685,7 +689,7 @@ def test_some_categories_are_taken_for_missing_in_training_alone():
         ("skip_rate_factor", "skip_codes_0/table"),
     ],
 )
-def test_the_rate_of_a_group_is_the_one_asked_for(name, path):
+def test_rate_factors_set_the_learning_rate_of_a_group(name, path):
     arguments = {"units": (4,), "linear_skip": True, "weight_decay": 0.0, "learning_rate": 0.2}
     model = realmlp(MIXED, X_MIXED, **arguments, **{name: 0.5})
     before = named_weights(model)
@@ -725,13 +729,13 @@ def test_the_rate_of_a_group_is_the_one_asked_for(name, path):
     ],
     ids=str,
 )
-def test_a_bad_argument_is_refused(arguments, message):
+def test_realmlp_raises_on_invalid_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         realmlp(MIXED, X_MIXED, **{"units": (4,), **arguments})
 
 
 @pytest.mark.parametrize("builder", [realmlp, realmlp_simplified])
-def test_the_documented_defaults_are_those_of_the_signature(builder):
+def test_documented_defaults_equal_the_signature(builder):
     signature = inspect.signature(builder).parameters
     documented = {entry.name: entry.type for entry in FunctionDoc(builder)["Parameters"]}
 
@@ -745,7 +749,7 @@ def test_the_documented_defaults_are_those_of_the_signature(builder):
 # The simplified form
 
 
-def test_simplified_begins_as_standard_normal_and_says_nothing():
+def test_simplified_weights_are_standard_normal_and_scores_zero():
     random.seed(0)
     meta = meta_of("multiclass", 3, 50)
     model = realmlp_simplified(meta, units=(200, 200))
@@ -765,7 +769,7 @@ def test_simplified_begins_as_standard_normal_and_says_nothing():
     np.testing.assert_allclose(model(X).numpy(), 1 / 3, rtol=1e-6)
 
 
-def test_simplified_first_predicts_the_mean_of_values_and_even_odds():
+def test_simplified_initial_predictions_are_constant():
     values = realmlp_simplified(VALUES, units=(4,))
     two_classes = realmlp_simplified(meta_of("binary", 1), units=(4,))
 
@@ -773,7 +777,7 @@ def test_simplified_first_predicts_the_mean_of_values_and_even_odds():
     assert (two_classes(NUMBERS).numpy() == 0.5).all()
 
 
-def test_simplified_has_neither_cosines_nor_dropout_nor_shares():
+def test_simplified_has_no_periodic_embedding_dropout_or_parametric_activation():
     model = realmlp_simplified(CLASSES, units=(8, 4))
 
     names = [layer.name for layer in model.layers[1:]]
@@ -785,7 +789,7 @@ def test_simplified_has_neither_cosines_nor_dropout_nor_shares():
     assert model.count_params() == 3 + (3 + 1) * 8 + (8 + 1) * 4 + (4 + 1) * 3
 
 
-def test_simplified_outputs_are_those_of_the_recipe_with_codes():
+def test_simplified_outputs_with_codes_equal_the_formula_of_the_paper():
     model = realmlp_simplified(MIXED, units=(8, 4))
     shake(model)
 
@@ -795,7 +799,7 @@ def test_simplified_outputs_are_those_of_the_recipe_with_codes():
     np.testing.assert_allclose(outputs, softmax(scores), rtol=1e-3, atol=1e-5)
 
 
-def test_simplified_has_two_groups_of_weights_and_no_decay():
+def test_simplified_has_two_rate_factors_and_no_weight_decay():
     model = realmlp_simplified(MIXED, units=(4,), learning_rate=0.2)
     shake(model)
     before = named_weights(model)
