@@ -10,10 +10,10 @@ def clipped(x):
 
 
 def as_objects(values):
-    """Return an object array whose cells are the values, lists too."""
-    cells = np.empty(len(values), dtype=object)
-    cells[:] = values
-    return cells
+    """Return an array of objects. Lists are objects of it, not rows."""
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = values
+    return objects
 
 
 def origin_of(column):

@@ -159,7 +159,7 @@ def test_kernel_initializer_sets_the_initial_kernels(activation, kernel_initiali
         type(layer.kernel_initializer).__name__ for layer in layers_of(model, keras.layers.Dense)
     ]
 
-    # The output layer keeps Keras' own.
+    # The output layer has the default initializer of Keras.
     assert names == [expected, expected, "GlorotUniform"]
 
 

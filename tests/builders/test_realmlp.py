@@ -1,4 +1,4 @@
-"""RealMLP-TD and its simplified form, against the model specification worked in NumPy."""
+"""RealMLP-TD and its simplified form, compared with a NumPy implementation of the paper."""
 
 import inspect
 import random
@@ -18,7 +18,7 @@ RNG = np.random.default_rng(0)
 NUMBERS = RNG.normal(size=(300, 3)).astype(np.float32)
 CODES = np.column_stack([RNG.integers(3, size=300), RNG.integers(5, size=300)])
 X_MIXED = np.hstack([NUMBERS, CODES]).astype(np.float32)
-# Of the three dense columns two are numbers, the third is a one-hot one.
+# Three dense columns: two numbers and a one-hot column.
 MIXED_FACTS = {"cardinalities_": (3, 5), "n_numeric_": 2}
 
 
@@ -38,7 +38,7 @@ def named_weights(model):
 
 
 def shake(model):
-    """Move all weights away from where they begin, so that ones and zeros count."""
+    """Change all weights, so that initial values of one and zero have an effect."""
     rng = np.random.default_rng(1)
     for weight in model.trainable_variables:
         weight.assign(weight + rng.normal(scale=0.3, size=weight.shape))
@@ -66,7 +66,7 @@ def looked_up(table, codes, cardinalities):
 
 
 def worked_by_hand(model, X, activation, n_numeric=3, cardinalities=()):
-    """The model specification in NumPy: values of each linear layer before its bias, and scores."""
+    """Return the values of each linear layer before its bias, and the scores, in NumPy."""
     weights = named_weights(model)
     n_dense = X.shape[1] - len(cardinalities)
     dense, codes = X[:, :n_dense], X[:, n_dense:]
@@ -97,7 +97,7 @@ def worked_by_hand(model, X, activation, n_numeric=3, cardinalities=()):
 
 
 def steps_of(model, gradients):
-    """Let the optimizer take one step for each gradient, the same for every weight."""
+    """Apply one step for each gradient, which is the same for all weights."""
     for gradient in gradients:
         model.optimizer.apply(
             [keras.ops.full(weight.shape, gradient) for weight in model.trainable_variables],
@@ -125,11 +125,11 @@ def test_number_of_parameters_equals_the_value_by_hand():
     plain = realmlp(CLASSES, units=(8, 4))
     mixed = realmlp(MIXED, units=(8,), linear_skip=True)
 
-    # 16 frequencies and phases, 16 x 3 weights and 3 biases a number; 3 + 1 features a number.
+    # Per number: 16 frequencies and phases, 16 x 3 weights, 3 biases, and 3 + 1 features.
     periodic, n_features = 3 * (16 + 16 + 16 * 3 + 3), 3 * 4
     dense = (n_features + 1 + 1) * 8 + (8 + 1 + 1) * 4 + (4 + 1) * 3
     assert plain.count_params() == periodic + n_features + dense
-    # Two numbers with cosines, three dense columns, two vectors of eight.
+    # Two numbers with periodic embeddings, three dense columns, two embeddings of length eight.
     periodic, n_features = 2 * (16 + 16 + 16 * 3 + 3), 2 * 3 + 3 + 2 * 8
     dense = (n_features + 1 + 1) * 8 + (8 + 1) * 3
     tables, skip = (3 + 5) * 8, 3 * 3 + (3 + 5) * 3
@@ -248,7 +248,7 @@ def test_linear_skip_does_not_change_the_initial_outputs():
     assert with_skip(X_MIXED).shape == (300, 3)
 
 
-# The first weights
+# Initial weights
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_initial_units_have_unit_deviation_and_cross_zero_on_training_rows(meta,
 
 
 def test_initial_biases_are_convex_combinations_of_five_rows():
-    """By shares that are even on the simplex, so that their squares sum to 1/3 on average."""
+    """Weights are uniform on the simplex, so that their squares sum to 1/3 on average."""
     random.seed(0)
     model = realmlp(CLASSES, NUMBERS, units=(200,))
 
@@ -314,7 +314,7 @@ def test_initial_weights_without_rows_are_standard_normal():
 
 
 def test_estimator_passes_the_training_rows(iris):
-    """Also where a network of the same shape was built on other rows before."""
+    """This holds after a network of the same shape was built with other rows."""
     X, y = iris
     clf = KerasClassifier("realmlp", model__units=(8,), random_state=0)
 
@@ -357,7 +357,7 @@ def test_seed_determines_the_weights_without_changing_numpy_state(builder, globa
 # The optimizer
 
 FACTORS = {
-    # of the learning rate f, and of the decay f * f
+    # Factor f of the learning rate, and f * f of the decay.
     "periodic/frequency": (0.1, 0.01),
     "periodic/phase": (0.1, 0.01),
     "periodic/kernel": (0.1, 0.01),
@@ -369,14 +369,14 @@ FACTORS = {
     "activation_0/alpha": (0.1, 0.01),
     "scores_0/kernel": (1.0, 1.0),
     "scores_0/bias": (0.1, 0.0),
-    # not in the paper: its decay has the factor once
+    # not in the paper: the decay has the factor once
     "skip_0/kernel": (0.1, 0.1),
     "skip_codes_0/table": (0.1, 0.1),
 }
 
 
 def test_each_group_of_weights_has_its_learning_rate_factor():
-    """The first step of Adam along ones is the learning rate, which is half its peak of 0.04."""
+    """The first step of Adam with gradients of one equals the learning rate, half of 0.04."""
     model = realmlp(MIXED, X_MIXED, units=(4,), linear_skip=True, weight_decay=0.0)
     before = named_weights(model)
 
@@ -389,7 +389,7 @@ def test_each_group_of_weights_has_its_learning_rate_factor():
 
 
 def test_each_group_of_weights_has_its_weight_decay_factor():
-    """Without a gradient all that happens is p * (1 - wd * lr * f ** 2)."""
+    """With a gradient of 0, the new weight is p * (1 - wd * lr * f ** 2)."""
     model = realmlp(MIXED, X_MIXED, units=(4,), linear_skip=True, weight_decay=0.5)
     shake(model)
     before = named_weights(model)
@@ -404,7 +404,7 @@ def test_each_group_of_weights_has_its_weight_decay_factor():
 
 @pytest.mark.parametrize("beta_2", [0.95, 0.5])
 def test_optimizer_steps_equal_the_values_by_hand(beta_2):
-    """Adam with bias corrections, the decay before its step, both by their schedules."""
+    """Adam with bias corrections after the decay, both with schedules."""
     model = realmlp(
         CLASSES, NUMBERS, n_steps=4, units=(4,), beta_2=beta_2, weight_decay=0.2, learning_rate=0.1
     )
@@ -447,7 +447,7 @@ def test_learning_rate_has_four_cycles(builder, meta, peak):
         rates[step] = float(model.optimizer.learning_rate)
 
     assert [rates[step] for step in (0, 1, 3, 7, 15)] == pytest.approx([0.0] * 5, abs=1e-6)
-    # (1 - cos(2 pi log2 3)) / 2, once in each of the last three waves
+    # (1 - cos(2 pi log2 3)) / 2, once in each of the last three cycles
     assert [rates[step] for step in (2, 5, 11)] == pytest.approx([0.930388 * peak] * 3, rel=1e-4)
 
 
@@ -474,7 +474,7 @@ def test_weight_decay_decreases_to_zero_only_with_n_steps():
         steps_of(model, [0.0])
         kept.append((named_weights(model)["hidden_0/kernel"] / before).mean())
 
-    # In the last step both learning rate and decay are near 0.
+    # In the last step, learning rate and decay are near 0.
     assert kept[0] > 0.9999
     assert kept[1] == pytest.approx(1 - 0.5 * 0.02, rel=1e-4)
 
@@ -496,7 +496,7 @@ def test_dropout_rate_decreases_to_zero():
         fractions.append(np.mean(kept.numpy() == 0))
         assert hidden.numpy().all()
 
-    # Half the training as asked for, then down a cosine: 300 x 64 draws.
+    # Constant for half of the training, then a cosine: 300 x 64 draws.
     np.testing.assert_allclose(fractions, [0.4, 0.4, 0.2, 0.0], atol=0.03)
     assert fractions[-1] == 0
 
@@ -543,14 +543,14 @@ OF_SIMPLIFIED = set(inspect.signature(realmlp_simplified).parameters) - {"meta"}
 
 
 def after_three_steps(builder, **arguments):
-    """Predictions of a network after three steps on the data."""
+    """Return the predictions of a network after three steps."""
     random.seed(0)
     settings = {"n_steps": 6, "units": (4,), **arguments}
     if builder is realmlp:
         settings = {"X": X_MIXED, "linear_skip": True, **settings}
     model = builder(MIXED, **settings)
     classes = np.arange(300) % 3
-    for _ in range(3):  # the first has the learning rate 0
+    for _ in range(3):  # the learning rate of the first is 0
         with tf.GradientTape() as tape:
             y_proba = model(X_MIXED, training=True)
             losses = keras.losses.sparse_categorical_crossentropy(classes, y_proba)
@@ -583,7 +583,7 @@ def test_every_parameter_is_in_the_table_of_changes(builder, unchanged):
 
     assert names <= set(CHANGES)
     assert names == set(CHANGES) or builder is realmlp_simplified
-    # And what is unchanged stays so.
+    # The same arguments give the same predictions.
     np.testing.assert_allclose(after_three_steps(builder), unchanged[builder], atol=1e-6)
 
 
@@ -808,7 +808,7 @@ def test_simplified_has_two_rate_factors_and_no_weight_decay():
     undecayed = named_weights(model)
     steps_of(model, [1.0])
 
-    # The second step of Adam: the corrected mean is 0.1 / 0.19, the square 0.05 / 0.0975.
+    # Second step of Adam: the corrected mean is 0.1 / 0.19, and the corrected square 0.05 / 0.0975.
     step = 0.1 * (0.1 / 0.19) / np.sqrt(0.05 / 0.0975)
     for path, after in named_weights(model).items():
         np.testing.assert_array_equal(undecayed[path], before[path])

@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture
 def trips():
-    """Six rows with a column of every kind, each with a missing value where it can."""
+    """Return six rows with a column of every kind, with missing values."""
     return pd.DataFrame(
         {
             "age": [10.0, 20.0, 30.0, 40.0, np.nan, 110.0],

@@ -26,8 +26,8 @@ def test_few_levels_are_scaled_one_hot_columns():
     encoder = TabularEncoder().fit(X)
     rows = encoder.transform(pd.DataFrame({"city": ["Oslo", "Paris", "Rome", None, "Bonn"]}))
 
-    # A quarter are Oslo, whose upper quartile is 0.25; a half Paris, with the median 0.5 and
-    # the quartiles 0 and 1; one in twelve Rome, whose quartiles are equal, half range 0.5.
+    # Oslo is a quarter of the rows: upper quartile 0.25. Paris is a half: median 0.5, quartiles 0
+    # and 1. Rome is one in twelve: equal quartiles, half range 0.5.
     oslo = [4.0, 0.0, 0.0, 0.0, 0.0]
     paris = [-0.5, 0.5, -0.5, -0.5, -0.5]
     rome = [0.0, 0.0, 2.0, 0.0, 0.0]
@@ -147,7 +147,7 @@ def test_mixture_of_text_and_numbers_has_levels_by_text():
 
 
 def test_rows_of_a_mixture_are_encoded_independently():
-    """One row alone is no mixture: its dtype is that of its only value."""
+    """A single row is not a mixture: its dtype is that of its value."""
     moments = [datetime.date(2020, 1, 1), datetime.datetime(2020, 1, 1), datetime.timedelta(1)]
     X = pd.DataFrame({"code": as_objects([*moments, False, 0, decimal.Decimal("1.0"), 1.5, "a"])})
     encoder = TabularEncoder(max_one_hot=2).fit(X)
@@ -216,7 +216,7 @@ def test_memory_is_linear_in_the_number_of_rows_with_many_levels():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    # A row is a string of some 60 bytes; a column for each level would be 1.2 GB.
+    # A row is a string of about 60 bytes. One column for each level would need 1.2 GB.
     assert peak < 3 * X.memory_usage(deep=True).sum()
 
 

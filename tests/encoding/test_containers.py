@@ -1,4 +1,4 @@
-"""Each kind of value in each container, learnt from one and read from another, with gaps."""
+"""Columns in all containers: fit on one and transform another, with missing values."""
 
 import datetime
 from decimal import Decimal
@@ -21,7 +21,7 @@ def with_gaps(values):
     return [*values[:3], None, *values[3:], None]
 
 
-# What the values are, and the kind that TabularEncoder finds.
+# Values by description, and their kind in TabularEncoder.
 VALUES = {
     "whole number": ([1, 5, 2, 9, 4, 7], "number"),
     "decimal": ([1.5, 5.25, 2.0, 9.5, 4.0, 7.0], "number"),
@@ -36,9 +36,9 @@ VALUES = {
 
 
 def objects(values):
-    cells = np.empty(len(values), dtype=object)
-    cells[:] = values
-    return pd.DataFrame({"x": pd.Series(cells, dtype=object)})
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = values
+    return pd.DataFrame({"x": pd.Series(objects, dtype=object)})
 
 
 def nullable(values):
@@ -158,7 +158,7 @@ CONTAINERS = {
         "polars categorical": lambda v: in_polars(v, pl.Categorical),
     },
 }
-# Categoricals of numbers and dates are categories in fit, and may come later in any case.
+# Categoricals of numbers and dates are categories in fit. In transform, all columns accept them.
 LATER = {kind: {"categorical": categorical} for kind in VALUES if kind != "text"}
 PAIRS = [
     pytest.param(kind, learnt, read, id=f"{kind}-{learnt}-{read}")

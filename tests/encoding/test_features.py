@@ -70,7 +70,7 @@ def test_make_encoder_raises_on_other_values():
 
 
 def test_encode_does_not_change_the_sparse_input():
-    """Duplicates are summed in a copy, also where the buffers are read-only."""
+    """Duplicates are summed in a copy, also if the buffers are read-only."""
     X = sparse.csr_matrix((np.ones(4), [2, 0, 1, 1], [0, 2, 4]), shape=(2, 3))
     before = X.indices.copy(), X.data.copy()
     for buffer in (X.data, X.indices, X.indptr):

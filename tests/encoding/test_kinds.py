@@ -38,7 +38,7 @@ def test_fit_raises_on_text_that_is_not_in_categorical_features(trips, listed):
 
 
 def test_columns_not_in_categorical_features_are_numbers():
-    """Truth values are 0 and 1 then, and numbers behind a Categorical are these numbers."""
+    """Boolean values are 0 and 1, and a Categorical of numbers has these numbers."""
     X = pd.DataFrame({"paid": [True, False], "rank": pd.Categorical([10, 2])})
 
     encoder = TabularEncoder(categorical_features=None, scaling=None).fit(X)
@@ -87,7 +87,7 @@ def test_transform_accepts_another_kind_without_values():
 
     for nothing in (None, np.nan, pd.NaT, pd.NA):
         empty = pd.DataFrame(dict.fromkeys("ndc", as_objects([nothing, nothing])))
-        assert encoder.transform(empty).tolist() == [[0.0] * 5] * 2  # the weekday too
+        assert encoder.transform(empty).tolist() == [[0.0] * 5] * 2  # with the weekday
 
 
 @pytest.mark.parametrize(

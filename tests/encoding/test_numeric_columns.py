@@ -51,7 +51,7 @@ def test_dates_are_days_and_varying_calendar_parts():
     names = ["at", "at_year", "at_weekday", "at_hour", "at_missing"]
     assert encoder.get_feature_names_out().tolist() == names
     assert encoder.n_numeric_ == 4
-    # Thursday noon, Monday, a Friday 335 days before 1970; medians where missing.
+    # Thursday noon, a Monday, and a Friday 335 days before 1970. Missing values are medians.
     assert encoder.transform(X).tolist() == [
         [0.5, 1970, 3, 12, 0],
         [4, 1970, 0, 0, 0],
@@ -67,7 +67,7 @@ def test_calendar_parts_are_in_the_time_zone_of_fit():
     encoder = TabularEncoder(scaling=None).fit(X)
     X_encoded = encoder.transform(pd.DataFrame({"at": utc}))
 
-    # In Paris it is one in the morning of Monday, July 1.
+    # In Paris, the time is 1:00 on Monday, July 1.
     assert encoder.get_feature_names_out().tolist() == ["at", "at_weekday", "at_hour"]
     assert X_encoded[:, 1:].tolist() == [[0, 1], [1, 14]]
     np.testing.assert_array_equal(X_encoded, encoder.transform(X))
@@ -134,7 +134,7 @@ def test_dates_of_every_dtype_are_encoded_alike(column):
 
 
 def test_dates_of_several_time_zones_are_converted_to_utc():
-    """Objects may each have their own time zone."""
+    """Each object can have another time zone."""
     zones = ["Europe/Paris", "America/New_York"]
     X = pd.DataFrame({"at": as_objects([pd.Timestamp("2024-01-01", tz=zone) for zone in zones])})
 

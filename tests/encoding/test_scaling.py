@@ -13,7 +13,7 @@ def test_numbers_are_scaled_by_quartiles_and_clipped():
 
     X_encoded = TabularEncoder().fit_transform(X)
 
-    # Median 30, quartiles 20 and 40: 110 is 4 quartile distances up, 4 / sqrt(1 + 16 / 9) = 2.4.
+    # Median 30, quartiles 20 and 40: 110 is scaled to 4, and clipped to 4 / sqrt(1 + 16 / 9) = 2.4.
     expected = [-1 / np.sqrt(10 / 9), -0.5 / np.sqrt(37 / 36), 0, 0.5 / np.sqrt(37 / 36), 2.4]
     np.testing.assert_allclose(X_encoded[:, 0], expected, rtol=1e-6)
 
@@ -34,7 +34,7 @@ def test_constant_column_is_encoded_as_zero_for_any_value():
 
 def test_robust_scaling_equals_robust_scaler(diabetes):
     X, _ = diabetes
-    X = X[:, [0, 2, 3, 4, 5]]  # without the two values of sex, of which a quartile is
+    X = X[:, [0, 2, 3, 4, 5]]  # without sex, whose two values are quartiles
 
     X_encoded = TabularEncoder(clip=None).fit_transform(X)
 
@@ -96,7 +96,7 @@ def test_extreme_numbers_are_finite_and_below_clip(scaling, clip):
 @pytest.mark.parametrize("scaling", ["robust", "standard", "quantile"])
 @pytest.mark.parametrize("size", [1e-290, 1e-155, 1e-9, 1e30, 1e155, 1e299])
 def test_encoding_does_not_depend_on_the_scale_of_numbers(scaling, size):
-    """All but the units: also where squares overflow or vanish."""
+    """The encoding is the same if squares overflow or underflow."""
     X = np.random.default_rng(0).normal(size=(50, 2)).round(6)
 
     found = TabularEncoder(scaling=scaling).fit(X * size).transform(X * size)

@@ -51,7 +51,7 @@ def test_holdout_raises_if_no_training_row_is_left():
 
 
 def assert_folds(splits, n_samples):
-    """Both parts of each split are all rows, and each row is validated on once."""
+    """Assert that both parts are all rows, and that validation parts do not overlap."""
     for training, validation in splits:
         assert sorted([*training, *validation]) == list(range(n_samples))
         assert len(training)
@@ -90,7 +90,7 @@ def test_class_with_a_row_for_each_fold_is_in_each_fold():
 
 
 def test_folds_are_not_stratified_with_rare_classes():
-    """Warnings are errors in these tests."""
+    """Warnings are errors in tests."""
     codes = np.repeat([0, 1], [18, 2])
 
     splits = fold_rows(20, 3, 0, codes)

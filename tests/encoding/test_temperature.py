@@ -1,4 +1,4 @@
-"""Probabilities at a temperature, and the temperature that rows ask for."""
+"""Temperature-scaled probabilities, and the fitted temperature."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from nnkit.encoding import fit_temperature, temperature_scaled
 
 
 def truths_and_logits(n_rows=20_000, n_classes=3, seed=0):
-    """Logits of a true model, and classes drawn by its probabilities."""
+    """Return the logits of a model, and classes that are drawn from its probabilities."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(scale=1.5, size=(n_rows, n_classes))
     shares = softmax(logits, axis=1).cumsum(axis=1)
@@ -17,7 +17,7 @@ def truths_and_logits(n_rows=20_000, n_classes=3, seed=0):
 
 
 def log_posterior(logits, codes, temperature, n_further=0):
-    """Minus the log-posterior: of the rows, a normal prior, and rows of any label, by softmax."""
+    """Return the negative log-posterior of a temperature, computed with softmax."""
     log_proba = log_softmax(logits / temperature, axis=1)
     of_truth = log_proba[np.arange(len(codes)), codes]
     prior = np.log(temperature) ** 2 / (2 * 0.3**2)
@@ -28,14 +28,14 @@ GRID = np.geomspace(1 / 8, 8, 4001)
 
 
 def best_of_grid(logits, codes):
-    """The rule by trying all temperatures."""
+    """Return the temperature by a grid search."""
     best = GRID[np.argmin([log_posterior(logits, codes, t) for t in GRID])]
     if best >= 1:
         return best
     return min(1.0, GRID[np.argmin([log_posterior(logits, codes, t, n_further=1) for t in GRID])])
 
 
-# tempered
+# temperature_scaled
 
 
 @pytest.mark.parametrize(
@@ -246,19 +246,19 @@ def test_time_steps_are_averaged():
     of_rows = fit_temperature([[proba]], [codes], [None])
     of_steps = fit_temperature([[proba.reshape(2000, 3, 3)]], [codes.reshape(2000, 3)], [None])
 
-    # Up to the prior, beside which are 6,000 and 2,000 rows.
+    # Up to the prior, which has little effect with 6,000 and 2,000 rows.
     assert of_steps == pytest.approx(of_rows, rel=0.01)
 
 
 def mixed_rows():
-    """Rows of which the first half is four times too sure, and the second is not."""
+    """Return rows, of which the logits of the first half are too large by a factor of four."""
     codes, logits = truths_and_logits(4000)
     factor = np.repeat([4.0, 1.0], 2000)[:, np.newaxis]
     return codes, softmax(factor * logits, axis=1)
 
 
 def test_integer_weights_equal_repeated_rows():
-    """Up to the prior, beside which unequal weights say less."""
+    """They are equal up to the prior, because unequal weights reduce the effective sample size."""
     codes, proba = mixed_rows()
     weight = np.repeat([1, 6], 2000)
 
@@ -304,7 +304,7 @@ def test_weights_belong_to_the_rows_of_their_part():
 
 
 def test_unequal_weights_reduce_the_effective_sample_size():
-    """Weights (4, 1, 1, ...) say as much as (Σw)² / Σw² rows of one weight."""
+    """Weights (4, 1, 1, ...) have the effective sample size (Σw)² / Σw²."""
     codes, logits = truths_and_logits(60, seed=3)
     weight = np.where(np.arange(60) < 30, 4.0, 1.0)
     n_rows = weight.sum() ** 2 / np.square(weight).sum()
@@ -331,7 +331,7 @@ def test_scale_of_weights_has_no_effect(factor):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_fitted_temperature_does_not_increase_the_loss_of_its_rows(seed):
-    """Whatever the probabilities are, with zeros and ones among them."""
+    """This holds for random probabilities, including zeros and ones."""
     rng = np.random.default_rng(seed)
     n_rows, n_classes = int(rng.integers(1, 12)), int(rng.integers(2, 5))
     logits = rng.normal(scale=rng.choice([0.1, 3.0, 60.0]), size=(n_rows, n_classes))
@@ -364,7 +364,7 @@ def test_temperature_of_probabilities_zero_and_one_is_finite(is_right):
 
 @pytest.mark.parametrize("certainty", [0.9, 0.999, 1 - 1e-9])
 def test_few_correct_rows_change_probabilities_little(certainty):
-    """The plain log-loss would take the lowest temperature there is."""
+    """Without the further row, the temperature would be 1/8, its lower bound."""
     codes = np.arange(30) % 2
     proba = np.where(np.eye(2)[codes] > 0, certainty, 1 - certainty)
 

@@ -15,7 +15,9 @@ def embeddings_of(table, cardinalities=(3, 5), **arguments):
 
 
 def test_embeddings_are_concatenated_in_the_order_of_the_columns():
-    table = np.arange(16.0).reshape(8, 2)  # row k holds 2k, 2k + 1; the second column from row 3
+    table = np.arange(16.0).reshape(
+        8, 2
+    )  # row k is (2k, 2k + 1); the second column begins at row 3
 
     outputs = embeddings_of(table)(CODES)
 
@@ -85,7 +87,7 @@ def test_missing_rate_replaces_codes_in_training():
 
     is_missing = trained == [0.0, 3.0]
     assert np.all(is_missing | (trained == [2.0, 7.0]))
-    # Independent of each other, 0.3 each: six standard deviations are 0.02.
+    # Independent draws with probability 0.3: six standard deviations are 0.02.
     np.testing.assert_allclose(is_missing.mean(axis=0), 0.3, atol=0.02)
     np.testing.assert_allclose(is_missing.all(axis=1).mean(), 0.09, atol=0.015)
     np.testing.assert_array_equal(layer(codes), np.tile([[2.0, 7.0]], (20_000, 1)))

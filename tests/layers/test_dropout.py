@@ -23,7 +23,7 @@ def dropout_at(progress, rate=0.4, n_steps=1000, **arguments):
         (0.75, {}, 0.2),  # cos(pi / 2) = 0
         (5 / 6, {}, 0.1),  # cos(2 pi / 3) = -1/2
         (1.0, {}, 0.0),
-        (3.0, {}, 0.0),  # trained on beyond the schedule
+        (3.0, {}, 0.0),  # after the last step of the schedule
         (0.5, {"flat_fraction": 0.0}, 0.2),
         (0.5, {"flat_fraction": 0.9}, 0.4),
     ],

@@ -1,4 +1,4 @@
-"""What holds for all layers: shapes, dtypes, gradients, round trips, and every way to be run."""
+"""Properties of all layers: shapes, dtypes, gradients, saving, and all kinds of execution."""
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ from nnkit.layers import (
 X = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
 CODES = np.array([[0, 4], [2, 1], [1, 0], [2, 3], [2, 4], [0, 2]], np.float32)
 
-# By name: how to make the layer, its input, and the width of its output.
+# Constructor of the layer, its input and the width of its output, by name.
 LAYERS = {
     "Scale": (Scale, X, 3),
     "NTKDense": (lambda **k: NTKDense(4, bias_initializer="standard_normal", **k), X, 4),
@@ -50,7 +50,7 @@ LAYERS = {
 
 @pytest.fixture(params=LAYERS)
 def case(request):
-    """A built layer, its input and the width of its output."""
+    """Return a built layer, its input and the width of its output."""
     make, inputs, width = LAYERS[request.param]
     layer = make()
     layer(inputs)

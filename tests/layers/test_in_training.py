@@ -1,4 +1,4 @@
-"""The layers in nnkit's own engine: what it learns is what Keras' own fit learns."""
+"""Training of all layers by nnkit, compared with Keras' fit."""
 
 import keras
 import numpy as np
@@ -16,11 +16,11 @@ from nnkit.layers import (
     ScheduledDropout,
 )
 
-EPOCHS, N_STEPS = 6, 12  # two batches of 32 rows an epoch
+EPOCHS, N_STEPS = 6, 12  # two batches of 32 rows per epoch
 
 
 def network(meta, dropped=0.0):
-    """A network of all layers for three numbers and two columns of codes."""
+    """Return a network with all layers for three numbers and two columns of codes."""
     inputs = keras.Input(meta.X_shape_[1:])
     numbers, codes = ColumnSlice(0, 3)(inputs), ColumnSlice(3)(inputs)
     vectors = CategoryEmbeddings((4, 6), (2, 3), missing_rate=dropped)(codes)

@@ -5,7 +5,7 @@ from nnkit.layers import PeriodicEmbedding
 
 
 def embedded(x, frequency, phase, kernel, bias):
-    """The formula, one row, column and unit after the other."""
+    """Return the formula, computed in loops over rows, columns and units."""
     n_rows, n_columns = x.shape
     learnt = np.zeros((n_rows, n_columns, bias.shape[1]))
     for i in range(n_rows):

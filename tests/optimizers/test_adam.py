@@ -19,7 +19,7 @@ GRADIENTS = [RNG.normal(size=(5, 3, 2)), RNG.normal(size=(5, 2))]
 
 
 def make_weights():
-    """A kernel and a bias in float64, as a layer named "dense" has them."""
+    """Return a kernel and a bias in float64 with the paths of a layer named "dense"."""
     layer = keras.layers.Dense(2, name="dense", dtype="float64", bias_initializer="ones")
     layer.build((None, 3))
     layer.kernel.assign(np.arange(6.0).reshape(3, 2) - 2)
@@ -27,7 +27,7 @@ def make_weights():
 
 
 def after_steps(optimizer, weights=None):
-    """The weights after five steps along given gradients."""
+    """Return the weights after five steps with fixed gradients."""
     weights = make_weights() if weights is None else weights
     for kernel, bias in zip(*GRADIENTS, strict=True):
         optimizer.apply([keras.ops.convert_to_tensor(part) for part in (kernel, bias)], weights)
@@ -51,7 +51,7 @@ def test_step_with_factors_and_decay_equals_the_value_by_hand():
 
     optimizer.apply([keras.ops.convert_to_tensor([3.0])], [weight])
 
-    # The first step of Adam is the learning rate; the decay is 0.5 * 0.1 * 6 * 0.25.
+    # The first step of Adam equals the learning rate. The decay is 0.5 * 0.1 * 6 * 0.25.
     assert float(weight[0]) == pytest.approx(2.0 * (1 - 0.075) - 0.6, rel=1e-5)
 
 
@@ -159,7 +159,7 @@ def test_pattern_that_matches_no_weight_first_raises(name, factors):
 
 
 def test_learning_rate_and_decay_follow_their_schedules():
-    # Weights without a gradient to follow only decay.
+    # Weights with a gradient of 0 only decay.
     rate, decay = CosLog(0.4, n_steps=5), FlatCosine(0.5, n_steps=5)
     weight = keras.Variable([1.0])
     optimizer = GroupedAdam(rate, weight_decay=decay)
@@ -343,7 +343,7 @@ def test_invalid_arguments_raise(arguments, message):
 
 
 def network(meta):
-    """A builder that compiles with factors and schedules, over 4 epochs of 3 batches."""
+    """Return a model compiled with factors and schedules for 4 epochs of 3 batches."""
     model = keras.Sequential(
         [
             keras.Input((4,)),

@@ -29,7 +29,7 @@ def one_cycle_by_hand(s):
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (s - 0.25) / 0.75))
 
 
-# A schedule, and its shape in double precision.
+# Schedules, and their shapes in double precision.
 SHAPES = {
     "warm-up": (WarmUp(2.0), lambda s: 1.0),
     "cosine": (
@@ -79,7 +79,7 @@ def test_values_equal_the_formula(name, n_steps):
     ("schedule", "step", "expected"),
     [
         (CosLog(0.04, n_steps=1500), 0, 0.0),
-        (CosLog(0.04, n_steps=1500), 300, 0.0),  # the end of the second wave
+        (CosLog(0.04, n_steps=1500), 300, 0.0),  # the end of the second cycle
         (CosLog(0.04, n_steps=3), 1, 0.04 * 0.930431),  # log2(1 + 15 / 3) = 2.584963
         (FlatCosine(0.02, n_steps=100), 49, 0.02),
         (FlatCosine(0.02, n_steps=100), 75, 0.01),
