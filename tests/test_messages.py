@@ -18,5 +18,5 @@ from nnkit._messages import shown
     ],
     ids=["text", "number", "none", "short array", "array", "series", "long text"],
 )
-def test_a_value_is_shown_on_one_line(value, expected):
+def test_values_are_shown_on_one_line(value, expected):
     assert shown(value) == expected

@@ -123,7 +123,7 @@ def test_classifier_takes_a_table_of_labels_from_every_container(kind):
 
 @pytest.mark.parametrize("make", [list, objects, pd.Series, lambda y: pd.DataFrame({"y": y})])
 def test_classifier_refuses_labels_of_text_and_numbers_in_one_sentence(make):
-    with pytest.raises(ValueError, match="The labels of y must have one type.*all strings"):
+    with pytest.raises(ValueError, match="The labels of y must have one type.*to strings"):
         KerasClassifier("mlp").fit(X, make(["a", 1] * 6))
 
 
