@@ -145,7 +145,8 @@ class Network:
         """
         check_not_forked()
         compiled_model = self.compiled_model
-        with self._lock, on_device(self.device):
+        # Inside a tf.function of the user, variables are made and read outside of its graph.
+        with self._lock, tf.init_scope(), on_device(self.device):
             if self.live.model is None:
                 self.live.make(compiled_model, self.model_spec, self.task_choices, self._state)
             return self.live.model
