@@ -75,7 +75,7 @@ def test_fit_takes_right_parameters(estimator):
 
 @pytest.mark.slow
 @settings(
-    max_examples=1200,
+    max_examples=500,
     phases=[Phase.generate],  # a case is a line already
     derandomize=True,
     database=None,
