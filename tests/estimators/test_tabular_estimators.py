@@ -606,9 +606,7 @@ def test_fit_raises_on_a_compiled_schedule_without_n_steps(iris):
         network.compile(Adam(Cosine(0.01)))
         return network
 
-    with pytest.raises(
-        ValueError, match="Give n_steps = epochs .*, unless it is in the optimizer="
-    ):
+    with pytest.raises(ValueError, match=r"n_steps of Cosine is None.*Set n_steps to epochs \*"):
         KerasClassifier(build).fit(*iris)
 
 
