@@ -152,7 +152,7 @@ def test_the_table_names_lines_and_scripts_that_there_are():
     assert len(SCRIPTS) >= 12
 
 
-# The faults of SciKeras that tests/estimators/test_incumbent_faults.py does not have.
+# The faults of SciKeras that tests/estimators/test_scikeras_faults.py does not have.
 
 
 def test_validation_data_has_the_labels_of_the_target(iris):

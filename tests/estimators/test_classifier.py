@@ -1,3 +1,5 @@
+"""KerasClassifier: labels, output layers and losses, builders, metadata and metrics."""
+
 import functools
 
 import keras
@@ -25,7 +27,7 @@ from nnkit import KerasClassifier
     ],
     ids=str,
 )
-def test_labels_of_any_kind_come_back(iris, labels):
+def test_predict_returns_labels_of_the_given_type(iris, labels):
     X, y = iris
     _, codes = np.unique(y, return_inverse=True)
     labels = np.asarray(labels)
@@ -43,7 +45,7 @@ def test_labels_of_any_kind_come_back(iris, labels):
     assert (clf.classes_[y_proba.argmax(axis=1)] == predicted).all()
 
 
-def test_one_row_has_one_row_of_probabilities(iris):
+def test_predict_and_predict_proba_of_one_row(iris):
     X, y = iris
     clf = KerasClassifier(classifier_network, epochs=1).fit(X, y)
 
@@ -69,7 +71,7 @@ def test_one_row_has_one_row_of_probabilities(iris):
         (1, "sigmoid", lambda y_true, y_pred: keras.ops.mean(abs(y_true - y_pred), axis=-1)),
     ],
 )
-def test_every_head_and_loss_learns_two_classes(cancer, n_units, activation, loss):
+def test_output_layers_and_losses_learn_two_classes(cancer, n_units, activation, loss):
     X, y = cancer
     clf = KerasClassifier(
         lambda: head(n_units, activation, n_features=30),
@@ -83,8 +85,8 @@ def test_every_head_and_loss_learns_two_classes(cancer, n_units, activation, los
     assert clf.fit(X, y).score(X, y) > 0.94
 
 
-def test_a_linear_network_finds_the_coefficients_of_logistic_regression(cancer):
-    """Both minimise the mean log-loss plus an L2 penalty of 0.01 on the weights."""
+def test_linear_network_equals_logistic_regression(cancer):
+    """Both minimise the mean log loss plus an L2 penalty of 0.01 on the weights."""
     X, y = cancer
     l2 = 0.01
     clf = KerasClassifier(
@@ -107,12 +109,12 @@ def test_a_linear_network_finds_the_coefficients_of_logistic_regression(cancer):
     np.testing.assert_allclose(clf.predict_proba(X), logistic.predict_proba(X), atol=1e-4)
 
 
-def test_the_recorded_loss_is_the_log_loss(iris):
+def test_history_loss_equals_the_log_loss(iris):
     X, y = iris
     clf = KerasClassifier(
         classifier_network, validation_split=0.3, epochs=2, optimizer="sgd", random_state=0
     )
-    # Nothing is learnt in the last epoch: the loss recorded is that of the predictions.
+    # The learning rate of the last epoch is 0, so that its loss is that of the predictions.
     freeze = keras.callbacks.LearningRateScheduler(lambda epoch, _: 0.1 if epoch == 0 else 0.0)
 
     clf.set_params(callbacks=freeze).fit(X, y)
@@ -190,10 +192,10 @@ def compiles_itself(meta, compile_kwargs, units=5):
         "kwargs",
     ],
 )
-def test_a_network_comes_from_anywhere(iris, model, parameters, n_hidden):
+def test_model_accepts_all_kinds_of_builders(iris, model, parameters, n_hidden):
     X, y = iris
     if model is Network:
-        # A subclassed model does not tell its last activation.
+        # The last activation of a subclassed model is unknown, so the loss must be explicit.
         parameters = {
             **parameters,
             "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=False),
@@ -206,7 +208,7 @@ def test_a_network_comes_from_anywhere(iris, model, parameters, n_hidden):
     assert clf.predict_proba(X).shape == (150, 3)
 
 
-def test_a_model_keeps_its_weights_and_stays_as_it_is(iris):
+def test_pretrained_model_is_copied_with_its_weights(iris):
     X, y = iris
     pretrained = head(3, "softmax")
     before = pretrained.get_weights()
@@ -221,7 +223,7 @@ def test_a_model_keeps_its_weights_and_stays_as_it_is(iris):
     np.testing.assert_array_equal(pretrained.get_weights()[0], before[0])
 
 
-def test_meta_tells_the_facts(iris_frame):
+def test_meta_contains_the_attributes_of_the_data(iris_frame):
     X, y = iris_frame
     seen = {}
 
@@ -243,7 +245,7 @@ def test_meta_tells_the_facts(iris_frame):
     assert seen["X_dtype_"] == np.float64
 
 
-def test_metrics_are_recorded_under_keras_names(cancer):
+def test_metrics_are_recorded_with_keras_names(cancer):
     X, y = cancer
     clf = KerasClassifier(
         "mlp", metrics=["accuracy", keras.metrics.AUC(name="auc")], epochs=3, validation_split=0.2
@@ -252,14 +254,14 @@ def test_metrics_are_recorded_under_keras_names(cancer):
     clf.fit(X, y)
 
     assert set(clf.history_) == {
-        f"{part}{name}" for part in ("", "val_") for name in ("loss", "accuracy", "auc")
+        f"{prefix}{name}" for prefix in ("", "val_") for name in ("loss", "accuracy", "auc")
     }
     assert type(clf.history_) is dict
     assert all(type(value) is float for values in clf.history_.values() for value in values)
 
 
 @pytest.mark.parametrize("loss", [None, "categorical_crossentropy"])
-def test_one_hot_rows_are_learnt_by_a_softmax(iris, loss):
+def test_one_hot_rows_are_learnt_with_a_softmax_output(iris, loss):
     X, y = iris
     one_hot = (y[:, None] == np.unique(y)).astype(int)
     clf = KerasClassifier(
@@ -273,15 +275,15 @@ def test_one_hot_rows_are_learnt_by_a_softmax(iris, loss):
     np.testing.assert_allclose(clf.predict_proba(X).sum(axis=1), 1.0)
 
 
-def test_a_softmax_for_several_labels_is_refused(iris):
+def test_fit_raises_on_multilabel_rows_with_a_softmax_output(iris):
     X, _ = iris
-    several = (np.abs(X[:, :3]) > 0.5).astype(int)
+    y = (np.abs(X[:, :3]) > 0.5).astype(int)
 
     with pytest.raises(ValueError, match="'softmax', which allows one label a row, but y has a ro"):
-        KerasClassifier(lambda: head(3, "softmax"), epochs=1).fit(X, several)
+        KerasClassifier(lambda: head(3, "softmax"), epochs=1).fit(X, y)
 
 
-def test_a_loss_in_a_list_takes_arguments_by_position(iris):
+def test_loss_in_a_list_receives_arguments_routed_by_position(iris):
     X, y = iris
     clf = KerasClassifier(
         lambda: head(3, "linear"),
@@ -294,7 +296,7 @@ def test_a_loss_in_a_list_takes_arguments_by_position(iris):
     assert clf._network.output_spec.heads[0].scale == "logits"
 
 
-def test_sequences_of_one_hot_steps(iris):
+def test_sequences_of_one_hot_rows(iris):
     X, y = iris
     _, codes = np.unique(y, return_inverse=True)
     steps = np.stack([np.eye(3)[codes], np.eye(3)[(codes + 1) % 3]], axis=1)
@@ -315,19 +317,19 @@ def test_sequences_of_one_hot_steps(iris):
     assert (clf.predict(X) == steps).all(axis=2).mean() > 0.7
 
 
-def test_a_refit_for_several_labels_does_not_mind_the_earlier_one_hot_network(iris):
+def test_refit_with_multilabel_rows_after_one_hot_rows(iris):
     X, y = iris
-    several = (np.abs(X[:, :3]) > 0.5).astype(int)
+    y_multilabel = (np.abs(X[:, :3]) > 0.5).astype(int)
     clf = KerasClassifier(lambda: head(3, "softmax"), epochs=1)
     clf.fit(X, (y[:, None] == np.unique(y)).astype(int))
 
-    clf.set_params(model=lambda: head(3, "sigmoid")).fit(X, several)
+    clf.set_params(model=lambda: head(3, "sigmoid")).fit(X, y_multilabel)
 
     assert clf.predict(X).shape == (150, 3)
 
 
 @pytest.mark.parametrize("weight", [None, np.linspace(0.1, 2.0, 30)], ids=["equal", "weights"])
-def test_engines_agree_on_a_target_of_several_columns(weight):
+def test_backends_agree_on_multioutput_classes(weight):
     X = np.random.default_rng(0).normal(size=(30, 3))
     y = np.column_stack([np.arange(30) % 2, np.arange(30) % 3])
     found = [

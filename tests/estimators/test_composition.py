@@ -1,4 +1,4 @@
-"""In the hands of scikit-learn's meta-estimators and inspection tools, on real data."""
+"""Use with scikit-learn's ensembles, cross-validation, pipelines and inspection, on real data."""
 
 import numpy as np
 import pandas as pd
@@ -76,7 +76,7 @@ def patients():
     ],
     ids=["Voting", "Stacking", "Bagging", "AdaBoost", "Calibrated", "TunedThreshold"],
 )
-def test_classifiers_of_classifiers(tumours, make):
+def test_ensembles_of_classifiers(tumours, make):
     X, y = tumours
     X_scaled = pd.DataFrame(StandardScaler().fit_transform(X), columns=X.columns)
 
@@ -94,7 +94,7 @@ def test_classifiers_of_classifiers(tumours, make):
     ],
     ids=["Voting", "Stacking", "Bagging"],
 )
-def test_regressors_of_regressors(patients, make):
+def test_ensembles_of_regressors(patients, make):
     X, y = patients
 
     fitted = make().fit(X[:350], y[:350])
@@ -102,8 +102,8 @@ def test_regressors_of_regressors(patients, make):
     assert fitted.score(X[350:], y[350:]) > 0.3
 
 
-def test_an_integer_cv_stratifies():
-    """The labels of iris are sorted: without stratification each fold misses a class."""
+def test_cross_val_score_stratifies_with_an_integer_cv():
+    """The labels of iris are sorted, so unstratified folds lack a class."""
     from sklearn.datasets import load_iris
 
     X, y = load_iris(return_X_y=True)
@@ -115,7 +115,7 @@ def test_an_integer_cv_stratifies():
     assert scores.min() > 0.85
 
 
-def test_several_scorers_of_a_pipeline_with_columns(tumours):
+def test_cross_validate_a_column_transformer_pipeline_with_several_scorers(tumours):
     X, y = tumours
     pipeline = make_pipeline(
         make_column_transformer(
@@ -134,7 +134,7 @@ def test_several_scorers_of_a_pipeline_with_columns(tumours):
     assert result["test_neg_log_loss"].min() > -0.3
 
 
-def test_probabilities_of_held_out_folds(tumours):
+def test_cross_val_predict_returns_probabilities(tumours):
     X, y = tumours
 
     y_proba = cross_val_predict(classifier(), X, y, cv=3, method="predict_proba")
@@ -143,7 +143,7 @@ def test_probabilities_of_held_out_folds(tumours):
     assert roc_auc_score(y, y_proba[:, 1]) > 0.97
 
 
-def test_inspection_tools(patients):
+def test_partial_dependence_and_permutation_importance(patients):
     X, y = patients
     reg = regressor().fit(X, y)
 
@@ -154,7 +154,7 @@ def test_inspection_tools(patients):
     assert X.columns[importance.importances_mean.argmax()] in ("bmi", "s5")
 
 
-def test_weights_are_routed_through_a_pipeline(tumours):
+def test_sample_weight_passes_through_a_pipeline(tumours):
     X, y = tumours
     weight = np.where(y == 0, 10.0, 0.1)
     pipeline = make_pipeline(StandardScaler(), classifier(epochs=3))
@@ -165,8 +165,8 @@ def test_weights_are_routed_through_a_pipeline(tumours):
     assert (weighted == 0).sum() > (plain == 0).sum()
 
 
-def test_a_pipeline_is_explained_in_the_columns_of_its_table(patients):
-    """Strings and numbers in, one value for each column out, which add up."""
+def test_explain_a_pipeline_in_the_columns_of_its_input(patients):
+    """A table of text and numbers has one value for each column; they sum to the prediction."""
     X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
     X = X[["age", "sex", "bmi", "bp"]].assign(sex=lambda frame: frame["sex"].map({1: "a", 2: "b"}))
     pipeline = make_pipeline(
@@ -182,7 +182,7 @@ def test_a_pipeline_is_explained_in_the_columns_of_its_table(patients):
     np.testing.assert_allclose(total, pipeline.predict(X.head(3)), rtol=1e-6)
 
 
-def test_an_estimator_brings_its_own_background(tumours):
+def test_explain_uses_the_background_of_the_estimator(tumours):
     X, y = tumours
     clf = classifier(background_size=20).fit(X, y)
 
@@ -195,7 +195,7 @@ def test_an_estimator_brings_its_own_background(tumours):
     )
 
 
-def test_a_raw_table_goes_through_an_encoder_of_its_own(patients):
+def test_column_transformer_as_encoder_equals_a_pipeline_step(patients):
     X, y = patients
     X = X.assign(sex=np.where(X["sex"] > 0, "a", "b"))
     encoder = make_column_transformer((OneHotEncoder(), ["sex"]), remainder=StandardScaler())
@@ -208,7 +208,7 @@ def test_a_raw_table_goes_through_an_encoder_of_its_own(patients):
     assert reg.X_shape_ == (442, 11)
 
 
-def test_html_shows_the_parameters():
+def test_html_repr_shows_the_parameters():
     html = KerasClassifier(classifier_network, model__units=3)._repr_html_()
 
     assert "KerasClassifier" in html
@@ -220,7 +220,7 @@ def test_html_shows_the_parameters():
     [KerasClassifier(), KerasRegressor(), KerasTransformer(), TabularClassifier()],
     ids=lambda estimator: type(estimator).__name__,
 )
-def test_html_of_a_pipeline_links_to_the_documentation_of_each_parameter(estimator):
+def test_html_repr_of_a_pipeline_links_to_parameter_documentation(estimator):
     html = make_pipeline(StandardScaler(), estimator)._repr_html_()
 
     page = f"nnkit.{type(estimator).__name__}.html"

@@ -1,4 +1,4 @@
-"""In the hands of the rest of scikit-learn: searches, wrappers, selectors, containers, callbacks."""
+"""Use with scikit-learn's searches, wrappers, feature selectors, containers and callbacks."""
 
 import pickle
 from pathlib import Path
@@ -90,7 +90,7 @@ def recurrent(meta, units=8):
 
 
 def tagger(n_units, activation):
-    """A builder of a network with an output for each step."""
+    """Return a builder of a network with an output at each time step."""
 
     def build(meta):
         return keras.Sequential(
@@ -106,7 +106,7 @@ def tagger(n_units, activation):
 
 def two_inputs(meta):
     inputs = {name: keras.Input(shape[1:], name=name) for name, shape in meta.X_shape_.items()}
-    hidden = [keras.layers.Dense(8, activation="relu")(part) for part in inputs.values()]
+    hidden = [keras.layers.Dense(8, activation="relu")(x) for x in inputs.values()]
     x = keras.layers.Concatenate()(hidden)
     return keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(x))
 
@@ -117,28 +117,28 @@ def sepals_and_petals(frame):
 
 @pytest.fixture
 def two_targets():
-    """Patients without their body mass index, which is to be told with the disease's course."""
+    """Diabetes patients; the targets are disease progression and body mass index."""
     X, y = load_diabetes(return_X_y=True)
     return scale(np.delete(X, 2, axis=1)), np.column_stack([y, 1000 * X[:, 2]])
 
 
 @pytest.fixture
 def flower_labels(iris):
-    """Three labels of a flower, any number of which it has."""
+    """Multilabel target with three labels."""
     X, y = iris
     return np.column_stack([y == "setosa", y == "virginica", X[:, 3] > 0]).astype(int)
 
 
 @pytest.fixture
 def bits():
-    """Sequences of six bits with the two last axes of steps and columns."""
+    """Sequences of bits, shape (240, 6 steps, 1 feature)."""
     return np.random.RandomState(0).randint(0, 2, (240, 6, 1))
 
 
 # Searches
 
 
-def test_halving_by_epochs(iris):
+def test_halving_grid_search_over_epochs(iris):
     X, y = iris
 
     search = HalvingGridSearchCV(
@@ -156,7 +156,7 @@ def test_halving_by_epochs(iris):
     assert search.best_score_ > 0.85
 
 
-def test_halving_by_rows(cancer):
+def test_halving_grid_search_over_n_samples(cancer):
     X, y = cancer
 
     search = HalvingGridSearchCV(
@@ -171,7 +171,7 @@ def test_halving_by_rows(cancer):
     assert search.best_score_ > 0.94
 
 
-def test_a_randomized_search_draws_from_distributions(iris):
+def test_randomized_search_over_distributions(iris):
     X, y = iris
     distributions = {
         "optimizer__learning_rate": loguniform(1e-6, 0.05),
@@ -191,13 +191,13 @@ def test_a_randomized_search_draws_from_distributions(iris):
 
 
 @pytest.mark.parametrize("wrapper", [OneVsRestClassifier, OneVsOneClassifier])
-def test_several_binary_classifiers(iris, wrapper):
+def test_one_vs_rest_and_one_vs_one_classifier(iris, wrapper):
     X, y = iris
 
     fitted = wrapper(classifier(epochs=30)).fit(X[::2], y[::2])
 
     assert fitted.score(X[1::2], y[1::2]) > 0.88
-    # The first of them by hand: setosa against all, or against versicolor.
+    # The first binary problem: setosa against the rest, or against versicolor.
     rows = np.flatnonzero((y == "setosa") | (wrapper is OneVsRestClassifier) | (y == "versicolor"))
     rows = rows[rows % 2 == 0]
     is_positive = (y[rows] == "setosa") == (wrapper is OneVsRestClassifier)
@@ -205,7 +205,7 @@ def test_several_binary_classifiers(iris, wrapper):
     np.testing.assert_array_equal(fitted.estimators_[0].predict_proba(X), by_hand.predict_proba(X))
 
 
-def test_a_classifier_for_each_label(iris, flower_labels):
+def test_multi_output_classifier(iris, flower_labels):
     X, _ = iris
 
     wrapped = MultiOutputClassifier(classifier()).fit(X, flower_labels)
@@ -219,7 +219,7 @@ def test_a_classifier_for_each_label(iris, flower_labels):
 
 
 @pytest.mark.parametrize("cv", [None, 2])
-def test_a_chain_of_classifiers(iris, flower_labels, cv):
+def test_classifier_chain(iris, flower_labels, cv):
     X, _ = iris
 
     chain = ClassifierChain(classifier(), cv=cv).fit(X, flower_labels)
@@ -229,7 +229,7 @@ def test_a_chain_of_classifiers(iris, flower_labels, cv):
     assert chain.score(X, flower_labels) > 0.85
 
 
-def test_a_regressor_for_each_column(two_targets):
+def test_multi_output_regressor(two_targets):
     X, y = two_targets
 
     wrapped = MultiOutputRegressor(regressor()).fit(X, y)
@@ -239,7 +239,7 @@ def test_a_regressor_for_each_column(two_targets):
     assert wrapped.score(X, y) > 0.35
 
 
-def test_a_chain_of_regressors(two_targets):
+def test_regressor_chain(two_targets):
     X, y = two_targets
 
     chain = RegressorChain(regressor(), order=[1, 0]).fit(X, y)
@@ -249,7 +249,7 @@ def test_a_chain_of_regressors(two_targets):
     assert chain.score(X, y) > 0.35
 
 
-def test_a_transformed_target(diabetes):
+def test_transformed_target_regressor(diabetes):
     X, y = diabetes
 
     wrapped = TransformedTargetRegressor(regressor(), func=np.log, inverse_func=np.exp)
@@ -260,7 +260,7 @@ def test_a_transformed_target(diabetes):
     assert wrapped.score(X[350:], y[350:]) > 0.3
 
 
-def test_self_training_uses_rows_without_labels(iris):
+def test_self_training_classifier_uses_unlabeled_rows(iris):
     X, _ = iris
     y = load_iris().target
     hidden = np.where(np.arange(150) % 10 > 0, -1, y)
@@ -272,11 +272,11 @@ def test_self_training_uses_rows_without_labels(iris):
     assert trained.score(X, y) > 0.88
 
 
-# Selection of columns
+# Feature selection
 
 
 class RankingRegressor(KerasRegressor):
-    """Brings the importances of its columns, measured on its training rows."""
+    """Regressor with feature_importances_, computed by permutation of the training rows."""
 
     def fit(self, X, y, **fit_arguments):
         super().fit(X, y, **fit_arguments)
@@ -285,7 +285,7 @@ class RankingRegressor(KerasRegressor):
         return self
 
 
-def test_recursive_elimination_by_permutation_importance():
+def test_rfe_by_permutation_importance():
     X, y = load_diabetes(return_X_y=True, as_frame=True)
     ranking = RankingRegressor("mlp", epochs=20, batch_size=64, random_state=0)
 
@@ -296,7 +296,7 @@ def test_recursive_elimination_by_permutation_importance():
     assert selector.score(X, y) > 0.4
 
 
-def test_recursive_elimination_by_weights_of_the_network():
+def test_rfecv_by_weights_of_a_linear_network():
     X, y = load_diabetes(return_X_y=True)
     linear = regressor(model__units=(), optimizer__learning_rate=0.05)
 
@@ -311,7 +311,7 @@ def test_recursive_elimination_by_weights_of_the_network():
     assert max(selector.cv_results_["mean_test_score"]) > 0.4
 
 
-def test_forward_selection():
+def test_sequential_feature_selector():
     X, y = load_diabetes(return_X_y=True, as_frame=True)
     X = X[["age", "bmi", "s3", "s5"]]
 
@@ -322,11 +322,11 @@ def test_forward_selection():
     assert selector.get_feature_names_out().tolist() == ["bmi", "s5"]
 
 
-# What comes before the estimator
+# Preprocessing
 
 
 @pytest.mark.parametrize("container", ["pandas", "polars"])
-def test_names_made_by_a_column_transformer_arrive(container):
+def test_feature_names_in_are_those_of_a_column_transformer(container):
     pytest.importorskip(container)
     X, y = load_breast_cancer(return_X_y=True, as_frame=True)
     columns = make_column_transformer(
@@ -343,18 +343,18 @@ def test_names_made_by_a_column_transformer_arrive(container):
     assert pipeline.score(X, y) > 0.9
 
 
-def test_a_function_before_the_network_is_an_encoder_too():
+def test_function_transformer_as_encoder_equals_a_pipeline_step():
     X, y = load_breast_cancer(return_X_y=True)
     logarithm = FunctionTransformer(np.log1p)
 
-    in_front = make_pipeline(logarithm, classifier(encoder=None)).fit(X, y)
-    inside = classifier(encoder=logarithm).fit(X, y)
+    pipeline = make_pipeline(logarithm, classifier(encoder=None)).fit(X, y)
+    clf = classifier(encoder=logarithm).fit(X, y)
 
-    np.testing.assert_array_equal(in_front.predict_proba(X), inside.predict_proba(X))
-    assert inside.score(X, y) > 0.88
+    np.testing.assert_array_equal(pipeline.predict_proba(X), clf.predict_proba(X))
+    assert clf.score(X, y) > 0.88
 
 
-def test_a_resampled_minority():
+def test_imblearn_pipeline_with_smote():
     over_sampling = pytest.importorskip("imblearn.over_sampling")
     imblearn_pipeline = pytest.importorskip("imblearn.pipeline")
     X, y = load_breast_cancer(return_X_y=True)
@@ -376,7 +376,7 @@ def test_a_resampled_minority():
 
 
 class RecordingSplit(GroupShuffleSplit):
-    """Remembers the groups that it got and the rows that it gave."""
+    """Splitter that records the groups of the training and validation rows of each split."""
 
     seen: list = []  # noqa: RUF012
 
@@ -387,7 +387,7 @@ class RecordingSplit(GroupShuffleSplit):
 
 
 @sklearn.config_context(enable_metadata_routing=True)
-def test_groups_and_weights_are_routed_to_each_fold(iris):
+def test_metadata_routing_of_groups_and_sample_weight_in_cross_validate(iris):
     X, y = iris
     groups = np.arange(150) % 10
     weight = np.where(y == "setosa", 3.0, 0.5)
@@ -415,7 +415,7 @@ def test_groups_and_weights_are_routed_to_each_fold(iris):
 
 
 @sklearn.config_context(enable_metadata_routing=True)
-def test_validation_rows_go_through_the_steps_in_front():
+def test_pipeline_transform_input_transforms_validation_rows():
     X, y = load_breast_cancer(return_X_y=True)
     clf = classifier(encoder=None, early_stopping=True, n_iter_no_change=2, epochs=50)
     pipeline = Pipeline(
@@ -434,12 +434,12 @@ def test_validation_rows_go_through_the_steps_in_front():
     assert min(by_hand.history_["val_loss"]) < 0.15
 
 
-# Workers
+# Processes and threads
 
 
 @pytest.mark.slow
-def test_folds_in_other_processes_score_the_same(iris):
-    """The builder is a closure, which the standard pickle refuses."""
+def test_cross_val_score_in_processes_equals_sequential(iris):
+    """The builder is a closure, which the standard pickle cannot serialise."""
     X, y = iris
     activation = "tanh"
 
@@ -461,7 +461,7 @@ def test_folds_in_other_processes_score_the_same(iris):
     assert scores.min() > -0.5
 
 
-def test_folds_in_threads_score_the_same(iris):
+def test_cross_val_score_in_threads_equals_sequential(iris):
     X, y = iris
     clf = classifier(classifier_network, early_stopping=True, scoring="accuracy")
 
@@ -476,7 +476,7 @@ def test_folds_in_threads_score_the_same(iris):
 
 
 @pytest.mark.parametrize("encoder", ["auto", StandardScaler()], ids=["auto", "own"])
-def test_polars_frames(iris, encoder):
+def test_polars_frame_gives_the_same_predictions(iris, encoder):
     pl = pytest.importorskip("polars")
     X, y = iris
     frame = pl.DataFrame(X, schema=["a", "b", "c", "d"])
@@ -494,7 +494,7 @@ def test_polars_frames(iris, encoder):
 
 @pytest.fixture
 def sentences():
-    """Lines of the descriptions of five data sets, with the name of theirs."""
+    """Lines of the descriptions of five data sets; the target is the data set."""
     loaders = [load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine]
     lines = [
         (line, load.__name__)
@@ -507,7 +507,7 @@ def sentences():
 
 
 @pytest.mark.parametrize("model", ["mlp", classifier_network], ids=["mlp", "own"])
-def test_sparse_text(sentences, model):
+def test_sparse_tfidf_equals_dense_tfidf(sentences, model):
     lines, y = sentences
     X = TfidfVectorizer().fit_transform(lines)
     encoder = StandardScaler(with_mean=False) if model == "mlp" else None
@@ -521,7 +521,7 @@ def test_sparse_text(sentences, model):
     assert from_sparse.score(X, y) > 0.9
 
 
-def test_text_in_a_pipeline(sentences):
+def test_tfidf_pipeline_scores_like_logistic_regression(sentences):
     lines, y = sentences
     cv = StratifiedKFold(3, shuffle=True, random_state=0)
 
@@ -532,7 +532,7 @@ def test_text_in_a_pipeline(sentences):
 
 
 def peak_memory():
-    """Return the most bytes that the process has held since the mark was set back."""
+    """Return the peak memory of the process in bytes since the last reset."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM"):
             return int(line.split()[1]) * 1024
@@ -541,7 +541,7 @@ def peak_memory():
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_sparse_rows_never_become_one_dense_table(monkeypatch, early_stopping):
+def test_sparse_table_is_densified_one_batch_at_a_time(monkeypatch, early_stopping):
     rng = np.random.default_rng(0)
     X = sparse.random_array((2000, 50_000), density=5e-4, format="csr", dtype=np.float32, rng=rng)
     y = np.arange(2000) % 2
@@ -572,7 +572,7 @@ def test_sparse_rows_never_become_one_dense_table(monkeypatch, early_stopping):
 
 
 @pytest.mark.parametrize("model", ["mlp", classifier_network], ids=["mlp", "own"])
-def test_dtypes_of_fit_and_predict_may_differ(model):
+def test_predict_does_not_depend_on_the_dtypes_of_fit_and_predict(model):
     X, y = load_digits(return_X_y=True)
     X, y = X[:300], y[:300]
 
@@ -587,10 +587,10 @@ def test_dtypes_of_fit_and_predict_may_differ(model):
         np.testing.assert_allclose(proba, y_proba["float64", "float64"], atol=2e-5)
 
 
-# Rows that are no table rows
+# Images, sequences and several inputs
 
 
-def test_images_in_folds():
+def test_cross_val_score_of_images():
     images, y = load_digits(return_X_y=True)
     images = (images / 16).reshape(-1, 8, 8, 1)[:900]
 
@@ -599,7 +599,7 @@ def test_images_in_folds():
     assert scores.min() > 0.85
 
 
-def test_images_in_a_learning_curve():
+def test_learning_curve_of_images():
     images, y = load_digits(return_X_y=True)
     images = (images / 16).reshape(-1, 8, 8, 1)[:600]
 
@@ -611,7 +611,7 @@ def test_images_in_a_learning_curve():
     assert scores[1].mean() > scores[0].mean() + 0.05
 
 
-def test_sequences(bits):
+def test_recurrent_network_classifies_sequences(bits):
     first = np.where(bits[:, 0, 0] == 1, "one", "zero")
 
     clf = classifier(recurrent, epochs=40, optimizer__learning_rate=0.03).fit(
@@ -621,7 +621,7 @@ def test_sequences(bits):
     assert clf.score(bits[160:], first[160:]) > 0.95
 
 
-def test_two_inputs_by_name(iris):
+def test_dict_of_named_inputs(iris):
     X, y = iris
     parts = {"sepal": X[:, :2], "petal": X[:, 2:]}
 
@@ -636,7 +636,7 @@ def test_two_inputs_by_name(iris):
         clf.predict({"petal": X[:, 2:]})
 
 
-def test_a_search_over_a_table_that_an_encoder_splits_into_two_inputs(iris_frame):
+def test_grid_search_with_an_encoder_that_returns_two_inputs(iris_frame):
     X, y = iris_frame
     clf = classifier(two_inputs, encoder=FunctionTransformer(sepals_and_petals))
 
@@ -648,7 +648,7 @@ def test_a_search_over_a_table_that_an_encoder_splits_into_two_inputs(iris_frame
     np.testing.assert_array_equal(search.predict_proba(X), by_hand.predict_proba(parts))
 
 
-def test_inspection_of_two_inputs(iris_frame):
+def test_inspection_of_a_model_with_two_inputs(iris_frame):
     X, y = iris_frame
     encoder = FunctionTransformer(sepals_and_petals)
     clf = classifier(two_inputs, encoder=encoder, epochs=30).fit(X, y)
@@ -661,10 +661,10 @@ def test_inspection_of_two_inputs(iris_frame):
     assert np.diff(dependence["average"][2]).min() > 0
 
 
-# Targets of several columns
+# Multi-output targets
 
 
-def test_labels_of_which_a_row_has_any_number(iris, flower_labels):
+def test_multilabel_predictions(iris, flower_labels):
     X, _ = iris
 
     clf = classifier(epochs=30).fit(X, flower_labels)
@@ -676,7 +676,7 @@ def test_labels_of_which_a_row_has_any_number(iris, flower_labels):
     assert clf.score(X, flower_labels) > 0.88
 
 
-def test_labels_in_folds(iris, flower_labels):
+def test_multilabel_cross_validation(iris, flower_labels):
     X, _ = iris
     cv = KFold(3, shuffle=True, random_state=0)
 
@@ -687,7 +687,7 @@ def test_labels_in_folds(iris, flower_labels):
     assert y_proba.shape == (150, 3)
 
 
-def test_columns_of_classes(iris):
+def test_multioutput_classification(iris):
     X, y = iris
     columns = np.column_stack([y, np.where(X[:, 0] > 0, "long", "short")])
 
@@ -701,7 +701,7 @@ def test_columns_of_classes(iris):
     assert (clf.predict(X) == columns).mean(axis=0).min() > 0.9
 
 
-def test_columns_of_classes_in_folds(iris):
+def test_multioutput_classification_in_cross_val_predict(iris):
     X, _ = iris
     columns = np.column_stack([load_iris().target, X[:, 0] > 0])
     cv = KFold(3, shuffle=True, random_state=0)
@@ -712,7 +712,7 @@ def test_columns_of_classes_in_folds(iris):
     assert (y_proba[0].argmax(axis=1) == columns[:, 0]).mean() > 0.85
 
 
-def test_regression_of_columns(two_targets):
+def test_multioutput_regression(two_targets):
     X, y = two_targets
 
     reg = regressor().fit(X[:350], y[:350])
@@ -721,7 +721,7 @@ def test_regression_of_columns(two_targets):
     assert reg.score(X[350:], y[350:]) > 0.25
 
 
-def test_inspection_of_a_regression_of_columns(two_targets):
+def test_inspection_of_multioutput_regression(two_targets):
     X, y = two_targets
     reg = regressor(epochs=40).fit(X, y)
 
@@ -733,7 +733,7 @@ def test_inspection_of_a_regression_of_columns(two_targets):
     assert np.diff(dependence["average"][0]).min() > 0
 
 
-def test_a_validation_curve(iris):
+def test_validation_curve_over_epochs(iris):
     X, y = iris
 
     _, scores = validation_curve(
@@ -745,7 +745,7 @@ def test_a_validation_curve(iris):
 
 
 @pytest.mark.parametrize("kind", ["labels", "strings", "values"])
-def test_a_target_of_one_column_keeps_its_shape(iris, kind):
+def test_predict_keeps_the_shape_of_a_single_column_target(iris, kind):
     X, labels = iris
     y = {"labels": load_iris().target, "strings": labels, "values": X[:, 3]}[kind]
     make = regressor if kind == "values" else classifier
@@ -759,7 +759,7 @@ def test_a_target_of_one_column_keeps_its_shape(iris, kind):
     assert fitted.score(data, y[:, np.newaxis]) == pytest.approx(flat.score(data, y))
 
 
-def test_classes_of_steps(bits):
+def test_classification_of_each_time_step(bits):
     y = np.array(["even", "odd"])[np.cumsum(bits[:, :, 0], axis=1) % 2]
 
     clf = classifier(tagger(2, "softmax"), epochs=80, optimizer__learning_rate=0.03).fit(bits, y)
@@ -770,8 +770,8 @@ def test_classes_of_steps(bits):
     assert [proba.shape for proba in y_proba] == [(240, 2)] * 6
 
 
-def test_classes_of_steps_that_do_not_all_occur_at_each_step(bits):
-    """The count of the first step is 0 or 1, of the second 0, 1 or 2."""
+def test_classification_of_time_steps_with_classes_missing_at_some_steps(bits):
+    """The count is 0 or 1 at the first step, and 0, 1 or 2 at the second."""
     y = np.array(["none", "one", "two", "more"])[np.minimum(np.cumsum(bits[:, :, 0], axis=1), 3)]
 
     clf = classifier(tagger(4, "softmax"), epochs=60, optimizer__learning_rate=0.03).fit(bits, y)
@@ -780,8 +780,8 @@ def test_classes_of_steps_that_do_not_all_occur_at_each_step(bits):
     assert (clf.predict(bits) == y).mean() > 0.85
 
 
-def test_classes_0_and_1_of_steps(bits):
-    """scikit-learn calls such a target a multilabel indicator; the network decides."""
+def test_classification_of_time_steps_with_labels_0_and_1(bits):
+    """scikit-learn's type_of_target is multilabel-indicator; the output shape decides here."""
     y = np.cumsum(bits[:, :, 0], axis=1) % 2
 
     clf = classifier(tagger(2, "softmax"), epochs=80, optimizer__learning_rate=0.03).fit(bits, y)
@@ -790,7 +790,7 @@ def test_classes_0_and_1_of_steps(bits):
     assert (clf.predict(bits) == y).mean() > 0.9
 
 
-def test_values_of_steps(bits):
+def test_regression_of_each_time_step(bits):
     y = np.stack([np.cumsum(bits[:, :, 0], axis=1), np.cumsum(1 - bits[:, :, 0], axis=1)], axis=-1)
 
     reg = regressor(tagger(2, "linear"), epochs=60, optimizer__learning_rate=0.03).fit(bits, y)
@@ -800,7 +800,7 @@ def test_values_of_steps(bits):
     assert np.square(y_pred - y).mean() < 0.1 * y.var()
 
 
-def test_one_value_of_each_step_keeps_its_shape(bits):
+def test_regression_of_time_steps_keeps_a_last_axis_of_one(bits):
     y = np.cumsum(bits, axis=1).astype(float)
 
     reg = regressor(tagger(1, "linear"), epochs=2).fit(bits, y)
@@ -808,7 +808,7 @@ def test_one_value_of_each_step_keeps_its_shape(bits):
     assert reg.predict(bits).shape == (240, 6, 1)
 
 
-def test_a_table_of_twenty_rows_and_three_columns_to_tell():
+def test_multioutput_regression_on_twenty_rows():
     X, y = load_linnerud(return_X_y=True, as_frame=True)
 
     reg = regressor(epochs=100).fit(X, y)
@@ -821,7 +821,7 @@ def test_a_table_of_twenty_rows_and_three_columns_to_tell():
 
 
 class Recorder:
-    """Remembers which of its hooks are called."""
+    """Callback that records the names of its hooks as they are called."""
 
     def __init__(self):
         self.calls = []
@@ -840,7 +840,7 @@ class Recorder:
 
 
 class StopAfter(Recorder):
-    """Stops the fit after so many tasks."""
+    """Callback that stops the fit after a number of tasks."""
 
     def __init__(self, n_tasks):
         super().__init__()
@@ -852,7 +852,7 @@ class StopAfter(Recorder):
 
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_callbacks_see_each_epoch(iris, engine):
+def test_sklearn_callback_hooks_are_called_for_each_epoch(iris, engine):
     recorder = Recorder()
 
     classifier(epochs=3, engine=engine).set_callbacks(recorder).fit(*iris)
@@ -862,14 +862,14 @@ def test_callbacks_see_each_epoch(iris, engine):
 
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_callbacks_stop_a_fit(iris, engine):
+def test_sklearn_callback_stops_the_fit(iris, engine):
     clf = classifier(epochs=9, engine=engine).set_callbacks(StopAfter(2)).fit(*iris)
 
     assert clf.n_iter_ == 2
 
 
-def test_callbacks_are_torn_down_after_an_error(iris):
-    """The thread of a progress bar that is not would keep the process alive."""
+def test_sklearn_callback_teardown_is_called_after_an_error(iris):
+    """Without teardown, the thread of a progress bar keeps the process alive."""
     X, _ = iris
     recorder = Recorder()
     reg = regressor(linear_network, optimizer="sgd", optimizer__learning_rate=1e300)
@@ -882,7 +882,7 @@ def test_callbacks_are_torn_down_after_an_error(iris):
     assert recorder.calls[-1] == "teardown"
 
 
-def test_a_progress_bar(iris, capsys):
+def test_progress_bar_shows_the_fit(iris, capsys):
     pytest.importorskip("rich")
     clf = classifier(epochs=4).set_callbacks(ProgressBar())
 
@@ -893,7 +893,7 @@ def test_a_progress_bar(iris, capsys):
     assert "100%" in printed
 
 
-def test_a_progress_bar_of_a_search(iris, capsys):
+def test_progress_bar_shows_fits_inside_a_grid_search(iris, capsys):
     pytest.importorskip("rich")
     search = GridSearchCV(classifier(epochs=2), {"model__units": [(2,), (4,)]}, cv=2)
     search.set_callbacks(ProgressBar(max_propagation_depth=None))
@@ -908,7 +908,7 @@ def test_a_progress_bar_of_a_search(iris, capsys):
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_a_monitor_scores_each_epoch(iris, engine, early_stopping):
+def test_scoring_monitor_scores_each_epoch(iris, engine, early_stopping):
     X, y = iris
     monitor = ScoringMonitor(scoring=["accuracy", "neg_log_loss"])
     params = {"engine": engine, "early_stopping": early_stopping, "epochs": 5}
@@ -925,7 +925,7 @@ def test_a_monitor_scores_each_epoch(iris, engine, early_stopping):
 
 
 @pytest.mark.parametrize("container", ["pandas", "polars", "sparse", "dict", "encoder"])
-def test_a_monitor_scores_every_container(iris_frame, container):
+def test_scoring_monitor_accepts_all_containers(iris_frame, container):
     X, y = iris_frame
     monitor = ScoringMonitor(scoring="accuracy")
     clf = classifier(epochs=3)
@@ -944,7 +944,7 @@ def test_a_monitor_scores_every_container(iris_frame, container):
     assert log["accuracy"][0] == clf.score(X, y)
 
 
-def test_a_monitor_of_a_regressor_in_its_own_units(diabetes):
+def test_scoring_monitor_scores_a_regressor_in_units_of_y(diabetes):
     X, y = diabetes
     monitor = ScoringMonitor(scoring="r2")
 
@@ -953,7 +953,7 @@ def test_a_monitor_of_a_regressor_in_its_own_units(diabetes):
     assert monitor.get_logs().data_as_pandas["r2"][0] == pytest.approx(reg.score(X, y))
 
 
-def test_a_monitor_in_a_search(iris):
+def test_scoring_monitor_in_a_grid_search(iris):
     X, y = iris
     monitor = ScoringMonitor(scoring="accuracy")
     clf = classifier(epochs=3).set_callbacks(monitor)
@@ -968,7 +968,7 @@ def test_a_monitor_in_a_search(iris):
 
 
 @pytest.mark.slow
-def test_a_monitor_in_a_search_in_other_processes(iris):
+def test_scoring_monitor_in_a_grid_search_in_processes(iris):
     monitor = ScoringMonitor(scoring="accuracy")
     clf = classifier(epochs=2).set_callbacks(monitor)
 

@@ -1,7 +1,7 @@
-"""scikit-learn's own contract checks, at the estimators' defaults but for their size.
+"""scikit-learn's estimator checks, with smaller networks than the defaults.
 
-The checks fit some 400 times. Members, epochs and units are cut down for that, and nothing else;
-``NNKIT_CONTRACT=full`` runs them at the defaults themselves, which takes about half an hour.
+The checks call fit about 400 times, so members, epochs and units are reduced. Set
+``NNKIT_CONTRACT=full`` to run them with the defaults, which takes about half an hour.
 """
 
 import os
@@ -19,8 +19,8 @@ from nnkit import (
 from nnkit.builders import presets
 
 REASON = (
-    "float32 and mini-batches: a weight of two is not two rows to a rounding of 1e-7. "
-    "test_weights.py shows the equivalence for a float64 network trained on all rows at once."
+    "With float32 and mini-batches, a weight of 2 differs from two rows by more than 1e-7. "
+    "rows/test_row_weights.py tests the equivalence for full batches in float64."
 )
 IS_FULL = os.environ.get("NNKIT_CONTRACT") == "full"
 SMALL = {} if IS_FULL else {"n_estimators": 1, "epochs": 12}
@@ -33,7 +33,7 @@ EXPECTED_FAILURES = {
 
 @pytest.fixture
 def _small_networks(monkeypatch):
-    """Narrow the networks of the presets, by which ``get_params`` stays that of the defaults."""
+    """Reduce the units of the presets, which leaves ``get_params`` unchanged."""
     if not IS_FULL:
         monkeypatch.setattr(presets, "_UNITS", (16,))
 
@@ -48,15 +48,15 @@ def _small_networks(monkeypatch):
         TabularClassifier(**SMALL),
         TabularRegressor(**SMALL),
     ],
-    # With a parameter `cv`, the check of weights gives its own folds, in which the regressor passes.
+    # The weight checks set `cv` where there is one; with it, TabularRegressor passes.
     expected_failed_checks=lambda estimator: (
         {} if isinstance(estimator, TabularRegressor) else EXPECTED_FAILURES
     ),
 )
-# Some checks hand over columns without variance, lists, or a column as y, which warns.
+# Some checks pass constant columns, lists, or y as a column, which warns.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-def test_scikit_learn_contract(estimator, check):
+def test_sklearn_estimator_checks(estimator, check):
     check(estimator)
 
 
@@ -64,7 +64,7 @@ def test_scikit_learn_contract(estimator, check):
     "cls",
     [KerasClassifier, KerasRegressor, KerasTransformer, TabularClassifier, TabularRegressor],
 )
-def test_no_tag_switches_checks_off(cls):
+def test_sklearn_tags_disable_no_checks(cls):
     tags = cls().__sklearn_tags__()
 
     assert not tags.non_deterministic

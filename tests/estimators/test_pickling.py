@@ -1,3 +1,5 @@
+"""Pickle, cloudpickle, joblib and deepcopy of estimators."""
+
 import copy
 import functools
 import pickle
@@ -28,7 +30,7 @@ def through_cloudpickle(estimator):
 
 
 class Scaled(keras.layers.Layer):
-    """A layer of the user's own, not registered anywhere."""
+    """A custom layer that is not registered."""
 
     def __init__(self, factor):
         super().__init__()
@@ -60,7 +62,7 @@ def closure(units):
     ],
     ids=["name", "function", "lambda", "partial", "closure", "model", "X"],
 )
-def test_a_copy_predicts_the_same(iris, model, copied):
+def test_pickled_and_copied_estimator_predicts_the_same(iris, model, copied):
     X, y = iris
     clf = KerasClassifier(model, epochs=2, random_state=0, callbacks=keras.callbacks.History)
     clf.fit(X, y)
@@ -74,14 +76,14 @@ def test_a_copy_predicts_the_same(iris, model, copied):
     np.testing.assert_array_equal(restored.model_.get_weights()[0], clf.model_.get_weights()[0])
 
 
-def test_an_unfitted_estimator_with_a_lambda_pickles():
+def test_unfitted_estimator_with_a_lambda_can_be_pickled():
     restored = through_pickle(KerasClassifier(lambda meta, units=3: None, units=5))
 
     assert restored.get_params()["units"] == 5
     assert clone(restored).units == 5
 
 
-def test_a_pipeline_goes_through_joblib_into_another_process(iris_frame, tmp_path):
+def test_pipeline_is_loaded_with_joblib_in_another_process(iris_frame, tmp_path):
     X, y = iris_frame
     X = X.assign(colour=np.where(X.iloc[:, 0] > 6, "red", "blue"))
     pipeline = make_pipeline(
@@ -103,7 +105,7 @@ def test_a_pipeline_goes_through_joblib_into_another_process(iris_frame, tmp_pat
     np.testing.assert_allclose(there, pipeline.predict_proba(X), atol=1e-6)
 
 
-def test_a_pickle_holds_neither_the_training_data_nor_optimizer_state():
+def test_pickle_excludes_training_data_and_optimizer_state():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(5000, 10)), rng.normal(size=5000)
     small = KerasRegressor("mlp", epochs=1, background_size=0).fit(X, y)
@@ -115,7 +117,7 @@ def test_a_pickle_holds_neither_the_training_data_nor_optimizer_state():
     assert len(pickle.dumps(with_background)) < 4 * n_weights + 12_000 + 8 * 100 * 10
 
 
-def test_a_network_trained_on_another_device_predicts_anywhere(iris):
+def test_estimator_of_another_device_is_unpickled_on_the_default_device(iris):
     X, y = iris
     clf = KerasClassifier("mlp", epochs=2, device="cpu:1", random_state=0).fit(X, y)
 
@@ -126,8 +128,8 @@ def test_a_network_trained_on_another_device_predicts_anywhere(iris):
     np.testing.assert_array_equal(restored.predict_proba(X), clf.predict_proba(X))
 
 
-def test_the_model_of_the_user_may_be_trained_further(iris):
-    """A fitted estimator keeps a copy of its own."""
+def test_changing_the_given_model_does_not_change_the_estimator(iris):
+    """A fitted estimator has its own copy of the model."""
     X, y = iris
     model = head(3, "softmax")
     clf = KerasClassifier(model, epochs=1, random_state=0).fit(X, y)
@@ -139,7 +141,7 @@ def test_the_model_of_the_user_may_be_trained_further(iris):
     np.testing.assert_array_equal(through_pickle(clf).predict_proba(X), before)
 
 
-def test_an_estimator_fitted_on_polars_columns_of_objects_is_pickled():
+def test_estimator_fitted_on_polars_object_columns_can_be_pickled():
     polars = pytest.importorskip("polars")
     days = pd.period_range("2020-01-01", periods=12, freq="D")
     table = polars.DataFrame({"day": list(days), "x": np.arange(12.0)})

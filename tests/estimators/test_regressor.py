@@ -1,3 +1,5 @@
+"""KerasRegressor: units of the target, linear networks, metadata and validation targets."""
+
 import warnings
 
 import keras
@@ -11,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from nnkit import KerasRegressor
 
 
-def test_the_default_learns_a_target_far_from_zero(diabetes):
+def test_mlp_fits_a_target_far_from_zero(diabetes):
     X, y = diabetes
 
     reg = KerasRegressor("mlp", random_state=0).fit(X, y)
@@ -21,7 +23,7 @@ def test_the_default_learns_a_target_far_from_zero(diabetes):
     assert reg.predict(X[:1]).shape == (1,)
 
 
-def test_a_linear_network_finds_the_coefficients_of_ridge(diabetes):
+def test_linear_network_equals_ridge(diabetes):
     """Both minimise the mean squared error plus an L2 penalty of 0.1 on the weights."""
     X, y = diabetes
     l2 = 0.1
@@ -44,7 +46,7 @@ def test_a_linear_network_finds_the_coefficients_of_ridge(diabetes):
     np.testing.assert_allclose(reg.predict(X), ridge.predict(X), rtol=1e-4)
 
 
-def test_a_ready_made_network_does_not_mind_the_units_of_the_target(diabetes):
+def test_ready_made_network_does_not_depend_on_the_units_of_the_target(diabetes):
     X, y = diabetes
     reg = KerasRegressor("mlp", epochs=5, random_state=0)
 
@@ -54,7 +56,7 @@ def test_a_ready_made_network_does_not_mind_the_units_of_the_target(diabetes):
     np.testing.assert_allclose(in_other_units, 1000.0 * in_units + 7.0, rtol=1e-4)
 
 
-def test_an_own_builder_gets_the_target_as_it_is(diabetes):
+def test_custom_builder_receives_the_unscaled_target(diabetes):
     X, y = diabetes
     seen = {}
 
@@ -67,7 +69,7 @@ def test_an_own_builder_gets_the_target_as_it_is(diabetes):
     np.testing.assert_array_equal(seen["y"], y)
 
 
-def test_outputs_of_one_axis_are_compared_row_by_row(diabetes):
+def test_one_dimensional_outputs_are_compared_row_by_row(diabetes):
     """(n,) - (n, 1) would broadcast to (n, n)."""
     X, y = diabetes
 
@@ -80,7 +82,7 @@ def test_outputs_of_one_axis_are_compared_row_by_row(diabetes):
     assert reg.fit(X, y).score(X, y) > 0.4
 
 
-def test_meta_says_continuous_for_integers_too(diabetes):
+def test_meta_target_type_is_continuous_for_integers(diabetes):
     X, y = diabetes
     seen = {}
 
@@ -105,14 +107,14 @@ def test_meta_says_continuous_for_integers_too(diabetes):
         ([1.0, np.nan], "Input y contains NaN"),
     ],
 )
-def test_a_target_that_is_not_numbers_is_refused(y, message):
+def test_fit_raises_on_a_nonnumeric_or_missing_target(y, message):
     with pytest.raises(ValueError, match=message):
         KerasRegressor("mlp", epochs=1).fit([[0.0], [1.0]], y)
 
 
 @pytest.mark.parametrize("transformer", [StandardScaler(), FunctionTransformer(np.log, np.exp)])
-def test_validation_rows_in_other_units_than_the_target_are_told(diabetes, transformer):
-    """TransformedTargetRegressor hands them on as they are."""
+def test_fit_warns_on_a_validation_target_in_other_units(diabetes, transformer):
+    """TransformedTargetRegressor does not transform y_val."""
     X, y = diabetes
     y = 1000.0 * y
     reg = TransformedTargetRegressor(KerasRegressor("mlp", epochs=1), transformer=transformer)
@@ -125,7 +127,7 @@ def test_validation_rows_in_other_units_than_the_target_are_told(diabetes, trans
     assert [one for one in record if "The target to validate on is far from y" in str(one.message)]
 
 
-def test_rows_held_out_by_a_split_are_in_the_units_of_the_target(diabetes):
+def test_validation_split_inside_a_transformed_target_regressor(diabetes):
     X, y = diabetes
     reg = TransformedTargetRegressor(
         KerasRegressor("mlp", epochs=3, validation_split=0.2, random_state=0),
@@ -138,7 +140,7 @@ def test_rows_held_out_by_a_split_are_in_the_units_of_the_target(diabetes):
 
 
 @pytest.mark.parametrize("scale", [1.0, 1000.0])
-def test_validation_rows_like_the_training_rows_are_taken_in_silence(diabetes, scale):
+def test_fit_does_not_warn_on_a_validation_target_in_the_same_units(diabetes, scale):
     X, y = diabetes[0], scale * diabetes[1]
 
     with warnings.catch_warnings():

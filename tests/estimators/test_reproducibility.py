@@ -1,3 +1,5 @@
+"""random_state, global random states, and predictions that do not depend on other rows."""
+
 import numpy as np
 import pytest
 from networks import classifier_network
@@ -21,8 +23,8 @@ def fitted(iris, **params):
 
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_two_fits_agree_to_the_bit(iris, engine):
-    """Initial weights, order of rows, dropout and split."""
+def test_random_state_makes_fits_identical(iris, engine):
+    """The seed determines initial weights, row order, dropout and the validation split."""
     X, _ = iris
     first, again = fitted(iris, engine=engine), fitted(iris, engine=engine)
 
@@ -30,7 +32,7 @@ def test_two_fits_agree_to_the_bit(iris, engine):
     assert first.history_ == again.history_
 
 
-def test_another_seed_gives_another_network(iris):
+def test_another_random_state_gives_other_predictions(iris):
     X, _ = iris
 
     assert not np.array_equal(
@@ -38,7 +40,7 @@ def test_another_seed_gives_another_network(iris):
     )
 
 
-def test_no_seed_draws_anew(iris):
+def test_random_state_none_gives_other_predictions_in_each_fit(iris):
     X, _ = iris
 
     first, other = (fitted(iris, random_state=None).predict_proba(X) for _ in range(2))
@@ -46,7 +48,7 @@ def test_no_seed_draws_anew(iris):
     assert not np.array_equal(first, other)
 
 
-def test_a_random_state_is_a_stream_as_in_scikit_learn(iris):
+def test_random_state_instance_is_consumed_as_in_scikit_learn(iris):
     X, _ = iris
     stream = np.random.RandomState(0)
 
@@ -60,7 +62,7 @@ def test_a_random_state_is_a_stream_as_in_scikit_learn(iris):
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
 @pytest.mark.parametrize("random_state", [0, None])
-def test_global_random_states_are_left_alone(iris, engine, random_state, global_random_states):
+def test_fit_does_not_change_global_random_states(iris, engine, random_state, global_random_states):
     before = global_random_states()
 
     fitted(iris, engine=engine, random_state=random_state).predict(iris[0])
@@ -68,7 +70,7 @@ def test_global_random_states_are_left_alone(iris, engine, random_state, global_
     assert global_random_states() == before
 
 
-def test_global_random_states_have_no_say(iris):
+def test_fit_does_not_depend_on_global_random_states(iris):
     X, _ = iris
     import random
 
@@ -87,7 +89,7 @@ def test_global_random_states_have_no_say(iris):
     np.testing.assert_array_equal(*results)
 
 
-def test_predictions_do_not_depend_on_the_rows_beside(iris):
+def test_predictions_do_not_depend_on_other_rows(iris):
     X, _ = iris
     clf = fitted(iris)
 
@@ -98,7 +100,7 @@ def test_predictions_do_not_depend_on_the_rows_beside(iris):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int64, object])
-def test_the_dtype_of_the_table_does_not_matter(iris, dtype):
+def test_fit_does_not_depend_on_the_dtype_of_the_table(iris, dtype):
     X, y = iris
     X = np.round(X)
 

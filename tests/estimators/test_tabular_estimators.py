@@ -1,4 +1,4 @@
-"""TabularClassifier and TabularRegressor: folds of the networks, calibration, presets."""
+"""TabularClassifier and TabularRegressor: cross-validated ensembles, calibration, resuming."""
 
 import pickle
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ def crossed_regressor(**params):
 
 
 def by_member(estimator, X):
-    """Each member's outputs, from its weights as they are."""
+    """Return the outputs of each member, without calibration."""
     rows = X if estimator.encoder_ is None else estimator.encoder_.transform(X)
     return [keras.ops.convert_to_numpy(model(rows)) for model in estimator.models_]
 
@@ -54,7 +54,7 @@ def best_losses(estimator):
 
 
 def losses_on(splits, clf, X, y):
-    """The log-loss of each member on the rows that its split holds out."""
+    """Return the log loss of each member on its validation rows."""
     return [
         log_loss(y[held], outputs[held], labels=clf.classes_)
         for outputs, (_, held) in zip(by_member(clf, X), splits, strict=True)
@@ -66,7 +66,7 @@ def codes_of(y):
 
 
 def noisy_rows(n_rows, seed):
-    """Two classes of which twenty columns tell little."""
+    """Return two classes, of which twenty columns explain little."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n_rows, 20))
     return X, np.where(rng.random(n_rows) < expit(X[:, 0]), "yes", "no")
@@ -113,7 +113,7 @@ def assert_same_members(first, second):
     ],
     ids=["folds", "splitter", "more than folds", "more than splits", "fewer than folds"],
 )
-def test_each_member_is_at_its_best_on_rows_of_its_own(iris, params, splits_of):
+def test_cv_gives_each_member_its_own_validation_fold(iris, params, splits_of):
     X, y = iris
     clf = crossed(**params).fit(X, y)
 
@@ -124,7 +124,7 @@ def test_each_member_is_at_its_best_on_rows_of_its_own(iris, params, splits_of):
     assert (np.abs(np.array(others) / best_losses(clf) - 1) > 0.01).all()
 
 
-def test_groups_stay_together_in_the_folds_of_the_members(iris):
+def test_cv_keeps_groups_together(iris):
     X, y = iris
 
     clf = crossed().fit(X, y, groups=GROUPS)
@@ -133,7 +133,7 @@ def test_groups_stay_together_in_the_folds_of_the_members(iris):
     np.testing.assert_allclose(best_losses(clf), losses_on(splits, clf, X, y), rtol=1e-3)
 
 
-def test_groups_go_to_a_splitter_of_the_members(iris):
+def test_cv_splitter_receives_groups(iris):
     X, y = iris
 
     clf = crossed(cv=GroupKFold(3)).fit(X, y, groups=GROUPS)
@@ -142,7 +142,7 @@ def test_groups_go_to_a_splitter_of_the_members(iris):
     np.testing.assert_allclose(best_losses(clf), losses_on(splits, clf, X, y), rtol=1e-3)
 
 
-def test_a_fraction_is_held_out_of_all_members(iris):
+def test_validation_split_is_shared_by_all_members(iris):
     X, y = iris
     clf = crossed(validation_split=0.3).fit(X, y)
 
@@ -152,8 +152,8 @@ def test_a_fraction_is_held_out_of_all_members(iris):
     np.testing.assert_allclose(best_losses(clf), losses_on([split] * 3, clf, X, y), rtol=1e-3)
 
 
-def test_a_member_does_not_train_on_the_rows_it_validates_on(iris):
-    """Without early stopping nothing else of them could come in either."""
+def test_cv_member_does_not_train_on_its_validation_rows(iris):
+    """Early stopping is off, since it would use the validation labels as well."""
     X, y = iris
     splits = list(KFold(3, shuffle=True, random_state=0).split(X))
     clf = crossed(encoder=None, early_stopping=False, cv=splits)
@@ -168,7 +168,7 @@ def test_a_member_does_not_train_on_the_rows_it_validates_on(iris):
     assert np.abs(found[2] - kept[2]).max() > 1e-3
 
 
-def test_the_first_member_is_the_network_alone_on_the_first_fold(iris):
+def test_first_member_equals_a_single_network_on_the_first_fold(iris):
     X, y = iris
 
     clf, alone = crossed(encoder=None).fit(X, y), crossed(encoder=None, n_estimators=1).fit(X, y)
@@ -177,7 +177,7 @@ def test_the_first_member_is_the_network_alone_on_the_first_fold(iris):
     np.testing.assert_allclose(clf.history_["val_loss"], alone.history_["val_loss"], rtol=1e-3)
 
 
-def test_members_of_one_fit_differ(iris):
+def test_members_of_an_ensemble_differ(iris):
     X, y = iris
 
     first, second, third = by_member(crossed().fit(X, y), X)
@@ -188,15 +188,15 @@ def test_members_of_one_fit_differ(iris):
 
 @dataclass
 class Settings:
-    """Those settings of a fit that divide its rows."""
+    """The settings of a fit that split its rows."""
 
     n_estimators: int
     validation_split: Any = 0
     cv: Any = None
 
 
-def parts(n_estimators, split=0, cv=None, **rows):
-    """The folds of ten rows, of which every second one is of the class 1."""
+def folds_of(n_estimators, split=0, cv=None, **rows):
+    """Return the folds of ten rows with alternating classes 0 and 1."""
     settings = Settings(n_estimators, split, cv)
     y = np.arange(10) % 2
     given = Rows(np.zeros((10, 1)), y, y[:, np.newaxis], **{"sample_weight": None, **rows})
@@ -204,22 +204,22 @@ def parts(n_estimators, split=0, cv=None, **rows):
     return fold_indices_of(given, settings, 0, y, labels)
 
 
-def test_folds_of_members_are_a_partition_and_then_another_one():
-    _, found = parts(4, cv=2)
+def test_fold_indices_repeat_with_another_partition_beyond_cv():
+    _, folds = folds_of(4, cv=2)
 
-    held = [sorted(part.validation) for part in found]
+    held = [sorted(fold.validation) for fold in folds]
     assert sorted(held[0] + held[1]) == sorted(held[2] + held[3]) == list(range(10))
     assert held[0] not in held[2:]
-    for part in found:
-        assert sorted([*part.training, *part.validation]) == list(range(10))
+    for fold in folds:
+        assert sorted([*fold.training, *fold.validation]) == list(range(10))
 
 
 @pytest.mark.parametrize(("split", "n_held"), [(0.3, 3), (0, 0)])
-def test_members_that_share_their_rows_have_one_part(split, n_held):
-    _, found = parts(3, split)
+def test_fold_indices_are_one_fold_without_cv(split, n_held):
+    _, folds = folds_of(3, split)
 
-    assert len(found) == 1
-    assert n_held == (0 if found[0].validation is None else len(found[0].validation))
+    assert len(folds) == 1
+    assert n_held == (0 if folds[0].validation is None else len(folds[0].validation))
 
 
 PAIR = ([0, 1, 2, 3, 6, 7], [4, 5, 8, 9])
@@ -228,18 +228,21 @@ PAIR = ([0, 1, 2, 3, 6, 7], [4, 5, 8, 9])
 @pytest.mark.parametrize(
     "split", [{"cv": 2}, {"split": 0.4}, {"split": [PAIR]}, {"cv": [PAIR] * 2}], ids=str
 )
-def test_rows_that_weigh_nothing_are_in_no_part(split):
+def test_fold_indices_exclude_rows_with_zero_weight(split):
     weight = np.array([0.0, 1, 1, 1, 1, 0, 1, 1, 1, 1])
 
-    rows, found = parts(2, **split, sample_weight=weight)
+    rows, folds = folds_of(2, **split, sample_weight=weight)
 
-    for part in found:
-        assert (rows.sample_weight[part.training] > 0).all()
-        assert (rows.sample_weight[part.validation] > 0).all()
+    for fold in folds:
+        assert (rows.sample_weight[fold.training] > 0).all()
+        assert (rows.sample_weight[fold.validation] > 0).all()
 
 
 def with_weightless_rows(X, y):
-    """The rows with one of weight 0, far out, behind each five; and where the rows are then."""
+    """Insert an outlier of weight 0 after every five rows.
+
+    Return X, y, the weights, and the positions of the original rows.
+    """
     is_real = np.arange(180) % 6 < 5
     X_more, y_more = np.full((180, 4), 1e6), np.full(180, "virginica")
     X_more[is_real], y_more[is_real] = X, y
@@ -247,7 +250,7 @@ def with_weightless_rows(X, y):
 
 
 @pytest.mark.parametrize("split", [{"cv": 3}, {"validation_split": 0.3}], ids=str)
-def test_rows_that_weigh_nothing_are_as_if_left_out(iris, split):
+def test_fit_ignores_rows_with_zero_weight(iris, split):
     X, y = iris
     X_more, y_more, weight, _ = with_weightless_rows(X, y)
     clf = crossed(calibration="temperature", **split)
@@ -258,14 +261,14 @@ def test_rows_that_weigh_nothing_are_as_if_left_out(iris, split):
     np.testing.assert_allclose(found, without, rtol=1e-4)
 
 
-def test_rows_that_weigh_nothing_are_as_if_a_splitter_left_them_out(iris):
-    """In the encoder, too, which all members share."""
+def test_fit_ignores_rows_with_zero_weight_in_given_splits(iris):
+    """The shared encoder ignores the rows too."""
     X, y = iris
     X_more, y_more, weight, positions = with_weightless_rows(X, y)
     splits = list(KFold(3, shuffle=True, random_state=0).split(X))
     far_out = np.flatnonzero(weight == 0)
     splits_more = [
-        tuple(np.append(positions[part], far_out) for part in (training, held))
+        tuple(np.append(positions[rows], far_out) for rows in (training, held))
         for training, held in splits
     ]
     clf = crossed(calibration="temperature")
@@ -280,7 +283,7 @@ def test_rows_that_weigh_nothing_are_as_if_a_splitter_left_them_out(iris):
 # Calibration
 
 
-def test_probabilities_are_the_mean_of_tempered_members(iris):
+def test_predict_proba_averages_temperature_scaled_members(iris):
     X, y = iris
     clf = crossed(calibration="temperature").fit(X, y)
 
@@ -292,18 +295,18 @@ def test_probabilities_are_the_mean_of_tempered_members(iris):
     np.testing.assert_allclose(y_std, np.std(members, axis=0), rtol=1e-3, atol=1e-5)
 
 
-def most_probable_on_grid(by_part, codes_by_part, weight=1.0):
-    """The rule of `fit_temperature`, by trying all temperatures."""
-    weights = np.concatenate([np.broadcast_to(weight, len(codes)) for codes in codes_by_part])
+def most_probable_on_grid(by_fold, codes_by_fold, weight=1.0):
+    """Return the temperature of `fit_temperature`, found by a grid search."""
+    weights = np.concatenate([np.broadcast_to(weight, len(codes)) for codes in codes_by_fold])
     n_rows = weights.sum() ** 2 / np.square(weights).sum()
     grid, found = np.geomspace(1 / 8, 8, 801), []
     for temperature in grid:
         log_proba = []
-        for members in by_part:
+        for members in by_fold:
             powers = [member.astype(float) ** (1 / temperature) for member in members]
             mean = np.mean([power / power.sum(axis=1, keepdims=True) for power in powers], axis=0)
             log_proba.append(np.log(mean))
-        log_proba, codes = np.concatenate(log_proba), np.concatenate(codes_by_part)
+        log_proba, codes = np.concatenate(log_proba), np.concatenate(codes_by_fold)
         of_truth = np.average(log_proba[np.arange(len(codes)), codes], weights=weights)
         of_any_label = np.average(log_proba.mean(axis=1), weights=weights)
         prior = np.log(temperature) ** 2 / (2 * 0.3**2)
@@ -312,7 +315,7 @@ def most_probable_on_grid(by_part, codes_by_part, weight=1.0):
     return likely if likely >= 1 else min(1.0, cautious)
 
 
-def test_the_temperature_is_the_most_probable_of_all_folds(iris):
+def test_temperature_is_fitted_on_the_validation_rows_of_all_folds(iris):
     X, y = iris
     clf = crossed(calibration="temperature", epochs=10).fit(X, y)
 
@@ -328,7 +331,7 @@ def test_the_temperature_is_the_most_probable_of_all_folds(iris):
 
 
 @pytest.mark.parametrize("n_estimators", [1, 3])
-def test_members_that_share_their_rows_are_calibrated_as_one(iris, n_estimators):
+def test_temperature_is_fitted_on_the_ensemble_with_shared_validation_rows(iris, n_estimators):
     X, y = iris
     clf = crossed(calibration="temperature", epochs=10, n_estimators=n_estimators)
 
@@ -339,7 +342,7 @@ def test_members_that_share_their_rows_are_calibrated_as_one(iris, n_estimators)
     assert 1 / 8 < expected < 8
 
 
-def test_weights_of_validation_rows_count_in_the_temperature(iris):
+def test_temperature_uses_sample_weight_val(iris):
     X, y = iris
     clf = crossed(calibration="temperature", epochs=10, early_stopping=False)
     weight = np.where(y[1::2] == "setosa", 5.0, 1.0)
@@ -356,7 +359,7 @@ def test_weights_of_validation_rows_count_in_the_temperature(iris):
 
 
 @pytest.mark.parametrize("split", [{"cv": 3}, {"validation_split": 0.4}], ids=str)
-def test_an_overfitted_network_is_made_less_sure_and_better(split):
+def test_calibration_lowers_the_log_loss_of_an_overfitted_network(split):
     X, y = noisy_rows(90, seed=0)
     X_new, y_new = noisy_rows(2000, seed=1)
     sure = overfitted(**split, calibration=None).fit(X, y)
@@ -372,8 +375,8 @@ def test_an_overfitted_network_is_made_less_sure_and_better(split):
 
 @pytest.mark.parametrize("name", ["iris", "wine"])
 @pytest.mark.parametrize("preset", ["fast", "default"])
-def test_calibration_does_not_cost_on_small_tables(name, preset):
-    """As found by cross-validation; the smoothed labels of Platt cost a fifth to a half."""
+def test_calibration_does_not_raise_the_log_loss_on_small_tables(name, preset):
+    """Measured by cross-validation; Platt's smoothed labels raise the log loss by 20 to 50 %."""
     X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
     params = {"preset": preset, "epochs": 20, "random_state": 0}
     folds = list(StratifiedKFold(3, shuffle=True, random_state=0).split(X, y))
@@ -389,7 +392,7 @@ def test_calibration_does_not_cost_on_small_tables(name, preset):
     assert after <= 1.01 * before
 
 
-def test_the_held_out_log_loss_becomes_no_larger():
+def test_calibration_lowers_the_validation_log_loss():
     X, y = noisy_rows(90, seed=0)
     clf = overfitted(n_estimators=1, calibration="temperature").fit(X, y)
 
@@ -400,7 +403,7 @@ def test_the_held_out_log_loss_becomes_no_larger():
     assert log_loss(y[held], clf.predict_proba(X[held]), labels=clf.classes_) < uncalibrated
 
 
-def test_labels_are_those_of_the_largest_probability():
+def test_predict_returns_the_label_of_the_largest_calibrated_probability():
     X, y = noisy_rows(90, seed=0)
     clf = overfitted(calibration="temperature").fit(X, y)
 
@@ -420,7 +423,7 @@ def test_labels_are_those_of_the_largest_probability():
     ],
     ids=["mlp", "auto", "no folds", "nothing held out"],
 )
-def test_without_calibration_the_temperature_is_one(iris, params, calibration):
+def test_temperature_is_one_without_calibration(iris, params, calibration):
     X, y = iris
     clf = crossed(**{"epochs": 2, **params}).fit(X, y)
 
@@ -434,7 +437,7 @@ def test_without_calibration_the_temperature_is_one(iris, params, calibration):
 @pytest.mark.parametrize(
     "params", [{}, {"validation_split": 0, "cv": 3}, {"model": "auto"}], ids=str
 )
-def test_calibration_needs_rows_that_are_held_out(iris, params):
+def test_calibration_raises_without_validation_rows(iris, params):
     settings = {"early_stopping": False, "cv": None, **params}
     clf = crossed(calibration="temperature", **settings)
 
@@ -444,14 +447,14 @@ def test_calibration_needs_rows_that_are_held_out(iris, params):
     assert not [name for name in vars(clf) if name.endswith("_")]
 
 
-def test_a_calibration_that_is_unknown_is_refused(iris):
+def test_calibration_raises_on_an_unknown_method(iris):
     with pytest.raises(
         ValueError, match="calibration must be 'auto', 'temperature' or None.*'isotonic'"
     ):
         crossed(calibration="isotonic").fit(*iris)
 
 
-def test_several_labels_a_row_are_calibrated_each():
+def test_calibration_scales_each_label_of_a_multilabel_target():
     X, y = make_multilabel_classification(n_samples=90, n_classes=4, random_state=0)
     clf = overfitted(calibration="temperature").fit(X, y)
 
@@ -465,7 +468,7 @@ def test_several_labels_a_row_are_calibrated_each():
     np.testing.assert_array_equal(clf.predict(X), (y_proba > 0.5).astype(int))
 
 
-def test_several_columns_of_classes_have_one_temperature():
+def test_calibration_uses_one_temperature_for_multioutput_classes():
     X, y_first = noisy_rows(90, seed=0)
     y = np.column_stack([y_first, np.array(["a", "b", "c"])[np.arange(90) % 3]])
     clf = overfitted(model="realmlp", n_estimators=2, calibration="temperature").fit(X, y)
@@ -475,13 +478,13 @@ def test_several_columns_of_classes_have_one_temperature():
     rows = clf.encoder_.transform(X)
     for column, found in enumerate((first, second)):
         outputs = [keras.ops.convert_to_numpy(model(rows)[column]) for model in clf.models_]
-        # Two classes have one output, the probability of the second.
+        # With two classes the network has one output, the probability of the second class.
         probabilities = [
             np.hstack([1 - output, output]) if output.shape[1] == 1 else output
             for output in outputs
         ]
         expected = np.mean(
-            [temperature_scaled(part, clf.temperature_) for part in probabilities], axis=0
+            [temperature_scaled(y_proba, clf.temperature_) for y_proba in probabilities], axis=0
         )
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
         np.testing.assert_array_equal(
@@ -490,7 +493,7 @@ def test_several_columns_of_classes_have_one_temperature():
     assert clf.temperature_ > 1.2
 
 
-def test_one_hot_rows_are_calibrated_as_their_classes(iris):
+def test_calibration_of_one_hot_rows_equals_that_of_class_codes(iris):
     X, y = iris
     codes = codes_of(y)
     rows = slice(0, None, 2), slice(1, None, 2)
@@ -514,7 +517,7 @@ def test_one_hot_rows_are_calibrated_as_their_classes(iris):
     assert 1 / 8 < temperatures[0] < 0.95
 
 
-def test_a_calibrated_ensemble_pickles(iris):
+def test_calibrated_ensemble_can_be_pickled(iris):
     X, y = iris
     clf = crossed(calibration="temperature").fit(X, y)
 
@@ -525,7 +528,7 @@ def test_a_calibrated_ensemble_pickles(iris):
 
 
 @pytest.mark.parametrize("model", ["mlp", "auto"])
-def test_one_random_state_gives_one_ensemble_to_the_bit(iris, model):
+def test_random_state_makes_a_calibrated_ensemble_reproducible(iris, model):
     X, y = iris
     params = {"model": model, "calibration": "temperature", "epochs": 3, "n_estimators": 2}
 
@@ -538,7 +541,7 @@ def test_one_random_state_gives_one_ensemble_to_the_bit(iris, model):
     assert_same_members(first, second)
 
 
-def test_further_training_by_calls_keeps_the_temperature(iris):
+def test_partial_fit_keeps_the_temperature(iris):
     X, y = iris
     clf = crossed(calibration="temperature").fit(X, y)
     temperature = clf.temperature_
@@ -551,7 +554,7 @@ def test_further_training_by_calls_keeps_the_temperature(iris):
 
 @pytest.mark.parametrize("is_pickled", [False, True], ids=["at once", "after pickling"])
 @pytest.mark.parametrize("further", ["partial_fit", "fit"])
-def test_the_default_network_learns_on_where_its_schedule_has_ended(iris, further, is_pickled):
+def test_further_training_resumes_after_the_default_schedule_has_ended(iris, further, is_pickled):
     X, y = iris
     clf = TabularClassifier(epochs=4, n_estimators=2, model__units=(8,), random_state=0).fit(X, y)
     clf.set_params(warm_start=True, epochs=8)
@@ -569,7 +572,7 @@ def test_the_default_network_learns_on_where_its_schedule_has_ended(iris, furthe
     assert len(clf.models_) == 2
 
 
-def test_networks_that_are_prolonged_have_the_weights_they_had(iris):
+def test_partial_fit_keeps_the_weights_when_the_schedule_is_removed(iris):
     X, y = iris
     clf = KerasClassifier("realmlp", epochs=2, model__units=(8,), random_state=0).fit(X, y)
     before = clf.predict_proba(X)
@@ -580,7 +583,7 @@ def test_networks_that_are_prolonged_have_the_weights_they_had(iris):
 
 
 @pytest.mark.parametrize("further", ["partial_fit", "fit"])
-def test_a_training_whose_schedule_has_ended_does_not_go_on_in_silence(iris, further):
+def test_further_training_raises_after_a_user_schedule_has_ended(iris, further):
     X, y = iris
     clf = KerasClassifier("mlp", epochs=1, optimizer=Adam(Cosine(0.01))).fit(X, y)
     clf.set_params(warm_start=True)
@@ -590,27 +593,25 @@ def test_a_training_whose_schedule_has_ended_does_not_go_on_in_silence(iris, fur
 
 
 @pytest.mark.parametrize("fit", ["fit", "partial_fit", "initialize"])
-def test_a_schedule_of_a_training_of_unknown_length_is_refused(iris, fit):
+def test_fit_raises_on_a_schedule_without_n_steps_if_the_length_is_unknown(iris, fit):
     clf = KerasClassifier("mlp", optimizer=Adam(Cosine(0.01)), warm_start=True)
 
     with pytest.raises(ValueError, match="is not known with warm_start=True, in partial_fit and"):
         getattr(clf, fit)(*iris)
 
 
-def test_a_schedule_that_a_builder_compiles_with_asks_for_its_steps(iris):
+def test_fit_raises_on_a_compiled_schedule_without_n_steps(iris):
     def build(meta):
         network = classifier_network(meta)
         network.compile(Adam(Cosine(0.01)))
         return network
 
-    with pytest.raises(
-        ValueError, match="Give n_steps = epochs .*, unless it is in the optimizer="
-    ):
+    with pytest.raises(ValueError, match=r"n_steps of Cosine is None.*Set n_steps to epochs \*"):
         KerasClassifier(build).fit(*iris)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", Adam, Adam(0.01), Adam(Cosine(0.01, n_steps=50))])
-def test_a_training_without_a_schedule_that_spans_the_fit_goes_on(iris, optimizer):
+def test_partial_fit_resumes_with_optimizers_of_fixed_schedules(iris, optimizer):
     X, y = iris
     clf = KerasClassifier("mlp", epochs=1, optimizer=optimizer, random_state=0).fit(X, y)
     before = clf.predict_proba(X)
@@ -620,7 +621,7 @@ def test_a_training_without_a_schedule_that_spans_the_fit_goes_on(iris, optimize
     assert not np.allclose(clf.predict_proba(X), before)
 
 
-def test_fits_of_other_lengths_share_their_network_without_a_schedule(iris):
+def test_compiled_model_is_shared_by_fits_with_other_epochs(iris):
     X, y = iris
     first, second = (
         KerasClassifier("mlp", epochs=epochs, optimizer=Adam(0.01)).fit(X, y) for epochs in (1, 2)
@@ -629,7 +630,7 @@ def test_fits_of_other_lengths_share_their_network_without_a_schedule(iris):
     assert first._network.compiled_model is second._network.compiled_model
 
 
-def test_a_training_goes_on_with_as_many_members(iris):
+def test_warm_start_raises_on_a_changed_n_estimators(iris):
     X, y = iris
     clf = KerasClassifier("mlp", epochs=1, n_estimators=2, warm_start=True).fit(X, y)
 
@@ -639,7 +640,7 @@ def test_a_training_goes_on_with_as_many_members(iris):
     assert len(clf.set_params(n_estimators=2).fit(X, y).models_) == 2
 
 
-def test_what_was_set_for_one_fit_is_forgotten_in_the_next(iris):
+def test_warm_start_does_not_keep_fit_arguments_of_the_previous_fit(iris):
     X, y = iris
     clf = KerasClassifier("mlp", model__units=(4,), warm_start=True).fit(X[::8], y[::8], epochs=1)
 
@@ -649,7 +650,7 @@ def test_what_was_set_for_one_fit_is_forgotten_in_the_next(iris):
     assert clf.resolved_params_["batch_size"] == 32
 
 
-def test_groups_stay_together_where_a_fraction_is_held_out(iris):
+def test_validation_split_keeps_groups_together(iris):
     X, y = iris
     groups = np.arange(150) // 10
     held_out = []
@@ -666,7 +667,7 @@ def test_groups_stay_together_where_a_fraction_is_held_out(iris):
     assert len(training | validation) == 15
 
 
-def test_metrics_of_two_classes_work_with_the_default_network(cancer):
+def test_binary_metrics_are_recorded_with_the_default_network(cancer):
     X, y = cancer
     metrics = ["AUC", "Precision", "binary_accuracy"]
 
@@ -676,7 +677,7 @@ def test_metrics_of_two_classes_work_with_the_default_network(cancer):
     assert all(any(name.startswith(metric.lower()) for name in names) for metric in metrics)
 
 
-def test_calibration_can_begin_in_a_resumed_fit(iris):
+def test_calibration_can_be_enabled_in_a_warm_start(iris):
     X, y = iris
     clf = crossed(warm_start=True).fit(X, y)
     assert clf.temperature_ == 1
@@ -691,14 +692,14 @@ def test_calibration_can_begin_in_a_resumed_fit(iris):
 
 
 @pytest.mark.parametrize("split", [3, KFold(3)], ids=["folds", "splitter"])
-def test_each_regressor_is_at_its_best_on_rows_of_its_own(diabetes, split):
+def test_regressor_cv_gives_each_member_its_own_validation_fold(diabetes, split):
     X, y = diabetes
     reg = crossed_regressor(cv=split).fit(X, y)
 
     drawn = fold_rows(442, 3, reg._seeds.split)
     splits = drawn if split == 3 else list(KFold(3).split(X))
 
-    # In standard units of all rows, since each of them is trained on.
+    # The target is scaled by all rows, since each row is a training row of some member.
     y_units = (y - y.mean()) / y.std()
     errors = [
         np.mean((outputs[held, 0] - y_units[held]) ** 2)
@@ -707,7 +708,7 @@ def test_each_regressor_is_at_its_best_on_rows_of_its_own(diabetes, split):
     np.testing.assert_allclose(best_losses(reg), errors, rtol=1e-3)
 
 
-def test_values_are_the_mean_of_members_of_folds(diabetes):
+def test_predict_averages_the_members_of_all_folds(diabetes):
     X, y = diabetes
     reg = crossed_regressor().fit(X, y)
 
@@ -717,7 +718,7 @@ def test_values_are_the_mean_of_members_of_folds(diabetes):
     np.testing.assert_allclose(y_pred, expected, rtol=1e-4)
 
 
-def test_one_random_state_gives_one_regressor_to_the_bit(diabetes):
+def test_random_state_makes_a_regressor_reproducible(diabetes):
     X, y = diabetes
 
     first, second = (TabularRegressor(**AUTO).fit(X, y) for _ in range(2))
@@ -731,8 +732,8 @@ def test_one_random_state_gives_one_regressor_to_the_bit(diabetes):
     ("model", "is_clipped"),
     [("auto", True), ("realmlp", True), ("realmlp_simplified", False), ("mlp", False)],
 )
-def test_values_stay_in_the_range_of_the_training_rows(diabetes, model, is_clipped):
-    """Of the models whose model specification says so."""
+def test_predict_clips_to_the_range_of_the_training_target(diabetes, model, is_clipped):
+    """Only models whose specification asks for it are clipped."""
     X, y = diabetes
     reg = TabularRegressor(model=model, **{**AUTO, "epochs": 1, "n_estimators": 1}).fit(X, y)
     bias = reg.model_.trainable_variables[-1]
@@ -751,7 +752,7 @@ def test_values_stay_in_the_range_of_the_training_rows(diabetes, model, is_clipp
         assert found[2] > y.max()
 
 
-def test_each_column_of_values_stays_in_its_range(diabetes):
+def test_predict_clips_each_column_of_a_multioutput_target(diabetes):
     X, y = diabetes
     y_two = np.column_stack([y, -2 * y])
     reg = TabularRegressor(**{**AUTO, "epochs": 1, "n_estimators": 1}).fit(X, y_two)
@@ -762,7 +763,7 @@ def test_each_column_of_values_stays_in_its_range(diabetes):
     np.testing.assert_allclose(reg.predict(X), expected, rtol=1e-6)
 
 
-# Training that goes on
+# Further training
 
 
 @pytest.fixture(params=[TabularClassifier, TabularRegressor], ids=["classes", "values"])
@@ -773,7 +774,7 @@ def learning(request):
     )
 
 
-def test_auto_learns_by_calls(learning):
+def test_partial_fit_trains_one_default_network(learning):
     cls, X, y = learning
     estimator = cls(model__units=(8,), random_state=0)
 
@@ -787,7 +788,7 @@ def test_auto_learns_by_calls(learning):
     assert estimator.resolved_params_["n_estimators"] == 1
 
 
-def test_auto_goes_on_where_it_was(learning):
+def test_warm_start_resumes_all_default_networks(learning):
     cls, X, y = learning
     estimator = cls(**AUTO, warm_start=True)
 
@@ -795,15 +796,15 @@ def test_auto_goes_on_where_it_was(learning):
     for _ in range(4):
         losses.append([history["loss"] for history in estimator.fit(X, y).histories_])
 
-    # Of each member: the mean of the last call against that of the first.
+    # (4 calls, 2 members, 3 epochs) -> (4, 2)
     means = np.mean(losses, axis=2)
     assert means.shape == (4, 2)
     assert (means[-1] < 0.9 * means[0]).all()
 
 
 @pytest.mark.parametrize("model", ["auto", "realmlp"])
-def test_a_fit_that_goes_on_holds_out_what_the_first_one_did(iris, model):
-    """Rows that were trained on tell nothing about early stopping or calibration."""
+def test_warm_start_keeps_the_folds_of_the_first_fit(iris, model):
+    """Rows used for training are biased for early stopping and calibration."""
     X, y = iris
     clf = TabularClassifier(model=model, **AUTO, warm_start=True).fit(X, y)
     first = clf.resolved_params_["cv"]
@@ -814,7 +815,7 @@ def test_a_fit_that_goes_on_holds_out_what_the_first_one_did(iris, model):
     assert clf.resolved_params_["cv"] == first
 
 
-def test_a_call_in_between_changes_nothing_of_what_was_chosen(iris):
+def test_partial_fit_between_warm_starts_keeps_resolved_params(iris):
     X, y = iris
     clf = TabularClassifier(model__units=(4,), epochs=1, warm_start=True, random_state=0)
     chosen = clf.fit(X, y).resolved_params_
@@ -829,7 +830,7 @@ def test_a_call_in_between_changes_nothing_of_what_was_chosen(iris):
 
 
 @pytest.mark.parametrize("model", ["auto", "realmlp"])
-def test_where_nothing_is_held_out_nothing_is_stopped(diabetes, model):
+def test_early_stopping_is_off_without_validation_rows(diabetes, model):
     X, y = diabetes
 
     estimator = TabularRegressor(model=model, **AUTO, validation_split=0).fit(X, y)
@@ -839,7 +840,7 @@ def test_where_nothing_is_held_out_nothing_is_stopped(diabetes, model):
     assert "val_loss" not in estimator.history_
 
 
-def test_given_validation_rows_come_before_folds(learning):
+def test_given_validation_rows_replace_cv(learning):
     cls, X, y = learning
     rows = {"X_val": X[1::2], "y_val": y[1::2]}
 
@@ -849,7 +850,7 @@ def test_given_validation_rows_come_before_folds(learning):
     assert all(len(history["val_loss"]) == 3 for history in estimator.histories_)
 
 
-def test_shuffled_splits_may_leave_rows_out(iris):
+def test_cv_accepts_splits_that_leave_rows_out(iris):
     X, y = iris
     splitter = ShuffleSplit(2, train_size=30, test_size=20, random_state=0)
     clf = crossed(cv=splitter, n_estimators=2).fit(X, y)

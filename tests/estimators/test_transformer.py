@@ -1,4 +1,5 @@
-import inspect
+"""KerasTransformer: autoencoders, supervised embeddings, and representations of any layer."""
+
 import pickle
 import re
 
@@ -6,7 +7,6 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from numpydoc.docscrape import ClassDoc
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -22,8 +22,8 @@ def relative_error(X, X_back):
     return np.sum((X - X_back) ** 2) / np.sum((X - X.mean(axis=0)) ** 2)
 
 
-def test_a_linear_autoencoder_finds_the_plane_of_pca(iris):
-    """Its best reconstruction is the projection on the first principal components."""
+def test_linear_autoencoder_reconstructs_like_pca(iris):
+    """The best linear reconstruction is the projection on the first principal components."""
     X, _ = iris
     pca = PCA(2).fit(X)
     linear = KerasTransformer(
@@ -36,7 +36,7 @@ def test_a_linear_autoencoder_finds_the_plane_of_pca(iris):
     assert relative_error(X, X_back) == pytest.approx(by_pca, abs=0.005)
 
 
-def test_reconstructions_are_in_the_units_of_the_columns(iris_frame):
+def test_inverse_transform_returns_the_units_of_the_columns(iris_frame):
     X, _ = iris_frame
     embedding = KerasTransformer(model__n_components=3, epochs=120, **PARAMS).fit(X)
 
@@ -45,7 +45,7 @@ def test_reconstructions_are_in_the_units_of_the_columns(iris_frame):
     assert relative_error(X.to_numpy(), X_back) < 0.02
 
 
-def test_an_embedding_learnt_with_labels_tells_them_apart():
+def test_supervised_embedding_separates_the_classes():
     X, y = load_digits(return_X_y=True)
     X, y = X[:600], y[:600]
     without = KerasTransformer(epochs=15, **PARAMS).fit(X).transform(X)
@@ -60,19 +60,19 @@ def test_an_embedding_learnt_with_labels_tells_them_apart():
 
 
 @pytest.mark.parametrize("task", ["auto", "reconstruction"])
-def test_the_autoencoder_reconstructs_whatever_the_target(task):
-    """In a pipeline it gets the target of the last step."""
+def test_autoencoder_ignores_the_target(task):
+    """In a pipeline, the autoencoder receives the target of the last step."""
     X, y = load_digits(return_X_y=True)
     X, y = X[:200], y[:200]
     alone = KerasTransformer(epochs=5, **PARAMS).fit(X)
 
-    beside_a_target = KerasTransformer(task=task, epochs=5, **PARAMS).fit(X, y)
+    with_target = KerasTransformer(task=task, epochs=5, **PARAMS).fit(X, y)
 
-    np.testing.assert_array_equal(beside_a_target.transform(X), alone.transform(X))
+    np.testing.assert_array_equal(with_target.transform(X), alone.transform(X))
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
-def test_the_target_is_learnt_where_the_task_says_so(diabetes, task):
+def test_task_selects_classification_or_regression(diabetes, task):
     X, y = diabetes
     embedding = KerasTransformer(epochs=1, task=task, **PARAMS).fit(X, (y > 150).astype(int))
 
@@ -83,19 +83,19 @@ def test_the_target_is_learnt_where_the_task_says_so(diabetes, task):
     )
 
 
-def test_a_network_that_is_told_of_the_data_learns_the_kind_of_target_that_there_is(diabetes):
+def test_task_auto_follows_the_target_with_a_builder_that_takes_meta(diabetes):
     X, y = diabetes
 
-    of_values = KerasTransformer(build, layer="inner", epochs=1, **PARAMS).fit(X, y + 0.5)
-    of_classes = KerasTransformer(build, layer="inner", epochs=1, **PARAMS).fit(X, y > 150)
-    of_columns = KerasTransformer(build, layer="inner", epochs=1, **PARAMS).fit(X)
+    regression = KerasTransformer(build, layer="inner", epochs=1, **PARAMS).fit(X, y + 0.5)
+    classification = KerasTransformer(build, layer="inner", epochs=1, **PARAMS).fit(X, y > 150)
+    reconstruction = KerasTransformer(build, layer="inner", epochs=1, **PARAMS).fit(X)
 
-    assert type(of_values.estimator_).__name__ == "KerasRegressor"
-    assert type(of_classes.estimator_).__name__ == "KerasClassifier"
-    assert of_columns.model_.output_shape == (None, 10)
+    assert type(regression.estimator_).__name__ == "KerasRegressor"
+    assert type(classification.estimator_).__name__ == "KerasClassifier"
+    assert reconstruction.model_.output_shape == (None, 10)
 
 
-def own_autoencoder(n_columns):
+def custom_autoencoder(n_columns):
     return keras.Sequential(
         [
             keras.Input((n_columns,)),
@@ -105,8 +105,8 @@ def own_autoencoder(n_columns):
     )
 
 
-@pytest.mark.parametrize("model", [lambda: own_autoencoder(64), own_autoencoder(64)])
-def test_an_own_network_with_the_width_of_the_columns_reconstructs_them(model):
+@pytest.mark.parametrize("model", [lambda: custom_autoencoder(64), custom_autoencoder(64)])
+def test_task_auto_reconstructs_with_a_custom_autoencoder(model):
     X, y = load_digits(return_X_y=True)
     X, y = X[:200] / 16, y[:200]
     embedding = KerasTransformer(model, epochs=3, **PARAMS)
@@ -117,7 +117,7 @@ def test_an_own_network_with_the_width_of_the_columns_reconstructs_them(model):
     assert embedding.fit(X).history_ == embedding.fit(X, y).history_
 
 
-def test_an_own_network_that_fits_neither_names_the_task():
+def test_task_auto_raises_if_the_output_width_fits_no_task():
     X, y = load_digits(return_X_y=True)
     message = (
         "The model has 32 output unit(s), but y has 10 classes. Give the last layer 10 unit(s), in "
@@ -131,10 +131,10 @@ def test_an_own_network_that_fits_neither_names_the_task():
         ).fit(X[:60], y[:60])
 
 
-def test_an_own_network_that_fits_both_asks_for_the_task():
+def test_task_auto_raises_if_the_output_width_is_ambiguous():
     X, y = load_digits(return_X_y=True)
     X, y = X[:60, 20:30] / 16, y[:60]
-    embedding = KerasTransformer(lambda: own_autoencoder(10), epochs=1, **PARAMS)
+    embedding = KerasTransformer(lambda: custom_autoencoder(10), epochs=1, **PARAMS)
 
     with pytest.raises(ValueError, match="task='auto' cannot tell whether the network gives back"):
         embedding.fit(X, y)
@@ -152,7 +152,7 @@ def build(meta, n_units=5):
     )
 
 
-def test_any_layer_of_an_own_network_is_the_representation(iris):
+def test_layer_selects_the_representation(iris):
     X, _ = iris
     inner = KerasTransformer(build, layer="inner", n_units=3, epochs=1, **PARAMS).fit(X)
     outer = KerasTransformer(build, layer=None, epochs=1, **PARAMS).fit(X)
@@ -165,7 +165,7 @@ def test_any_layer_of_an_own_network_is_the_representation(iris):
     )
 
 
-def test_images_are_encoded_and_decoded():
+def test_transform_and_inverse_transform_images():
     images = (load_digits().images[:200, :, :, None] / 16).astype(np.float32)
 
     def build_images():
@@ -191,7 +191,7 @@ def test_images_are_encoded_and_decoded():
     assert relative_error(images, embedding.inverse_transform(codes)) < 0.6
 
 
-def test_names_pandas_output_and_pickling():
+def test_pandas_output_and_pickling():
     X, _ = load_iris(return_X_y=True, as_frame=True)
     embedding = KerasTransformer(epochs=2, **PARAMS).set_output(transform="pandas")
 
@@ -205,7 +205,7 @@ def test_names_pandas_output_and_pickling():
     )
 
 
-def test_in_a_pipeline_and_a_grid():
+def test_pipeline_and_grid_search_over_n_components():
     X, y = load_digits(return_X_y=True)
     X, y = X[:500], y[:500]
     pipeline = make_pipeline(
@@ -216,7 +216,7 @@ def test_in_a_pipeline_and_a_grid():
     scores = cross_val_score(pipeline, X, y, cv=3)
     search = GridSearchCV(pipeline, {"kerastransformer__model__n_components": [1, 3]}, cv=2)
 
-    # PCA with as many components gives 0.8.
+    # PCA with eight components has an accuracy of 0.8.
     assert scores.mean() > 0.75
     search.set_params(estimator__kerastransformer__epochs=2)
     assert search.fit(X, y).best_estimator_[0].transform(X).shape[1] in (1, 3)
@@ -231,7 +231,7 @@ def test_in_a_pipeline_and_a_grid():
         ({"epochs": 0}, "epochs must be an integer of at least 1"),
     ],
 )
-def test_wrong_parameters_are_refused(iris, params, message):
+def test_fit_raises_on_an_invalid_parameter(iris, params, message):
     embedding = KerasTransformer(**{"epochs": 1, **params})
 
     with pytest.raises(ValueError, match=message):
@@ -240,7 +240,7 @@ def test_wrong_parameters_are_refused(iris, params, message):
     assert not [name for name in vars(embedding) if name.endswith("_")]
 
 
-def test_what_has_no_inverse_says_so(iris):
+def test_inverse_transform_raises_after_a_supervised_task(iris):
     X, y = iris
     supervised = KerasTransformer(task="classification", epochs=1).fit(X, y)
 
@@ -255,7 +255,7 @@ def build_with_skip(meta):
     return keras.Model(inputs, outputs)
 
 
-def test_an_output_that_needs_more_than_the_layer_has_no_decoder(iris):
+def test_inverse_transform_raises_with_a_skip_connection(iris):
     X, _ = iris
     embedding = KerasTransformer(build_with_skip, layer="code", epochs=1).fit(X)
 
@@ -263,20 +263,7 @@ def test_an_output_that_needs_more_than_the_layer_has_no_decoder(iris):
         embedding.inverse_transform(embedding.transform(X))
 
 
-def test_documented_defaults_are_those_of_the_signature():
-    signature = inspect.signature(KerasTransformer).parameters
-    documented = {
-        entry.name.lstrip("*"): entry.type for entry in ClassDoc(KerasTransformer)["Parameters"]
-    }
-
-    assert list(documented) == list(signature)
-    for name, parameter in signature.items():
-        if parameter.default is not inspect.Parameter.empty:
-            (default,) = re.findall(r"default=([^=]*)$", documented[name])
-            assert default.replace('"', "'") == repr(parameter.default)
-
-
-def test_warm_start_goes_on(iris):
+def test_warm_start_resumes(iris):
     X, _ = iris
     whole = KerasTransformer(epochs=4, **PARAMS).fit(X)
     embedding = KerasTransformer(epochs=2, warm_start=True, **PARAMS).fit(X)
@@ -286,7 +273,7 @@ def test_warm_start_goes_on(iris):
     np.testing.assert_array_equal(embedding.transform(X), whole.transform(X))
 
 
-def test_a_sparse_encoding_is_reconstructed():
+def test_inverse_transform_of_a_sparse_encoding():
     from sklearn.preprocessing import OneHotEncoder
 
     X = pd.DataFrame({"colour": ["red", "blue", "green"] * 20})
@@ -304,6 +291,6 @@ def test_a_sparse_encoding_is_reconstructed():
         ("many", "units must be a sequence"),
     ],
 )
-def test_units_of_the_autoencoder_are_checked_by_name(iris, units, message):
+def test_fit_raises_on_invalid_units_and_names_the_parameter(iris, units, message):
     with pytest.raises(ValueError, match=message):
         KerasTransformer(model__units=units).fit(iris[0])

@@ -1,4 +1,4 @@
-"""The ready-made networks train alike by every engine, and are laid out for the fast ones."""
+"""Ready-made networks give equal results on all backends, and are XLA-compiled with padding."""
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ TABLE = pd.DataFrame(
 )
 LABELS = np.where(TABLE["size"] + TABLE["kind"].eq("a") > 0.5, "big", "small")
 SMALL = {"model__units": (8,), "epochs": 2, "batch_size": 40, "random_state": 0}
-# Random layers draw from other streams by XLA.
+# The random streams of dropout differ with XLA.
 CASES = {
     "mlp": {"model__residual": True, "model__linear_skip": True},
     "realmlp": {"model__dropout_rate": 0.0, "model__linear_skip": True},
@@ -26,7 +26,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("model", CASES)
-def test_all_engines_train_a_ready_made_network_alike(model):
+def test_backends_train_a_ready_made_network_alike(model):
     found = {
         engine: KerasClassifier(model, engine=engine, **CASES[model], **SMALL).fit(TABLE, LABELS)
         for engine in ("graph", "xla", "keras")
@@ -38,7 +38,7 @@ def test_all_engines_train_a_ready_made_network_alike(model):
         np.testing.assert_allclose(found[engine].predict_proba(TABLE), by_keras, atol=2e-4)
 
 
-def test_dropout_that_fades_is_the_same_by_graph_and_keras():
+def test_scheduled_dropout_is_the_same_with_graph_and_keras_backends():
     first, second = (
         KerasRegressor("realmlp", engine=engine, **SMALL).fit(TABLE, TABLE["size"])
         for engine in ("graph", "keras")
@@ -48,12 +48,12 @@ def test_dropout_that_fades_is_the_same_by_graph_and_keras():
 
 
 @pytest.mark.parametrize("model", CASES)
-def test_a_ready_made_network_can_be_machine_code_and_shares_its_programs(model):
+def test_ready_made_network_is_padded_and_shares_its_compiled_model(model):
     first, second = (
         KerasClassifier(model, **CASES[model], **{**SMALL, "random_state": seed}).fit(TABLE, LABELS)
         for seed in (0, 1)
     )
 
-    architecture = first._network.compiled_model
-    assert is_padded(architecture)
-    assert second._network.compiled_model is architecture
+    compiled_model = first._network.compiled_model
+    assert is_padded(compiled_model)
+    assert second._network.compiled_model is compiled_model

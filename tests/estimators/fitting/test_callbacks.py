@@ -1,4 +1,4 @@
-"""Callbacks of the user's: what is copied, what they write, what they monitor, and backups."""
+"""Keras callbacks: copied state, written files, monitored values, backups and progress."""
 
 import logging
 import pickle
@@ -21,11 +21,11 @@ def small(model=classifier_network, **params):
     return KerasClassifier(model, **{"epochs": 2, "batch_size": 50, "random_state": 0} | params)
 
 
-# What is copied
+# Copied and shared state
 
 
 class Trial:
-    """Stands for a trial of Optuna: what is reported to a copy of it is lost."""
+    """Like a trial of Optuna: reports to a copy would be lost."""
 
     def __init__(self):
         self.reported = []
@@ -35,7 +35,7 @@ class Trial:
 
 
 class Reports(keras.callbacks.Callback):
-    """Reports to what it holds, and keeps notes of its own."""
+    """Callback that reports to a given object and has state of its own."""
 
     def __init__(self, trial, mailbox=None):
         super().__init__()
@@ -58,7 +58,7 @@ class Reports(keras.callbacks.Callback):
         self.hook(epoch)
 
 
-def test_callback_reports_to_the_object_that_the_user_holds(iris):
+def test_callback_copy_shares_the_objects_given_to_it(iris):
     X, y = iris
     trial, mailbox = Trial(), queue.Queue()
     callback = Reports(trial, mailbox)
@@ -76,7 +76,7 @@ def test_callback_reports_to_the_object_that_the_user_holds(iris):
     assert copied.logger is callback.logger
 
 
-def test_callback_reports_to_the_object_of_the_user_from_folds_and_networks(iris):
+def test_callback_copies_of_folds_and_members_share_given_objects(iris):
     X, y = iris
     trial = Trial()
     clf = small(callbacks=Reports(trial), n_estimators=2)
@@ -90,7 +90,7 @@ def test_callback_reports_to_the_object_of_the_user_from_folds_and_networks(iris
 
 
 class Notes(keras.callbacks.Callback):
-    """Notes epochs in a container that it was given, and in one of its own."""
+    """Callback that records epochs in given containers and in one of its own."""
 
     def __init__(self, container, hidden=None):
         super().__init__()
@@ -108,7 +108,7 @@ class Notes(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("make", [list, dict, deque, lambda: np.zeros(2)])
-def test_a_callback_fills_the_container_that_it_was_given_and_not_its_own(iris, make):
+def test_callback_copy_shares_given_containers_and_copies_its_own(iris, make):
     container, hidden = make(), []
     notes = Notes(container, hidden)
 
@@ -121,7 +121,7 @@ def test_a_callback_fills_the_container_that_it_was_given_and_not_its_own(iris, 
     assert clf.callbacks_[0].own == [0, 1]
 
 
-def test_callbacks_inside_a_callback_are_copied_though_they_were_given(iris):
+def test_callbacks_nested_in_a_callback_are_copied(iris):
     class Both(keras.callbacks.Callback):
         def __init__(self, callbacks):
             super().__init__()
@@ -139,7 +139,7 @@ def test_callbacks_inside_a_callback_are_copied_though_they_were_given(iris):
     assert clf.callbacks_[0].callbacks[0].own == [0, 1]
 
 
-def test_clone_copies_the_state_of_a_callback_and_shares_what_it_reports_to():
+def test_clone_copies_callback_state_and_shares_given_objects():
     callback = Reports(Trial())
     clf = small(callbacks={"report": callback, "stop": keras.callbacks.EarlyStopping})
 
@@ -152,7 +152,7 @@ def test_clone_copies_the_state_of_a_callback_and_shares_what_it_reports_to():
     assert cloned.get_params(deep=False).keys() == clf.get_params(deep=False).keys()
 
 
-def test_networks_do_not_share_the_state_of_early_stopping(iris):
+def test_ensemble_members_do_not_share_early_stopping_state(iris):
     X, y = iris
     stopping = keras.callbacks.EarlyStopping("loss", patience=9, restore_best_weights=True)
     clf = small(callbacks=stopping, n_estimators=3, epochs=3).fit(X, y)
@@ -164,7 +164,7 @@ def test_networks_do_not_share_the_state_of_early_stopping(iris):
     assert stopping.best_weights is None
 
 
-def test_fitted_estimator_pickles_without_what_cannot_be_pickled(iris):
+def test_pickle_drops_unpicklable_callback_attributes_with_a_warning(iris):
     X, y = iris
     clf = small(callbacks=[Reports(Trial(), queue.Queue())]).fit(X, y)
 
@@ -179,7 +179,7 @@ def test_fitted_estimator_pickles_without_what_cannot_be_pickled(iris):
 # Files
 
 
-def test_each_network_of_an_ensemble_writes_files_of_its_own(iris, tmp_path):
+def test_callbacks_of_ensemble_members_write_separate_files(iris, tmp_path):
     X, y = iris
     callbacks = [
         keras.callbacks.ModelCheckpoint(str(tmp_path / "net.weights.h5"), save_weights_only=True),
@@ -208,7 +208,7 @@ def test_each_network_of_an_ensemble_writes_files_of_its_own(iris, tmp_path):
 
 
 class FailsAt(keras.callbacks.Callback):
-    """Fails once."""
+    """Callback that raises an error at an epoch."""
 
     def __init__(self, epoch, error):
         super().__init__()
@@ -222,9 +222,7 @@ class FailsAt(keras.callbacks.Callback):
 @pytest.mark.parametrize("engine", ["graph", "keras"])
 @pytest.mark.parametrize("error", [RuntimeError("power cut"), KeyboardInterrupt()], ids=repr)
 @pytest.mark.parametrize("n_estimators", [1, 2])
-def test_a_backup_survives_an_error_and_the_next_fit_resumes_at_its_epoch(
-    iris, tmp_path, engine, error, n_estimators
-):
+def test_backup_and_restore_resumes_after_an_error(iris, tmp_path, engine, error, n_estimators):
     X, y = iris
     folder = tmp_path / "backup"
     backup = keras.callbacks.BackupAndRestore(str(folder))
@@ -248,7 +246,7 @@ def test_a_backup_survives_an_error_and_the_next_fit_resumes_at_its_epoch(
         np.testing.assert_allclose(resumed.predict_proba(X), whole.predict_proba(X), atol=1e-5)
 
 
-# What is monitored
+# Monitored values
 
 
 @pytest.mark.parametrize(
@@ -261,7 +259,7 @@ def test_a_backup_survives_an_error_and_the_next_fit_resumes_at_its_epoch(
     ids=lambda callback: type(callback).__name__,
 )
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_fit_raises_on_monitored_validation_without_validation_rows(iris, callback, engine):
+def test_fit_raises_if_a_callback_monitors_val_loss_without_validation_rows(iris, callback, engine):
     X, y = iris
     name = type(callback).__name__
 
@@ -273,7 +271,7 @@ def test_fit_raises_on_monitored_validation_without_validation_rows(iris, callba
         small(callbacks=callback, engine=engine).fit(X, y)
 
 
-def test_fit_raises_on_an_unknown_monitored_name_and_suggests_the_nearest(iris):
+def test_fit_raises_on_an_unknown_monitored_name(iris):
     X, y = iris
     clf = small(
         callbacks=keras.callbacks.EarlyStopping("val_acuracy", mode="max"),
@@ -294,7 +292,7 @@ class AddsAValue(keras.callbacks.Callback):
         logs["val_own"] = -float(epoch)
 
 
-def test_a_callback_may_monitor_what_another_one_has_added(iris):
+def test_callback_can_monitor_a_log_added_by_another_callback(iris):
     X, y = iris
     stopping = keras.callbacks.EarlyStopping("val_own", mode="max", patience=1)
 
@@ -306,7 +304,7 @@ def test_a_callback_may_monitor_what_another_one_has_added(iris):
 # Progress
 
 
-def test_progress_counts_the_epochs_of_all_networks(iris, capsys):
+def test_verbose_2_prints_the_epochs_of_all_members(iris, capsys):
     X, y = iris
 
     small(n_estimators=2, verbose=2).fit(X, y)
@@ -315,7 +313,7 @@ def test_progress_counts_the_epochs_of_all_networks(iris, capsys):
     assert begins == [f"network {n}/2, epoch {e}/2" for n in (1, 2) for e in (1, 2)]
 
 
-def test_progress_bar_of_an_ensemble_ends_at_its_total(iris, capsys):
+def test_verbose_1_progress_bar_of_an_ensemble_ends_at_its_total(iris, capsys):
     X, y = iris
     clf = small(n_estimators=3, verbose=1, epochs=60, early_stopping=True, n_iter_no_change=2)
     slow = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: threading.Event().wait(0.03))
@@ -333,7 +331,7 @@ class HoldsItsEstimator(keras.callbacks.Callback):
         self.estimator = estimator
 
 
-def test_an_estimator_that_its_own_callback_holds_is_pickled_without_it(iris):
+def test_pickle_drops_the_estimator_from_its_own_callback(iris):
     X, y = iris
     callback = HoldsItsEstimator()
     clf = KerasClassifier("mlp", epochs=1, callbacks=callback, random_state=0)
@@ -347,7 +345,7 @@ def test_an_estimator_that_its_own_callback_holds_is_pickled_without_it(iris):
     assert copied.callbacks.estimator is None
 
 
-def test_callbacks_of_scikit_learn_are_none_of_callbacks_(iris):
+def test_callbacks_attribute_excludes_sklearn_callbacks(iris):
     from sklearn.callback import ProgressBar
 
     clf = KerasClassifier("mlp", epochs=1, random_state=0).set_callbacks(ProgressBar())

@@ -1,3 +1,5 @@
+"""Losses of outputs and of the best constant prediction."""
+
 import keras
 import numpy as np
 import pytest
@@ -61,7 +63,7 @@ def outputs_for(head):
 
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
 @pytest.mark.parametrize(("loss", "head", "y"), OF_CLASSES + OF_VALUES)
-def test_losses_of_outputs_are_those_of_keras(loss, head, y, weight):
+def test_loss_of_outputs_equals_keras(loss, head, y, weight):
     outputs = outputs_for(head)
     found = objective(loss, head, as_codes=y is CODES).loss(y, outputs, weight)
 
@@ -72,19 +74,19 @@ def test_losses_of_outputs_are_those_of_keras(loss, head, y, weight):
 
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
 @pytest.mark.parametrize(("loss", "head", "y"), OF_CLASSES + OF_VALUES)
-def test_no_constant_has_a_smaller_loss_than_the_best(loss, head, y, weight):
+def test_loss_of_constant_is_at_most_that_of_random_constants(loss, head, y, weight):
     one = objective(loss, head, as_codes=y is CODES)
     best = one.loss_of_constant(y, weight)
 
     tried = [one.loss(y, np.tile(row, (N, 1)), weight) for row in outputs_for(head)]
 
-    # Of Huber's loss and the logarithm of the hyperbolic cosine only two constants are tried.
+    # With Huber and LogCosh, the best constant is the better of mean and median only.
     slack = 1.1 if type(loss).__name__ in ("Huber", "LogCosh") else 1 + 1e-9
     assert best <= slack * min(tried)
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
-def test_best_constants_are_the_priors_mean_and_median_of_sklearn(weight):
+def test_loss_of_constant_equals_sklearn_dummy_estimators(weight):
     X = np.zeros((N, 1))
     prior = DummyClassifier().fit(X, CODES, weight).predict_proba(X)
     mean = DummyRegressor().fit(X, VALUES, weight).predict(X)
@@ -97,13 +99,13 @@ def test_best_constants_are_the_priors_mean_and_median_of_sklearn(weight):
 
     assert found[0] == pytest.approx(log_loss(CODES, prior, sample_weight=weight))
     assert found[1] == pytest.approx(mean_squared_error(VALUES, mean, sample_weight=weight))
-    # The median of scikit-learn lies between two values, with equal losses.
+    # scikit-learn's median may lie between two values of equal loss.
     assert found[2] == pytest.approx(
         mean_absolute_error(VALUES, median, sample_weight=weight), rel=1e-2
     )
 
 
-def test_steps_share_one_constant_and_the_weight_of_their_row():
+def test_loss_of_constant_shares_one_constant_between_time_steps():
     y = np.array([[0, 0, 1], [1, 1, 1]])
     head = Head(2, "probabilities", "softmax", 3)
     one = objective(losses.SparseCategoricalCrossentropy(), head, as_codes=True)
@@ -114,14 +116,14 @@ def test_steps_share_one_constant_and_the_weight_of_their_row():
     assert found == pytest.approx(-(rates * np.log(rates)).sum())
 
 
-class OwnLoss(keras.losses.MeanSquaredError):
+class CustomLoss(keras.losses.MeanSquaredError):
     pass
 
 
 @pytest.mark.parametrize(
     "loss",
     [
-        OwnLoss(),
+        CustomLoss(),
         losses.Poisson(),
         losses.MeanSquaredLogarithmicError(),
         losses.CosineSimilarity(),
@@ -130,7 +132,7 @@ class OwnLoss(keras.losses.MeanSquaredError):
     ],
     ids=lambda loss: type(loss).__name__,
 )
-def test_other_losses_have_no_known_constant(loss):
+def test_objectives_are_none_for_losses_without_a_known_constant(loss):
     if loss.reduction != "sum":
         loss.reduction = "mean_with_sample_weight"
 

@@ -1,3 +1,5 @@
+"""ConvergenceWarning of networks that fit the training rows worse than a constant."""
+
 import re
 import warnings
 
@@ -32,7 +34,7 @@ def build(meta, units=16, l2=0.0, dropout_rate=0.0):
     )
 
 
-def test_an_unscaled_target_is_measured_and_named_with_the_line_that_mends_it():
+def test_fit_warns_on_an_unscaled_target_and_suggests_scaling():
     X, y = DIABETES
     message = (
         "KerasRegressor: The network is worse than a constant prediction on its training rows: its "
@@ -50,7 +52,7 @@ def test_an_unscaled_target_is_measured_and_named_with_the_line_that_mends_it():
     assert warning.filename == __file__
 
 
-def test_the_line_for_targets_mends_them():
+def test_fit_does_not_warn_with_the_suggested_target_scaling():
     scaled = TransformedTargetRegressor(
         KerasRegressor(build, epochs=100, random_state=0), transformer=StandardScaler()
     )
@@ -61,19 +63,19 @@ def test_the_line_for_targets_mends_them():
 
 
 @pytest.mark.parametrize("loss", ["mae", "huber", "log_cosh"])
-def test_other_losses_of_values_are_compared_too(loss):
+def test_fit_warns_on_an_unscaled_target_with_other_losses(loss):
     with pytest.warns(ConvergenceWarning, match="y has the mean 152.1"):
         KerasRegressor(build, loss=loss, **QUICK).fit(*DIABETES)
 
 
-def test_a_tiny_target_is_measured():
+def test_fit_warns_on_a_tiny_target():
     X, y = DIABETES
 
     with pytest.warns(ConvergenceWarning, match="y has the mean 0.0001521"):
         KerasRegressor(build, **QUICK).fit(X, y * 1e-6)
 
 
-def test_unscaled_columns_are_measured_and_the_line_mends_them():
+def test_fit_warns_on_unscaled_columns_unless_they_are_encoded():
     X, y = CANCER
     message = (
         "The column 'worst area' of X ranges from 185.2 to 4254. Scale the columns: set encoder"
@@ -86,21 +88,21 @@ def test_unscaled_columns_are_measured_and_the_line_mends_them():
         KerasClassifier(build, encoder=StandardScaler(), **QUICK).fit(X, y)
 
 
-def test_columns_without_names_are_counted():
+def test_fit_warns_with_the_position_of_an_unnamed_column():
     X, y = CANCER
 
     with pytest.warns(ConvergenceWarning, match="The column 23 of X ranges from 185.2"):
         KerasClassifier(build, **QUICK).fit(X.to_numpy(), y)
 
 
-def test_tiny_columns_are_measured():
+def test_fit_warns_on_tiny_columns():
     X, y = CANCER
 
     with pytest.warns(ConvergenceWarning, match="ranges from 0.0001852 to 0.004254 only"):
         KerasClassifier(build, epochs=100, batch_size=200, random_state=0).fit(X * 1e-6, y)
 
 
-def test_images_of_bytes_are_measured():
+def test_fit_warns_on_unscaled_images():
     rng = np.random.default_rng(0)
     images = rng.integers(256, size=(60, 4, 4))
 
@@ -117,17 +119,17 @@ def test_images_of_bytes_are_measured():
         KerasClassifier(build_images, **QUICK).fit(images, rng.integers(2, size=60))
 
 
-def test_columns_of_several_inputs_are_measured():
+def test_fit_warns_on_unscaled_columns_of_several_inputs():
     X, y = CANCER
-    parts = {"first": X.iloc[:, :2].to_numpy() / 100, "others": X.iloc[:, 2:].to_numpy()}
+    inputs = {"first": X.iloc[:, :2].to_numpy() / 100, "others": X.iloc[:, 2:].to_numpy()}
 
     def build_two(meta):
-        inputs = [keras.Input((2,), name="first"), keras.Input((28,), name="others")]
-        x = keras.layers.Concatenate()(inputs)
-        return keras.Model(inputs, keras.layers.Dense(meta.n_output_units_)(x))
+        layers = [keras.Input((2,), name="first"), keras.Input((28,), name="others")]
+        x = keras.layers.Concatenate()(layers)
+        return keras.Model(layers, keras.layers.Dense(meta.n_output_units_)(x))
 
     with pytest.warns(ConvergenceWarning, match="The column 21 of X\\['others'\\] ranges from 185"):
-        KerasClassifier(build_two, **QUICK).fit(parts, y)
+        KerasClassifier(build_two, **QUICK).fit(inputs, y)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,7 @@ def test_columns_of_several_inputs_are_measured():
         (0.05, 30.0, "The loss still falls, from"),
     ],
 )
-def test_the_course_of_the_losses_is_told_where_no_scale_explains_them(rate, slope, cause):
+def test_fit_warns_with_the_trend_of_the_loss_on_scaled_data(rate, slope, cause):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(150, 4)), rng.integers(2, size=150)
     start = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
@@ -156,7 +158,7 @@ def test_the_course_of_the_losses_is_told_where_no_scale_explains_them(rate, slo
         ConvergenceWarning, match=f"{cause}.* in 12 epochs. .*optimizer__learning_ra"
     ):
         clf.fit(X, y)
-    # A dozen steps are a trial, unless the loss explodes.
+    # Twelve steps are too few for a warning, unless the loss explodes.
     clf.set_params(batch_size=-1)
     if rate == 300.0:
         with pytest.warns(ConvergenceWarning, match="The loss rose, from"):
@@ -184,13 +186,13 @@ def test_the_course_of_the_losses_is_told_where_no_scale_explains_them(rate, slo
         "weighted losses",
     ],
 )
-def test_what_cannot_be_judged_is_not(params):
+def test_fit_does_not_warn_if_the_loss_cannot_be_compared(params):
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         KerasRegressor(build, **{**QUICK, **params}).fit(*DIABETES)
 
 
-def test_partial_fit_and_initialize_are_not_judged():
+def test_partial_fit_and_initialize_do_not_warn():
     X, y = DIABETES
     reg = KerasRegressor(build, **QUICK)
 
@@ -203,7 +205,7 @@ def test_partial_fit_and_initialize_are_not_judged():
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("params", [{}, {"dropout_rate": 0.5}, {"l2": 1.0}], ids=str)
-def test_random_labels_and_values_are_no_fault_of_the_fit(params, early_stopping):
+def test_fit_does_not_warn_on_random_targets(params, early_stopping):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 5))
     shared = {"early_stopping": early_stopping, "epochs": 40, "random_state": 0, **params}
@@ -214,7 +216,7 @@ def test_random_labels_and_values_are_no_fault_of_the_fit(params, early_stopping
         KerasRegressor(build, **shared).fit(X, rng.normal(size=300))
 
 
-def test_noise_with_an_offset_is_no_fault_once_the_offset_is_learnt():
+def test_fit_does_not_warn_on_noise_once_the_offset_is_learnt():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(300, 2)), 5 + rng.normal(size=300)
 
@@ -225,7 +227,7 @@ def test_noise_with_an_offset_is_no_fault_once_the_offset_is_learnt():
         )
 
 
-def test_a_constant_target_leaves_nothing_to_learn():
+def test_fit_does_not_warn_on_a_constant_target():
     X, _ = DIABETES
 
     with warnings.catch_warnings():
@@ -233,8 +235,8 @@ def test_a_constant_target_leaves_nothing_to_learn():
         KerasRegressor(build, **QUICK).fit(X, np.full(len(X), 1000.0))
 
 
-def test_the_constant_is_that_of_the_weighted_rows():
-    """Of balanced classes it has a loss of log(2), which no weight of the majority lowers."""
+def test_best_constant_uses_sample_weight_and_class_weight():
+    """With balanced classes, the best constant has the loss log(2), also by weights."""
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"income": rng.normal(5e4, 1e4, size=400)})
     y = np.r_[np.ones(20), np.zeros(380)].astype(int)
@@ -249,8 +251,8 @@ def test_the_constant_is_that_of_the_weighted_rows():
         clf.set_params(class_weight=None).fit(X, y)
 
 
-def test_rows_that_weigh_nearly_all_in_one_class_are_predicted_well():
-    """A constant has a loss of nearly nothing there, and so has the network."""
+def test_fit_does_not_warn_if_one_class_has_nearly_all_weight():
+    """The best constant and the network both have a loss near 0."""
     X = np.random.default_rng(0).normal(size=(100, 3))
     weights = {0: 1000.0, 1: 1e-4}
 
@@ -261,7 +263,7 @@ def test_rows_that_weigh_nearly_all_in_one_class_are_predicted_well():
         )
 
 
-def test_sparse_rows_are_looked_at_batch_by_batch():
+def test_fit_warns_on_unscaled_sparse_columns():
     X = sparse.csr_array(np.random.default_rng(0).integers(2, size=(200, 3)) * 1e4)
     y = np.random.default_rng(1).integers(2, size=200)
 
@@ -269,7 +271,7 @@ def test_sparse_rows_are_looked_at_batch_by_batch():
         KerasClassifier(build, batch_size=50, **QUICK).fit(X, y)
 
 
-def test_a_network_that_scales_its_columns_is_not_told_to_scale_them():
+def test_fit_does_not_warn_on_codes_of_an_embedding():
     X = pd.DataFrame({"code": np.arange(200)})
     y = np.random.default_rng(0).integers(2, size=200)
 
@@ -288,7 +290,7 @@ def test_a_network_that_scales_its_columns_is_not_told_to_scale_them():
         KerasClassifier(build_codes, **QUICK).fit(X, y)
 
 
-def test_the_estimator_is_fitted_where_warnings_are_errors():
+def test_estimator_is_fitted_if_convergence_warnings_are_errors():
     reg = KerasRegressor(build, **QUICK)
 
     with warnings.catch_warnings():
@@ -300,7 +302,7 @@ def test_the_estimator_is_fitted_where_warnings_are_errors():
     assert len(reg.history_["loss"]) == 10
 
 
-def test_a_reconstruction_of_unscaled_columns_is_told_of_its_columns():
+def test_transformer_warns_on_unscaled_columns():
     def build_autoencoder(meta):
         return keras.Sequential(
             [
@@ -322,7 +324,7 @@ def test_a_reconstruction_of_unscaled_columns_is_told_of_its_columns():
     assert not {"_owner", "_fit_warning"} & {*vars(embedding), *vars(embedding.estimator_)}
 
 
-def test_several_outputs_are_compared_by_their_sum(iris):
+def test_fit_warns_with_the_sum_of_losses_of_several_outputs(iris):
     X, y = iris
     two = np.column_stack([y, y == "setosa"])
 
@@ -330,7 +332,7 @@ def test_several_outputs_are_compared_by_their_sum(iris):
         KerasClassifier("mlp", encoder=None, epochs=10, random_state=0).fit(X * 1e4, two)
 
 
-def test_a_known_network_learns_in_silence(iris):
+def test_fit_does_not_warn_on_a_converging_network(iris):
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         KerasClassifier(classifier_network, optimizer__learning_rate=0.05, **QUICK).fit(*iris)

@@ -1,3 +1,5 @@
+"""early_stopping, n_iter_no_change, tol, scoring and validation_split."""
+
 import keras
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from sklearn.preprocessing import scale
 from nnkit import KerasClassifier, KerasRegressor
 
 
-def test_it_stops_and_keeps_the_best_weights(cancer):
+def test_early_stopping_stops_after_n_iter_no_change_epochs(cancer):
     X, y = cancer
     clf = KerasClassifier(
         "mlp", epochs=200, early_stopping=True, n_iter_no_change=5, batch_size=32, random_state=0
@@ -24,7 +26,7 @@ def test_it_stops_and_keeps_the_best_weights(cancer):
 
 
 def held_out_rows(clf, X, y):
-    """Return the rows that a fit held out, told by a builder-independent trick: all others."""
+    """Return the validation rows of a fit and their probabilities, recorded by a scorer."""
     seen = {}
 
     def scorer(estimator, X_validation, y_validation):
@@ -36,7 +38,7 @@ def held_out_rows(clf, X, y):
     return seen
 
 
-def test_the_hold_out_is_stratified_and_a_tenth(cancer):
+def test_early_stopping_holds_out_a_stratified_tenth(cancer):
     X, y = cancer
     clf = KerasClassifier("mlp", epochs=1, early_stopping=True, random_state=0)
 
@@ -49,7 +51,7 @@ def test_the_hold_out_is_stratified_and_a_tenth(cancer):
 
 @pytest.fixture(scope="module")
 def held_out_of_cancer():
-    """The rows that a fit with random_state=0 and early stopping holds out."""
+    """The validation rows of a fit with early stopping and random_state=0."""
     X, y = load_breast_cancer(return_X_y=True)
     clf = KerasClassifier(classifier_network, epochs=1, early_stopping=True, random_state=0)
     return held_out_rows(clf, scale(X), y)
@@ -71,13 +73,13 @@ def held_out_of_cancer():
     ids=["roc_auc", "neg_log_loss", "accuracy", "None", "scorer"],
 )
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_any_scorer_is_recorded_as_scikit_learn_computes_it(
+def test_scoring_is_recorded_as_computed_by_scikit_learn(
     cancer, held_out_of_cancer, scoring, name, recompute, engine
 ):
     X, y = cancer
     params = {"epochs": 2, "early_stopping": True, "random_state": 0, "engine": engine}
     clf = KerasClassifier(classifier_network, optimizer="sgd", scoring=scoring, **params)
-    # The last epoch learns nothing, so that its score is that of the fitted network.
+    # The learning rate of the last epoch is 0, so that its score is that of the fitted network.
     clf.set_params(
         callbacks=keras.callbacks.LearningRateScheduler(lambda epoch, _: 0.1 - epoch / 10)
     )
@@ -89,7 +91,7 @@ def test_any_scorer_is_recorded_as_scikit_learn_computes_it(
     assert clf.history_[f"val_{name}"][-1] == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_scorer_decides_which_epoch_is_best(diabetes):
+def test_scoring_selects_the_best_epoch(diabetes):
     X, y = diabetes
     reg = KerasRegressor(
         "mlp", epochs=15, early_stopping=True, scoring="neg_mean_absolute_error", random_state=0
@@ -100,7 +102,7 @@ def test_the_scorer_decides_which_epoch_is_best(diabetes):
     assert reg.best_epoch_ == int(np.argmax(reg.history_["val_neg_mean_absolute_error"]))
 
 
-def test_tol_is_what_an_improvement_must_exceed(cancer):
+def test_tol_is_the_least_improvement(cancer):
     X, y = cancer
     clf = KerasClassifier("mlp", epochs=30, early_stopping=True, n_iter_no_change=2, random_state=0)
 
@@ -110,7 +112,7 @@ def test_tol_is_what_an_improvement_must_exceed(cancer):
     assert n_strict < n_patient
 
 
-def test_a_split_without_stopping_only_records(cancer):
+def test_validation_split_without_early_stopping_records_val_loss(cancer):
     X, y = cancer
     clf = KerasClassifier("mlp", epochs=3, validation_split=0.25, n_iter_no_change=1).fit(X, y)
 
@@ -120,7 +122,7 @@ def test_a_split_without_stopping_only_records(cancer):
     assert clf.X_shape_ == (569 - 143, 30)
 
 
-def test_weights_count_in_validation_too(cancer):
+def test_sample_weight_applies_to_held_out_rows(cancer):
     X, y = cancer
     clf = KerasClassifier("mlp", epochs=1, validation_split=0.25, random_state=0)
 
@@ -130,7 +132,7 @@ def test_weights_count_in_validation_too(cancer):
     assert weighted[0] != pytest.approx(plain[0], rel=1e-3)
 
 
-def test_keras_own_early_stopping_works_on_the_hold_out(cancer):
+def test_keras_early_stopping_callback_uses_validation_split(cancer):
     X, y = cancer
     stop = keras.callbacks.EarlyStopping(patience=1, min_delta=10.0)
 
@@ -139,7 +141,7 @@ def test_keras_own_early_stopping_works_on_the_hold_out(cancer):
     assert clf.n_iter_ == 2
 
 
-def test_a_scorer_that_wants_other_rows_is_refused(cancer):
+def test_fit_raises_on_a_scorer_that_predicts_other_rows(cancer):
     X, y = cancer
     clf = KerasClassifier(
         "mlp",
@@ -158,7 +160,7 @@ class InterruptThird(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def test_an_interrupted_fit_is_usable(cancer):
+def test_interrupted_early_stopping_leaves_a_fitted_estimator(cancer):
     X, y = cancer
     clf = KerasClassifier("mlp", epochs=50, early_stopping=True, callbacks=InterruptThird)
 

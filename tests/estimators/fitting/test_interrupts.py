@@ -1,4 +1,4 @@
-"""Interrupts from the keyboard, and what other threads see of a fit."""
+"""KeyboardInterrupt during fits, and predictions of other threads during fits."""
 
 import signal
 import threading
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*lazy loading.*")
 
 
 class Interrupts(keras.callbacks.Callback):
-    """Sends a signal to the main thread at an epoch, once, whichever copy comes first."""
+    """Callback whose first copy to reach an epoch sends SIGINT to the main thread, once."""
 
     def __init__(self, epoch, pending):
         super().__init__()
@@ -45,7 +45,7 @@ def small(cls=KerasClassifier, model=classifier_network, **params):
 
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_interrupted_fit_raises_and_keeps_the_epochs_so_far(iris, engine):
+def test_interrupted_fit_raises_and_keeps_completed_epochs(iris, engine):
     X, y = iris
     clf = small(callbacks=interrupts(3), engine=engine)
 
@@ -73,7 +73,7 @@ def test_interrupted_fit_with_early_stopping_keeps_the_best_weights(iris):
 
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_interrupt_before_the_first_epoch_leaves_nothing_fitted(iris, engine):
+def test_interrupt_before_the_first_epoch_leaves_the_estimator_unfitted(iris, engine):
     X, y = iris
     clf = small(callbacks=interrupts(0), engine=engine)
 
@@ -84,7 +84,7 @@ def test_interrupt_before_the_first_epoch_leaves_nothing_fitted(iris, engine):
     assert not clf.__sklearn_is_fitted__()
 
 
-def test_interrupt_before_the_first_epoch_of_a_refit_keeps_the_estimator(iris):
+def test_interrupt_before_the_first_epoch_of_a_refit_keeps_the_last_fit(iris):
     X, y = iris
     clf = small(epochs=2).fit(X, y)
     before = clf.predict_proba(X)
@@ -96,7 +96,7 @@ def test_interrupt_before_the_first_epoch_of_a_refit_keeps_the_estimator(iris):
     np.testing.assert_array_equal(clf.predict_proba(X), before)
 
 
-def test_interrupted_partial_fit_keeps_the_earlier_calls(iris):
+def test_interrupted_partial_fit_keeps_earlier_calls(iris):
     X, y = iris
     clf = small().partial_fit(X, y).partial_fit(X, y)
     before = clf.predict_proba(X)
@@ -109,7 +109,7 @@ def test_interrupted_partial_fit_keeps_the_earlier_calls(iris):
     np.testing.assert_array_equal(clf.predict_proba(X), before)
 
 
-def test_interrupted_warm_start_keeps_what_it_has_added(iris):
+def test_interrupted_warm_start_keeps_completed_epochs(iris):
     X, y = iris
     clf = small(warm_start=True, epochs=2).fit(X, y)
 
@@ -124,7 +124,7 @@ def test_interrupted_warm_start_keeps_what_it_has_added(iris):
 
 @pytest.mark.parametrize("engine", ["auto", "keras"])
 @pytest.mark.parametrize("epoch", [1, 40])
-def test_interrupted_ensemble_keeps_the_networks_that_have_learnt(iris, engine, epoch):
+def test_interrupted_ensemble_keeps_members_with_completed_epochs(iris, engine, epoch):
     X, y = iris
     clf = TabularClassifier(
         model=classifier_network, n_estimators=5, epochs=50_000, batch_size=-1, random_state=0,
@@ -141,7 +141,7 @@ def test_interrupted_ensemble_keeps_the_networks_that_have_learnt(iris, engine, 
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("nnkit")]
 
 
-def test_interrupted_ensemble_that_goes_on_keeps_all_networks(iris):
+def test_interrupted_warm_start_keeps_all_ensemble_members(iris):
     X, y = iris
     clf = small(n_estimators=3, warm_start=True, epochs=2).fit(X, y)
 
@@ -153,7 +153,7 @@ def test_interrupted_ensemble_that_goes_on_keeps_all_networks(iris):
     assert clf.predict_proba(X).shape == (150, 3)
 
 
-def test_one_interrupt_ends_a_cross_validation_and_a_search(iris):
+def test_interrupt_stops_cross_validation_and_grid_search(iris):
     X, y = iris
     clf = small(callbacks=interrupts(3))
     with pytest.raises(KeyboardInterrupt):
@@ -168,7 +168,7 @@ def test_one_interrupt_ends_a_cross_validation_and_a_search(iris):
         cross_val_score(ensemble, X, y, cv=2)
 
 
-def test_interrupted_transformer_is_usable(iris):
+def test_interrupted_transformer_is_fitted(iris):
     X, _ = iris
     embedding = KerasTransformer(
         epochs=6, batch_size=50, callbacks=interrupts(3), random_state=0, model__n_components=2
@@ -184,8 +184,8 @@ def test_interrupted_transformer_is_usable(iris):
 # Other threads
 
 
-def predictions_beside(fit, predict, n_least=30):
-    """Return what another thread predicts while a function fits, and what it raised."""
+def predictions_during(fit, predict, n_least=30):
+    """Return the predictions and the errors of another thread during a fit."""
     found, errors, is_over = [], [], threading.Event()
 
     def run():
@@ -205,7 +205,7 @@ def predictions_beside(fit, predict, n_least=30):
     return found, errors
 
 
-def test_threads_that_predict_beside_a_refit_see_the_old_or_the_new_network(iris):
+def test_predict_during_a_refit_uses_the_old_or_the_new_network(iris):
     X, y = iris
     clf = small(n_estimators=2, epochs=30, encoder="auto", model="mlp").fit(X, y)
     states = [clf.predict_proba(X)]
@@ -213,20 +213,18 @@ def test_threads_that_predict_beside_a_refit_see_the_old_or_the_new_network(iris
     def refit():
         for k in range(4):
             clf.set_params(random_state=k)
-            # Other columns' units, and other labels, in each fit.
+            # The scale of the columns changes with each fit, and with it the encoder.
             clf.fit(X * 10.0**k, y)
             states.append(clf.predict_proba(X))
 
-    found, errors = predictions_beside(refit, lambda: clf.predict_proba(X))
+    found, errors = predictions_during(refit, lambda: clf.predict_proba(X))
 
     assert errors == []
     assert all(any(np.array_equal(proba, state) for state in states) for proba in found)
 
 
 @pytest.mark.parametrize("has_live_model", [False, True], ids=["compiled", "live"])
-def test_threads_that_predict_beside_further_training_see_no_step_in_between(
-    diabetes, has_live_model
-):
+def test_predict_during_further_training_uses_no_intermediate_weights(diabetes, has_live_model):
     X, y = diabetes
     reg = small(KerasRegressor, "mlp", n_estimators=2, warm_start=True, epochs=20).fit(X, y)
     if has_live_model:
@@ -239,7 +237,7 @@ def test_threads_that_predict_beside_further_training_see_no_step_in_between(
             reg.fit(X, y)
             states.append(reg.predict(X))
 
-    found, errors = predictions_beside(train, lambda: reg.predict(X))
+    found, errors = predictions_during(train, lambda: reg.predict(X))
 
     assert errors == []
     assert all(any(np.array_equal(values, state) for state in states) for values in found)
@@ -247,7 +245,7 @@ def test_threads_that_predict_beside_further_training_see_no_step_in_between(
         assert all(now is before for now, before in zip(reg.models_, models, strict=True))
 
 
-def test_parameters_set_during_a_fit_stay(iris):
+def test_parameters_set_during_fit_are_kept(iris):
     X, y = iris
     clf = small()
     seen = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: clf.set_params(verbose=2))

@@ -1,4 +1,4 @@
-"""Deep ensembles: several networks in one estimator, averaged."""
+"""n_estimators: deep ensembles of networks, averaged in one estimator."""
 
 import pickle
 import signal
@@ -21,7 +21,7 @@ def ensemble(**params):
     )
 
 
-def test_probabilities_are_the_mean_of_the_members(iris):
+def test_n_estimators_averages_probabilities(iris):
     X, y = iris
     clf = ensemble().fit(X, y)
 
@@ -35,7 +35,7 @@ def test_probabilities_are_the_mean_of_the_members(iris):
     np.testing.assert_array_equal(clf.predict(X), clf.classes_[y_proba.argmax(axis=1)])
 
 
-def test_values_are_the_mean_of_the_members(diabetes):
+def test_n_estimators_averages_regression_predictions(diabetes):
     X, y = diabetes
     reg = KerasRegressor("mlp", n_estimators=3, epochs=2, random_state=0).fit(X, y)
 
@@ -49,7 +49,7 @@ def test_values_are_the_mean_of_the_members(diabetes):
     np.testing.assert_allclose(y_std, by_member.std(axis=0), rtol=1e-3, atol=1e-3)
 
 
-def test_members_differ_and_the_first_is_the_network_alone(iris):
+def test_members_differ_and_the_first_equals_a_single_network(iris):
     X, y = iris
     clf, alone = ensemble().fit(X, y), ensemble(n_estimators=1).fit(X, y)
 
@@ -63,7 +63,7 @@ def test_members_differ_and_the_first_is_the_network_alone(iris):
     assert len({histories["loss"][-1] for histories in clf.histories_}) == 3
 
 
-def test_the_same_seed_gives_the_same_ensemble(iris):
+def test_random_state_makes_an_ensemble_reproducible(iris):
     X, y = iris
 
     first, second = ensemble().fit(X, y), ensemble().fit(X, y)
@@ -71,7 +71,7 @@ def test_the_same_seed_gives_the_same_ensemble(iris):
     np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
 
 
-def test_an_ensemble_has_a_better_log_loss_than_its_members(cancer):
+def test_ensemble_has_a_lower_log_loss_than_its_members(cancer):
     from sklearn.metrics import log_loss
 
     X, y = cancer
@@ -84,7 +84,7 @@ def test_an_ensemble_has_a_better_log_loss_than_its_members(cancer):
     assert log_loss(y_test, clf.predict_proba(X_test)) < np.mean(each)
 
 
-def test_an_ensemble_pickles_and_clones(iris):
+def test_ensemble_can_be_pickled_and_cloned(iris):
     X, y = iris
     clf = ensemble().fit(X, y)
 
@@ -95,7 +95,7 @@ def test_an_ensemble_pickles_and_clones(iris):
     assert clone(clf).n_estimators == 3
 
 
-def test_all_members_go_on(iris):
+def test_partial_fit_resumes_all_members(iris):
     X, y = iris
     clf = ensemble().fit(X, y)
     before = [model.get_weights()[0] for model in clf.models_]
@@ -107,7 +107,7 @@ def test_all_members_go_on(iris):
         assert not np.allclose(model.get_weights()[0], kernel)
 
 
-def test_each_member_stops_by_itself(cancer):
+def test_early_stopping_stops_each_member_separately(cancer):
     X, y = cancer
     clf = ensemble(
         n_estimators=6, epochs=60, early_stopping=True, n_iter_no_change=1, batch_size=16
@@ -119,7 +119,7 @@ def test_each_member_stops_by_itself(cancer):
     assert clf.n_iter_ == lengths[0]
 
 
-def test_each_member_has_callbacks_of_its_own(iris):
+def test_each_member_has_its_own_callback(iris):
     X, y = iris
     seen = []
 
@@ -134,7 +134,7 @@ def test_each_member_has_callbacks_of_its_own(iris):
         assert any(np.array_equal(model.get_weights()[0], kernel) for kernel in seen)
 
 
-def test_several_labels_a_row_are_averaged():
+def test_n_estimators_averages_multilabel_probabilities():
     X, y = make_multilabel_classification(n_samples=80, n_labels=2, random_state=0)
     clf = ensemble(n_estimators=2).fit(X, y)
 
@@ -144,7 +144,7 @@ def test_several_labels_a_row_are_averaged():
     assert set(np.unique(clf.predict(X))) <= {0, 1}
 
 
-def test_one_network_has_no_spread(iris, diabetes):
+def test_return_std_raises_with_a_single_network(iris, diabetes):
     with pytest.raises(ValueError, match="return_std=True needs several networks.*n_estimators=1"):
         ensemble(n_estimators=1).fit(*iris).predict_proba(iris[0], return_std=True)
     with pytest.raises(ValueError, match="return_std=True needs several networks"):
@@ -152,12 +152,12 @@ def test_one_network_has_no_spread(iris, diabetes):
 
 
 @pytest.mark.parametrize("n_estimators", [0, -1, 2.5, True, "3"])
-def test_a_wrong_number_of_members_is_refused(iris, n_estimators):
+def test_fit_raises_on_an_invalid_n_estimators(iris, n_estimators):
     with pytest.raises(ValueError, match="n_estimators must be an integer of at least 1"):
         ensemble(n_estimators=n_estimators).fit(*iris)
 
 
-def test_an_ensemble_that_fails_leaves_nothing_half_trained(iris):
+def test_failed_warm_start_of_an_ensemble_keeps_all_weights(iris):
     X, y = iris
     clf = ensemble(warm_start=True).fit(X, y)
     before = clf.predict_proba(X)
@@ -171,7 +171,7 @@ def test_an_ensemble_that_fails_leaves_nothing_half_trained(iris):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("nnkit")]
 
 
-def test_an_interrupted_ensemble_keeps_what_it_has_reached(iris):
+def test_interrupted_ensemble_keeps_completed_epochs(iris):
     X, y = iris
 
     presses = iter([signal.SIGINT])
@@ -190,7 +190,7 @@ def test_an_interrupted_ensemble_keeps_what_it_has_reached(iris):
     assert clf.predict_proba(X).shape == (150, 3)
 
 
-def test_ensembles_inside_a_batch_give_the_same(iris):
+def test_batched_training_of_ensembles_equals_separate_training(iris):
     X, y = iris
     clf = ensemble(n_estimators=2, scoring="loss")
 

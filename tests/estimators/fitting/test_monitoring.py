@@ -1,4 +1,4 @@
-"""The score of a classifier, and scorers of scikit-learn that a target does not suit."""
+"""The score method of classifiers, and errors on scorers that do not suit the target."""
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ def tagging():
     return KerasClassifier(tagger, **PARAMS).fit(STEPS, CLASSES)
 
 
-def test_score_of_steps_is_the_fraction_of_steps_that_are_right(tagging):
+def test_score_of_time_steps_is_the_fraction_of_correct_steps(tagging):
     is_right = tagging.predict(STEPS) == CLASSES
 
     assert tagging.score(STEPS, CLASSES) == pytest.approx(is_right.mean())
@@ -30,7 +30,7 @@ def test_score_of_steps_is_the_fraction_of_steps_that_are_right(tagging):
     assert tagging.score(STEPS, CLASSES, weight) == pytest.approx(expected)
 
 
-def test_steps_stop_early_by_the_score_of_the_estimator():
+def test_early_stopping_of_time_steps_uses_the_score_method():
     clf = KerasClassifier(tagger, early_stopping=True, scoring=None, **PARAMS)
 
     clf.fit(STEPS, CLASSES)
@@ -38,15 +38,15 @@ def test_steps_stop_early_by_the_score_of_the_estimator():
     assert 0 <= clf.history_["val_score"][0] <= 1
 
 
-def test_several_columns_score_where_all_are_right(iris):
+def test_score_of_multioutput_classes_is_the_subset_accuracy(iris):
     X, y = iris
-    two = np.column_stack([y, np.where(y == "setosa", "yes", "no")])
-    clf = KerasClassifier("mlp", **PARAMS).fit(X, two)
+    y_two = np.column_stack([y, np.where(y == "setosa", "yes", "no")])
+    clf = KerasClassifier("mlp", **PARAMS).fit(X, y_two)
 
-    assert clf.score(X, two) == pytest.approx((clf.predict(X) == two).all(axis=1).mean())
+    assert clf.score(X, y_two) == pytest.approx((clf.predict(X) == y_two).all(axis=1).mean())
 
 
-def test_score_of_one_column_is_that_of_scikit_learn(iris):
+def test_score_equals_sklearn_accuracy(iris):
     X, y = iris
     clf = KerasClassifier("mlp", **PARAMS).fit(X, y)
 
@@ -57,33 +57,33 @@ def test_score_of_one_column_is_that_of_scikit_learn(iris):
     ("scoring", "hint"),
     [("roc_auc", "use 'roc_auc_ovr' or 'roc_auc_ovo'"), ("f1", "use 'f1_macro' or 'f1_weighted'")],
 )
-def test_scorers_of_two_classes_name_those_of_several(iris, scoring, hint):
+def test_scoring_raises_on_a_binary_scorer_and_suggests_multiclass_ones(iris, scoring, hint):
     X, y = iris
 
     with pytest.raises(ValueError, match=f"scoring='{scoring}' cannot score .*{hint}"):
         KerasClassifier("mlp", early_stopping=True, scoring=scoring, **PARAMS).fit(X, y)
 
 
-def test_scorers_that_do_not_know_steps_are_named():
+def test_scoring_raises_on_time_steps_and_suggests_none():
     clf = KerasClassifier(tagger, early_stopping=True, scoring="accuracy", **PARAMS)
 
     with pytest.raises(ValueError, match="scoring='accuracy' cannot score .*scoring=None"):
         clf.fit(STEPS, CLASSES)
 
 
-def test_a_misspelt_scorer_gets_the_nearest_name(iris):
+def test_scoring_raises_on_a_misspelt_scorer(iris):
     with pytest.raises(ValueError, match="Got 'acuracy' instead. Did you mean accuracy?"):
         KerasClassifier("mlp", early_stopping=True, scoring="acuracy", **PARAMS).fit(*iris)
 
 
-def test_a_text_as_weight_of_a_class_is_refused(iris):
+def test_class_weight_raises_on_text(iris):
     X, y = iris
 
     with pytest.raises(ValueError, match="Got '2' for the label 'virginica' instead"):
         KerasClassifier("mlp", class_weight={"virginica": "2"}, **PARAMS).fit(X, y)
 
 
-def test_one_of_several_columns_may_have_no_class_weight(iris):
+def test_class_weight_can_be_none_for_some_outputs(iris):
     X, y = iris
     two = np.column_stack([y, np.where(y == "setosa", "yes", "no")])
 
@@ -95,7 +95,7 @@ def test_one_of_several_columns_may_have_no_class_weight(iris):
     assert plain != weighted
 
 
-def test_a_score_without_rows_to_validate_on_warns(iris):
+def test_scoring_warns_without_validation_rows(iris):
     clf = KerasClassifier("mlp", scoring="accuracy", epochs=1)
 
     with pytest.warns(UserWarning, match="scoring='accuracy' has no effect without rows to valid"):

@@ -1,4 +1,4 @@
-"""partial_fit, warm_start, validation rows, splitters, time limits, and arguments of fit."""
+"""partial_fit, warm_start, validation data, splitters, time limits and arguments of fit."""
 
 import pickle
 import time
@@ -29,8 +29,8 @@ def assert_same_weights(first, second):
 
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_three_partial_fits_are_a_fit_of_three_epochs(iris, engine):
-    """Weights, optimizer state and orders of rows go on."""
+def test_partial_fit_three_times_equals_fit_with_three_epochs(iris, engine):
+    """Weights, optimizer state and row order continue from one call to the next."""
     X, y = iris
     clf = KerasClassifier(classifier_network, encoder=None, engine=engine, **PARAMS)
     whole = KerasClassifier(classifier_network, epochs=3, engine=engine, **PARAMS).fit(X, y)
@@ -44,8 +44,8 @@ def test_three_partial_fits_are_a_fit_of_three_epochs(iris, engine):
 
 
 @pytest.mark.parametrize("dropout_rate", [0.0, 0.5])
-def test_it_goes_on_after_pickling(iris, dropout_rate):
-    """The stream of dropout included."""
+def test_partial_fit_resumes_identically_after_pickling(iris, dropout_rate):
+    """The random stream of dropout continues too."""
     X, y = iris
     clf = KerasClassifier(classifier_network, model__dropout_rate=dropout_rate, **PARAMS)
     clf.partial_fit(X, y)
@@ -58,8 +58,8 @@ def test_it_goes_on_after_pickling(iris, dropout_rate):
     assert restored.history_ == clf.history_
 
 
-def test_programs_are_traced_once_for_many_fits(iris, monkeypatch):
-    """Clones, folds, other seeds and learning rates, further training."""
+def test_training_program_is_traced_once_for_many_fits(iris, monkeypatch):
+    """Clones, folds, other seeds, other learning rates and further training share one trace."""
     from nnkit.training.loop import program
 
     traces = []
@@ -84,7 +84,7 @@ def test_programs_are_traced_once_for_many_fits(iris, monkeypatch):
     assert len(traces) == 1
 
 
-def test_labels_are_announced_and_come_later(iris):
+def test_partial_fit_accepts_classes_that_appear_in_later_calls(iris):
     X, y = iris
     clf = KerasClassifier(classifier_network, **PARAMS)
 
@@ -103,7 +103,7 @@ def test_labels_are_announced_and_come_later(iris):
     ],
     ids=["label", "columns", "kind of y"],
 )
-def test_other_rows_than_before_are_refused_and_change_nothing(iris, change, message):
+def test_partial_fit_raises_on_incompatible_data_and_keeps_the_estimator(iris, change, message):
     X, y = iris
     clf = KerasClassifier(classifier_network, **PARAMS).partial_fit(X, y)
     before = clf.predict_proba(X)
@@ -115,7 +115,7 @@ def test_other_rows_than_before_are_refused_and_change_nothing(iris, change, mes
     assert clf.n_iter_ == 1
 
 
-def test_other_announced_labels_are_refused(iris):
+def test_partial_fit_raises_on_classes_that_differ_from_the_first_call(iris):
     X, y = iris
     clf = KerasClassifier(classifier_network, **PARAMS).partial_fit(X, y)
 
@@ -123,12 +123,12 @@ def test_other_announced_labels_are_refused(iris):
         clf.partial_fit(X, y, classes=["setosa", "virginica"])
 
 
-def test_partial_fit_is_one_epoch_and_says_so(iris):
+def test_partial_fit_raises_on_epochs(iris):
     with pytest.raises(TypeError, match="partial_fit trains for one epoch"):
         KerasClassifier().partial_fit(*iris, epochs=3)
 
 
-def test_a_regressor_keeps_its_units(diabetes):
+def test_partial_fit_keeps_the_target_scale_of_the_first_call(diabetes):
     X, y = diabetes
     reg = KerasRegressor(**PARAMS)
     for _ in range(30):
@@ -139,7 +139,7 @@ def test_a_regressor_keeps_its_units(diabetes):
     assert reg.predict(X).mean() < 400
 
 
-def test_warm_start_goes_on_and_cold_start_does_not(iris):
+def test_warm_start_resumes_and_cold_start_refits(iris):
     X, y = iris
     whole = KerasClassifier(classifier_network, epochs=4, **PARAMS).fit(X, y)
     warm = KerasClassifier(classifier_network, epochs=2, warm_start=True, **PARAMS)
@@ -154,7 +154,7 @@ def test_warm_start_goes_on_and_cold_start_does_not(iris):
     assert not np.array_equal(weights_of(cold)[0], weights_of(whole)[0])
 
 
-def test_initialize_builds_without_training(iris):
+def test_initialize_builds_the_model_without_training(iris):
     X, y = iris
     pretrained = head(3, "softmax")
 
@@ -167,8 +167,8 @@ def test_initialize_builds_without_training(iris):
     assert clf.partial_fit(X, y).n_iter_ == 1
 
 
-def test_given_validation_rows_are_encoded_as_the_training_rows(diabetes):
-    """In units of the target and of the columns: the loss is that of the predictions."""
+def test_validation_rows_are_encoded_like_the_training_rows(diabetes):
+    """``val_loss`` is the loss of the predictions, in units of the scaled target and columns."""
     X, y = diabetes
     X = 100.0 * X + 7.0
     freeze = keras.callbacks.LearningRateScheduler(lambda epoch, _: 0.01 if epoch == 0 else 0.0)
@@ -180,8 +180,8 @@ def test_given_validation_rows_are_encoded_as_the_training_rows(diabetes):
     assert reg.history_["val_loss"][-1] == pytest.approx(error, rel=1e-4)
 
 
-def test_labels_of_validation_rows_are_strings_too(iris):
-    """SciKeras: 'Invalid dtype: str32'."""
+def test_y_val_accepts_string_labels(iris):
+    """SciKeras raises 'Invalid dtype: str32'."""
     X, y = iris
     clf = KerasClassifier("mlp", epochs=3, early_stopping=True, metrics=["accuracy"], **PARAMS)
 
@@ -191,7 +191,7 @@ def test_labels_of_validation_rows_are_strings_too(iris):
     assert set(clf.history_) == {"loss", "accuracy", "val_loss", "val_accuracy"}
 
 
-def test_validation_data_is_another_way_to_say_it(iris):
+def test_validation_data_equals_separate_validation_arguments(iris):
     X, y = iris
     clf = KerasClassifier("mlp", epochs=2, **PARAMS)
     weight = np.linspace(1, 2, 75)
@@ -204,7 +204,7 @@ def test_validation_data_is_another_way_to_say_it(iris):
     assert named["val_loss"] != unweighted["val_loss"]
 
 
-def test_class_weights_learnt_in_training_weigh_validation_rows(cancer):
+def test_class_weight_applies_to_validation_rows(cancer):
     X, y = cancer
     clf = KerasClassifier("mlp", epochs=1, class_weight={0: 9.0}, **PARAMS)
 
@@ -237,7 +237,7 @@ def test_class_weights_learnt_in_training_weigh_validation_rows(cancer):
         (lambda X, y: {"groups": [1, 2]}, r"groups must have the shape \(150,\)"),
     ],
 )
-def test_validation_rows_that_do_not_fit_are_refused(iris, validation, message):
+def test_fit_raises_on_invalid_validation_data(iris, validation, message):
     X, y = iris
     clf = KerasClassifier("mlp", epochs=1)
 
@@ -247,7 +247,7 @@ def test_validation_rows_that_do_not_fit_are_refused(iris, validation, message):
     assert not hasattr(clf, "classes_")
 
 
-def test_any_splitter_splits(iris):
+def test_validation_split_accepts_splitters_and_index_pairs(iris):
     X, y = iris
     clf = KerasClassifier("mlp", epochs=1, **PARAMS)
 
@@ -259,7 +259,7 @@ def test_any_splitter_splits(iris):
     assert by_hand.X_shape_ == (120, 4)
 
 
-def test_groups_stay_together(cancer):
+def test_validation_split_keeps_groups_together(cancer):
     X, y = cancer
     groups = np.arange(569) // 10
     seen = {}
@@ -281,7 +281,7 @@ def test_groups_stay_together(cancer):
         assert held_out[groups == group].all() or not held_out[groups == group].any()
 
 
-def test_a_splitter_that_yields_nothing_is_refused(iris):
+def test_validation_split_raises_on_an_empty_split(iris):
     with pytest.raises(ValueError, match="yields no split of the rows"):
         KerasClassifier("mlp", epochs=1, validation_split=[]).fit(*iris)
     empty = [(np.arange(150), np.arange(0))]
@@ -290,9 +290,9 @@ def test_a_splitter_that_yields_nothing_is_refused(iris):
 
 
 @pytest.mark.filterwarnings("ignore:.*time_limit=1 was up")  # on a busy machine
-def test_a_time_limit_ends_the_training_and_keeps_the_best(cancer):
+def test_time_limit_stops_training_and_keeps_the_best_epoch(cancer):
     clf = KerasClassifier("mlp", epochs=1, early_stopping=True, **PARAMS)
-    clf.fit(*cancer)  # traces the program
+    clf.fit(*cancer)  # tracing takes no part of the time limit
     clf.set_params(epochs=100_000, time_limit=1.0, n_iter_no_change=100_000)
 
     clf.fit(*cancer)
@@ -301,21 +301,22 @@ def test_a_time_limit_ends_the_training_and_keeps_the_best(cancer):
     assert clf.best_epoch_ == int(np.argmin(clf.history_["val_loss"]))
 
 
-def test_time_limit_is_one_clock_for_all_members(cancer):
+def test_time_limit_is_shared_by_all_estimators_of_an_ensemble(cancer):
     clf = KerasClassifier("mlp", epochs=100_000, time_limit=1.0, n_estimators=5, **PARAMS)
-    KerasClassifier("mlp", epochs=1, n_estimators=5, **PARAMS).fit(*cancer)  # traces the program
+    # Tracing takes no part of the time limit.
+    KerasClassifier("mlp", epochs=1, n_estimators=5, **PARAMS).fit(*cancer)
 
     begin = time.monotonic()
     clf.fit(*cancer)
     seconds = time.monotonic() - begin
 
     n_epochs = [len(history["loss"]) for history in clf.histories_]
-    assert 0.9 < seconds < 4.5  # each with a clock of its own would take five
+    assert 0.9 < seconds < 4.5  # five separate time limits would take 5 s
     assert min(n_epochs) > 0.05 * max(n_epochs)
 
 
-def test_time_limit_counts_from_the_beginning_of_fit(cancer):
-    """What comes before the first epoch counts too."""
+def test_time_limit_counts_from_the_start_of_fit(cancer):
+    """Time before the first epoch, here in the encoder, counts too."""
 
     class Slow(StandardScaler):
         def fit(self, X, y=None):
@@ -330,7 +331,7 @@ def test_time_limit_counts_from_the_beginning_of_fit(cancer):
     assert clf.n_iter_ == 1
 
 
-def test_arguments_of_fit_win_over_parameters(iris):
+def test_fit_arguments_override_parameters(iris):
     X, y = iris
     clf = KerasClassifier("mlp", epochs=9, fit__epochs=5, **PARAMS)
 
@@ -341,7 +342,7 @@ def test_arguments_of_fit_win_over_parameters(iris):
     assert clf.fit(X, y, callbacks=keras.callbacks.TerminateOnNaN()).callbacks_
 
 
-def test_arguments_of_fit_go_through_a_pipeline(iris):
+def test_fit_arguments_pass_through_a_pipeline(iris):
     X, y = iris
     pipeline = make_pipeline(StandardScaler(), KerasClassifier(**PARAMS))
 
@@ -355,21 +356,21 @@ def test_arguments_of_fit_go_through_a_pipeline(iris):
     ("argument", "hint"),
     [("epoch", "Did you mean epochs"), ("units", "Other settings are parameters")],
 )
-def test_unknown_arguments_of_fit_are_refused(iris, argument, hint):
+def test_fit_raises_on_unknown_arguments(iris, argument, hint):
     with pytest.raises(
         TypeError, match=f"KerasClassifier.fit has no argument '{argument}'.*{hint}"
     ):
         KerasClassifier().fit(*iris, **{argument: 1})
 
 
-def test_a_regressor_has_no_class_weight(diabetes):
+def test_regressor_fit_raises_on_class_weight(diabetes):
     with pytest.raises(TypeError, match="KerasRegressor.fit has no argument 'class_weight'"):
         KerasRegressor().fit(*diabetes, class_weight="balanced")
     with pytest.raises(TypeError, match="KerasRegressor.fit has no argument 'class_weight'"):
         KerasRegressor("mlp", fit__class_weight="balanced").fit(*diabetes)
 
 
-def test_predict_takes_a_batch_size(iris):
+def test_predict_accepts_batch_size_and_raises_on_other_arguments(iris):
     X, y = iris
     clf = KerasClassifier("mlp", epochs=1, predict__batch_size=7, **PARAMS).fit(X, y)
 
@@ -379,7 +380,7 @@ def test_predict_takes_a_batch_size(iris):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64"])
-def test_a_dtype_policy_holds_around_the_build_only(iris, policy):
+def test_dtype_policy_applies_to_the_model_and_is_restored_after_fit(iris, policy):
     X, y = iris
     before = keras.config.dtype_policy().name
 
@@ -392,7 +393,7 @@ def test_a_dtype_policy_holds_around_the_build_only(iris, policy):
     np.testing.assert_array_equal(restored.predict_proba(X), clf.predict_proba(X))
 
 
-def test_a_strategy_of_two_devices_trains_with_keras(cancer):
+def test_distribution_strategy_selects_the_keras_backend(cancer):
     import tensorflow as tf
 
     X, y = cancer
@@ -408,7 +409,7 @@ def test_a_strategy_of_two_devices_trains_with_keras(cancer):
         clf.set_params(engine="graph").fit(X, y)
 
 
-def test_tensorboard_writes_a_log_that_tensorboard_reads(cancer, tmp_path):
+def test_tensorboard_callback_writes_readable_logs(cancer, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     X, y = cancer
@@ -437,10 +438,10 @@ def _as_array(tensor_proto):
 @pytest.mark.parametrize(
     "through",
     [lambda est: est, lambda est: pickle.loads(pickle.dumps(est))],
-    ids=["as it is", "pickled"],
+    ids=["in memory", "after pickling"],
 )
-def test_partial_fit_goes_on_from_a_fit(iris, through):
-    """The optimizer's state is there as long as the estimator was not pickled."""
+def test_partial_fit_resumes_after_fit(iris, through):
+    """A pickled estimator has no optimizer state; training resumes from its weights."""
     X, y = iris
     clf = through(KerasClassifier(classifier_network, epochs=20, **PARAMS).fit(X, y))
     loss = clf.history_["loss"][-1]
@@ -451,7 +452,7 @@ def test_partial_fit_goes_on_from_a_fit(iris, through):
     assert clf.history_["loss"][-1] < 1.05 * loss
 
 
-def test_warm_start_goes_on_from_a_fit_without_it(iris):
+def test_warm_start_resumes_after_fit_without_warm_start(iris):
     X, y = iris
     whole = KerasClassifier(classifier_network, epochs=4, **PARAMS).fit(X, y)
     clf = KerasClassifier(classifier_network, epochs=2, **PARAMS).fit(X, y)
@@ -462,7 +463,7 @@ def test_warm_start_goes_on_from_a_fit_without_it(iris):
 
 
 class Preset(KerasClassifier):
-    """A subclass with a signature of its own, as SciKeras' users write it."""
+    """A subclass with its own ``__init__`` signature, as users of SciKeras write it."""
 
     def __init__(self, width=4, model=classifier_network, epochs=3, **kwargs):
         super().__init__(model, epochs=epochs, **kwargs)
@@ -473,7 +474,7 @@ class Preset(KerasClassifier):
         return super().fit(X, y, **fit_arguments)
 
 
-def test_a_subclass_may_have_its_own_signature(iris):
+def test_subclass_with_its_own_signature_is_cloned_and_fitted(iris):
     from sklearn.base import clone
 
     X, y = iris
@@ -487,14 +488,14 @@ def test_a_subclass_may_have_its_own_signature(iris):
 
 
 @pytest.mark.parametrize("hook", ["_keras_build_fn", "feature_encoder", "target_encoder", "scorer"])
-def test_hooks_of_scikeras_are_refused_not_ignored(iris, hook):
+def test_fit_raises_on_subclass_hooks_of_scikeras(iris, hook):
     cls = type("Old", (KerasClassifier,), {hook: lambda self: None})
 
     with pytest.raises(TypeError, match=f"Old.{hook} is a hook of SciKeras"):
         cls().fit(*iris)
 
 
-def test_positions_of_a_split_count_rows_of_weight_zero(diabetes):
+def test_validation_split_positions_include_rows_with_zero_weight(diabetes):
     X, y = diabetes
     weight = np.ones(442)
     weight[:10] = 0
@@ -513,8 +514,8 @@ def test_positions_of_a_split_count_rows_of_weight_zero(diabetes):
     np.testing.assert_array_equal(seen["y"], y[20:30])
 
 
-@pytest.mark.parametrize("way", ["warm_start", "partial_fit"])
-def test_further_training_that_fails_leaves_the_network_as_it_was(diabetes, way):
+@pytest.mark.parametrize("further", ["warm_start", "partial_fit"])
+def test_failed_further_training_restores_the_weights(diabetes, further):
     X, y = diabetes
     reg = KerasRegressor(
         lambda: head(1, "linear", 10), epochs=2, warm_start=True, optimizer="sgd", **PARAMS
@@ -522,13 +523,13 @@ def test_further_training_that_fails_leaves_the_network_as_it_was(diabetes, way)
     before = reg.predict(X)
 
     with pytest.raises(FloatingPointError):
-        (reg.fit if way == "warm_start" else reg.partial_fit)(X * 1e20, y)
+        (reg.fit if further == "warm_start" else reg.partial_fit)(X * 1e20, y)
 
     np.testing.assert_array_equal(reg.predict(X), before)
     assert np.isfinite(reg.partial_fit(X, y).predict(X)).all()
 
 
-def test_class_weights_may_change_as_training_goes_on(cancer):
+def test_class_weight_can_change_with_warm_start(cancer):
     X, y = cancer
     clf = KerasClassifier("mlp", epochs=3, warm_start=True, **PARAMS).fit(X, y)
     plain = pickle.loads(pickle.dumps(clf)).fit(X, y).predict_proba(X)[:, 0]
@@ -538,7 +539,7 @@ def test_class_weights_may_change_as_training_goes_on(cancer):
     assert weighted.mean() > plain.mean() + 0.05
 
 
-def test_an_initialized_estimator_pickles(iris):
+def test_initialized_estimator_can_be_pickled(iris):
     X, y = iris
     clf = KerasClassifier(classifier_network, **PARAMS).initialize(X, y)
 
@@ -548,7 +549,7 @@ def test_an_initialized_estimator_pickles(iris):
     assert_same_weights(restored.partial_fit(X, y), clf.partial_fit(X, y))
 
 
-def test_rows_may_be_dense_and_sparse_in_turn(iris):
+def test_partial_fit_accepts_dense_and_sparse_tables_in_turn(iris):
     from scipy import sparse
 
     X, y = iris
@@ -562,7 +563,7 @@ def test_rows_may_be_dense_and_sparse_in_turn(iris):
     np.testing.assert_allclose(weights_of(clf)[0], weights_of(dense)[0], atol=1e-5)
 
 
-def test_the_history_keeps_its_length_through_ways_of_fitting(cancer):
+def test_history_has_equal_lengths_after_warm_start_and_partial_fit(cancer):
     X, y = cancer
     clf = KerasClassifier("mlp", epochs=3, early_stopping=True, warm_start=True, **PARAMS).fit(X, y)
 
@@ -577,7 +578,7 @@ def test_the_history_keeps_its_length_through_ways_of_fitting(cancer):
 
 
 @pytest.mark.parametrize("kind", ["CSVLogger", "TensorBoard"])
-def test_callbacks_with_open_files_do_not_stop_pickling(iris, tmp_path, kind):
+def test_estimator_with_file_writing_callbacks_can_be_pickled(iris, tmp_path, kind):
     X, y = iris
     callback = getattr(keras.callbacks, kind)(str(tmp_path / "log"))
     clf = KerasClassifier(classifier_network, callbacks=callback, epochs=1, **PARAMS).fit(X, y)
@@ -587,7 +588,7 @@ def test_callbacks_with_open_files_do_not_stop_pickling(iris, tmp_path, kind):
     np.testing.assert_array_equal(restored.predict_proba(X), clf.predict_proba(X))
 
 
-def test_the_best_epoch_of_keras_own_early_stopping_is_known(cancer):
+def test_best_epoch_is_set_by_keras_early_stopping_callback(cancer):
     X, y = cancer
     stop = keras.callbacks.EarlyStopping(min_delta=10.0, patience=2, restore_best_weights=True)
 
@@ -596,7 +597,7 @@ def test_the_best_epoch_of_keras_own_early_stopping_is_known(cancer):
     assert (clf.n_iter_, clf.best_epoch_) == (3, 0)
 
 
-def test_initial_epoch_is_the_number_of_the_first_epoch(iris):
+def test_initial_epoch_sets_the_number_of_the_first_epoch(iris):
     X, y = iris
     seen = []
     note = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append(epoch))

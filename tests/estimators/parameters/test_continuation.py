@@ -1,4 +1,4 @@
-"""Parameters that are changed between the fits of a training that goes on."""
+"""Parameters changed between fits with warm_start or partial_fit."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ X = RNG.normal(size=(48, 4)).astype(np.float32)
 Y = (X @ [1.0, -2.0, 0.5, 1.0] > 0).astype(int)
 
 
-def based(meta, trainable=True, units=6, activation="relu"):
+def network_with_base(meta, trainable=True, units=6, activation="relu"):
     base = keras.layers.Dense(units, activation=activation, trainable=trainable)
     inputs = keras.Input(meta.X_shape_[1:])
     return keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(base(inputs)))
@@ -20,7 +20,7 @@ def based(meta, trainable=True, units=6, activation="relu"):
 
 def fitted(**parameters):
     settings = {
-        "model": based,
+        "model": network_with_base,
         "epochs": 2,
         "warm_start": True,
         "random_state": 0,
@@ -35,9 +35,9 @@ def kernel_of_base(classifier):
     return next(value for value in values if value.shape == (4, 6)).copy()
 
 
-# In the signature: how each is heard when a training goes on.
+# How a change of each parameter acts on further training.
 EFFECTS = {
-    "anew": ("device", "loss", "metrics", "model", "optimizer"),
+    "rebuild": ("device", "loss", "metrics", "model", "optimizer"),
     "refused": ("dtype_policy", "encoder", "background_size", "n_estimators", "random_state"),
     "each fit": (
         "batch_size", "callbacks", "class_weight", "early_stopping", "engine",
@@ -47,7 +47,7 @@ EFFECTS = {
 }  # fmt: skip
 
 
-def test_every_parameter_of_the_signature_is_in_the_table():
+def test_effects_table_lists_all_parameters():
     listed = [name for names in EFFECTS.values() for name in names]
 
     assert sorted(listed) == sorted(KerasClassifier._get_param_names())
@@ -73,7 +73,7 @@ def test_every_parameter_of_the_signature_is_in_the_table():
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
-def test_parameter_of_the_training_has_its_effect_on_the_next_fit(parameters, observed):
+def test_changed_training_parameter_affects_the_next_fit(parameters, observed):
     unchanged, changed = fitted(batch_size=8), fitted(batch_size=8)
     changed.set_params(**parameters)
 
@@ -83,7 +83,7 @@ def test_parameter_of_the_training_has_its_effect_on_the_next_fit(parameters, ob
     assert observed(changed) != observed(unchanged)
 
 
-def test_verbose_has_its_effect_on_the_next_fit(capsys):
+def test_changed_verbose_affects_the_next_fit(capsys):
     classifier = fitted()
     classifier.set_params(verbose=2)
 
@@ -92,7 +92,7 @@ def test_verbose_has_its_effect_on_the_next_fit(capsys):
     assert "epoch" in capsys.readouterr().out
 
 
-def test_changed_number_of_members_is_refused():
+def test_warm_start_raises_on_a_changed_n_estimators():
     classifier = fitted()
     classifier.set_params(n_estimators=2)
 
@@ -100,7 +100,7 @@ def test_changed_number_of_members_is_refused():
         classifier.fit(X, Y)
 
 
-def test_changed_device_is_where_the_network_goes_on():
+def test_warm_start_resumes_on_a_changed_device():
     classifier = fitted(batch_size=48)
     once = fitted(batch_size=48)
     classifier.set_params(device="CPU:0")
@@ -121,16 +121,16 @@ def test_changed_device_is_where_the_network_goes_on():
         ("random_state", 1),
     ],
 )
-@pytest.mark.parametrize("way", ["fit", "partial_fit"])
-def test_parameter_without_effect_is_refused_by_name(way, name, value):
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_further_training_raises_on_a_changed_parameter_without_effect(method, name, value):
     classifier = fitted()
     classifier.set_params(**{name: value})
 
     with pytest.raises(ValueError, match=f"^{name} was changed, but has no effect"):
-        getattr(classifier, way)(X, Y)
+        getattr(classifier, method)(X, Y)
 
 
-def test_changed_parameter_of_an_encoder_is_refused():
+def test_warm_start_raises_on_a_changed_encoder_parameter():
     classifier = fitted(encoder=StandardScaler())
     classifier.set_params(encoder__with_mean=False)
 
@@ -138,9 +138,9 @@ def test_changed_parameter_of_an_encoder_is_refused():
         classifier.fit(X, Y)
 
 
-def test_parameters_that_are_set_to_the_same_values_change_nothing():
+def test_set_params_to_equal_values_does_not_change_training():
     once, again = fitted(model__units=6), fitted(model__units=6)
-    again.set_params(random_state=0, optimizer="adam", model=based, model__units=6)
+    again.set_params(random_state=0, optimizer="adam", model=network_with_base, model__units=6)
 
     once.fit(X, Y)
     again.fit(X, Y)
@@ -149,7 +149,7 @@ def test_parameters_that_are_set_to_the_same_values_change_nothing():
 
 
 @pytest.mark.parametrize("engine", ["graph", "xla", "keras"])
-def test_unfreezing_the_base_by_set_params_trains_it_from_its_weights(engine):
+def test_unfreezing_layers_by_set_params_resumes_from_their_weights(engine):
     classifier = fitted(model__trainable=False, engine=engine)
     frozen = kernel_of_base(classifier)
     classifier.fit(X, Y)
@@ -164,18 +164,18 @@ def test_unfreezing_the_base_by_set_params_trains_it_from_its_weights(engine):
     assert 0 < difference.max() < 4.1e-4
 
 
-@pytest.mark.parametrize("way", ["fit", "partial_fit"])
-def test_changed_learning_rate_is_that_of_the_next_steps(way):
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_further_training_uses_a_changed_learning_rate(method):
     classifier = fitted(batch_size=48, epochs=1)
     before = kernel_of_base(classifier)
     classifier.set_params(optimizer__learning_rate=1e-6)
 
-    getattr(classifier, way)(X, Y)
+    getattr(classifier, method)(X, Y)
 
     assert 0 < np.abs(kernel_of_base(classifier) - before).max() < 1.1e-6
 
 
-def test_changed_optimizer_trains():
+def test_warm_start_uses_a_changed_optimizer():
     classifier = fitted(batch_size=48, epochs=1, optimizer="sgd")
     other = fitted(batch_size=48, epochs=1, optimizer="sgd")
     other.set_params(optimizer="rmsprop")
@@ -187,7 +187,7 @@ def test_changed_optimizer_trains():
     assert isinstance(other.model_.optimizer, keras.optimizers.RMSprop)
 
 
-def test_changed_loss_and_metrics_show_in_the_history():
+def test_warm_start_uses_changed_loss_and_metrics():
     classifier = fitted(batch_size=48)
     before = classifier.history_["loss"][-1]
     classifier.set_params(loss=keras.losses.BinaryFocalCrossentropy(), metrics=["accuracy"])
@@ -198,7 +198,7 @@ def test_changed_loss_and_metrics_show_in_the_history():
     assert "accuracy" in classifier.history_
 
 
-def test_changed_metrics_leave_the_optimizer_as_it_is():
+def test_changed_metrics_keep_the_optimizer_state():
     once, again = fitted(), fitted()
     again.set_params(metrics=["accuracy"], engine="graph")
 
@@ -219,9 +219,9 @@ def test_changed_activation_keeps_the_weights():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"model__units": 7}, {"model": lambda meta: based(meta, units=3)}]
+    "changes", [{"model__units": 7}, {"model": lambda meta: network_with_base(meta, units=3)}]
 )
-def test_change_of_the_weights_shapes_is_refused(changes):
+def test_warm_start_raises_on_changed_weight_shapes(changes):
     classifier = fitted()
     before = classifier.predict_proba(X)
     classifier.set_params(**changes)
@@ -235,7 +235,7 @@ def test_change_of_the_weights_shapes_is_refused(changes):
 
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_layer_that_is_made_trainable_on_the_live_model_is_trained(engine):
+def test_layer_unfrozen_on_model_is_trained_by_warm_start(engine):
     classifier = fitted(model__trainable=False, engine=engine)
     frozen = kernel_of_base(classifier)
     classifier.model_.layers[1].trainable = True
@@ -246,7 +246,7 @@ def test_layer_that_is_made_trainable_on_the_live_model_is_trained(engine):
 
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_layer_that_is_frozen_on_the_live_model_is_not_trained(engine):
+def test_layer_frozen_on_model_is_not_trained_by_warm_start(engine):
     classifier = fitted(engine=engine)
     classifier.model_.layers[1].trainable = False
     frozen = kernel_of_base(classifier)
@@ -259,20 +259,20 @@ def test_layer_that_is_frozen_on_the_live_model_is_not_trained(engine):
 
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_callback_that_unfreezes_in_mid_training_is_refused(engine):
+def test_fit_raises_on_a_callback_that_changes_trainable_layers(engine):
     class Unfreeze(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             self.model.layers[1].trainable = epoch > 0
 
     classifier = KerasClassifier(
-        based, model__trainable=False, epochs=3, callbacks=Unfreeze(), engine=engine
+        network_with_base, model__trainable=False, epochs=3, callbacks=Unfreeze(), engine=engine
     )
 
     with pytest.raises(ValueError, match="A callback changed which layers are trainable before e"):
         classifier.fit(X, Y)
 
 
-def test_optimizer_without_a_schedule_goes_on_where_a_schedule_has_ended():
+def test_warm_start_resumes_with_an_optimizer_without_schedule():
     schedule = keras.optimizers.schedules.CosineDecay(0.01, 4)
     classifier = fitted(optimizer=keras.optimizers.Adam(schedule))
     before = kernel_of_base(classifier)
@@ -283,7 +283,7 @@ def test_optimizer_without_a_schedule_goes_on_where_a_schedule_has_ended():
     assert not np.allclose(kernel_of_base(classifier), before)
 
 
-def test_changes_reach_all_members_of_an_ensemble():
+def test_changed_parameters_apply_to_all_ensemble_members():
     regressor = KerasRegressor(
         lambda meta, trainable=True: keras.Sequential(
             [
@@ -306,7 +306,7 @@ def test_changes_reach_all_members_of_an_ensemble():
         assert not np.allclose(member.values[0], kernel)
 
 
-def test_transformer_refuses_another_encoder():
+def test_transformer_warm_start_raises_on_a_changed_encoder():
     transformer = KerasTransformer(epochs=1, warm_start=True, random_state=0).fit(X)
     transformer.set_params(encoder=StandardScaler())
 

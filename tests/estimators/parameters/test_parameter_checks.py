@@ -1,4 +1,4 @@
-"""Bad input gets one clear sentence, and leaves nothing half-fitted."""
+"""Errors on invalid parameters and data; the estimator stays unfitted or keeps its last fit."""
 
 import re
 
@@ -70,7 +70,7 @@ def with_value(frame, column, row, value):
     ],
     ids=lambda value: re.sub(" at 0x[0-9a-f]+", "", str(value)),
 )
-def test_wrong_parameters_are_named(params, message):
+def test_fit_raises_on_an_invalid_parameter(params, message):
     clf = KerasClassifier(**{"model": "mlp", "epochs": 1, **params})
 
     with pytest.raises((ValueError, TypeError), match=message):
@@ -113,7 +113,7 @@ def test_wrong_parameters_are_named(params, message):
         "NaN weights",
     ],
 )
-def test_wrong_data_are_named(data, message):
+def test_fit_raises_on_invalid_data(data, message):
     clf = KerasClassifier("mlp", encoder=None, epochs=1)
 
     with pytest.raises(ValueError, match=message):
@@ -124,7 +124,7 @@ def test_wrong_data_are_named(data, message):
         clf.predict(X)
 
 
-def test_a_split_that_leaves_a_class_out_is_refused():
+def test_early_stopping_raises_on_a_class_with_one_row():
     y = np.zeros(40, dtype=int)
     y[0] = 1
 
@@ -141,14 +141,14 @@ def test_a_split_that_leaves_a_class_out_is_refused():
     ],
     ids=["missing", "new", "order"],
 )
-def test_other_columns_at_predict_are_named(change, message):
+def test_predict_raises_on_missing_new_or_reordered_columns(change, message):
     clf = KerasClassifier("mlp", encoder=None, epochs=1).fit(FRAME, Y)
 
     with pytest.raises(ValueError, match=message):
         clf.predict(change(FRAME))
 
 
-def test_another_width_at_predict_is_named():
+def test_predict_raises_on_another_number_of_features():
     clf = KerasClassifier("mlp", encoder=None, epochs=1).fit(X, Y)
 
     with pytest.raises(ValueError, match="X has 3 features, but KerasClassifier is expecting 4"):
@@ -156,7 +156,7 @@ def test_another_width_at_predict_is_named():
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "score"])
-def test_use_before_fit_is_refused(method):
+def test_unfitted_estimator_raises_not_fitted_error(method):
     arguments = (X, Y) if method == "score" else (X,)
 
     with pytest.raises(NotFittedError, match="not fitted yet"):
@@ -166,7 +166,7 @@ def test_use_before_fit_is_refused(method):
     assert not hasattr(KerasRegressor(), "model_")
 
 
-def test_a_loss_that_is_nan_names_epoch_and_causes():
+def test_fit_raises_on_a_nonfinite_loss_and_names_the_epoch():
     reg = KerasRegressor(
         lambda: head(1, "linear"), encoder=None, optimizer="sgd", optimizer__learning_rate=1e20
     )
@@ -175,7 +175,7 @@ def test_a_loss_that_is_nan_names_epoch_and_causes():
         reg.fit(X * 1e6, Y * 1.0)
 
 
-def test_a_failed_refit_leaves_the_earlier_fit():
+def test_failed_refit_keeps_the_previous_fit():
     clf = KerasClassifier(classifier_network, epochs=2, random_state=0).fit(X, Y)
     before = clf.predict_proba(X)
     state = set(vars(clf))
@@ -188,7 +188,7 @@ def test_a_failed_refit_leaves_the_earlier_fit():
     np.testing.assert_array_equal(clf.predict_proba(X), before)
 
 
-def test_a_failing_builder_shows_its_own_error():
+def test_fit_propagates_errors_of_the_builder():
     def build():
         raise RuntimeError("no such file")
 
@@ -196,7 +196,7 @@ def test_a_failing_builder_shows_its_own_error():
         KerasClassifier(build).fit(X, Y)
 
 
-def test_nothing_of_the_callers_is_changed():
+def test_fit_does_not_modify_parameters_and_data():
     frame, labels, weights = FRAME.copy(), Y.copy(), np.linspace(0, 2, 40)
     class_weight = {0: 1.0, 1: 3.0}
     optimizer = keras.optimizers.SGD(0.1)
@@ -248,6 +248,6 @@ REAL = np.arange(12.0).reshape(6, 2)
     ids=["autoencoder", "mlp", "own"],
 )
 @pytest.mark.filterwarnings("error")
-def test_complex_columns_are_refused_by_name(make, table, label):
+def test_fit_raises_on_complex_columns_and_names_them(make, table, label):
     with pytest.raises(ValueError, match=f"^Complex data not supported: {label}.*Split it into"):
         make().fit(table, np.arange(6.0))

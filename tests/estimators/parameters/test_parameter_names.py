@@ -1,4 +1,4 @@
-"""Every parameter changes something, and the documentation says what it is."""
+"""Every parameter has an effect, and is documented with its default."""
 
 import copy
 import inspect
@@ -13,7 +13,13 @@ from numpydoc.docscrape import ClassDoc
 from sklearn.base import clone
 from sklearn.preprocessing import MinMaxScaler
 
-from nnkit import KerasClassifier, KerasRegressor, TabularClassifier, TabularRegressor
+from nnkit import (
+    KerasClassifier,
+    KerasRegressor,
+    KerasTransformer,
+    TabularClassifier,
+    TabularRegressor,
+)
 
 CHANGES = {
     "model": ({"model": lambda meta: keras.Sequential([keras.layers.Dense(1, "sigmoid")])}, {}),
@@ -58,8 +64,8 @@ TABULAR_CHANGES = {
     "model": ({"model": "mlp"}, SMALL_ENSEMBLE),
     "n_estimators": ({"n_estimators": 1}, SMALL_ENSEMBLE),
 }
-# What changes something else than the predictions is shown by the tests below.
-SHOWN_ELSEWHERE = {"warm_start", "metrics", "device", "engine", "background_size", "verbose"}
+# Parameters without effect on the predictions have tests of their own below.
+TESTED_BELOW = {"warm_start", "metrics", "device", "engine", "background_size", "verbose"}
 
 
 def predictions(cancer, params):
@@ -70,7 +76,7 @@ def predictions(cancer, params):
 
 @pytest.mark.filterwarnings("ignore:.*time_limit")
 @pytest.mark.parametrize("name", sorted(CHANGES))
-def test_every_parameter_changes_the_predictions(cancer, name):
+def test_each_parameter_changes_the_predictions(cancer, name):
     change, setting = CHANGES[name]
 
     before = predictions(cancer, setting)
@@ -79,15 +85,15 @@ def test_every_parameter_changes_the_predictions(cancer, name):
     assert not np.allclose(before, after, atol=1e-4)
 
 
-def test_every_parameter_has_such_a_test():
+def test_all_parameters_are_tested():
     names = set(inspect.signature(KerasClassifier).parameters)
 
-    assert names == set(CHANGES) | SHOWN_ELSEWHERE
+    assert names == set(CHANGES) | TESTED_BELOW
 
 
 @pytest.mark.filterwarnings("ignore:.*time_limit")
 @pytest.mark.parametrize("name", sorted(TABULAR_CHANGES))
-def test_every_tabular_parameter_changes_the_predictions(cancer, name):
+def test_each_tabular_parameter_changes_the_predictions(cancer, name):
     X, y = cancer
     change, setting = TABULAR_CHANGES[name]
 
@@ -106,13 +112,13 @@ def test_every_tabular_parameter_changes_the_predictions(cancer, name):
         (TabularRegressor, KerasRegressor, {"preset", "cv"}),
     ],
 )
-def test_tabular_estimators_have_the_parameters_of_the_plain_ones(tabular, plain, own):
+def test_tabular_estimators_have_the_parameters_of_keras_estimators(tabular, plain, own):
     names = set(inspect.signature(tabular).parameters)
 
     assert names == set(inspect.signature(plain).parameters) | own
 
 
-def test_defaults_of_an_own_network_are_those_of_keras(iris):
+def test_resolved_params_of_a_custom_builder_are_keras_defaults(iris):
     X, y = iris
     clf = KerasClassifier(classifier_network, random_state=0).fit(X, y)
 
@@ -123,18 +129,18 @@ def test_defaults_of_an_own_network_are_those_of_keras(iris):
     assert clf.encoder_ is None
 
 
-def test_auto_is_no_network_of_the_plain_estimators(iris):
+def test_keras_classifier_raises_on_model_auto(iris):
     with pytest.raises(ValueError, match="model='auto' is the network of TabularClassifier"):
         KerasClassifier("auto").fit(*iris)
 
 
-def test_metrics_are_recorded(cancer):
+def test_metrics_are_recorded_in_history(cancer):
     clf = KerasClassifier("mlp", epochs=1, metrics=["accuracy"]).fit(*cancer)
 
     assert "accuracy" in clf.history_
 
 
-def test_the_device_holds_the_weights(cancer):
+def test_device_places_the_weights(cancer):
     X, y = cancer
     first = KerasClassifier("mlp", epochs=1, device="/CPU:0", random_state=0).fit(X, y)
     second = KerasClassifier("mlp", epochs=1, device="/CPU:1", random_state=0).fit(X, y)
@@ -144,7 +150,7 @@ def test_the_device_holds_the_weights(cancer):
     np.testing.assert_allclose(first.predict_proba(X), second.predict_proba(X), atol=1e-6)
 
 
-def test_the_engine_is_the_one_asked_for(cancer):
+def test_engine_selects_the_backend(cancer):
     found = {
         engine: KerasClassifier("mlp", epochs=1, engine=engine).fit(*cancer).engine_
         for engine in ("auto", "graph", "xla", "keras")
@@ -158,7 +164,7 @@ def test_the_engine_is_the_one_asked_for(cancer):
     }
 
 
-def test_the_background_has_the_size_asked_for(iris_frame):
+def test_background_size_sets_the_number_of_background_rows(iris_frame):
     X, y = iris_frame
 
     kept = KerasClassifier("mlp", epochs=1, background_size=7, random_state=0).fit(X, y).background_
@@ -169,21 +175,21 @@ def test_the_background_has_the_size_asked_for(iris_frame):
     assert KerasClassifier("mlp", epochs=1, background_size=0).fit(X, y).background_ is None
 
 
-def test_verbose_shows_a_line_an_epoch_or_a_bar_on_long_fits(cancer, capsys):
+def test_verbose_prints_epochs_or_a_progress_bar(cancer, capsys):
     KerasClassifier("mlp", epochs=2, verbose=0).fit(*cancer)
     assert capsys.readouterr() == ("", "")
     KerasClassifier("mlp", epochs=2, verbose=2).fit(*cancer)
     assert capsys.readouterr().out.startswith("epoch 1/2: loss=")
 
     KerasClassifier("mlp", epochs=400, batch_size=8, verbose=1).fit(*cancer)
-    shown = capsys.readouterr().err
+    printed = capsys.readouterr().err
 
-    assert "/400" in shown
-    assert "loss=" in shown
+    assert "/400" in printed
+    assert "loss=" in printed
 
 
-@pytest.mark.parametrize("cls", [KerasClassifier, KerasRegressor])
-def test_documented_defaults_are_those_of_the_signature(cls):
+@pytest.mark.parametrize("cls", [KerasClassifier, KerasRegressor, KerasTransformer])
+def test_documented_defaults_equal_the_signature(cls):
     signature = inspect.signature(cls).parameters
     documented = {entry.name.lstrip("*"): entry.type for entry in ClassDoc(cls)["Parameters"]}
 
@@ -211,7 +217,7 @@ def test_fitted_attributes_are_documented(cls, cancer):
     assert learnt | {"model_", "models_"} == documented
 
 
-def test_an_attribute_of_the_users_is_no_parameter(iris):
+def test_user_attribute_is_not_a_parameter(iris):
     clf = KerasClassifier("mlp", epochs=1, model__units=(4,), random_state=0)
     clf.note = "for the report"
 
@@ -224,7 +230,7 @@ def test_an_attribute_of_the_users_is_no_parameter(iris):
     assert pickle.loads(pickle.dumps(clf)).note == "for the report"
 
 
-def test_an_attribute_with_a_prefix_is_a_parameter(iris):
+def test_user_attribute_with_a_routing_prefix_is_a_parameter(iris):
     clf = KerasClassifier("mlp", epochs=1, random_state=0)
     clf.model__units = (3,)
 
@@ -232,7 +238,7 @@ def test_an_attribute_with_a_prefix_is_a_parameter(iris):
     assert clf.fit(*iris).model_.count_params() == 4 * 3 + 3 + 3 * 3 + 3
 
 
-def test_names_of_a_builder_stay_parameters_after_clone_and_pickle(iris):
+def test_builder_arguments_are_kept_by_clone_and_deepcopy(iris):
     def builder(meta, width=8):
         return keras.Sequential(
             [keras.Input((4,)), keras.layers.Dense(width), keras.layers.Dense(3)]

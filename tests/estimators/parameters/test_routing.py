@@ -1,3 +1,5 @@
+"""Routed parameters such as model__units, and suggestions for misspelt or foreign names."""
+
 import re
 
 import keras
@@ -11,7 +13,7 @@ from sklearn.preprocessing import OneHotEncoder
 from nnkit import KerasClassifier, KerasRegressor
 
 
-def test_routed_parameters_are_seen_everywhere():
+def test_get_params_repr_and_html_show_routed_parameters():
     clf = KerasClassifier(classifier_network, model__units=3, optimizer__learning_rate=0.1)
 
     params = clone(clf).get_params()
@@ -22,8 +24,8 @@ def test_routed_parameters_are_seen_everywhere():
     assert "optimizer__learning_rate" in clf._repr_html_()
 
 
-def test_defaults_of_a_builder_are_seen_deep_only():
-    """In a clone they would freeze, and stay when model changes."""
+def test_get_params_shows_builder_defaults_only_if_deep():
+    """A clone must not fix the defaults, since they may change with the model."""
     clf = KerasClassifier(classifier_network)
 
     assert clf.get_params()["model__units"] == 8
@@ -45,14 +47,14 @@ def test_defaults_of_a_builder_are_seen_deep_only():
     ],
     ids=lambda params: next(iter(params)),
 )
-def test_undeclared_parameters_can_be_set(params):
+def test_set_params_accepts_routed_parameters(params):
     clf = KerasClassifier(classifier_network).set_params(**params)
 
     assert params.items() <= clf.get_params().items()
     assert params.items() <= clone(clf).get_params().items()
 
 
-def test_a_changed_model_brings_its_own_names():
+def test_set_params_accepts_arguments_of_a_changed_model():
     clf = KerasClassifier(lambda depth: None)
 
     clf.set_params(model__units=4, model=classifier_network)
@@ -60,7 +62,7 @@ def test_a_changed_model_brings_its_own_names():
     assert clf.get_params()["model__units"] == 4
 
 
-def test_parameters_of_an_encoder_are_its_own():
+def test_set_params_routes_encoder_parameters():
     clf = KerasClassifier("mlp", encoder=OneHotEncoder())
 
     clf.set_params(encoder__min_frequency=2)
@@ -82,7 +84,7 @@ def test_parameters_of_an_encoder_are_its_own():
         ("encoder__min_frequency", "Set encoder to an object that has 'min_frequency'; set_params"),
     ],
 )
-def test_misspelt_names_are_refused_with_the_nearest_right_one(name, hint):
+def test_init_and_set_params_raise_on_misspelt_names(name, hint):
     with pytest.raises(TypeError, match=hint):
         KerasClassifier(classifier_network, **{name: 1})
     with pytest.raises(ValueError, match=hint):
@@ -121,31 +123,31 @@ LEARNING_RATE = "Did you mean optimizer__learning_rate?"
         ("predict__batchsize", "Did you mean predict__batch_size?"),
     ],
 )
-def test_names_of_other_libraries_are_refused_with_the_one_here(name, hint):
+def test_init_and_set_params_suggest_names_for_those_of_other_libraries(name, hint):
     with pytest.raises(TypeError, match=re.escape(hint)):
         KerasClassifier("mlp", **{name: 1})
     with pytest.raises(ValueError, match=re.escape(hint)):
         KerasClassifier("mlp").set_params(**{name: 1})
 
 
-def test_a_regressor_has_no_class_weights():
+def test_regressor_init_raises_on_class_weight():
     with pytest.raises(TypeError, match="is a parameter of classifiers. Use sample_w"):
         KerasRegressor("mlp", class_weight="balanced")
 
 
-def test_arguments_of_the_builder_are_listed_first():
+def test_unknown_parameter_error_lists_builder_arguments_first():
     with pytest.raises(
         TypeError, match=re.escape("There are ['depth', 'slope', 'background_size'")
     ):
         KerasClassifier(lambda depth, slope: None, xyz=1)
 
 
-def test_a_builder_that_lacks_an_argument_is_told_of():
+def test_init_suggests_adding_an_argument_to_the_builder():
     with pytest.raises(TypeError, match="The builder has no argument for it. Add one, for example"):
         KerasClassifier(lambda meta: None, dropout=0.1)
 
 
-def test_a_builder_may_take_a_name_of_another_library():
+def test_builder_can_have_an_argument_named_as_in_other_libraries():
     clf = KerasClassifier(lambda lr, dropout: None, lr=0.1, model__dropout=0.5)
 
     assert clf.get_params(deep=False)["lr"] == 0.1
@@ -156,7 +158,7 @@ class WithLr(keras.optimizers.SGD):
         super().__init__(**{"learning_rate": lr, **kwargs})
 
 
-def test_an_own_optimizer_may_take_a_name_of_another_library(iris):
+def test_custom_optimizer_can_have_an_argument_named_as_in_other_libraries(iris):
     X, y = iris
 
     clf = KerasClassifier("mlp", optimizer=WithLr, optimizer__lr=0.25, epochs=1).fit(X, y)
@@ -175,7 +177,7 @@ def test_an_own_optimizer_may_take_a_name_of_another_library(iris):
         ({"xyz": 3}, "There are ['epochs', 'batch_size'"),
     ],
 )
-def test_arguments_of_other_libraries_are_refused_by_fit(iris, arguments, hint):
+def test_fit_suggests_names_for_arguments_of_other_libraries(iris, arguments, hint):
     with pytest.raises(TypeError, match=re.escape(hint)):
         KerasClassifier("mlp").fit(*iris, **arguments)
 
@@ -205,19 +207,19 @@ def test_arguments_of_other_libraries_are_refused_by_fit(iris, arguments, hint):
     ],
     ids=str,
 )
-def test_misspelt_names_of_pieces_are_refused_with_the_nearest(iris, params, hint):
+def test_fit_raises_on_misspelt_names_of_keras_objects(iris, params, hint):
     with pytest.raises(ValueError, match=re.escape(hint)):
         KerasClassifier(**{"model": classifier_network, "epochs": 1, **params}).fit(*iris)
 
 
-def test_an_unknown_ready_made_network_is_named_before_the_table_is_looked_at():
+def test_fit_raises_on_an_unknown_model_name_before_checking_the_table():
     images = np.zeros((6, 4, 4))
 
     with pytest.raises(ValueError, match="model='cnn' is not a ready-made builder"):
         KerasClassifier("cnn").fit(images, [0, 1] * 3)
 
 
-def test_numpy_scalars_of_a_grid_are_handed_on_as_python_ones(iris):
+def test_builder_receives_numpy_scalars_as_python_numbers(iris):
     X, y = iris
     seen = {}
 
@@ -243,7 +245,7 @@ def test_numpy_scalars_of_a_grid_are_handed_on_as_python_ones(iris):
     assert type(clf.get_params()["units"]) is np.int64
 
 
-def test_a_builder_gets_the_very_list_that_was_given(iris):
+def test_builder_receives_the_same_list_object(iris):
     given, seen = [], {}
 
     def build(meta, log):
@@ -255,14 +257,14 @@ def test_a_builder_gets_the_very_list_that_was_given(iris):
     assert seen["log"] is given
 
 
-def test_a_whole_number_is_a_learning_rate(iris):
+def test_learning_rate_accepts_an_integer(iris):
     clf = KerasClassifier("mlp", optimizer__learning_rate=1, optimizer="sgd", epochs=1).fit(*iris)
 
     assert float(clf.model_.optimizer.learning_rate) == 1.0
 
 
 @pytest.mark.parametrize("rate", ["0.1", -1, None, True])
-def test_what_is_no_learning_rate_is_refused(iris, rate):
+def test_fit_raises_on_an_invalid_learning_rate(iris, rate):
     with pytest.raises(ValueError, match="optimizer__learning_rate must be a number of at least 0"):
         KerasClassifier("mlp", optimizer__learning_rate=rate, epochs=1).fit(*iris)
 
@@ -280,12 +282,12 @@ def test_what_is_no_learning_rate_is_refused(iris, rate):
     ],
     ids=str,
 )
-def test_values_out_of_their_range_are_refused_in_fit(iris, params, message):
+def test_fit_raises_on_values_out_of_range(iris, params, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         KerasClassifier("mlp", epochs=1, **params).fit(*iris)
 
 
-def test_a_batch_size_of_predict_is_checked(iris):
+def test_predict_raises_on_an_invalid_batch_size(iris):
     clf = KerasClassifier("mlp", epochs=1).fit(*iris)
 
     with pytest.raises(ValueError, match="The batch_size of predict must be an integer"):
@@ -312,13 +314,13 @@ def test_a_batch_size_of_predict_is_checked(iris):
         ({"callbacks__patience": 1}, "callbacks__patience is set, but callbacks holds nothing"),
     ],
 )
-def test_misspelt_arguments_of_keras_pieces_are_refused_in_fit(iris, params, hint):
+def test_fit_raises_on_misspelt_arguments_of_keras_objects(iris, params, hint):
     X, y = iris
     with pytest.raises(ValueError, match=hint):
         KerasClassifier(classifier_network, epochs=1, **params).fit(X, y)
 
 
-def test_a_name_that_lost_its_builder_is_refused_in_fit(iris):
+def test_fit_raises_on_a_builder_argument_after_the_model_changed(iris):
     X, y = iris
     clf = KerasClassifier(classifier_network, units=3)
     clf.set_params(model=lambda: head(3, "softmax"))
@@ -327,12 +329,12 @@ def test_a_name_that_lost_its_builder_is_refused_in_fit(iris):
         clf.fit(X, y)
 
 
-def test_a_model_takes_no_arguments():
+def test_init_raises_on_arguments_for_a_keras_model():
     with pytest.raises(TypeError, match="model__units has no receiver"):
         KerasClassifier(head(3, "softmax"), model__units=3)
 
 
-def test_a_grid_search_reaches_builder_and_optimizer(iris):
+def test_grid_search_over_builder_and_optimizer_arguments(iris):
     X, y = iris
     grid = {
         "model__units": [2, 16],
@@ -350,7 +352,7 @@ def test_a_grid_search_reaches_builder_and_optimizer(iris):
     assert len({round(score, 6) for score in search.cv_results_["mean_test_score"]}) > 2
 
 
-def test_a_grid_over_builders_and_instances(iris):
+def test_grid_search_over_models_and_optimizer_instances(iris):
     X, y = iris
     grid = {
         "model": ["mlp", classifier_network, head(3, "softmax")],
@@ -372,7 +374,7 @@ def test_a_grid_over_builders_and_instances(iris):
     ],
     ids=["class", "instance", "list", "dict"],
 )
-def test_callbacks_take_routed_arguments(iris, callbacks, routed):
+def test_callbacks_receive_routed_arguments(iris, callbacks, routed):
     X, y = iris
     clf = KerasClassifier(
         classifier_network, callbacks=callbacks, epochs=1, **{**routed, "random_state": 0}

@@ -1,4 +1,4 @@
-"""Inputs that are no table of numbers: taken where they can be, and refused by name else."""
+"""Dates, text, Arrow and polars tables, lists of texts or dicts, datasets, and their errors."""
 
 import datetime
 
@@ -25,7 +25,7 @@ def own(**params):
     return KerasClassifier(classifier_network, **{"epochs": 2, "random_state": 0, **params})
 
 
-# Before a network without an encoder
+# Networks without an encoder
 
 
 DAY = datetime.date(2020, 1, 1)
@@ -41,18 +41,18 @@ REFUSED = {
 
 @pytest.mark.parametrize("kind", REFUSED)
 @pytest.mark.parametrize("container", ["pandas", "polars", "arrow"])
-def test_fit_names_column_that_holds_no_numbers_and_the_fix(kind, container):
+def test_fit_raises_on_dates_and_text_without_an_encoder(kind, container):
     frame = pd.DataFrame({"size": NUMBERS[:, 1], "x": REFUSED[kind]})
     if container != "pandas":
         table = pa.Table.from_pandas(frame, preserve_index=False)
         frame = pl.from_arrow(table) if container == "polars" else table
-    what = kind.split(" of ")[0]
+    values = kind.split(" of ")[0]
 
-    with pytest.raises(ValueError, match=rf"column 'x' of X holds {what}.*TabularEncoder\(\)"):
+    with pytest.raises(ValueError, match=rf"column 'x' of X holds {values}.*TabularEncoder\(\)"):
         own().fit(frame, Y)
 
 
-def test_fit_refuses_array_of_dates_without_an_encoder():
+def test_fit_raises_on_an_array_of_dates_without_an_encoder():
     dates = np.array([["2020-01-01"]] * 24, dtype="datetime64[D]")
 
     with pytest.raises(ValueError, match="X holds dates, but the network takes numbers"):
@@ -75,7 +75,7 @@ BOXES = {
 
 @pytest.mark.parametrize("box", BOXES)
 @pytest.mark.parametrize("model", [classifier_network, "mlp"])
-def test_numbers_are_learnt_alike_from_every_container(box, model):
+def test_fit_does_not_depend_on_the_container(box, model):
     frame = pd.DataFrame(NUMBERS.round(6), columns=["a", "b"])
     clf = KerasClassifier(model, epochs=2, random_state=0)
 
@@ -86,7 +86,7 @@ def test_numbers_are_learnt_alike_from_every_container(box, model):
     np.testing.assert_allclose(found, clf.fit(frame, Y).predict_proba(frame), rtol=1e-5)
 
 
-# Encoders of one thing for each row
+# Encoders of texts and dicts
 
 
 DICTS = [{"word": text.split()[0], "row": row} for row, text in enumerate(TEXTS)]
@@ -110,7 +110,7 @@ SAMPLES = {
     ],
     ids=["tfidf", "count", "hashing", "pipeline"],
 )
-def test_encoder_of_texts_takes_them_from_every_container(encoder, container):
+def test_text_vectorizer_as_encoder_accepts_all_containers(encoder, container):
     clf = own(encoder=encoder)
 
     clf.fit(SAMPLES[container], Y)
@@ -119,24 +119,24 @@ def test_encoder_of_texts_takes_them_from_every_container(encoder, container):
     np.testing.assert_array_equal(clf.predict_proba(SAMPLES[container]), outside)
 
 
-def test_encoder_of_dicts_takes_a_list_of_them():
+def test_dict_vectorizer_as_encoder_accepts_a_list_of_dicts():
     clf = own(encoder=DictVectorizer()).fit(DICTS, Y)
 
     assert clf.predict_proba(DICTS[:2]).shape == (2, 2)
 
 
-def test_encoder_of_texts_is_cross_validated_with_held_out_rows():
+def test_text_vectorizer_as_encoder_in_cross_validation_with_early_stopping():
     clf = own(encoder=TfidfVectorizer(), validation_split=0.25, early_stopping=True)
 
     assert np.isfinite(cross_val_score(clf, TEXTS, Y, cv=2)).all()
 
 
-def test_encoder_of_texts_refuses_a_data_frame_by_the_number_of_rows():
+def test_text_vectorizer_as_encoder_raises_on_a_data_frame():
     with pytest.raises(ValueError, match="returns 1 rows for the 24 rows of X.*ColumnTransformer"):
         own(encoder=TfidfVectorizer()).fit(pd.DataFrame({"text": TEXTS}), Y)
 
 
-# What is no table
+# Datasets, ragged rows, lists of inputs and arrays of text
 
 
 def batches():
@@ -144,7 +144,7 @@ def batches():
 
 
 class Rows:
-    """An iterator that is no generator."""
+    """An iterator that is not a generator."""
 
     def __iter__(self):
         return self
@@ -174,13 +174,13 @@ def of_keras():
 
 @pytest.mark.parametrize("make", [batches, Rows, of_tensorflow, of_keras])
 @pytest.mark.parametrize("y", [None, Y], ids=["without y", "with y"])
-def test_fit_refuses_data_in_batches_in_one_sentence(make, y):
+def test_fit_raises_on_datasets_and_iterators(make, y):
     with pytest.raises(TypeError, match="X must be a table, an array or a dict of arrays.*Collect"):
         own().fit(make(), y)
 
 
 @pytest.mark.parametrize("model", [classifier_network, "mlp"])
-def test_fit_refuses_rows_of_unequal_length_in_one_sentence(model):
+def test_fit_raises_on_ragged_rows(model):
     rows = [[1.0, 2.0, 3.0][: 1 + row % 3] for row in range(24)]
 
     with pytest.raises(ValueError, match="Got rows of 1 to 3 values. Pad sequences first"):
@@ -189,7 +189,7 @@ def test_fit_refuses_rows_of_unequal_length_in_one_sentence(model):
 
 @pytest.mark.parametrize("widths", [(2, 2), (2, 3)], ids=["equal", "unequal"])
 @pytest.mark.parametrize("model", [classifier_network, "mlp"])
-def test_fit_refuses_a_list_of_inputs_and_names_the_dict(widths, model):
+def test_fit_raises_on_a_list_of_inputs_and_suggests_a_dict(widths, model):
     inputs = [np.zeros((24, width)) for width in widths]
 
     with pytest.raises(ValueError, match="a list of 2 arrays of 24 rows each. Give .* as a dict"):
@@ -197,7 +197,7 @@ def test_fit_refuses_a_list_of_inputs_and_names_the_dict(widths, model):
 
 
 @pytest.mark.parametrize("engine", ["auto", "keras"])
-def test_predict_takes_sequences_of_another_length_where_the_input_is_open(engine):
+def test_predict_accepts_longer_sequences_with_an_open_input_shape(engine):
     import keras
 
     def build(meta):
@@ -218,7 +218,7 @@ def test_predict_takes_sequences_of_another_length_where_the_input_is_open(engin
 
 
 @pytest.mark.parametrize("dtype", [object, str])
-def test_text_in_an_array_is_refused_with_the_position_of_its_column(dtype):
+def test_fit_raises_on_text_in_an_array_and_names_the_column(dtype):
     X = np.array([["1", "same"], ["2", "same"]] * 10, dtype=dtype)
 
     with pytest.raises(ValueError, match="The column 1 of X holds .* such as 'same'"):
@@ -234,7 +234,7 @@ def test_text_in_an_array_is_refused_with_the_position_of_its_column(dtype):
     ],
     ids=["dates", "complex", "numbers as text"],
 )
-def test_columns_of_lists_that_hold_no_numbers_are_refused(column, error, message):
+def test_fit_raises_on_nonnumeric_columns_of_lists(column, error, message):
     X = [[row if column != ["3"] else "1", *column] for row in range(12)]
 
     with pytest.raises(error, match=message):

@@ -1,4 +1,4 @@
-"""Tables as they come: text, categories, dates, truth values and holes, without preparation."""
+"""Raw tables: text, categories, dates, Booleans and missing values, without preprocessing."""
 
 import pickle
 
@@ -21,7 +21,7 @@ CODED = [f"road {number}" for number in range(12)]
 
 
 def raw_table(n_rows=N_ROWS):
-    """Six columns of six kinds, three with holes, and labels that the age tells something of."""
+    """Seven columns of all kinds, three with missing values; age depends on the label."""
     rng = np.random.default_rng(0)
     y = np.where(np.arange(n_rows) % 3 == 0, "yes", "no")
     X = pd.DataFrame(
@@ -60,15 +60,15 @@ either = pytest.mark.parametrize("make", [mlp, auto])
 
 @pytest.fixture(scope="module")
 def fitted():
-    """An estimator of each kind, fitted once for all tests that only ask it."""
+    """An estimator of each kind, fitted once and not modified by tests."""
     return {make: make().fit(X, Y) for make in (mlp, auto)}
 
 
-# Ways of using them
+# Fitting, cross-validation, search, pickling and explanation
 
 
 @either
-def test_a_raw_table_is_learnt_as_it_is(make):
+def test_fit_and_predict_on_a_raw_table(make):
     before = X.copy()
     clf = make(epochs=30).fit(X, Y)
 
@@ -85,7 +85,7 @@ def test_a_raw_table_is_learnt_as_it_is(make):
 
 
 @either
-def test_it_is_cross_validated(make):
+def test_cross_val_score_on_a_raw_table(make):
     scores = cross_val_score(make(), X, Y, cv=2, scoring="neg_log_loss")
 
     assert np.isfinite(scores).all()
@@ -93,13 +93,13 @@ def test_it_is_cross_validated(make):
 
 
 def last_hidden_units(clf):
-    """How many units the scores are made of."""
+    """Return the number of units of the last hidden layer."""
     layers = {layer.name: layer for layer in clf.model_.layers}
     return layers.get("scores_0", clf.model_.layers[-1]).kernel.shape[0]
 
 
 @either
-def test_units_are_searched(make):
+def test_grid_search_over_units_on_a_raw_table(make):
     grid = {"model__units": [(2,), (8,)]}
 
     clf = make(n_estimators=1, early_stopping=False)
@@ -113,7 +113,7 @@ def test_units_are_searched(make):
 
 
 @either
-def test_it_pickles(make, fitted):
+def test_estimator_fitted_on_a_raw_table_can_be_pickled(make, fitted):
     restored = pickle.loads(pickle.dumps(fitted[make]))
 
     np.testing.assert_array_equal(restored.predict_proba(X), fitted[make].predict_proba(X))
@@ -121,7 +121,7 @@ def test_it_pickles(make, fitted):
 
 
 @either
-def test_it_is_cloned_without_what_it_learnt(make, fitted):
+def test_clone_drops_the_fitted_encoder(make, fitted):
     again = clone(fitted[make])
 
     assert not hasattr(again, "encoder_")
@@ -139,7 +139,7 @@ def in_polars(table):
 
 
 @either
-def test_a_table_of_polars_gives_the_same(make, fitted):
+def test_polars_frame_gives_the_same_predictions(make, fitted):
     table = in_polars(X)
 
     found = make().fit(table, Y).predict_proba(table)
@@ -147,7 +147,7 @@ def test_a_table_of_polars_gives_the_same(make, fitted):
     np.testing.assert_array_equal(found, fitted[make].predict_proba(X))
 
 
-def test_a_table_of_polars_is_split():
+def test_validation_split_of_a_polars_frame():
     table = in_polars(X)
     clf = mlp(validation_split=KFold(2), early_stopping=True)
 
@@ -156,8 +156,8 @@ def test_a_table_of_polars_is_split():
     np.testing.assert_array_equal(found, clf.fit(X, Y).predict_proba(X))
 
 
-def test_lists_of_rows_are_a_table():
-    """Whose numbers are numbers beside text."""
+def test_fit_accepts_lists_of_rows():
+    """Numbers beside text keep their type."""
     columns = ["age", "height", "city"]
     rows = X[columns].astype(object).to_numpy().tolist()
 
@@ -169,7 +169,7 @@ def test_lists_of_rows_are_a_table():
 
 
 @either
-def test_it_is_explained(make, fitted):
+def test_explain_on_a_raw_table(make, fitted):
     explanation = explain(fitted[make], X.head(3))
 
     total = explanation.values.sum(axis=1) + explanation.base_values
@@ -180,7 +180,7 @@ def test_it_is_explained(make, fitted):
 
 @pytest.mark.filterwarnings("ignore:No value of column")
 @either
-def test_it_goes_on_with_further_rows(make):
+def test_partial_fit_accepts_unseen_categories(make):
     clf = make(n_estimators=1).partial_fit(X[:60], Y[:60])
 
     clf.partial_fit(X[60:].assign(city="Bern"), Y[60:])
@@ -189,7 +189,7 @@ def test_it_goes_on_with_further_rows(make):
     assert np.isfinite(clf.predict_proba(X)).all()
 
 
-# Values that come later
+# Values in predict that fit has not seen
 
 
 @pytest.mark.filterwarnings("ignore:No value of column")
@@ -197,7 +197,7 @@ def test_it_goes_on_with_further_rows(make):
 @pytest.mark.parametrize(
     ("column", "value"), [("city", "Bern"), ("road", "road 99"), ("grade", "z")]
 )
-def test_an_unseen_category_is_a_missing_one(make, fitted, column, value):
+def test_unseen_category_is_predicted_like_a_missing_value(make, fitted, column, value):
     found = fitted[make].predict_proba(X.assign(**{column: value}))
 
     expected = fitted[make].predict_proba(X.assign(**{column: None}))
@@ -207,7 +207,7 @@ def test_an_unseen_category_is_a_missing_one(make, fitted, column, value):
 
 
 @either
-def test_a_number_that_was_never_missing_before_is_the_median(make, fitted):
+def test_missing_number_is_predicted_like_the_median(make, fitted):
     found = fitted[make].predict_proba(X.assign(height=np.nan))
 
     expected = fitted[make].predict_proba(X.assign(height=X["height"].median()))
@@ -215,7 +215,7 @@ def test_a_number_that_was_never_missing_before_is_the_median(make, fitted):
 
 
 @either
-def test_text_that_comes_as_numbers_later_is_known(make):
+def test_categories_given_as_numbers_match_the_text_of_fit(make):
     table = X.assign(house=np.array(["1", "2", "3"])[np.arange(N_ROWS) % 3])
     clf = make(n_estimators=1).fit(table, Y)
 
@@ -235,22 +235,22 @@ def test_text_that_comes_as_numbers_later_is_known(make):
     ],
     ids=str,
 )
-def test_what_cannot_be_read_later_is_named(make, fitted, changed, message):
+def test_predict_raises_on_values_of_another_kind(make, fitted, changed, message):
     with pytest.raises(ValueError, match=message):
         fitted[make].predict(X.assign(**changed))
 
 
 @either
-def test_columns_in_another_order_are_refused(make, fitted):
+def test_predict_raises_on_reordered_columns(make, fitted):
     with pytest.raises(ValueError, match="order"):
         fitted[make].predict(X[X.columns[::-1]])
 
 
-# Values that are there from the start
+# Unusual values and tables in fit
 
 
 @either
-def test_infinity_is_refused_by_the_name_of_its_column(make):
+def test_fit_raises_on_infinity_and_names_the_column(make):
     table = X.copy()
     table.loc[3, "height"] = -np.inf
 
@@ -259,7 +259,7 @@ def test_infinity_is_refused_by_the_name_of_its_column(make):
 
 
 @either
-def test_a_column_name_that_occurs_twice_is_named(make):
+def test_fit_raises_on_duplicate_column_names(make):
     table = pd.concat([X, X[["age"]]], axis=1)
 
     with pytest.raises(ValueError, match="Column names must be unique. Got 'age' more than once"):
@@ -267,7 +267,7 @@ def test_a_column_name_that_occurs_twice_is_named(make):
 
 
 @either
-def test_cells_that_are_lists_are_named(make):
+def test_fit_raises_on_list_values(make):
     table = X.assign(tags=[["a", "b"]] * N_ROWS)
 
     with pytest.raises(ValueError, match="The values of column 'tags' must be scalars"):
@@ -275,7 +275,7 @@ def test_cells_that_are_lists_are_named(make):
 
 
 @either
-def test_a_column_that_is_always_missing_says_nothing(make):
+def test_all_missing_column_has_no_effect_on_predictions(make):
     table = X.assign(empty=np.nan, nothing=None)
     clf = make(n_estimators=1).fit(table, Y)
 
@@ -305,7 +305,7 @@ ALONE = {
     ("make", "kind"),
     [*((mlp, kind) for kind in ALONE), (auto, "long category"), (auto, "both"), (auto, "constant")],
 )
-def test_a_table_of_any_kind_of_column_alone_is_learnt(make, kind):
+def test_fit_on_columns_of_a_single_kind(make, kind):
     table = ALONE[kind]
 
     found = make(epochs=1, n_estimators=1).fit(table, Y).predict_proba(table)
@@ -315,8 +315,8 @@ def test_a_table_of_any_kind_of_column_alone_is_learnt(make, kind):
 
 
 @either
-def test_ten_thousand_levels_are_learnt(make):
-    """Rare ones have one vector together, so that the network stays small."""
+def test_rare_categories_share_an_embedding_in_a_high_cardinality_column(make):
+    """Rare categories share one embedding, so that the network stays small."""
     rng = np.random.default_rng(0)
     table = pd.DataFrame(
         {
@@ -333,20 +333,20 @@ def test_ten_thousand_levels_are_learnt(make):
     assert clf.model_.count_params() < 25_000
 
 
-def test_one_row_is_one_class():
+def test_classifier_raises_on_one_row():
     for make in (mlp, auto):
         with pytest.raises(ValueError, match="y must have at least 2 classes. Got 1 class, 'yes'"):
             make().fit(X.head(1), Y[:1])
 
 
-@pytest.mark.filterwarnings("ignore:No value of column")  # that are missing in the first row
-def test_one_row_is_the_value_of_all():
+@pytest.mark.filterwarnings("ignore:No value of column")  # columns missing in the first row
+def test_regressor_fitted_on_one_row_predicts_its_value():
     reg = KerasRegressor("mlp", epochs=2, random_state=0).fit(X.head(1), [7.0])
 
     np.testing.assert_allclose(reg.predict(X), 7.0)
 
 
-def test_of_one_row_none_can_be_held_out():
+def test_early_stopping_raises_on_one_row():
     with pytest.raises(ValueError, match="validation_split=0.1 of 1 row|held out of 1 row"):
         TabularRegressor(model__units=(8,), epochs=2, early_stopping=True).fit(X.head(1), [7.0])
 
@@ -356,7 +356,7 @@ def test_of_one_row_none_can_be_held_out():
     [KerasRegressor("mlp"), TabularRegressor(model__units=(8,), n_estimators=2)],
     ids=["mlp", "auto"],
 )
-def test_a_value_for_each_row_is_learnt(reg):
+def test_regressor_fits_distinct_values(reg):
     y = 1000 + np.arange(N_ROWS) / 3
 
     reg.set_params(epochs=2, random_state=0).fit(X, y)
@@ -367,7 +367,7 @@ def test_a_value_for_each_row_is_learnt(reg):
 
 
 @either
-def test_a_label_for_each_row_is_learnt_with_a_warning(make):
+def test_classifier_warns_on_distinct_labels(make):
     y = np.array([f"row {position:02}" for position in range(N_ROWS)])
     clf = make(epochs=1, n_estimators=1)
 
@@ -378,7 +378,7 @@ def test_a_label_for_each_row_is_learnt_with_a_warning(make):
     assert set(clf.predict(X)) <= set(y)
 
 
-def test_a_label_for_each_row_cannot_be_held_out_by_a_fraction():
+def test_early_stopping_raises_on_distinct_labels():
     y = np.array([f"row {position:02}" for position in range(N_ROWS)])
     clf = mlp(early_stopping=True)
 
@@ -389,7 +389,7 @@ def test_a_label_for_each_row_cannot_be_held_out_by_a_fraction():
         clf.fit(X, y)
 
 
-# What was chosen
+# Resolved parameters
 
 
 @pytest.mark.filterwarnings("ignore:.*time_limit")
@@ -402,7 +402,7 @@ def test_a_label_for_each_row_cannot_be_held_out_by_a_fraction():
     ],
     ids=["fast", "default", "best"],
 )
-def test_what_was_chosen_is_what_suits_the_table(cls, params):
+def test_resolved_params_are_those_of_the_preset(cls, params):
     facts = TableFacts(N_ROWS, X.shape[1])
     suitable = vars(preset_settings("auto", params.get("preset", "default"), facts))
     of_builder = suitable["builder_arguments"].items()
@@ -415,7 +415,7 @@ def test_what_was_chosen_is_what_suits_the_table(cls, params):
         name: value for name, value in estimator.resolved_params_.items() if name not in own
     }
 
-    # None is all epochs.
+    # n_iter_no_change=None stands for all epochs.
     expected = {**suitable, "n_iter_no_change": estimator.resolved_params_["epochs"]}
     if "n_iter_no_change" in resolved:
         assert suitable["n_iter_no_change"] is None
@@ -442,7 +442,7 @@ OWN_OF_BUILDER = {
 }
 
 
-def test_what_the_user_says_wins():
+def test_given_parameters_override_the_preset():
     clf = TabularClassifier(**OWN, **OWN_OF_BUILDER, random_state=0).fit(X, Y)
 
     layers = clf.model_.layers
@@ -455,19 +455,19 @@ def test_what_the_user_says_wins():
     assert not [layer for layer in layers if "skip" in layer.name]
 
 
-def test_the_users_arguments_of_the_builder_are_what_the_fit_went_by():
+def test_resolved_params_contain_given_builder_arguments():
     clf = auto(**OWN_OF_BUILDER, n_estimators=1).fit(X, Y)
 
     assert {name: clf.resolved_params_[name] for name in OWN_OF_BUILDER} == OWN_OF_BUILDER
 
 
-def test_an_argument_of_the_builder_wins_without_its_prefix_too():
+def test_builder_argument_without_prefix_overrides_the_preset():
     clf = TabularClassifier(units=(6,), n_estimators=1, epochs=1, random_state=0).fit(X, Y)
 
     assert last_hidden_units(clf) == 6
 
 
-def test_what_a_fit_was_told_wins_over_what_suits():
+def test_fit_arguments_override_the_preset():
     clf = TabularClassifier(model__units=(8,), n_estimators=1, random_state=0)
 
     clf.fit(X, Y, epochs=2, batch_size=30, validation_split=0.3)
@@ -478,7 +478,7 @@ def test_what_a_fit_was_told_wins_over_what_suits():
     assert clf.n_iter_ == 2
 
 
-def test_a_clone_is_told_nothing_of_what_was_chosen(fitted):
+def test_clone_has_the_unresolved_parameters(fitted):
     params = clone(fitted[auto]).get_params(deep=False)
 
     assert params["early_stopping"] == params["calibration"] == params["batch_size"] == "auto"
@@ -488,8 +488,8 @@ def test_a_clone_is_told_nothing_of_what_was_chosen(fitted):
 # Encoders
 
 
-def test_a_target_encoder_treats_its_own_rows_as_in_a_pipeline():
-    """Cross-fitted: in another way than the same rows later."""
+def test_target_encoder_is_cross_fitted_as_in_a_pipeline():
+    """A target encoder is cross-fitted: fit_transform and transform of the same rows differ."""
     table = X[["city", "road"]].astype(object).fillna("?")
     folds = StratifiedKFold(3, shuffle=True, random_state=0)
     inside = mlp(encoder=TargetEncoder(cv=folds), epochs=10)
@@ -503,8 +503,8 @@ def test_a_target_encoder_treats_its_own_rows_as_in_a_pipeline():
     assert not np.allclose(found, leaking.predict_proba(plain.transform(table)), atol=1e-4)
 
 
-def told(meta, seen):
-    """A network that notes what its builder is told of the columns."""
+def recording_builder(meta, seen):
+    """Build a network and record the columns in ``meta``."""
     seen.append((meta.n_numeric_, tuple(meta.cardinalities_)))
     return classifier_network(meta)
 
@@ -512,7 +512,7 @@ def told(meta, seen):
 @pytest.mark.parametrize(
     ("encoder", "columns", "expected"),
     [
-        # age, height, five of the date; then 12 roads of which some are unseen or missing
+        # age, height and date; 12 roads and one code for unseen or missing values
         (TabularEncoder(dates="number"), X.columns.tolist(), (3, (13,))),
         (TabularEncoder(max_one_hot=2, dates="number"), X.columns.tolist(), (3, (4, 13, 5))),
         (TabularEncoder(), ["road"], (0, (13,))),
@@ -523,9 +523,9 @@ def told(meta, seen):
     ],
     ids=["one-hot and codes", "codes", "only codes", "a number", "scaler", "None", "auto"],
 )
-def test_a_builder_is_told_which_columns_are_numbers_and_codes(encoder, columns, expected):
+def test_meta_has_n_numeric_and_cardinalities_of_the_encoder(encoder, columns, expected):
     seen = []
-    clf = KerasClassifier(lambda meta: told(meta, seen), encoder=encoder, epochs=1)
+    clf = KerasClassifier(lambda meta: recording_builder(meta, seen), encoder=encoder, epochs=1)
 
     clf.fit(X[columns], Y)
 
@@ -534,8 +534,8 @@ def test_a_builder_is_told_which_columns_are_numbers_and_codes(encoder, columns,
         assert (clf.encoder_.n_numeric_, clf.encoder_.cardinalities_) == expected
 
 
-def test_rare_levels_have_no_vector_of_their_own():
-    """Before a ready-made network, a level needs some rows."""
+def test_rare_category_is_predicted_like_an_unseen_one():
+    """With a ready-made network, a category needs a minimum number of rows."""
     roads = np.array([f"road {position // 9}" for position in range(N_ROWS)])
     roads[:2] = "lane"
     table = X[["height"]].assign(road=roads)
@@ -552,7 +552,7 @@ def test_rare_levels_have_no_vector_of_their_own():
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_default_learns_exclusive_or_from_its_four_rows(seed):
+def test_default_classifier_learns_exclusive_or_from_four_rows(seed):
     rows, labels = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
 
     clf = KerasClassifier(random_state=seed).fit(rows, labels)

@@ -23,8 +23,8 @@ def repeated(X, y, counts):
 
 
 @pytest.mark.parametrize("cls", [KerasClassifier, KerasRegressor])
-def test_a_weight_of_k_is_k_rows_for_a_float64_network_on_all_rows(cls, iris):
-    """The equivalence that the contract checks ask for, to their 1e-7."""
+def test_sample_weight_equals_repeated_rows_with_full_batches_in_float64(cls, iris):
+    """The equivalence of scikit-learn's estimator checks, with their tolerance of 1e-7."""
     X, labels = iris
     _, y = np.unique(labels, return_inverse=True)
     counts = np.random.default_rng(0).integers(0, 4, len(y))
@@ -38,7 +38,7 @@ def test_a_weight_of_k_is_k_rows_for_a_float64_network_on_all_rows(cls, iris):
     )
 
 
-def test_the_equivalence_holds_with_balanced_class_weights(iris):
+def test_sample_weight_equals_repeated_rows_with_balanced_class_weight(iris):
     X, y = iris
     counts = np.random.default_rng(0).integers(0, 4, len(y))
     params = {**FULL_BATCH, "class_weight": "balanced"}
@@ -50,8 +50,8 @@ def test_the_equivalence_holds_with_balanced_class_weights(iris):
 
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_tiny_weights_learn_as_well_as_ones(iris, engine):
-    """AdaBoost passes weights of 1 / n."""
+def test_constant_sample_weight_does_not_change_training(iris, engine):
+    """AdaBoost passes weights of 1 / n_samples."""
     X, y = iris
     clf = KerasClassifier(classifier_network, epochs=3, engine=engine, random_state=0)
 
@@ -61,7 +61,7 @@ def test_tiny_weights_learn_as_well_as_ones(iris, engine):
     np.testing.assert_allclose(with_tiny, with_ones, rtol=1e-4)
 
 
-def test_rows_of_weight_zero_are_as_good_as_absent(iris):
+def test_rows_with_zero_weight_are_ignored(iris):
     X, y = iris
     weight = (np.arange(150) % 3 > 0).astype(float)
     clf = KerasClassifier("mlp", epochs=3, batch_size=16, early_stopping=True, random_state=0)
@@ -74,7 +74,7 @@ def test_rows_of_weight_zero_are_as_good_as_absent(iris):
 
 
 @pytest.mark.parametrize("class_weight", [{1: 20.0}, {0: 1.0, 1: 20.0}])
-def test_a_heavier_class_is_predicted_more_often(cancer, class_weight):
+def test_class_weight_raises_the_probability_of_a_class(cancer, class_weight):
     X, y = cancer
     clf = KerasClassifier("mlp", epochs=5, random_state=0)
 
@@ -84,7 +84,7 @@ def test_a_heavier_class_is_predicted_more_often(cancer, class_weight):
     assert weighted.mean() > plain.mean() + 0.05
 
 
-def test_class_weights_multiply_sample_weights(iris):
+def test_class_weight_multiplies_sample_weight(iris):
     X, y = iris
     sample_weight = np.random.default_rng(0).uniform(0.5, 2.0, 150)
     factor = np.where(y == "setosa", 4.0, 1.0)
@@ -97,9 +97,9 @@ def test_class_weights_multiply_sample_weights(iris):
     np.testing.assert_allclose(by_parameter, by_hand, rtol=1e-9)
 
 
-def test_balanced_recovers_the_rare_class(cancer):
+def test_balanced_class_weight_improves_recall_of_a_rare_class(cancer):
     X, y = cancer
-    X = X[:, [1, 8, 9]]  # columns that do not tell the classes apart at a glance
+    X = X[:, [1, 8, 9]]  # columns that separate the classes poorly
     rare = np.flatnonzero(y == 0)[:15]
     rows = np.concatenate([rare, np.flatnonzero(y == 1)])
     clf = KerasClassifier("mlp", epochs=30, random_state=0)
@@ -113,7 +113,7 @@ def test_balanced_recovers_the_rare_class(cancer):
 
 @pytest.mark.parametrize("engine", ["graph", "xla", "keras"])
 @pytest.mark.parametrize("factor", [1e-300, 1e-40, 1e36, 1e300])
-def test_weights_of_any_size_train_stop_and_calibrate_the_same(iris, engine, factor):
+def test_fit_does_not_depend_on_the_scale_of_sample_weight(iris, engine, factor):
     X, y = iris
     weight = np.random.default_rng(0).uniform(0.5, 2.0, 150)
     clf = TabularClassifier(
@@ -127,7 +127,7 @@ def test_weights_of_any_size_train_stop_and_calibrate_the_same(iris, engine, fac
     np.testing.assert_allclose(scaled, plain, rtol=1e-4)
 
 
-def test_partial_fit_with_weights_of_any_size_learns_the_same(iris):
+def test_partial_fit_does_not_depend_on_the_scale_of_sample_weight(iris):
     X, y = iris
     found = []
     for factor in (1.0, 1e-300):
@@ -140,7 +140,7 @@ def test_partial_fit_with_weights_of_any_size_learns_the_same(iris):
 
 
 @pytest.mark.parametrize("cls", [KerasClassifier, KerasRegressor])
-def test_early_stopping_with_one_weighted_row_says_what_to_do(cls, iris):
+def test_early_stopping_raises_on_a_single_row_with_positive_weight(cls, iris):
     X, labels = iris
     y = np.unique(labels, return_inverse=True)[1]
     weight = (np.arange(150) == 3).astype(float)

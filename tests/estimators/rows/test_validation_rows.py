@@ -1,4 +1,4 @@
-"""Rows to validate on that are wrong, or in other units than the training rows."""
+"""Warnings on validation rows in other units than the training rows, and error messages."""
 
 import warnings
 
@@ -28,14 +28,14 @@ def fitted(estimator, table, **validation):
 
 
 @pytest.mark.parametrize("n_val", [5, 100])
-def test_a_pipeline_that_does_not_scale_the_rows_to_validate_on_warns(n_val):
+def test_fit_warns_on_unscaled_validation_rows_in_a_pipeline(n_val):
     reg = KerasRegressor(network, epochs=1, random_state=0)
 
     with pytest.warns(UserWarning, match="column . of X_val has the mean .* in X .* not X_val"):
         fitted(reg, X, X_val=X[:n_val], y_val=Y[:n_val])
 
 
-def test_the_column_is_named():
+def test_fit_warns_with_the_name_of_the_column():
     frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 1] / 100, "c": X[:, 2] / 100})
     moved = frame.assign(a=frame["a"] + 1e5)
 
@@ -47,7 +47,7 @@ def test_the_column_is_named():
 
 @pytest.mark.parametrize("n_val", [1, 5, 100])
 @pytest.mark.parametrize("is_scaled", [False, True])
-def test_rows_in_the_same_units_do_not_warn(n_val, is_scaled):
+def test_fit_does_not_warn_on_validation_rows_in_the_same_units(n_val, is_scaled):
     table = StandardScaler().fit_transform(X) if is_scaled else X
 
     with warnings.catch_warnings():
@@ -58,7 +58,7 @@ def test_rows_in_the_same_units_do_not_warn(n_val, is_scaled):
 
 
 @pytest.mark.parametrize("size", [1e-200, 1e155, 1e300])
-def test_rows_of_any_size_are_compared(size):
+def test_fit_warns_on_shifted_validation_rows_of_any_scale(size):
     reg = KerasRegressor("mlp", epochs=1, random_state=0)
 
     reg.fit(X / 100 * size, Y, X_val=X[:9] / 100 * size, y_val=Y[:9])
@@ -79,6 +79,6 @@ def test_rows_of_any_size_are_compared(size):
         ),
     ],
 )
-def test_messages_say_that_they_are_of_the_rows_to_validate_on(arguments, message, model):
+def test_errors_on_validation_rows_name_the_arguments(arguments, message, model):
     with pytest.raises(ValueError, match=f"^X_val, y_val: {message}"):
         KerasClassifier(model, epochs=1, random_state=0).fit(X, LABELS, **arguments)

@@ -1,4 +1,4 @@
-"""Weights of rows, of classes and of steps where each row has losses of its own for its steps."""
+"""Sample weights and class weights of targets with a loss at each time step or pixel."""
 
 import keras
 import numpy as np
@@ -14,14 +14,14 @@ ROW_WEIGHT = np.repeat([1.0, 0.0, 3.0, 0.5], 16)
 
 
 def tagger(meta):
-    """Class scores for each step."""
+    """Return a network with class probabilities at each time step."""
     return keras.Sequential(
         [keras.Input((N_STEPS, 1)), L.Dense(3, kernel_initializer="zeros", activation="softmax")]
     )
 
 
 def first_loss(engine="graph", build=tagger, y=CODES, **params):
-    """The loss of the first and only batch, before any step."""
+    """Return the loss of the first batch, before any update of the weights."""
     fit_arguments = {"sample_weight": params.pop("sample_weight", None)}
     clf = KerasClassifier(
         build, epochs=1, batch_size=64, random_state=0, engine=engine, optimizer="sgd", **params
@@ -30,7 +30,7 @@ def first_loss(engine="graph", build=tagger, y=CODES, **params):
 
 
 def biased(meta):
-    """Forecasts 0.5, 0.25 and 0.25 for each step."""
+    """Return a network that predicts 0.5, 0.25 and 0.25 at each time step."""
     logits = keras.initializers.Constant(np.log([0.5, 0.25, 0.25]))
     return keras.Sequential(
         [
@@ -44,35 +44,27 @@ LOSSES = -np.log(np.array([0.5, 0.25, 0.25]))[CODES]  # (n_samples, n_steps)
 ENGINES = ["graph", "keras"]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_weights_of_rows_weigh_all_steps_of_a_row(engine):
-    weight = ROW_WEIGHT[:, None] * np.ones(N_STEPS)
+STEP_WEIGHT = np.random.default_rng(1).uniform(size=CODES.shape)
 
-    found = first_loss(engine, biased, sample_weight=ROW_WEIGHT)
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("params", "weight"),
+    [
+        ({"sample_weight": ROW_WEIGHT}, ROW_WEIGHT[:, None] * np.ones(N_STEPS)),
+        ({"sample_weight": STEP_WEIGHT}, STEP_WEIGHT),
+        ({"class_weight": {0: 1.0, 1: 3.0, 2: 0.0}}, np.array([1.0, 3.0, 0.0])[CODES]),
+    ],
+    ids=["rows", "steps", "classes"],
+)
+def test_weights_apply_to_the_loss_of_each_time_step(engine, params, weight):
+    found = first_loss(engine, biased, **params)
 
     assert found == pytest.approx(np.sum(weight * LOSSES) / np.sum(weight), rel=1e-5)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_weights_of_steps_are_taken(engine):
-    weight = np.random.default_rng(1).uniform(size=CODES.shape)
-
-    found = first_loss(engine, biased, sample_weight=weight)
-
-    assert found == pytest.approx(np.sum(weight * LOSSES) / np.sum(weight), rel=1e-5)
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_class_weights_weigh_steps(engine):
-    weight = np.array([1.0, 3.0, 0.0])[CODES]
-
-    found = first_loss(engine, biased, class_weight={0: 1.0, 1: 3.0, 2: 0.0})
-
-    assert found == pytest.approx(np.sum(weight * LOSSES) / np.sum(weight), rel=1e-5)
-
-
-def test_weights_of_rows_are_not_put_on_steps_where_their_numbers_agree():
-    """With as many rows in a batch as steps, the shapes alone do not tell them apart."""
+def test_sample_weight_applies_to_rows_if_batch_size_equals_the_number_of_steps():
+    """Shapes alone cannot distinguish rows from time steps in such a batch."""
     rng = np.random.default_rng(0)
     X_square = rng.normal(size=(256, N_STEPS, 1)).astype(np.float32)
     y = (X_square[..., 0] > 0).astype(int)
@@ -92,7 +84,7 @@ def test_weights_of_rows_are_not_put_on_steps_where_their_numbers_agree():
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_weights_hold_for_validation_rows(engine):
+def test_sample_weight_val_applies_to_all_time_steps_of_a_row(engine):
     clf = KerasClassifier(biased, epochs=1, batch_size=64, random_state=0, engine=engine)
     clf.set_params(optimizer__learning_rate=1e-12)
     weight = ROW_WEIGHT[:, None] * np.ones(N_STEPS)
@@ -104,7 +96,7 @@ def test_weights_hold_for_validation_rows(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_weights_of_rows_weigh_all_pixels(engine):
+def test_sample_weight_applies_to_all_pixels_of_an_image(engine):
     images = np.random.default_rng(0).normal(size=(12, 4, 4, 1)).astype(np.float32)
     masks = (images > 0).astype(int)
     weight = np.linspace(0, 1, 12)
@@ -123,7 +115,7 @@ def test_weights_of_rows_weigh_all_pixels(engine):
     assert clf.history_["loss"][0] == pytest.approx(np.log(2), rel=1e-5)
 
 
-def test_values_of_steps_with_one_loss_a_row_take_weights_of_rows_only():
+def test_fit_raises_on_step_weights_with_a_loss_per_row():
     y = X[..., 0]
     reg = KerasRegressor(
         lambda: keras.Sequential([keras.Input((N_STEPS, 1)), L.Flatten(), L.Dense(N_STEPS)]),
@@ -137,7 +129,7 @@ def test_values_of_steps_with_one_loss_a_row_take_weights_of_rows_only():
         reg.fit(X, y, sample_weight=np.ones(y.shape))
 
 
-def test_weights_of_another_shape_are_refused():
+def test_fit_raises_on_sample_weight_of_another_shape():
     with pytest.raises(
         ValueError, match=r"or \(64, 8\), one for each step\. Got the shape \(64, 7\)"
     ):

@@ -1,4 +1,4 @@
-"""Uses that were silent, or ended in TensorFlow's words, and are right or refused now."""
+"""Common mistakes of users raise an error or a warning that names the parameter."""
 
 import keras
 import numpy as np
@@ -29,7 +29,7 @@ def compiled(meta):
 
 
 @pytest.mark.parametrize("loss", ["msle", "mape", "poisson", "kl_divergence"])
-def test_a_loss_in_units_is_refused_where_the_target_is_standardised(loss):
+def test_fit_raises_on_a_scale_dependent_loss_with_a_standardised_target(loss):
     with pytest.raises(ValueError, match="compares values in their own units, but model='mlp'"):
         KerasRegressor("mlp", loss=loss, epochs=1).fit(X, Y)
     if loss in ("msle", "mape"):
@@ -48,13 +48,13 @@ def quartic(y_true, y_pred):
     return ops.mean((y_true - y_pred) ** 4, axis=-1)
 
 
-def test_a_loss_with_a_threshold_warns_where_the_target_is_standardised():
+def test_fit_warns_on_a_loss_with_a_threshold_and_a_standardised_target():
     with pytest.warns(UserWarning, match="loss=threshold is another one in other units"):
         KerasRegressor("mlp", loss=threshold, epochs=1).fit(X, Y)
 
 
 @pytest.mark.parametrize("loss", [pinball, quartic])
-def test_a_loss_of_distances_does_not_warn(loss):
+def test_fit_does_not_warn_on_a_loss_of_differences(loss):
     KerasRegressor("mlp", loss=loss, epochs=1).fit(X, Y)
 
 
@@ -62,7 +62,7 @@ def total(y_true, y_pred):
     return ops.mean(ops.square(y_true - y_pred))
 
 
-def test_weights_are_refused_with_a_loss_of_one_number():
+def test_fit_raises_on_sample_weight_with_a_scalar_loss():
     reg = KerasRegressor(build, loss=total, epochs=1)
 
     assert reg.fit(X, Y).n_iter_ == 1
@@ -79,7 +79,7 @@ def of_one_hot(y_true, y_pred):
 
 
 @pytest.mark.parametrize("batch_size", [3, 32])
-def test_a_loss_of_one_hot_rows_is_told_that_it_gets_codes(batch_size):
+def test_fit_raises_on_a_loss_that_expects_one_hot_rows(batch_size):
     def softmax(meta):
         return keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, "softmax")])
 
@@ -92,7 +92,7 @@ def test_a_loss_of_one_hot_rows_is_told_that_it_gets_codes(batch_size):
 # Optimizers
 
 
-def test_an_optimizer_that_was_asked_for_is_not_left_out():
+def test_fit_raises_on_optimizer_with_a_compiled_model():
     assert type(KerasRegressor(compiled, epochs=1).fit(X, Y).model_.optimizer).__name__ == "SGD"
     for optimizer in ("adam", "rmsprop"):
         with pytest.raises(ValueError, match=f"optimizer='{optimizer}' has no effect"):
@@ -100,7 +100,7 @@ def test_an_optimizer_that_was_asked_for_is_not_left_out():
 
 
 @pytest.mark.parametrize("n_before", [0, 2])
-def test_a_negative_learning_rate_is_refused_in_every_fit(n_before):
+def test_fit_raises_on_a_negative_learning_rate(n_before):
     for rate in (0.1, 0.2)[:n_before]:
         KerasRegressor(build, epochs=1, optimizer__learning_rate=rate).fit(X, Y)
 
@@ -113,14 +113,14 @@ def test_a_negative_learning_rate_is_refused_in_every_fit(n_before):
 # Parameters
 
 
-def test_two_names_of_one_argument_are_refused():
+def test_fit_raises_on_one_builder_argument_under_two_names():
     reg = KerasRegressor(build, units=4, model__units=5, epochs=1)
 
     with pytest.raises(ValueError, match="units and model__units are one argument of the builder"):
         reg.fit(X, Y)
 
 
-def test_get_params_shows_no_default_of_an_argument_that_is_set():
+def test_get_params_lists_a_builder_argument_only_once():
     params = KerasRegressor(build, units=4).get_params()
 
     assert params["units"] == 4
@@ -130,41 +130,41 @@ def test_get_params_shows_no_default_of_an_argument_that_is_set():
 # Further training
 
 
-def first_rows(reg, table, y, way):
-    return reg.partial_fit(table, y) if way == "partial_fit" else reg.fit(table, y)
+def train(reg, table, y, further):
+    return reg.partial_fit(table, y) if further == "partial_fit" else reg.fit(table, y)
 
 
-@pytest.mark.parametrize("way", ["partial_fit", "warm_start"])
-def test_a_column_that_was_constant_in_the_first_rows_warns(way):
+@pytest.mark.parametrize("further", ["partial_fit", "warm_start"])
+def test_further_training_warns_on_a_column_that_was_constant_in_the_first_fit(further):
     table = X.assign(c=np.where(X["a"] > 0, "u", "v"))
-    reg = KerasRegressor("mlp", epochs=1, random_state=0, warm_start=way == "warm_start")
-    first_rows(reg, table.head(50).assign(b=0.0, c="u"), Y.head(50), way)
+    reg = KerasRegressor("mlp", epochs=1, random_state=0, warm_start=further == "warm_start")
+    train(reg, table.head(50).assign(b=0.0, c="u"), Y.head(50), further)
 
     with pytest.warns(UserWarning, match="was constant in the first fit") as found:
-        first_rows(reg, table, Y, way)
+        train(reg, table, Y, further)
 
     texts = " ".join(str(one.message) for one in found)
     assert "Column 'b' was constant in the first fit" in texts
     assert "Column 'c' was constant in the first fit" in texts
 
 
-def test_columns_that_vary_do_not_warn():
+def test_further_training_does_not_warn_on_columns_that_vary():
     reg = KerasRegressor("mlp", epochs=1, random_state=0).partial_fit(X.head(50), Y.head(50))
 
     reg.partial_fit(X, Y)
 
 
-@pytest.mark.parametrize("way", ["partial_fit", "warm_start"])
-def test_predictions_reach_the_values_of_all_training_rows(way):
+@pytest.mark.parametrize("further", ["partial_fit", "warm_start"])
+def test_further_training_extends_the_range_of_clipped_predictions(further):
     order = np.argsort(Y.to_numpy())
-    reg = KerasRegressor("realmlp", epochs=1, random_state=0, warm_start=way == "warm_start")
+    reg = KerasRegressor("realmlp", epochs=1, random_state=0, warm_start=further == "warm_start")
     low = order[:60]
-    first_rows(reg, X.iloc[low], Y.iloc[low], way)
+    train(reg, X.iloc[low], Y.iloc[low], further)
 
     assert reg.predict(X).max() <= Y.iloc[low].max()
     reg.set_params(epochs=150)
-    for _ in range(60 if way == "partial_fit" else 1):
-        first_rows(reg, X, Y, way)
+    for _ in range(60 if further == "partial_fit" else 1):
+        train(reg, X, Y, further)
 
     assert reg.predict(X).max() > Y.iloc[low].max() + 1
     assert reg.predict(X).max() <= Y.max()
@@ -173,7 +173,7 @@ def test_predictions_reach_the_values_of_all_training_rows(way):
 # Rows
 
 
-def test_rows_keep_their_order_without_shuffle():
+def test_shuffle_false_keeps_the_row_order():
     seen = []
 
     def builder(meta, X, y):
@@ -188,7 +188,7 @@ def test_rows_keep_their_order_without_shuffle():
     assert (np.diff(seen[0]) > 0).all()
 
 
-def test_masked_cells_are_missing():
+def test_masked_arrays_are_read_as_missing_values():
     table, mask = X.to_numpy(), RNG.random((120, 2)) < 0.2
     masked = np.ma.MaskedArray(table, mask)
 
@@ -206,7 +206,7 @@ def test_masked_cells_are_missing():
 
 
 @pytest.mark.parametrize("engine", ["graph", "xla", "keras"])
-def test_a_code_beyond_an_embedding_is_named(engine):
+def test_fit_and_predict_raise_on_a_code_outside_of_an_embedding(engine):
     def embedding(meta):
         layers = keras.layers
         return keras.Sequential(

@@ -1,4 +1,4 @@
-"""Objects of the user's own subclasses of Keras classes, which are registered nowhere."""
+"""Losses, metrics, optimizers and layers of custom Keras classes that are not registered."""
 
 import pickle
 
@@ -16,7 +16,7 @@ X = RNG.normal(size=(60, 4)).astype(np.float32)
 Y = X @ [1.0, 2.0, 0.0, 1.0]
 
 
-class OwnLoss(keras.losses.Loss):
+class CustomLoss(keras.losses.Loss):
     def __init__(self, factor):
         super().__init__()
         self.factor = factor
@@ -25,7 +25,7 @@ class OwnLoss(keras.losses.Loss):
         return self.factor * ops.mean((y_true - y_pred) ** 2, axis=-1)
 
 
-class OwnMetric(keras.metrics.Metric):
+class CustomMetric(keras.metrics.Metric):
     def __init__(self, factor):
         super().__init__(name="own")
         self.factor = factor
@@ -38,7 +38,7 @@ class OwnMetric(keras.metrics.Metric):
         return self.factor * self.count
 
 
-class OwnSchedule(keras.optimizers.schedules.LearningRateSchedule):
+class CustomSchedule(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, rate):
         self.rate = rate
 
@@ -46,12 +46,12 @@ class OwnSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return self.rate / (1.0 + ops.cast(step, "float32"))
 
 
-class ConfiguredSchedule(OwnSchedule):
+class ConfiguredSchedule(CustomSchedule):
     def get_config(self):
         return {"rate": self.rate}
 
 
-class OwnOptimizer(keras.optimizers.SGD):
+class CustomOptimizer(keras.optimizers.SGD):
     def __init__(self, learning_rate=0.01, factor=1.0, **kwargs):
         super().__init__(learning_rate, **kwargs)
         self.factor = factor
@@ -60,7 +60,7 @@ class OwnOptimizer(keras.optimizers.SGD):
         super().update_step(gradient, variable, self.factor * learning_rate)
 
 
-class OwnRegularizer(keras.regularizers.Regularizer):
+class CustomRegularizer(keras.regularizers.Regularizer):
     def __init__(self, factor):
         self.factor = factor
 
@@ -68,7 +68,7 @@ class OwnRegularizer(keras.regularizers.Regularizer):
         return self.factor * ops.sum(x**2)
 
 
-class OwnConstraint(keras.constraints.Constraint):
+class CustomConstraint(keras.constraints.Constraint):
     def __init__(self, limit):
         self.limit = limit
 
@@ -76,7 +76,7 @@ class OwnConstraint(keras.constraints.Constraint):
         return ops.clip(w, -self.limit, self.limit)
 
 
-class OwnInitializer(keras.initializers.Initializer):
+class CustomInitializer(keras.initializers.Initializer):
     def __init__(self, value):
         self.value = value
 
@@ -84,7 +84,7 @@ class OwnInitializer(keras.initializers.Initializer):
         return self.value * ops.ones(shape, dtype=dtype)
 
 
-class OwnLayer(keras.layers.Layer):
+class CustomLayer(keras.layers.Layer):
     def __init__(self, units):
         super().__init__()
         self.units = units
@@ -96,7 +96,7 @@ class OwnLayer(keras.layers.Layer):
         return x @ self.kernel
 
 
-class OwnModel(keras.Model):
+class CustomModel(keras.Model):
     def __init__(self, part):
         super().__init__()
         self.part, self.head = part, keras.layers.Dense(1)
@@ -120,30 +120,30 @@ def network(meta, regularizer=None, constraint=None, initializer="ones", layer=N
     )
 
 
-def model_of_own_class():
-    model = OwnModel(OwnLayer(3))
+def custom_model():
+    model = CustomModel(CustomLayer(3))
     model(X)
     return model
 
 
 OBJECTS = {
-    "loss": lambda: {"loss": OwnLoss(3.0)},
-    "metric": lambda: {"metrics": [OwnMetric(2.0)]},
-    "schedule": lambda: {"optimizer__learning_rate": OwnSchedule(0.02)},
-    "schedule in an optimizer": lambda: {"optimizer": keras.optimizers.Adam(OwnSchedule(0.02))},
+    "loss": lambda: {"loss": CustomLoss(3.0)},
+    "metric": lambda: {"metrics": [CustomMetric(2.0)]},
+    "schedule": lambda: {"optimizer__learning_rate": CustomSchedule(0.02)},
+    "schedule in an optimizer": lambda: {"optimizer": keras.optimizers.Adam(CustomSchedule(0.02))},
     "schedule with a configuration": lambda: {
         "optimizer": keras.optimizers.Adam(ConfiguredSchedule(0.02))
     },
-    "optimizer": lambda: {"optimizer": OwnOptimizer(0.02, factor=2.0)},
-    "schedule in an own optimizer": lambda: {"optimizer": OwnOptimizer(OwnSchedule(0.02))},
+    "optimizer": lambda: {"optimizer": CustomOptimizer(0.02, factor=2.0)},
+    "schedule in a custom optimizer": lambda: {"optimizer": CustomOptimizer(CustomSchedule(0.02))},
     "inner optimizer": lambda: {
-        "optimizer": keras.optimizers.LossScaleOptimizer(OwnOptimizer(OwnSchedule(0.02)))
+        "optimizer": keras.optimizers.LossScaleOptimizer(CustomOptimizer(CustomSchedule(0.02)))
     },
-    "regularizer": lambda: {"model__regularizer": OwnRegularizer(0.1)},
-    "constraint": lambda: {"model__constraint": OwnConstraint(0.1)},
-    "initializer": lambda: {"model__initializer": OwnInitializer(0.1)},
-    "layer": lambda: {"model__layer": OwnLayer(3)},
-    "model": lambda: {"model": model_of_own_class()},
+    "regularizer": lambda: {"model__regularizer": CustomRegularizer(0.1)},
+    "constraint": lambda: {"model__constraint": CustomConstraint(0.1)},
+    "initializer": lambda: {"model__initializer": CustomInitializer(0.1)},
+    "layer": lambda: {"model__layer": CustomLayer(3)},
+    "model": lambda: {"model": custom_model()},
 }
 
 
@@ -153,7 +153,7 @@ def regressor(kind, **settings):
 
 
 @pytest.mark.parametrize("kind", OBJECTS)
-def test_own_object_survives_clone_and_pickle_before_and_after_fit(kind):
+def test_custom_object_is_cloned_and_pickled_before_and_after_fit(kind):
     estimator = regressor(kind)
 
     cloned = clone(estimator).fit(X, Y)
@@ -161,13 +161,13 @@ def test_own_object_survives_clone_and_pickle_before_and_after_fit(kind):
     read_fitted = pickle.loads(pickle.dumps(cloned))
 
     np.testing.assert_array_equal(read_fitted.predict(X), cloned.predict(X))
-    if kind != "model":  # whose initial weights are drawn anew in each call
+    if kind != "model":  # its initial weights are drawn anew in each call
         np.testing.assert_allclose(read.predict(X), cloned.predict(X), atol=1e-6)
     assert read_fitted.model_.count_params() == read.model_.count_params()
 
 
 @pytest.mark.parametrize("kind", sorted(set(OBJECTS) - {"model"}))
-def test_own_object_trains_the_same_on_the_graph_as_in_keras(kind):
+def test_custom_object_trains_the_same_with_graph_and_keras_backends(kind):
     on_graph = regressor(kind, engine="graph").fit(X, Y)
     in_keras = regressor(kind, engine="keras").fit(X, Y)
 
@@ -178,31 +178,31 @@ def test_own_object_trains_the_same_on_the_graph_as_in_keras(kind):
 
 
 @pytest.mark.parametrize("kind", ["schedule", "optimizer", "constraint", "regularizer"])
-def test_own_object_trains_the_same_in_xla(kind):
+def test_custom_object_trains_the_same_with_the_xla_backend(kind):
     on_graph = regressor(kind, engine="graph").fit(X, Y)
     in_xla = regressor(kind, engine="xla").fit(X, Y)
 
     np.testing.assert_allclose(on_graph.predict(X), in_xla.predict(X), rtol=1e-3, atol=1e-4)
 
 
-def test_own_schedule_is_followed():
+def test_custom_learning_rate_schedule_is_applied():
     # One batch an epoch: steps of 0.5 and 0.25 on the mean of the target from 0.
     estimator = KerasRegressor(
         lambda: keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, trainable=True)]),
-        optimizer=keras.optimizers.SGD(OwnSchedule(0.01)),
+        optimizer=keras.optimizers.SGD(CustomSchedule(0.01)),
         batch_size=60,
         epochs=2,
         random_state=0,
     ).fit(X, Y)
     constant = clone(estimator).set_params(optimizer=keras.optimizers.SGD(0.01)).fit(X, Y)
 
-    # The first steps are alike, the second ones not.
+    # The schedules agree in the first step and differ in the second.
     assert estimator.history_["loss"][1] == pytest.approx(constant.history_["loss"][1])
     assert not np.allclose(estimator.predict(X), constant.predict(X))
 
 
 @pytest.mark.parametrize("engine", ["graph", "xla", "keras"])
-def test_constraint_that_returns_the_weights_leaves_training_as_it_is(engine):
+def test_identity_constraint_does_not_change_training(engine):
     bound = clone(regressor("regularizer", engine=engine)).set_params(model__constraint=lambda w: w)
     free = clone(bound).set_params(model__constraint=None)
 
@@ -210,7 +210,7 @@ def test_constraint_that_returns_the_weights_leaves_training_as_it_is(engine):
 
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_layer_as_activation_is_trained(engine):
+def test_activation_layer_is_trained(engine):
     def build():
         hidden = keras.layers.Dense(8, activation=keras.layers.PReLU())
         return keras.Sequential([keras.Input((4,)), hidden, keras.layers.Dense(1)])
@@ -229,9 +229,7 @@ class AlwaysDropout(keras.layers.Dropout):
 
 
 @pytest.mark.parametrize(("random_state", "is_repeated"), [(None, False), (0, True)])
-def test_layer_that_is_random_in_predictions_draws_afresh_without_a_random_state(
-    random_state, is_repeated
-):
+def test_layer_random_at_inference_is_repeatable_only_with_random_state(random_state, is_repeated):
     estimator = KerasRegressor(
         lambda: keras.Sequential(
             [keras.Input((4,)), keras.layers.Dense(50), AlwaysDropout(0.5), keras.layers.Dense(1)]
@@ -247,7 +245,7 @@ def test_layer_that_is_random_in_predictions_draws_afresh_without_a_random_state
     assert np.allclose(estimator.predict(X), estimator.predict(X)) == is_repeated
 
 
-def test_fit_raises_on_keras_model_of_another_width():
+def test_fit_raises_on_a_keras_model_with_another_input_width():
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
 
     with pytest.raises(
@@ -258,7 +256,7 @@ def test_fit_raises_on_keras_model_of_another_width():
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba"])
-def test_predict_of_unfitted_keras_model_raises_and_names_initialize(method):
+def test_predict_raises_on_an_unfitted_keras_model_and_names_initialize(method):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, "sigmoid")])
 
     with pytest.raises(NotFittedError, match=r"call 'initialize\(X, y\)'"):

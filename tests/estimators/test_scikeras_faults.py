@@ -1,4 +1,4 @@
-"""The faults of today's wrappers, each of which must stay impossible here."""
+"""Regression tests for known faults of SciKeras and of Keras' own scikit-learn wrapper."""
 
 import keras
 import numpy as np
@@ -10,14 +10,14 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from nnkit import KerasClassifier, KerasRegressor
 
 
-def test_the_kind_of_estimator_is_known():
-    """SciKeras: mixins right of the base, so that nothing stratifies."""
+def test_is_classifier_and_is_regressor():
+    """SciKeras: mixins are right of the base class, so that cross-validation never stratifies."""
     assert is_classifier(KerasClassifier())
     assert is_regressor(KerasRegressor())
     assert not is_classifier(KerasRegressor())
 
 
-def test_scorers_of_probabilities_work(cancer):
+def test_probability_scorers_work_in_cross_validation(cancer):
     """SciKeras: roc_auc raises 'y should be a 1d array'."""
     X, y = cancer
     clf = KerasClassifier("mlp", epochs=5, random_state=0)
@@ -26,15 +26,15 @@ def test_scorers_of_probabilities_work(cancer):
         assert cross_val_score(clf, X, y, cv=2, scoring=scoring).min() > 0.9
 
 
-def test_one_row_keeps_its_axis(iris):
-    """SciKeras: (3,) instead of (1, 3)."""
+def test_predict_proba_of_one_row_has_two_dimensions(iris):
+    """SciKeras: the shape is (3,) instead of (1, 3)."""
     clf = KerasClassifier("mlp", epochs=1).fit(*iris)
 
     assert clf.predict_proba(iris[0][:1]).shape == (1, 3)
 
 
-def test_the_callers_weights_are_left_alone(iris):
-    """SciKeras: sample_weight *= class weights, in place."""
+def test_fit_does_not_modify_sample_weight(iris):
+    """SciKeras: class weights are multiplied into sample_weight in place."""
     X, y = iris
     weight = np.ones(150)
 
@@ -43,16 +43,16 @@ def test_the_callers_weights_are_left_alone(iris):
     assert (weight == 1).all()
 
 
-def test_fit_in_float32_and_predict_in_float64(iris):
-    """SciKeras: 'Got X with dtype float64 … not safe!'."""
+def test_predict_accepts_float64_after_fit_on_float32(iris):
+    """SciKeras raises 'Got X with dtype float64 … not safe!'."""
     X, y = iris
     clf = KerasClassifier("mlp", epochs=1).fit(X.astype(np.float32), y)
 
     assert clf.predict(X.astype(np.float64)).shape == (150,)
 
 
-def test_an_optimizer_instance_serves_many_fits(iris):
-    """SciKeras: 'Unknown variable …' in the second fit."""
+def test_optimizer_instance_can_be_used_in_several_fits(iris):
+    """SciKeras raises 'Unknown variable …' in the second fit."""
     X, y = iris
     clf = KerasClassifier(classifier_network, optimizer=keras.optimizers.Adam(), epochs=1)
 
@@ -61,8 +61,8 @@ def test_an_optimizer_instance_serves_many_fits(iris):
     assert cross_val_score(clf, X, y, cv=2).shape == (2,)
 
 
-def test_columns_in_another_order_are_refused(iris_frame):
-    """SciKeras: accepted silently."""
+def test_predict_raises_on_reordered_columns(iris_frame):
+    """SciKeras accepts them silently."""
     X, y = iris_frame
     clf = KerasClassifier("mlp", epochs=1).fit(X, y)
 
@@ -70,8 +70,8 @@ def test_columns_in_another_order_are_refused(iris_frame):
         clf.predict(X[X.columns[::-1]])
 
 
-def test_a_second_fit_starts_anew(iris):
-    """SciKeras: a prebuilt model goes on from where the first fit ended."""
+def test_second_fit_restarts_from_the_initial_weights(iris):
+    """SciKeras: a prebuilt model resumes from the weights of the first fit."""
     X, y = iris
     clf = KerasClassifier(head(3, "softmax"), epochs=2, random_state=0)
 
@@ -80,7 +80,7 @@ def test_a_second_fit_starts_anew(iris):
     np.testing.assert_array_equal(clf.fit(X, y).predict_proba(X), first)
 
 
-def test_history_has_keras_names(iris):
+def test_history_is_a_dict_with_keras_metric_names(iris):
     """SciKeras: AUC is recorded as 'a_u_c'. Keras' own wrapper: history_ is no dict."""
     X, y = iris
     clf = KerasClassifier("mlp", epochs=1, metrics=["AUC"]).fit(X, y == "setosa")
@@ -89,23 +89,23 @@ def test_history_has_keras_names(iris):
     assert type(clf.history_) is dict
 
 
-def test_a_typo_is_refused_at_once():
+def test_init_raises_on_a_misspelt_parameter():
     """SciKeras: KerasClassifier("mlp", epoch=5) fails in fit, if at all."""
     with pytest.raises(TypeError, match="Did you mean epochs"):
         KerasClassifier(classifier_network, epoch=5)
 
 
-def test_bound_methods_and_callable_objects_build(iris):
-    """SciKeras: '``model`` must be a callable'."""
+def test_model_accepts_a_bound_method(iris):
+    """SciKeras raises '``model`` must be a callable'."""
 
-    class Architect:
+    class Builder:
         def build(self, meta):
             return classifier_network(meta)
 
-    assert KerasClassifier(Architect().build, epochs=1).fit(*iris).n_iter_ == 1
+    assert KerasClassifier(Builder().build, epochs=1).fit(*iris).n_iter_ == 1
 
 
-def test_routed_arguments_of_named_losses_and_metrics(iris):
+def test_arguments_are_routed_to_losses_and_metrics_given_by_name(iris):
     """SciKeras: a string metric or loss with arguments is refused."""
     X, y = iris
     clf = KerasClassifier(
@@ -124,7 +124,7 @@ def test_routed_arguments_of_named_losses_and_metrics(iris):
     assert clf.set_params(loss__label_smoothing=0.0).fit(X, y).history_["loss"] != loss
 
 
-def test_a_learning_rate_schedule_can_be_routed(iris):
+def test_optimizer_learning_rate_accepts_a_schedule(iris):
     """SciKeras: optimizer__learning_rate__decay_steps cannot build one."""
     schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.5)
     clf = KerasClassifier("mlp", optimizer__learning_rate=schedule, epochs=10, batch_size=150)
@@ -134,7 +134,7 @@ def test_a_learning_rate_schedule_can_be_routed(iris):
     assert float(clf.model_.optimizer.learning_rate) == pytest.approx(0.1 * 0.5**2)
 
 
-def test_callback_arguments_are_searched(iris):
+def test_grid_search_over_callback_arguments(iris):
     """SciKeras: callbacks__* cannot be set through set_params."""
     X, y = iris
     clf = KerasClassifier(
@@ -149,15 +149,15 @@ def test_callback_arguments_are_searched(iris):
         assert fitted.n_iter_ == patience + 1
 
 
-def test_clone_keeps_every_parameter():
+def test_clone_keeps_all_parameters():
     """Keras' own wrapper: clone drops fit_kwargs, so that each fold trains one epoch."""
     clf = KerasClassifier(classifier_network, epochs=7, batch_size=3, units=2, loss__name="x")
 
     assert clone(clf).get_params() == clf.get_params()
 
 
-def test_a_pretrained_model_keeps_its_weights(iris):
-    """Keras' own wrapper: re-initialised at each fit."""
+def test_pretrained_model_keeps_its_weights_in_fit(iris):
+    """Keras' own wrapper: the weights are re-initialised at each fit."""
     model = head(3, "softmax")
     clf = KerasClassifier(model, epochs=1, optimizer="sgd", optimizer__learning_rate=0.0)
 
@@ -166,7 +166,7 @@ def test_a_pretrained_model_keeps_its_weights(iris):
     np.testing.assert_array_equal(clf.model_.get_weights()[0], model.get_weights()[0])
 
 
-def test_weights_of_classes_are_by_label(iris):
+def test_class_weight_is_keyed_by_label(iris):
     """Keras' own wrapper: {'a': …} falls back to 1 silently, and 'balanced' crashes."""
     X, y = iris
     clf = KerasClassifier("mlp", epochs=20, random_state=0)
@@ -178,7 +178,7 @@ def test_weights_of_classes_are_by_label(iris):
     assert weighted.mean() > plain.mean() + 0.1
 
 
-def test_fit_is_routed_on_fit():
+def test_set_fit_request_applies_to_fit():
     """Keras' own wrapper: set_fit_request writes to score."""
     from sklearn import config_context
 

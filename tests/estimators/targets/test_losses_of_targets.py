@@ -1,4 +1,4 @@
-"""Targets and losses that train, and mean nothing."""
+"""Errors and warnings on losses and last activations that do not suit the target."""
 
 import warnings
 
@@ -21,14 +21,14 @@ def one_hot(y):
     return (y[:, None] == np.unique(y)).astype(int)
 
 
-def test_one_hot_rows_as_labels_warn(iris):
+def test_fit_warns_on_one_hot_rows_with_a_sigmoid_output(iris):
     X, y = iris
 
     with pytest.warns(UserWarning, match=r"exactly one 1 among 3 columns.*y\.argmax\(axis=1\)"):
         KerasClassifier(with_head(3, "sigmoid"), **PARAMS).fit(X, one_hot(y))
 
 
-def test_one_hot_rows_with_a_softmax_do_not_warn(iris):
+def test_fit_does_not_warn_on_one_hot_rows_with_a_softmax_output(iris):
     X, y = iris
 
     clf = KerasClassifier(with_head(3, "softmax"), **PARAMS).fit(X, one_hot(y))
@@ -36,7 +36,7 @@ def test_one_hot_rows_with_a_softmax_do_not_warn(iris):
     np.testing.assert_allclose(clf.predict_proba(X).sum(axis=1), 1, rtol=1e-5)
 
 
-def test_labels_that_do_not_exclude_each_other_do_not_warn(iris):
+def test_fit_does_not_warn_on_multilabel_rows(iris):
     X, y = iris
     labels = one_hot(y)
     labels[0] = 1
@@ -46,7 +46,9 @@ def test_labels_that_do_not_exclude_each_other_do_not_warn(iris):
 
 @pytest.mark.parametrize("loss", ["mse", "mae", "huber", keras.losses.MeanSquaredError()])
 @pytest.mark.parametrize(("n_units", "activation"), [(3, "softmax"), (1, "sigmoid")])
-def test_distances_of_scores_are_refused(iris, loss, n_units, activation):
+def test_fit_raises_on_a_distance_loss_without_an_output_activation(
+    iris, loss, n_units, activation
+):
     X, y = iris
     y = y if n_units == 3 else y == "setosa"
 
@@ -55,7 +57,7 @@ def test_distances_of_scores_are_refused(iris, loss, n_units, activation):
 
 
 @pytest.mark.parametrize(("n_units", "activation"), [(3, "softmax"), (1, "sigmoid")])
-def test_squared_error_of_probabilities_is_the_brier_score(iris, n_units, activation):
+def test_squared_error_of_probabilities_is_the_brier_score_loss(iris, n_units, activation):
     X, y = iris
     y = y if n_units == 3 else y == "setosa"
     clf = KerasClassifier(
@@ -88,7 +90,7 @@ ROWS = np.random.default_rng(0).normal(size=(40, 3))
         ("relu6", np.abs(ROWS[:, 0]) * 10, "from 0 to 6"),
     ],
 )
-def test_a_last_activation_that_cannot_give_the_target_warns(activation, y, bounds):
+def test_fit_warns_on_a_last_activation_that_cannot_reach_the_target(activation, y, bounds):
     reg = KerasRegressor(one_layer(activation), epochs=1, random_state=0)
 
     with pytest.warns(UserWarning, match=f"activation is '{activation}', .* {bounds}, but y goes"):
@@ -96,7 +98,7 @@ def test_a_last_activation_that_cannot_give_the_target_warns(activation, y, boun
 
 
 @pytest.mark.parametrize("activation", ["relu", "softplus", "tanh", None])
-def test_a_last_activation_that_gives_the_target_does_not_warn(activation):
+def test_fit_does_not_warn_on_a_last_activation_that_reaches_the_target(activation):
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*last activation")
         KerasRegressor(one_layer(activation), epochs=1).fit(ROWS, np.abs(np.tanh(ROWS[:, 0])))
@@ -112,17 +114,19 @@ def test_a_last_activation_that_gives_the_target_does_not_warn(activation):
         ("categorical_hinge", None, 2),
     ],
 )
-@pytest.mark.parametrize("repeat", [1, 2])  # the second fit finds the network compiled
-def test_a_loss_that_does_not_lead_to_probabilities_warns(loss, activation, n_units, repeat):
+@pytest.mark.parametrize("n_fits", [1, 2])  # the second fit uses the cached compiled model
+def test_fit_warns_on_a_loss_that_does_not_estimate_probabilities(
+    loss, activation, n_units, n_fits
+):
     clf = KerasClassifier(one_layer(activation, n_units), epochs=1, loss=loss, random_state=0)
 
-    for _ in range(repeat):
+    for _ in range(n_fits):
         with pytest.warns(UserWarning, match="so that predict_proba gives no probabilities"):
             clf.fit(ROWS, (ROWS[:, 0] > 0).astype(int))
 
 
 @pytest.mark.parametrize("loss", ["mse", "huber", "kl_divergence", "poisson", None])
-def test_a_proper_loss_does_not_warn(loss):
+def test_fit_does_not_warn_on_a_proper_loss(loss):
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*predict_proba")
         KerasClassifier(one_layer("softmax", 2), epochs=1, loss=loss).fit(
@@ -130,12 +134,16 @@ def test_a_proper_loss_does_not_warn(loss):
         )
 
 
-def test_the_absolute_error_of_probabilities_is_least_for_the_most_frequent_class():
-    """Why it warns: with shares 0.7 and 0.3 the squared error is least there, the absolute at 1."""
-    member_data = np.linspace(0, 1, 101)
+def test_absolute_error_is_least_at_probability_one_of_the_most_frequent_class():
+    """The reason of the warning: the absolute error is not a proper score.
+
+    With class frequencies 0.7 and 0.3, the expected squared error is least at a probability of
+    0.7, and the expected absolute error at 1.
+    """
+    proba = np.linspace(0, 1, 101)
 
     def expected(loss):
-        return 0.7 * loss(1 - member_data) + 0.3 * loss(member_data)
+        return 0.7 * loss(1 - proba) + 0.3 * loss(proba)
 
-    assert member_data[np.argmin(expected(np.square))] == pytest.approx(0.7)
-    assert member_data[np.argmin(expected(np.abs))] == 1.0
+    assert proba[np.argmin(expected(np.square))] == pytest.approx(0.7)
+    assert proba[np.argmin(expected(np.abs))] == 1.0
