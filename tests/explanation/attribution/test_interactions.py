@@ -276,5 +276,7 @@ def test_refuses_more_than_twelve_players():
 def test_refuses_other_methods(method):
     X = table(2, 3)
 
-    with pytest.raises(ValueError, match=f"all coalitions, which method='{method}' does not evaluate. Use"):
+    with pytest.raises(
+        ValueError, match=f"all coalitions, which method='{method}' does not evaluate. Use"
+    ):
         explained(waves, X, X, method=method)
