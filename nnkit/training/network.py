@@ -24,9 +24,9 @@ from nnkit.training.loop.user_functions import named_codes
 from nnkit.training.placement import let_memory_grow, on_device
 from nnkit.training.prediction.dense_stack import DenseStack
 from nnkit.training.prediction.forward import Forward, MaskedForward, MaskedSamples
-from nnkit.training.specification.compilation import OutputSpec
 from nnkit.training.specification.heads import Task
 from nnkit.training.specification.model_spec import ModelSpec, as_inputs
+from nnkit.training.specification.output_spec import OutputSpec
 
 __all__ = ["Network"]
 
