@@ -1,4 +1,4 @@
-"""What happens in a forked child."""
+"""Fits and predictions in forked child processes."""
 
 import multiprocessing
 import os
@@ -19,7 +19,7 @@ pytestmark = [
 
 
 def found_in_child(function):
-    """Return what a function gives in a forked child, or its error as text."""
+    """Return the result of a function in a forked child, or its error as text."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
 
@@ -38,7 +38,7 @@ def found_in_child(function):
 
 
 def normalizing_network(meta):
-    """A network that NumPy does not predict for."""
+    """Return a network whose predictions need TensorFlow."""
     return keras.Sequential(
         [
             keras.Input(meta.X_shape_[1:]),
@@ -48,7 +48,7 @@ def normalizing_network(meta):
     )
 
 
-def test_fit_and_predict_raise_in_a_child_forked_after_tensorflow_has_run(iris):
+def test_fit_and_predict_raise_in_a_child_forked_after_tensorflow_ran(iris):
     X, y = iris
     clf = KerasClassifier(normalizing_network, epochs=1).fit(X, y)
     before = clf.predict(X)
@@ -57,12 +57,12 @@ def test_fit_and_predict_raise_in_a_child_forked_after_tensorflow_has_run(iris):
         message = found_in_child(use)
 
         assert message.startswith("This process was forked from one in which TensorFlow had run")
-        for way in ("get_context('spawn')", "'loky'", "nnkit.batched_training()"):
-            assert way in message
+        for remedy in ("get_context('spawn')", "'loky'", "nnkit.batched_training()"):
+            assert remedy in message
     assert (clf.predict(X) == before).all()
 
 
-def test_dense_networks_predict_in_a_forked_child(iris):
+def test_dense_network_predicts_in_a_forked_child(iris):
     X, y = iris
     clf = KerasClassifier(classifier_network, epochs=1).fit(X, y)
     before = clf.predict(X)
@@ -75,7 +75,7 @@ def _score():
     return KerasClassifier("mlp", epochs=5, random_state=0).fit(X, y).score(X, y)
 
 
-def test_fit_works_in_a_child_forked_before_tensorflow_has_run():
+def test_fit_works_in_a_child_forked_before_tensorflow_ran():
     code = (
         "import nnkit.training, test_forks as t; "
         "print(t.found_in_child(t._score), t.found_in_child(t._score))"

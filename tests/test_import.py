@@ -1,4 +1,4 @@
-"""What importing costs, and what the top level shows."""
+"""Imports of heavy packages, and the public names of nnkit."""
 
 import subprocess
 import sys
@@ -9,18 +9,18 @@ import nnkit
 
 
 def run_fresh(code):
-    """Run code in a fresh interpreter and return what it printed."""
+    """Run code in a new interpreter and return its output."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
-def test_importing_loads_neither_tensorflow_nor_shap():
+def test_import_loads_neither_tensorflow_nor_shap():
     code = "import nnkit, sys; print({'tensorflow', 'keras', 'shap', 'sklearn'} & set(sys.modules))"
 
     assert run_fresh(code) == "set()"
 
 
-def test_an_unfitted_estimator_needs_no_tensorflow():
+def test_unfitted_estimator_does_not_import_tensorflow():
     code = (
         "import sys; from sklearn.base import clone; from nnkit import KerasClassifier\n"
         "est = clone(KerasClassifier(model__units=(3,))).set_params(optimizer__learning_rate=0.1)\n"
@@ -31,13 +31,13 @@ def test_an_unfitted_estimator_needs_no_tensorflow():
     assert run_fresh(code) == "set()"
 
 
-def test_the_top_level_shows_its_names_and_refuses_others():
+def test_top_level_raises_attribute_error_on_unknown_names():
     assert set(nnkit.__all__) <= set(dir(nnkit))
     with pytest.raises(AttributeError, match="no attribute 'KerasClasifier'"):
         nnkit.KerasClasifier  # noqa: B018
 
 
-def test_the_top_level_lists_public_names_only():
+def test_dir_lists_public_names_only():
     assert sorted(dir(nnkit)) == sorted([*nnkit.__all__, "__version__"])
     assert run_fresh("import nnkit; print(nnkit.exceptions.NonFiniteLossError.__name__)") == (
         "NonFiniteLossError"

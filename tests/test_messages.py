@@ -1,3 +1,5 @@
+"""Values in error messages."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,5 +20,5 @@ from nnkit._messages import shown
     ],
     ids=["text", "number", "none", "short array", "array", "series", "long text"],
 )
-def test_a_value_is_shown_on_one_line(value, expected):
+def test_shown_returns_one_short_line(value, expected):
     assert shown(value) == expected

@@ -1,3 +1,5 @@
+"""Suggestions for misspelt names."""
+
 import pytest
 
 from nnkit._suggestions import did_you_mean, listed, nearest
@@ -15,7 +17,7 @@ LOSSES = ["binary_crossentropy", "categorical_crossentropy", "mse", "mae", "hube
         ("hubre", "huber"),
     ],
 )
-def test_a_misspelt_name_gets_the_nearest(typed, meant):
+def test_nearest_corrects_misspelt_names(typed, meant):
     assert nearest(typed, LOSSES) == meant
 
 
@@ -29,11 +31,11 @@ def test_a_misspelt_name_gets_the_nearest(typed, meant):
         ("", LOSSES),
     ],
 )
-def test_a_name_of_another_meaning_gets_no_suggestion(typed, known):
+def test_nearest_returns_none_for_names_of_another_meaning(typed, known):
     assert nearest(typed, known) is None
 
 
-def test_a_long_list_of_names_is_cut():
+def test_listed_and_did_you_mean_shorten_long_lists():
     names = [f"name_{i}" for i in range(60)]
 
     assert listed(names).endswith("'name_11'] and 48 more")
