@@ -1,4 +1,4 @@
-"""Tables for tests of preprocessing that acts column by column, and a check of its sources."""
+"""Tables for tests of columnwise preprocessing, and a check of its source columns."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def gappy_table():
 
 
 def level_table():
-    """Levels: a, b, c in column 0; four, of which two are rare, in column 1; two in column 2."""
+    """Return three categorical columns: three categories; four, two of them rare; and two."""
     rng = np.random.default_rng(1)
     table = np.empty((N_ROWS, 3), dtype=object)
     table[:, 0] = rng.choice(["a", "b", "c"], N_ROWS)
@@ -72,7 +72,7 @@ def transform_by(transformers):
 
 
 def verified_sources(transformers, X):
-    """Return the sources as a list, after the check on masked samples."""
+    """Return the source columns as a list, checked on masked samples."""
     sources = source_columns(transformers, X)
 
     assert sources is not None
@@ -82,7 +82,7 @@ def verified_sources(transformers, X):
 
 
 def _is_sharp(transform, sources, X):
-    """Return whether the check fails for sources with two neighbours exchanged."""
+    """Return whether the check rejects the sources after a swap of two neighbours."""
     outputs = transform(X)
     values = outputs.toarray() if issparse(outputs) else np.asarray(outputs)
     varies = [len(pd.unique(column)) > 1 for column in values.T]

@@ -1,4 +1,4 @@
-"""What all tests share: two logical CPUs, no screen, and real data."""
+"""Settings and fixtures of all tests: two logical CPUs, no display, reproducible seeds, data."""
 
 import os
 
@@ -24,14 +24,14 @@ from nnkit.estimators.rows import training_rows
 settings.register_profile("same examples", derandomize=True, database=None)
 settings.load_profile("same examples")
 
-# Test modules make optimizers as they are collected, which starts TensorFlow.
+# Some test modules create optimizers on import, which initialises TensorFlow's devices.
 _CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
 @pytest.fixture(autouse=True)
 def drawn_by_test(request, monkeypatch):
-    """Let fits without a ``random_state`` draw new seeds, but the same ones in every run."""
+    """Draw the seeds of fits without a ``random_state`` from the name of the test."""
     rng = np.random.RandomState(crc32(request.node.name.encode()))
     monkeypatch.setattr(
         training_rows,
@@ -49,7 +49,7 @@ def iris():
 
 @pytest.fixture
 def iris_frame():
-    """The same as a DataFrame with unscaled columns and labels 0, 1, 2."""
+    """Iris as a DataFrame with unscaled columns and labels 0, 1, 2."""
     return load_iris(return_X_y=True, as_frame=True)
 
 
@@ -80,23 +80,23 @@ def global_random_states():
 
 
 class SciKeras:
-    """A process that has imported SciKeras, which replaces methods of Keras' classes.
+    """Process that imports SciKeras, since the import replaces methods of Keras' classes.
 
-    Its fits take long, so that it begins with the scripts while other tests run.
+    The scripts take long, so they start at once and run in parallel to other tests.
     """
 
     def __init__(self, scripts):
         self._pool = get_context("spawn").Pool(1)
-        self._under_way = {
+        self._results = {
             name: self._pool.apply_async(runner.run, (name, "scikeras")) for name in scripts
         }
 
     def script(self, name):
-        """Return what a script finds."""
-        return self._under_way[name].get(timeout=600)
+        """Return the results of a script."""
+        return self._results[name].get(timeout=600)
 
     def line(self, name):
-        """Run a line."""
+        """Run a function of ``lines.py`` and return its result."""
         return self._pool.apply(runner.run_line, (name, "scikeras"))
 
     def close(self):
@@ -108,10 +108,10 @@ _SCIKERAS = pytest.StashKey()
 
 
 def pytest_collection_finish(session):
-    wanting = [item for item in session.items if "scikeras" in item.fixturenames]
-    if not wanting or session.config.option.collectonly or find_spec("scikeras") is None:
+    items = [item for item in session.items if "scikeras" in item.fixturenames]
+    if not items or session.config.option.collectonly or find_spec("scikeras") is None:
         return
-    scripts = [item.callspec.params["script"] for item in wanting if hasattr(item, "callspec")]
+    scripts = [item.callspec.params["script"] for item in items if hasattr(item, "callspec")]
     session.config.stash[_SCIKERAS] = SciKeras(scripts)
 
 
@@ -123,7 +123,7 @@ def pytest_sessionfinish(session):
 
 @pytest.fixture
 def scikeras(request):
-    """A process with SciKeras in it."""
+    """The process with SciKeras; the test is skipped if SciKeras is not installed."""
     process = request.config.stash.get(_SCIKERAS, None)
     if process is None:
         pytest.skip("scikeras is not installed")

@@ -1,10 +1,10 @@
-"""Builders that tests share, as users write them."""
+"""Builders of small networks, shared by tests."""
 
 import keras
 
 
 def classifier_network(meta, units=8, activation="relu", dropout_rate=0.0):
-    """A small network with probabilities for any number of classes."""
+    """Return a network with one hidden layer and class probabilities."""
     layers = [keras.Input(meta.X_shape_[1:]), keras.layers.Dense(units, activation=activation)]
     if dropout_rate:
         layers.append(keras.layers.Dropout(dropout_rate))
@@ -14,7 +14,7 @@ def classifier_network(meta, units=8, activation="relu", dropout_rate=0.0):
 
 
 def linear_network(meta, dtype="float64", l2=0.0):
-    """A linear model in float64 with logits or values."""
+    """Return a linear model in float64 with logits or values."""
     return keras.Sequential(
         [
             keras.Input(meta.X_shape_[1:], dtype=dtype),
@@ -29,7 +29,7 @@ def linear_network(meta, dtype="float64", l2=0.0):
 
 
 def head(n_units, activation, n_features=4):
-    """A network of one layer with a given head."""
+    """Return a network of a single layer with a given number of units and activation."""
     return keras.Sequential(
         [keras.Input((n_features,)), keras.layers.Dense(n_units, activation=activation)]
     )

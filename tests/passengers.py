@@ -1,4 +1,4 @@
-"""Tables of passengers and of numbers, pipelines for them, and their encoded rows."""
+"""Mixed and numeric tables, estimators and preprocessing for tests of explanations."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def regressor():
 
 
 def passengers(n, seed, *, ports=("C", "Q", "S"), classes=("first", "second", "third")):
-    """Columns of all kinds, with missing values in some of them."""
+    """Return a table with columns of all kinds, some with missing values."""
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {
@@ -66,7 +66,7 @@ TRAIN = passengers(N_TRAIN, 0)
 SURVIVED = survival(TRAIN)
 
 
-# Levels that no training row has, in the explained rows and in the background.
+# The explained rows and the background contain categories that are not in the training rows.
 ROWS = passengers(4, 1, ports=("C", "Southampton"), classes=("first", "crew"))
 
 
@@ -93,7 +93,7 @@ def days_of(frame):
 
 
 def columns(*, sparse=False, pandas=False):
-    """Impute, scale, one-hot, ordinal codes and dates; "deck" is dropped."""
+    """Return a transformer with imputation, scaling, one-hot and ordinal codes, without "deck"."""
     transformer = ColumnTransformer(
         [
             ("number", make_pipeline(SimpleImputer(), StandardScaler()), ["age", "fare"]),
@@ -115,7 +115,7 @@ def columns(*, sparse=False, pandas=False):
 
 
 def encoded_of(estimator, X, background=None, output="auto", **options):
-    """Return the encoded rows of the explanation task, None if it has none."""
+    """Return the encoded features of an explanation task, None if it has none."""
     defaults = {name: each.default for name, each in signature(explain).parameters.items()}
     names = {field.name for field in fields(ExplainOptions)}
     settings = {"seed": 0} | {name: defaults[name] for name in names & set(defaults)}

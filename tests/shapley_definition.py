@@ -1,4 +1,4 @@
-"""Shapley values and interactions by their definition, with which tests compare."""
+"""Shapley values and interaction values by their definition, as expected values of tests."""
 
 from functools import cache
 from itertools import combinations

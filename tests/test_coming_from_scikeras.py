@@ -1,7 +1,7 @@
-"""Scripts of SciKeras' users: the import is all that changes.
+"""Compatibility with SciKeras: scripts of its users run with only the import changed.
 
-The folder ``scikeras_scripts`` has whole scripts, and `lines.py` with single lines. Each is run
-with both packages; SciKeras in a process of its own, because its import replaces methods of Keras.
+The folder ``scikeras_scripts`` has whole scripts, and ``lines.py`` has single calls. Each runs with
+both packages. SciKeras runs in a separate process, since its import replaces methods of Keras.
 """
 
 import sys
@@ -35,16 +35,16 @@ SCRIPTS = sorted(
     path.stem for path in FOLDER.glob("*.py") if path.stem not in ("runner", "lines", "__init__")
 )
 
-OTHER_DEFAULT = "a first fit should be quiet and good without arguments"
-KNOWN_KIND = "SciKeras' mixins stand right of the base, so that scikit-learn sees no kind"
+OTHER_DEFAULT = "the defaults of nnkit print nothing and give a good fit"
+KNOWN_KIND = "SciKeras' mixins are right of the base class, so that scikit-learn ignores them"
 FLOAT64 = "predictions are float64, as those of scikit-learn's own estimators"
-KERAS_NAMES = "history has Keras' names, as metrics= wrote them"
+KERAS_NAMES = "history has Keras' names, as given in metrics"
 
 DIFFERENCES = {
     "binary_classification": {
         "type of history": ("defaultdict", "dict", "a missing name is an error, not []"),
         "is_classifier": (False, True, KNOWN_KIND),
-        "probabilities of one row": ((2,), (1, 2), "SciKeras squeezes a single row away"),
+        "probabilities of one row": ((2,), (1, 2), "SciKeras squeezes the axis of a single row"),
         "epochs if not given": (1, "auto", OTHER_DEFAULT),
         "verbose if not given": (1, 0, OTHER_DEFAULT),
         "optimizer if not given": ("rmsprop", "auto", OTHER_DEFAULT),
@@ -61,10 +61,10 @@ DIFFERENCES = {
         "n_outputs_": (1, 4, "columns of the target, as for a regressor"),
     },
     "compilation": {
-        "rows of logits sum to 1": (False, True, "SciKeras hands logits out as probabilities"),
+        "rows of logits sum to 1": (False, True, "SciKeras returns logits as probabilities"),
     },
     "further_training": {
-        "epochs from initial_epoch=3 with epochs=5": (5, 2, "epochs is the last, as in Keras"),
+        "epochs from initial_epoch=3 with epochs=5": (5, 2, "epochs is the last one, as in Keras"),
     },
     "weights": {
         "weights of the caller are left alone": (False, True, "SciKeras multiplies in place"),
@@ -73,28 +73,31 @@ DIFFERENCES = {
         "the model of the user is trained itself": (True, False, "each fit starts from a copy"),
     },
     "reproducibility": {
-        "a RandomState is used up": (False, True, "a stream, as scikit-learn's own estimators"),
+        "a RandomState is used up": (False, True, "consumed by each fit, as in scikit-learn"),
     },
 }
 
-NOT_YET = {
+COPIED = "instances are copied, so the original records nothing"
+HOOK = "a hook of SciKeras raises an error that names it"
+
+UNSUPPORTED = {
     "callbacks_of_predict": "no predict__callbacks",
     "batch_size_of_validation": "no validation_batch_size",
     "other_arguments_of_fit": "fit takes no steps_per_epoch and no validation_freq",
     "run_eagerly": "no run_eagerly without compile__",
-    "build_fn": "build_fn is refused, with the right name",
+    "build_fn": "build_fn raises an error that suggests model",
     "arguments_of_score": "no score__",
     "what_is_known_of_training": "no current_epoch and no initialized_",
     "encoders_are_attributes": "no target_encoder_ and no feature_encoder_",
-    "a_callback_of_ones_own_hears_of_epochs": "instances are copied, so that theirs stays empty",
-    "a_callback_given_to_fit_hears_of_epochs": "instances are copied, so that theirs stays empty",
+    "a_callback_of_ones_own_hears_of_epochs": COPIED,
+    "a_callback_given_to_fit_hears_of_epochs": COPIED,
     "positional_arguments_of_a_callback": "no callbacks__0 by position of the argument",
     "a_subclass_builds_its_network": "_keras_build_fn and __init__ of a subclass",
-    "a_subclass_without_parameters_builds_its_network": "_keras_build_fn is refused by name, not ignored",
-    "a_subclass_encodes_features": "feature_encoder is refused by name, not ignored",
-    "a_subclass_feeds_two_inputs": "feature_encoder is refused by name, not ignored",
-    "a_subclass_encodes_the_target": "target_encoder is refused by name, not ignored",
-    "a_subclass_scores": "scorer is refused by name, not ignored",
+    "a_subclass_without_parameters_builds_its_network": HOOK,
+    "a_subclass_encodes_features": HOOK,
+    "a_subclass_feeds_two_inputs": HOOK,
+    "a_subclass_encodes_the_target": HOOK,
+    "a_subclass_scores": HOOK,
     "facts_hold_the_encoders": "meta has no target_encoder_ and no feature_encoder_",
     "nested_classes_in_arguments": "classes in routed arguments are not built",
     "a_name_for_messages": "no __name__",
@@ -107,56 +110,58 @@ def _lines():
     return [
         pytest.param(
             name,
-            marks=[pytest.mark.xfail(strict=True, reason=NOT_YET[name])] if name in NOT_YET else [],
+            marks=[pytest.mark.xfail(strict=True, reason=UNSUPPORTED[name])]
+            if name in UNSUPPORTED
+            else [],
         )
         for name in names
     ]
 
 
-_found = cache(runner.run)
+_results = cache(runner.run)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_script_runs(script):
-    assert _found(script, "nnkit")
+def test_script_runs(script):
+    assert _results(script, "nnkit")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_script_finds_what_it_found_with_scikeras(script, scikeras):
+def test_script_gives_the_results_of_scikeras_but_for_known_differences(script, scikeras):
     differences = DIFFERENCES.get(script, {})
-    here = _found(script, "nnkit")
+    ours = _results(script, "nnkit")
 
-    there = scikeras.script(script)
+    theirs = scikeras.script(script)
 
-    assert set(differences) <= set(here) == set(there)
-    for name, value in there.items():
+    assert set(differences) <= set(ours) == set(theirs)
+    for name, value in theirs.items():
         expected = differences[name][:2] if name in differences else (value, value)
-        assert (value, here[name]) == expected, name
+        assert (value, ours[name]) == expected, name
 
 
 @pytest.mark.parametrize("line", _lines())
-def test_a_line_runs(line):
+def test_line_runs(line):
     runner.run_line(line, "nnkit")
 
 
 @pytest.mark.slow
-def test_what_is_not_there_yet_is_there_in_scikeras(scikeras):
-    for line in NOT_YET:
+def test_unsupported_lines_run_with_scikeras(scikeras):
+    for line in UNSUPPORTED:
         assert scikeras.line(line) is None
 
 
-def test_the_table_names_lines_and_scripts_that_there_are():
+def test_differences_and_unsupported_lines_exist():
     assert set(DIFFERENCES) <= set(SCRIPTS)
-    assert set(NOT_YET) <= {parameter.values[0] for parameter in _lines()}
+    assert set(UNSUPPORTED) <= {parameter.values[0] for parameter in _lines()}
     assert len(SCRIPTS) >= 12
 
 
-# The faults of SciKeras that tests/estimators/test_scikeras_faults.py does not have.
+# Faults of SciKeras that are not in tests/estimators/test_scikeras_faults.py.
 
 
-def test_validation_data_has_the_labels_of_the_target(iris):
-    """SciKeras: 'Invalid dtype: str32', since its encoder is never applied to them."""
+def test_validation_data_accepts_string_labels(iris):
+    """SciKeras does not encode the labels and raises 'Invalid dtype: str32'."""
     X, y = iris
     clf = KerasClassifier(classifier_network, epochs=3, random_state=0)
 
@@ -169,8 +174,8 @@ def test_validation_data_has_the_labels_of_the_target(iris):
 
 
 @pytest.mark.parametrize("labels", [[10, 20, 30], [-1, 0, 7], [1.0, 2.0, 5.0]])
-def test_validation_data_has_labels_that_are_not_codes(iris, labels):
-    """SciKeras: 'Graph execution error'."""
+def test_validation_data_accepts_labels_that_are_not_codes(iris, labels):
+    """SciKeras raises 'Graph execution error'."""
     X, y = iris
     y_numbers = np.select([y == name for name in np.unique(y)], labels)
     codes = np.unique(y, return_inverse=True)[1]
@@ -181,8 +186,8 @@ def test_validation_data_has_labels_that_are_not_codes(iris, labels):
     assert found == clf.fit(X, codes, validation_data=(X, codes)).history_["val_loss"]
 
 
-def test_validation_data_goes_through_the_encoder(iris):
-    """SciKeras: its feature_encoder is never applied to them."""
+def test_validation_data_is_encoded(iris):
+    """SciKeras does not apply feature_encoder to validation data."""
     X, y = iris
     far = 1000 + 50 * X
     clf = KerasClassifier(classifier_network, encoder=StandardScaler(), epochs=20, random_state=0)
@@ -196,7 +201,7 @@ def test_validation_data_goes_through_the_encoder(iris):
 
 
 class Widener(TransformerMixin, BaseEstimator):
-    """Repeats the columns as often as the first one has values, which only fit knows."""
+    """Encoder that repeats the columns once for each value of the first column in fit."""
 
     def fit(self, X, y=None):
         self.times_ = len(np.unique(np.asarray(X)[:, 0]))
@@ -206,8 +211,8 @@ class Widener(TransformerMixin, BaseEstimator):
         return np.tile(np.asarray(X), self.times_)
 
 
-def test_what_an_encoder_learnt_reaches_the_builder(iris):
-    """SciKeras: asks an encoder that is not fitted, so that builders never know."""
+def test_builder_receives_the_shape_of_encoded_features(iris):
+    """SciKeras reads the encoder before it is fitted."""
     X, y = iris
     coded = np.column_stack([np.arange(150) % 3, X])
 
@@ -218,8 +223,8 @@ def test_what_an_encoder_learnt_reaches_the_builder(iris):
     assert clf.model_.input_shape == (None, 15)
 
 
-def test_a_pretrained_regressor_predicts_at_once(diabetes):
-    """SciKeras: initialize of a regressor fails without a target."""
+def test_pretrained_regressor_predicts_after_initialize(diabetes):
+    """SciKeras: initialize of a regressor raises without a target."""
     X, y = diabetes
     model = head(1, "linear", n_features=10)
 
@@ -230,8 +235,8 @@ def test_a_pretrained_regressor_predicts_at_once(diabetes):
     assert reg.history_ == {}
 
 
-def test_sequences_of_values_and_of_labels_are_targets():
-    """SciKeras: 'Found array with dim 3, while dim <= 2'."""
+def test_fit_accepts_sequences_of_values_and_labels_as_target():
+    """SciKeras raises 'Found array with dim 3, while dim <= 2'."""
     rng = np.random.RandomState(0)
     X = rng.randn(60, 5, 2).astype("float32")
 
@@ -255,20 +260,20 @@ def _two_inputs(meta):
     return keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(joined))
 
 
-def test_a_dict_holds_the_inputs_of_a_network(iris):
-    """SciKeras: dict X is refused."""
+def test_fit_accepts_a_dict_of_inputs(iris):
+    """SciKeras raises on a dict."""
     X, y = iris
-    parts = {"left": X[:, :1], "right": X[:, 1:]}
+    inputs = {"left": X[:, :1], "right": X[:, 1:]}
 
     clf = KerasClassifier(_two_inputs, epochs=20, optimizer__learning_rate=0.05, random_state=0)
-    clf.fit(parts, y, validation_data=(parts, y))
+    clf.fit(inputs, y, validation_data=(inputs, y))
 
-    assert clf.score(parts, y) > 0.85
-    assert clf.predict_proba({name: part[:1] for name, part in parts.items()}).shape == (1, 3)
+    assert clf.score(inputs, y) > 0.85
+    assert clf.predict_proba({name: table[:1] for name, table in inputs.items()}).shape == (1, 3)
 
 
-def test_an_encoder_makes_several_inputs(iris):
-    """SciKeras: a subclass with a feature_encoder. Here: encoder=, which cross-validates."""
+def test_encoder_can_return_several_inputs(iris):
+    """SciKeras needs a subclass with a feature_encoder; nnkit has the parameter encoder."""
     X, y = iris
     encoder = FunctionTransformer(lambda X: [X[:, :1], X[:, 1:]])
     clf = KerasClassifier(
@@ -278,8 +283,8 @@ def test_an_encoder_makes_several_inputs(iris):
     assert cross_val_score(clf, X, y, cv=2).min() > 0.8
 
 
-def test_a_table_with_gaps_or_strings_has_an_encoder(iris):
-    """SciKeras: NaN and strings in X are refused, whatever the feature_encoder is."""
+def test_encoder_accepts_missing_values_and_strings(iris):
+    """SciKeras raises on NaN and strings in X with any feature_encoder."""
     from sklearn.impute import SimpleImputer
     from sklearn.preprocessing import OneHotEncoder
 
@@ -296,8 +301,8 @@ def test_a_table_with_gaps_or_strings_has_an_encoder(iris):
     assert filled.predict(gaps).shape == coded.predict(words).shape == (150,)
 
 
-def test_sparse_rows_are_never_dense_all_at_once():
-    """SciKeras: converts to lists of lists first, then row by row."""
+def test_sparse_table_is_not_converted_to_a_dense_table():
+    """SciKeras converts the table to lists of lists, and then to dense rows one by one."""
     import tracemalloc
 
     X = sparse.random_array((2000, 50_000), density=1e-4, rng=0, dtype=np.float32, format="csr")
@@ -315,7 +320,7 @@ def test_sparse_rows_are_never_dense_all_at_once():
     assert peak < dense_bytes / 4
 
 
-def test_sparse_and_dense_rows_learn_alike(iris):
+def test_fit_on_a_sparse_table_equals_fit_on_a_dense_table(iris):
     X, y = iris
     clf = KerasClassifier(classifier_network, epochs=3, random_state=0)
 
@@ -325,16 +330,16 @@ def test_sparse_and_dense_rows_learn_alike(iris):
     np.testing.assert_allclose(clf.fit(rows, y).predict_proba(rows), dense, atol=1e-5)
 
 
-def test_one_class_is_refused_by_name(iris):
-    """SciKeras: trains, and predict_proba has lost an axis."""
+def test_fit_raises_on_one_class(iris):
+    """SciKeras fits, and predict_proba has one axis too few."""
     X, _ = iris
 
     with pytest.raises(ValueError, match="at least 2 classes"):
         KerasClassifier("mlp", epochs=1).fit(X, np.zeros(150))
 
 
-def test_a_fit_without_seed_follows_one_with(iris):
-    """SciKeras: 'Random ops require a seed to be set when determinism is enabled'."""
+def test_fit_without_random_state_after_a_seeded_fit(iris):
+    """SciKeras raises 'Random ops require a seed to be set when determinism is enabled'."""
     KerasClassifier("mlp", epochs=1, random_state=0).fit(*iris)
 
     assert KerasClassifier("mlp", epochs=1).fit(*iris).n_iter_ == 1
@@ -350,15 +355,15 @@ def test_a_fit_without_seed_follows_one_with(iris):
     ],
     ids=["tuned threshold", "fixed threshold", "calibrated", "voting"],
 )
-def test_what_asks_for_a_classifier_takes_it(cancer, make):
-    """SciKeras: '… should be a classifier', and one column of probabilities."""
+def test_meta_estimators_accept_the_classifier(cancer, make):
+    """SciKeras: '… should be a classifier', and a single column of probabilities."""
     clf = KerasClassifier("mlp", epochs=5, model__units=(8,), optimizer__learning_rate=0.01)
 
     assert make(clf).fit(*cancer).score(*cancer) > 0.9
 
 
-def test_what_asks_for_a_regressor_takes_it(diabetes):
-    """SciKeras: '… should be a regressor'."""
+def test_meta_estimators_accept_the_regressor(diabetes):
+    """SciKeras raises '… should be a regressor'."""
     X, y = diabetes
     reg = KerasRegressor("mlp", epochs=5, model__units=(8,), optimizer__learning_rate=0.01)
 
@@ -369,16 +374,16 @@ def test_what_asks_for_a_regressor_takes_it(diabetes):
     assert curve["average"].shape == (1, 5)
 
 
-def test_the_import_leaves_keras_alone():
-    """SciKeras: replaces __reduce__ and __deepcopy__ of models, losses, metrics, optimizers."""
+def test_import_does_not_patch_keras():
+    """SciKeras replaces __reduce__ and __deepcopy__ of models, losses, metrics and optimizers."""
     for cls in (keras.Model, keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer):
         for method in (cls.__reduce__, cls.__deepcopy__ if hasattr(cls, "__deepcopy__") else None):
             assert (getattr(method, "__module__", None) or "keras").startswith("keras")
 
 
 @pytest.mark.xfail(strict=True, reason="classes in routed arguments are not built")
-def test_a_schedule_is_built_from_routed_arguments(iris):
-    """SciKeras: 'missing 3 required positional arguments'."""
+def test_learning_rate_schedule_class_receives_routed_arguments(iris):
+    """SciKeras raises 'missing 3 required positional arguments'."""
     clf = KerasClassifier(
         classifier_network,
         optimizer__learning_rate=keras.optimizers.schedules.ExponentialDecay,
@@ -392,15 +397,15 @@ def test_a_schedule_is_built_from_routed_arguments(iris):
 
 
 @pytest.mark.xfail(strict=True, reason="a list of arrays is read as a table; a dict is not")
-def test_a_list_holds_the_inputs_of_a_network(iris):
-    """SciKeras: [X1, X2] is refused."""
+def test_fit_accepts_a_list_of_inputs(iris):
+    """SciKeras raises on [X1, X2]."""
     X, y = iris
 
     assert KerasClassifier(_two_inputs, epochs=1).fit([X[:, :1], X[:, 1:]], y).n_iter_ == 1
 
 
-def test_a_dataset_is_refused_in_words(iris):
-    """SciKeras: "float() argument must be … not '_BatchDataset'"."""
+def test_fit_raises_on_a_tensorflow_dataset(iris):
+    """SciKeras raises "float() argument must be … not '_BatchDataset'"."""
     import tensorflow as tf
 
     X, y = iris
@@ -410,7 +415,7 @@ def test_a_dataset_is_refused_in_words(iris):
         KerasClassifier("mlp", epochs=1).fit(dataset, y)
 
 
-def test_a_regressor_wants_a_target_to_be_initialized(diabetes):
-    """SciKeras: "'NoneType' object has no attribute 'dtype'"."""
+def test_initialize_raises_without_a_target(diabetes):
+    """SciKeras raises "'NoneType' object has no attribute 'dtype'"."""
     with pytest.raises(ValueError, match="requires y to be passed"):
         KerasRegressor(linear_network).initialize(diabetes[0], None)

@@ -1,4 +1,4 @@
-"""What happens in a forked child."""
+"""Fits and predictions in forked child processes."""
 
 import multiprocessing
 import os
@@ -19,7 +19,7 @@ pytestmark = [
 
 
 def found_in_child(function):
-    """Return what a function gives in a forked child, or its error as text."""
+    """Return the result of a function in a forked child, or its error as text."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
 
@@ -38,7 +38,7 @@ def found_in_child(function):
 
 
 def normalizing_network(meta):
-    """A network that NumPy does not predict for."""
+    """Return a network whose predictions need TensorFlow."""
     return keras.Sequential(
         [
             keras.Input(meta.X_shape_[1:]),
@@ -57,8 +57,8 @@ def test_fit_and_predict_raise_in_a_process_forked_after_tensorflow_has_run(iris
         message = found_in_child(use)
 
         assert message.startswith("This process was forked from one in which TensorFlow had run")
-        for way in ("get_context('spawn')", "'loky'", "nnkit.batched_training()"):
-            assert way in message
+        for remedy in ("get_context('spawn')", "'loky'", "nnkit.batched_training()"):
+            assert remedy in message
     assert (clf.predict(X) == before).all()
 
 

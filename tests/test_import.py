@@ -1,4 +1,4 @@
-"""What importing costs, and what the top level shows."""
+"""Imports of heavy packages, and the public names of nnkit."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import nnkit
 
 
 def run_fresh(code):
-    """Run code in a fresh interpreter and return what it printed."""
+    """Run code in a new interpreter and return its output."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 

@@ -1,3 +1,5 @@
+"""Values in error messages."""
+
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,3 +1,5 @@
+"""Suggestions for misspelt names."""
+
 import pytest
 
 from nnkit._suggestions import did_you_mean, listed, nearest

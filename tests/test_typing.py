@@ -1,4 +1,4 @@
-"""Type checkers on a user's scripts: what is right passes, and what is wrong is reported."""
+"""Type checkers on scripts of users: valid calls pass, and invalid ones are reported."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import pytest
 
 import nnkit
 
-RIGHT = """
+VALID = """
 import numpy as np
 from nnkit import KerasClassifier, KerasRegressor, KerasTransformer, TabularClassifier
 
@@ -26,7 +26,7 @@ KerasClassifier(engine="graph", verbose="auto").fit(X, y).history_["loss"]
 """
 REVEALED = ["KerasClassifier", "KerasRegressor", "KerasTransformer", "TabularClassifier"]
 
-WRONG = """
+INVALID = """
 from nnkit import KerasClassifier, KerasTransformer, TabularClassifier, TabularRegressor
 
 KerasClassifier(engine="fast")
@@ -39,9 +39,9 @@ TabularClassifier("quick")
 TabularClassifier(calibration="isotonic")
 TabularRegressor(n_estimators="all")
 """
-WRONG_LINES = [number for number, line in enumerate(WRONG.splitlines(), 1) if "(" in line]
+INVALID_LINES = [number for number, line in enumerate(INVALID.splitlines(), 1) if "(" in line]
 
-# Only pyright knows the methods of an estimator: for mypy, scikit-learn's classes are Any.
+# Only pyright reports unknown methods: for mypy, scikit-learn's base classes are Any.
 MISSPELT = """
 from nnkit import KerasClassifier
 
@@ -50,11 +50,11 @@ KerasClassifier().predict_probability([[1.0]])
 
 
 def checked_by(command, tmp_path, **scripts):
-    """Run a type checker on scripts, and return its output."""
+    """Run a type checker on scripts and return its output."""
     for name, text in scripts.items():
         (tmp_path / f"{name}.py").write_text(text)
     source = Path(nnkit.__file__).parents[1]
-    # The source tree is found by path only; an installed package is found by itself.
+    # A source tree needs MYPYPATH; an installed package does not.
     path = {} if source.name == "site-packages" else {"MYPYPATH": str(source)}
     done = subprocess.run(
         [sys.executable, "-m", *command, *(f"{name}.py" for name in scripts)],
@@ -63,24 +63,24 @@ def checked_by(command, tmp_path, **scripts):
     return done.stdout
 
 
-def test_mypy_knows_what_fit_returns_and_reports_wrong_values(tmp_path):
+def test_mypy_infers_the_type_of_fit_and_reports_invalid_arguments(tmp_path):
     command = ["mypy", "--ignore-missing-imports"]
 
-    output = checked_by(command, tmp_path, right=RIGHT, wrong=WRONG)
+    output = checked_by(command, tmp_path, valid=VALID, invalid=INVALID)
 
     revealed = re.findall('Revealed type is "([^"]*)"', output)
     assert [name.rpartition(".")[2] for name in revealed] == REVEALED
     errors = re.findall(r"^(\w+)\.py:(\d+): error:", output, flags=re.MULTILINE)
-    assert errors == [("wrong", str(line)) for line in WRONG_LINES]
+    assert errors == [("invalid", str(line)) for line in INVALID_LINES]
 
 
-def test_pyright_knows_what_fit_returns_and_reports_wrong_values(tmp_path):
+def test_pyright_infers_the_type_of_fit_and_reports_invalid_arguments(tmp_path):
     if find_spec("basedpyright") is None:
         pytest.skip("basedpyright is not installed")
     (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "standard"}')
     command = ["basedpyright", "--pythonpath", sys.executable, "--outputjson"]
 
-    output = checked_by(command, tmp_path, right=RIGHT, wrong=WRONG, misspelt=MISSPELT)
+    output = checked_by(command, tmp_path, valid=VALID, invalid=INVALID, misspelt=MISSPELT)
 
     found = json.loads(output)["generalDiagnostics"]
     revealed = [entry["message"] for entry in found if entry["severity"] == "information"]
@@ -90,4 +90,4 @@ def test_pyright_knows_what_fit_returns_and_reports_wrong_values(tmp_path):
         for entry in found
         if entry["severity"] == "error"
     }
-    assert errors == {("misspelt", 4), *(("wrong", line) for line in WRONG_LINES)}
+    assert errors == {("misspelt", 4), *(("invalid", line) for line in INVALID_LINES)}

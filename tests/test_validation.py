@@ -1,3 +1,5 @@
+"""Validators of counts, numbers, choices and flags."""
+
 import math
 import re
 
@@ -16,7 +18,7 @@ from nnkit._validation import (
 )
 
 
-def test_counts_are_returned_as_python_integers():
+def test_as_count_returns_a_python_integer():
     count = as_count("n_units", np.int32(3))
 
     assert count == 3
@@ -65,7 +67,7 @@ def test_as_number_checks_the_bounds_of_an_interval(interval, inside, outside):
             as_number("tol", value, interval)
 
 
-def test_numbers_of_numpy_are_returned_as_python_numbers():
+def test_as_number_and_as_fraction_return_python_floats():
     assert type(as_number("tol", np.float32(0.5), "[0, 1]")) is float
     assert type(as_fraction("rate", np.float64(0.5))) is float
 
@@ -88,11 +90,11 @@ def test_as_flag_raises_on_values_that_are_not_boolean(value):
         as_flag("use_bias", value)
 
 
-def test_flags_of_numpy_are_returned_as_python_booleans():
+def test_as_flag_returns_a_python_boolean():
     assert as_flag("use_bias", np.True_) is True
 
 
-def test_long_values_are_shortened_in_messages():
+def test_as_count_shortens_long_values_in_messages():
     with pytest.raises(ValueError, match=r"Got a ndarray of shape \(30, 40\) instead"):
         as_count("n_units", np.zeros((30, 40)))
 
@@ -100,5 +102,5 @@ def test_long_values_are_shortened_in_messages():
 @pytest.mark.parametrize(
     ("value", "expected"), [(1, True), (0.5, True), (True, False), ("1", False)]
 )
-def test_booleans_are_not_numbers(value, expected):
+def test_is_number_is_false_for_booleans_and_text(value, expected):
     assert is_number(value) is expected

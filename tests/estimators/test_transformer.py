@@ -121,8 +121,8 @@ def test_task_auto_raises_if_the_output_width_fits_no_task():
     X, y = load_digits(return_X_y=True)
     message = (
         "The model has 32 output unit(s), but y has 10 classes. Give the last layer 10 unit(s), in "
-        "a builder meta.n_output_units_. KerasTransformer took y for a target, task='classification'; "
-        "to learn the columns instead, set task='reconstruction'."
+        "a builder meta.n_output_units_. KerasTransformer took y for a target, "
+        "task='classification'; to learn the columns instead, set task='reconstruction'."
     )
 
     with pytest.raises(ValueError, match=re.escape(message)):

@@ -1,4 +1,4 @@
-"""Random fits: a table, a target, weights and parameters, and what must hold for them."""
+"""Random fits of a table, a target, weights and parameters, and the check of their invariants."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NETWORKS = {
 
 @dataclass(frozen=True)
 class Case:
-    """A fit."""
+    """Description of a fit, which prints as a Python expression."""
 
     estimator: str
     table: Table
@@ -50,32 +50,32 @@ class Case:
         data = [self.table, self.target]
         if self.weights.kind != "none":
             data.append(self.weights)
-        made = ", ".join(f"{part}.make()" for part in data)
-        again = ".fit(X_BEFORE, Y_BEFORE)" if self.is_refit else ""
-        return f"{self.estimator}({arguments}){again}.fit({made})"
+        made = ", ".join(f"{description}.make()" for description in data)
+        first_fit = ".fit(X_BEFORE, Y_BEFORE)" if self.is_refit else ""
+        return f"{self.estimator}({arguments}){first_fit}.fit({made})"
 
     def data(self):
-        """Return table, target and weights, made anew."""
+        """Return a new table, target and weights."""
         return self.table.make(), self.target.make(), self.weights.make()
 
     def arguments(self):
-        """Return the arguments of the constructor, made anew."""
+        """Return new arguments of the constructor."""
         return {name: parameters.value_of(value) for name, value in self.params}
 
     @property
     def names(self):
-        """Return what a message may name."""
+        """Return the names of which an error message must contain one."""
         columns = [str(name) for name in self.table.column_names() if str(name)]
-        subjects = [
+        words = [
             "X", "y", "sample_weight", "class_weight", "validation_split", "rows", "row",
             "sample", "samples", "weight", "column", "columns", "label", "labels", "class",
             "classes", "loss", "encoder", "array", "complex", "Complex", "feature", "features",
         ]  # fmt: skip
-        return {*columns, *subjects, *(name for name, _ in self.params)}
+        return {*columns, *words, *(name for name, _ in self.params)}
 
     @property
-    def has_users_encoder(self):
-        """Whether the table goes to a transformer of the user's."""
+    def has_custom_encoder(self):
+        """Whether the encoder is a transformer given by the user."""
         return dict(self.params).get("encoder", "'auto'") != "'auto'"
 
 
@@ -86,7 +86,7 @@ def _can_make(table):
 
 @st.composite
 def tables(draw, kinds=tuple(COLUMNS)):
-    """Draw tables of any kind."""
+    """Draw descriptions of tables."""
     columns = draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=3))
     table = Table(
         tuple(columns),
@@ -101,20 +101,20 @@ def tables(draw, kinds=tuple(COLUMNS)):
 
 @st.composite
 def settings_of(draw, estimator, max_settings=3):
-    """Draw parameters of an estimator, few of them wrong."""
+    """Draw parameters of an estimator, few of them invalid."""
     params = {**SMALL, "model": NETWORKS[estimator]}
     if estimator == "KerasTransformer":
         params = {"epochs": "2", "model__n_components": "2", "random_state": "0"}
-    right = parameters.RIGHT[estimator]
-    for name in draw(st.lists(st.sampled_from(sorted(right)), max_size=max_settings, unique=True)):
-        params[name] = draw(st.sampled_from(right[name]))
-    routed = sorted(parameters.ROUTED_RIGHT)
+    valid = parameters.VALID[estimator]
+    for name in draw(st.lists(st.sampled_from(sorted(valid)), max_size=max_settings, unique=True)):
+        params[name] = draw(st.sampled_from(valid[name]))
+    routed = sorted(parameters.ROUTED_VALID)
     if estimator != "KerasTransformer" and draw(st.booleans()):
         name = draw(st.sampled_from(routed))
-        params[name] = draw(st.sampled_from(parameters.ROUTED_RIGHT[name]))
+        params[name] = draw(st.sampled_from(parameters.ROUTED_VALID[name]))
     if draw(st.integers(0, 9)) == 9:
-        name = draw(st.sampled_from(sorted(right)))
-        params[name] = draw(st.sampled_from(parameters.wrong_values(name)))
+        name = draw(st.sampled_from(sorted(valid)))
+        params[name] = draw(st.sampled_from(parameters.invalid_values(name)))
     if "mlp" not in params.get("model", "'mlp'") and params.get("model__units") is not None:
         params["model__units"] = "4"
     return tuple(params.items())
@@ -122,7 +122,7 @@ def settings_of(draw, estimator, max_settings=3):
 
 @st.composite
 def cases(draw):
-    """Draw fits."""
+    """Draw descriptions of fits."""
     estimator = draw(st.sampled_from(sorted(NETWORKS)))
     table = draw(tables())
     is_labels = estimator != "KerasRegressor"
@@ -137,53 +137,53 @@ def cases(draw):
     )
 
 
-def check_case(case, names=None, *, is_wrong=False):
-    """Raise an InvariantError if an invariant does not hold for a fit.
+def check_case(case, names=None, *, must_raise=False):
+    """Fit, and raise an InvariantError if an invariant is violated.
 
     Parameters
     ----------
     case : Case
     names : collection of str or None
-        What a message must name one of; None is what there is in the case.
-    is_wrong : bool
-        Whether the fit must be refused.
+        Names of which an error message must contain one; None for the names of the case.
+    must_raise : bool
+        Whether the fit must raise an error.
 
     Returns
     -------
     is_fitted : bool
-        Whether it was fitted rather than refused.
+        Whether fit returned without an error.
     """
     data, arguments = case.data(), case.arguments()
     data_before = invariants.copy_of(data)
     has_state = any(hasattr(value, "__next__") for value in arguments.values())
     arguments_before = None if has_state else invariants.copy_of(arguments)
     states = invariants.global_states()
-    with invariants.quiet(allows_hosts=case.has_users_encoder):
+    with invariants.no_output(allows_warnings=case.has_custom_encoder):
         estimator, is_fitted = _fitted(case, arguments, data, names or case.names)
     if is_fitted:
-        if is_wrong:
+        if must_raise:
             raise InvariantError("accepted", repr(case)[:200])
-        # Rows without weight may be the only ones with an infinite number, or with text.
+        # Rows of weight 0 are ignored in fit, but may hold infinity or text in predict.
         hidden = {"infinite"} | (
             {"text and numbers"} if case.weights.kind == "some zero" else set()
         )
         if not hidden & set(case.table.columns):
             invariants.check_result(estimator, data[0], data[1])
-    invariants.check_untouched_states(states)
-    for what, before, after in zip(("X", "y", "sample_weight"), data_before, data, strict=True):
-        invariants.check_untouched(what, before, after)
-    # scikit-learn's convention: a RandomState that is given goes on.
+    invariants.check_states_unchanged(states)
+    for name, before, after in zip(("X", "y", "sample_weight"), data_before, data, strict=True):
+        invariants.check_unchanged(name, before, after)
+    # A given RandomState is consumed, as in scikit-learn.
     draws = any(isinstance(value, np.random.RandomState) for value in arguments.values())
     if estimator is not None and arguments_before is not None and not draws:
         now = estimator.get_params(deep=False)
         for name, before in arguments_before.items():
-            invariants.check_untouched(name, before, now[name])
+            invariants.check_unchanged(name, before, now[name])
         invariants.check_clone(estimator, now)
     return is_fitted
 
 
 def _fitted(case, arguments, data, names):
-    """Return the estimator, None if its constructor raises, and whether fit took the data."""
+    """Return the estimator, None if its constructor raises, and whether fit succeeded."""
     estimator = before = None
     try:
         cls = parameters.ESTIMATORS[case.estimator]
@@ -195,9 +195,9 @@ def _fitted(case, arguments, data, names):
         before = dict(vars(estimator))
         estimator.fit(*data)
     except Exception as error:
-        invariants.check_message(error, names, is_users_encoder=case.has_users_encoder)
+        invariants.check_message(error, names, is_custom_encoder=case.has_custom_encoder)
         if before is not None:
             invariants.check_same_attributes(before, vars(estimator))
-        # A refused parameter may be set or not.
+        # set_params may or may not have set the parameter that raised.
         return (None if before is None else estimator), False
     return estimator, True

@@ -1,4 +1,4 @@
-"""What holds for any fit: one clear sentence, or a result that can be used."""
+"""Invariants of all fits: a clear error message, or a usable fitted estimator."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ __all__ = [
     "InvariantError",
     "check_message",
     "check_result",
-    "check_untouched",
+    "check_unchanged",
+    "errors_as_violation_of",
     "global_states",
-    "held",
 ]
 
 OWN_FILES = tuple(str(Path(package.__file__).parent) for package in (nnkit, sklearn))
-REFUSALS = (ValueError, TypeError, NotFittedError, NonFiniteLossError)
-# What Python, NumPy and pandas warn of is a fault of the code that made them do so.
-WARNINGS_OF_HOSTS = (
+ALLOWED_ERRORS = (ValueError, TypeError, NotFittedError, NonFiniteLossError)
+# Warnings of Python, NumPy and pandas are faults of the code that calls them.
+DEPENDENCY_WARNINGS = (
     RuntimeWarning, DeprecationWarning, PendingDeprecationWarning, FutureWarning, ResourceWarning,
     pd.errors.PerformanceWarning,
 )  # fmt: skip
@@ -46,7 +46,7 @@ MAX_MESSAGE = 700
 
 
 class InvariantError(AssertionError):
-    """An invariant that does not hold; its first argument says which."""
+    """A violated invariant; the first argument is its name."""
 
     def __init__(self, invariant, detail=""):
         super().__init__(f"{invariant}: {detail}")
@@ -55,71 +55,77 @@ class InvariantError(AssertionError):
 
 
 @contextlib.contextmanager
-def held(invariant):
-    """Make an error of any kind the violation of an invariant."""
+def errors_as_violation_of(invariant):
+    """Turn any error into an InvariantError."""
     try:
         yield
     except InvariantError:
         raise
     except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        line = f"{Path(where.filename).name}:{where.lineno}"
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        line = f"{Path(frame.filename).name}:{frame.lineno}"
         raise InvariantError(
             invariant, f"{type(error).__name__} ({line}) {str(error)[:300]}"
         ) from error
 
 
 @contextlib.contextmanager
-def quiet(*, allows_hosts=False):
-    """Raise if anything is printed, or if a host warns where that is not the user's own doing."""
-    said = io.StringIO()
-    with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(said):
+def no_output(*, allows_warnings=False):
+    """Raise if anything is printed, or if a dependency warns and this is not allowed."""
+    printed = io.StringIO()
+    with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(printed):
         warnings.simplefilter("always")
         yield
     for warning in caught:
         text = str(warning.message)
-        is_of_host = issubclass(warning.category, WARNINGS_OF_HOSTS)
-        if is_of_host and not allows_hosts and "__array__ impl" not in text:
-            where = f"{Path(warning.filename).name}:{warning.lineno}"
-            raise InvariantError("warning of a host", f"{warning.category.__name__} {where} {text}")
-    if said.getvalue():
-        raise InvariantError("printed", said.getvalue()[:200])
+        is_of_dependency = issubclass(warning.category, DEPENDENCY_WARNINGS)
+        if is_of_dependency and not allows_warnings and "__array__ impl" not in text:
+            line = f"{Path(warning.filename).name}:{warning.lineno}"
+            raise InvariantError(
+                "warning of a dependency", f"{warning.category.__name__} {line} {text}"
+            )
+    if printed.getvalue():
+        raise InvariantError("printed", printed.getvalue()[:200])
 
 
-def check_message(error, names, *, is_users_encoder=False):
-    """Raise if an error is not one clear sentence that names one of ``names``."""
+def check_message(error, names, *, is_custom_encoder=False):
+    """Raise if an error is not of an allowed type, or its message is not clear.
+
+    A clear message is raised by nnkit or scikit-learn, has one line of limited length, and contains
+    one of ``names``.
+    """
     frames = traceback.extract_tb(error.__traceback__)
-    where = frames[-1]
-    line = f"{Path(where.filename).name}:{where.lineno}"
+    last = frames[-1]
+    line = f"{Path(last.filename).name}:{last.lineno}"
     is_of_transformer = any("preprocessing" in frame.filename for frame in frames)
-    if is_users_encoder and is_of_transformer:
-        return  # its errors are its own
+    if is_custom_encoder and is_of_transformer:
+        return  # errors of custom encoders are not checked
     text = str(error)
     shown = f"{type(error).__name__} ({line}) {text[:400]!r}"
-    if not isinstance(error, REFUSALS):
+    if not isinstance(error, ALLOWED_ERRORS):
         raise InvariantError("type of error", shown)
-    if not where.filename.startswith(OWN_FILES):
-        raise InvariantError("raised by a host", shown)
-    if len(text) > MAX_MESSAGE and where.filename.startswith(OWN_FILES[0]):
+    if not last.filename.startswith(OWN_FILES):
+        raise InvariantError("raised by a dependency", shown)
+    if len(text) > MAX_MESSAGE and last.filename.startswith(OWN_FILES[0]):
         raise InvariantError("length of message", f"{len(text)} characters, {shown}")
-    # scikit-learn lists the names of features line by line.
-    if where.filename.startswith(OWN_FILES[0]) and "\n" in text.strip():
+    # scikit-learn lists feature names on separate lines.
+    if last.filename.startswith(OWN_FILES[0]) and "\n" in text.strip():
         raise InvariantError("more than one line", shown)
     if len(text.split()) < 4:
-        raise InvariantError("no sentence", shown)
+        raise InvariantError("message too short", shown)
     if not any(
         re.search(rf"(?<!\w){re.escape(name)}(?!\w)|(?<!\w){re.escape(name)}__", text)
         for name in names
     ):
-        raise InvariantError("names nothing of the fit", shown)
+        raise InvariantError("no name in message", shown)
 
 
 def global_states():
-    """Return all random states and settings of the process."""
+    """Return the global random states and settings of the process."""
     kind, keys, *rest = np.random.get_state()
-    # Keras has no public way to read it without drawing from it.
-    of_keras = importlib.import_module("keras.src.backend.common.global_state")
-    seeds = of_keras.get_global_attribute("global_seed_generator")
+    # The public functions of Keras draw from the generator, so its private state is read.
+    keras_state = importlib.import_module("keras.src.backend.common.global_state")
+    seeds = keras_state.get_global_attribute("global_seed_generator")
     drawn = None if seeds is None else seeds.state.numpy().tolist()
     policy = keras.config.dtype_policy().name
     return {
@@ -132,28 +138,28 @@ def global_states():
     }
 
 
-def check_untouched_states(before):
-    """Raise if a random state or a setting of the process is another than before."""
+def check_states_unchanged(before):
+    """Raise if a global random state or setting has changed."""
     now = global_states()
-    for what, state in before.items():
-        check_untouched(f"the random state of {what}", state, now[what])
+    for name, state in before.items():
+        check_unchanged(f"the random state of {name}", state, now[name])
 
 
 def check_same_attributes(before, now):
-    """Raise if a failed fit has changed what an estimator holds."""
+    """Raise if a failed fit has changed the attributes of an estimator."""
     changed = {name for name in {*before, *now} if before.get(name) is not now.get(name)}
     if changed:
         raise InvariantError("half-fitted", sorted(changed))
 
 
-def check_untouched(what, before, after):
-    """Raise if two values, of which one is a copy that was made before, differ."""
+def check_unchanged(name, before, after):
+    """Raise if a value differs from its earlier copy."""
     if not same(before, after):
-        raise InvariantError("untouched", f"{what} was {str(before)[:100]}, is {str(after)[:100]}")
+        raise InvariantError("unchanged", f"{name} was {str(before)[:100]}, is {str(after)[:100]}")
 
 
 def same(first, second):
-    """Return whether two values of any kind are the same."""
+    """Return whether two values of any type are equal, with NaN equal to NaN."""
     if type(first) is not type(second):
         return False
     if isinstance(first, type):
@@ -161,7 +167,7 @@ def same(first, second):
     if isinstance(first, (pd.DataFrame, pd.Series)):
         return bool(first.equals(second)) and list(first.index) == list(second.index)
     if isinstance(first, (pl.DataFrame, pl.Series)):
-        # Columns of objects are equal to nothing, for polars.
+        # polars cannot compare columns of objects.
         return first.shape == second.shape and str(first) == str(second)
     if sparse.issparse(first):
         return same(first.toarray(), second.toarray())
@@ -181,14 +187,14 @@ def same(first, second):
         return same(first.get_config(), second.get_config())
     if hasattr(first, "get_params"):
         return same(first.get_params(), second.get_params())
-    if type(first).__eq__ is object.__eq__ and not vars_of(first):
-        return True  # nothing to compare
-    # NaN, pandas.NA and the like are equal to nothing.
+    if type(first).__eq__ is object.__eq__ and not has_state(first):
+        return True  # objects without state
+    # NaN and pandas.NA are not equal to themselves, so their text is compared.
     return repr(first) == repr(second)
 
 
-def vars_of(value):
-    """Return whether an object holds anything that tells it from others."""
+def has_state(value):
+    """Return whether an object has attributes to compare."""
     return (
         bool(getattr(value, "__dict__", None))
         and not callable(value)
@@ -196,33 +202,33 @@ def vars_of(value):
     )
 
 
-def answers_of(estimator, X):
-    """Return all that a fitted estimator says about rows."""
+def outputs_of(estimator, X):
+    """Return the outputs of all prediction methods of a fitted estimator."""
     if hasattr(estimator, "transform"):
         return {"transform": estimator.transform(X)}
-    answers = {"predict": estimator.predict(X)}
+    outputs = {"predict": estimator.predict(X)}
     if hasattr(estimator, "predict_proba"):
-        answers["predict_proba"] = estimator.predict_proba(X)
-    return answers
+        outputs["predict_proba"] = estimator.predict_proba(X)
+    return outputs
 
 
 def check_result(estimator, X, y):
-    """Raise if a fitted estimator's answers for its training rows cannot be used."""
-    with held("predict"), quiet():
-        answers = answers_of(estimator, X)
-    for name, answer in answers.items():
-        for part in answer if isinstance(answer, list) else [answer]:
-            if part.dtype.kind in "fc" and not np.isfinite(part).all():
-                raise InvariantError("finite", f"{name} gives {part.ravel()[:4]}")
-    if "predict" in answers:
-        _check_predictions(estimator, answers["predict"], y)
-    if "predict_proba" in answers:
-        _check_probabilities(estimator, answers["predict_proba"], len(answers["predict"]))
-    with held("one row"), quiet():
-        _check_one_row(estimator, X, answers)
-    with held("pickle"), quiet():
+    """Raise if the outputs of an estimator for its training rows are not usable."""
+    with errors_as_violation_of("predict"), no_output():
+        outputs = outputs_of(estimator, X)
+    for name, output in outputs.items():
+        for array in output if isinstance(output, list) else [output]:
+            if array.dtype.kind in "fc" and not np.isfinite(array).all():
+                raise InvariantError("finite", f"{name} gives {array.ravel()[:4]}")
+    if "predict" in outputs:
+        _check_predictions(estimator, outputs["predict"], y)
+    if "predict_proba" in outputs:
+        _check_probabilities(estimator, outputs["predict_proba"], len(outputs["predict"]))
+    with errors_as_violation_of("one row"), no_output():
+        _check_one_row(estimator, X, outputs)
+    with errors_as_violation_of("pickle"), no_output():
         again = pickle.loads(pickle.dumps(estimator))
-        _check_same_answers("pickle", answers, answers_of(again, X))
+        _check_same_outputs("pickle", outputs, outputs_of(again, X))
 
 
 def _check_predictions(estimator, predicted, y):
@@ -275,50 +281,50 @@ def _check_probabilities(estimator, found, n_rows):
 
 
 def rows_at(X, start, stop):
-    """Return rows of a table of any kind."""
+    """Return rows of a table in any container."""
     return X.iloc[start:stop] if hasattr(X, "iloc") else X[start:stop]
 
 
-def _check_one_row(estimator, X, answers):
+def _check_one_row(estimator, X, outputs):
     last = len(X) - 1 if hasattr(X, "__len__") and not sparse.issparse(X) else X.shape[0] - 1
-    of_row = answers_of(estimator, rows_at(X, last, last + 1))
-    for name, answer in answers.items():
-        if name == "predict" and answer.dtype.kind != "f":
-            continue  # classes of equal probability may go either way
-        parts, alone = (a if isinstance(a, list) else [a] for a in (answer, of_row[name]))
-        for part, one in zip(parts, alone, strict=True):
-            scale = max(1e-300, float(np.abs(part).max()))
-            in_batch, by_itself = (np.float64(row) / scale for row in (part[last], one[0]))
+    of_row = outputs_of(estimator, rows_at(X, last, last + 1))
+    for name, output in outputs.items():
+        if name == "predict" and output.dtype.kind != "f":
+            continue  # with equal probabilities, either label is correct
+        arrays, alone = (a if isinstance(a, list) else [a] for a in (output, of_row[name]))
+        for array, one in zip(arrays, alone, strict=True):
+            scale = max(1e-300, float(np.abs(array).max()))
+            in_batch, by_itself = (np.float64(row) / scale for row in (array[last], one[0]))
             if not np.allclose(in_batch, by_itself, rtol=1e-4, atol=1e-5):
                 raise InvariantError(
-                    "one row", f"{name}: {part[last]} in its batch, {one[0]} alone"
+                    "one row", f"{name}: {array[last]} in its batch, {one[0]} alone"
                 )
 
 
-def _check_same_answers(invariant, answers, others):
-    for name, answer in answers.items():
-        if not same(answer, others[name]):
+def _check_same_outputs(invariant, outputs, others):
+    for name, output in outputs.items():
+        if not same(output, others[name]):
             raise InvariantError(
-                invariant, f"{name}: {str(answer)[:100]}, {str(others[name])[:100]}"
+                invariant, f"{name}: {str(output)[:100]}, {str(others[name])[:100]}"
             )
 
 
 def check_clone(estimator, params):
-    """Raise if a clone is fitted, or has other parameters."""
-    with held("clone"):
+    """Raise if a clone is fitted or has other parameters."""
+    with errors_as_violation_of("clone"):
         copied = clone(estimator)
-    if learnt_by(copied):
-        raise InvariantError("clone", f"has {learnt_by(copied)}")
-    check_untouched("a parameter of the clone", params, copied.get_params(deep=False))
+    if fitted_attributes_of(copied):
+        raise InvariantError("clone", f"has {fitted_attributes_of(copied)}")
+    check_unchanged("a parameter of the clone", params, copied.get_params(deep=False))
 
 
-def learnt_by(estimator):
-    """Return the names of what an estimator has learnt."""
+def fitted_attributes_of(estimator):
+    """Return the names of the fitted attributes of an estimator."""
     return sorted(
         name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")
     )
 
 
 def copy_of(value):
-    """Return a copy of a table, target or parameters to compare with."""
+    """Return a copy of a table, a target or parameters for a later comparison."""
     return copy.deepcopy(value)

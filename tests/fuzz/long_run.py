@@ -1,8 +1,8 @@
-"""Draw random fits for a time, and list the violations by kind, each with its smallest example.
+"""Run random fits for a given time, and list violated invariants with their shortest example.
 
 python long_run.py SECONDS [FILE]
 
-A quarter of the time is for pairs of networks that a cache could take for each other.
+A quarter of the time is for pairs of similar networks, which caches must distinguish.
 """
 
 import contextlib
@@ -19,11 +19,11 @@ import re
 import hypothesis
 from fuzz.cases import cases, check_case
 from fuzz.invariants import InvariantError
-from fuzz.twins import assert_told_apart, pairs
+from fuzz.network_pairs import assert_not_confused, pairs
 
 
 def main(seconds, path=None):
-    """Draw until the time is up; return the number of kinds of violations."""
+    """Draw examples for a number of seconds and return the number of kinds of violations."""
     found = {}
     n_fits = drawn_for(seconds * 3 / 4, cases(), check_case, found, path)
     n_pairs = drawn_for(seconds / 4, pairs(), check_pair, found, path)
@@ -33,8 +33,8 @@ def main(seconds, path=None):
 
 
 def drawn_for(seconds, strategy, check, found, path):
-    """Draw until the time is up, add the violations to ``found``; return how many were drawn."""
-    ends = time.monotonic() + seconds
+    """Draw examples for a number of seconds, add violations to ``found``, return the count."""
+    deadline = time.monotonic() + seconds
     n_drawn = 0
 
     @hypothesis.settings(
@@ -47,37 +47,37 @@ def drawn_for(seconds, strategy, check, found, path):
     @hypothesis.given(strategy)
     def draw(example):
         nonlocal n_drawn
-        if time.monotonic() > ends:
-            raise _TimeIsUp
+        if time.monotonic() > deadline:
+            raise _DeadlineReached
         n_drawn += 1
         try:
             check(example)
-        except Exception as error:  # a fault of the tests themselves must not end the run
+        except Exception as error:  # an error in the tests must not stop the run
             is_violation = isinstance(error, InvariantError)
             violation = error if is_violation else InvariantError(type(error).__name__, error)
-            note(found, violation, repr(example))
+            add_violation(found, violation, repr(example))
             if path is not None:
                 Path(path).write_text(report(found))
 
-    with contextlib.suppress(_TimeIsUp):
+    with contextlib.suppress(_DeadlineReached):
         draw()
     return n_drawn
 
 
-class _TimeIsUp(BaseException):
-    """Ends the drawing."""
+class _DeadlineReached(BaseException):
+    """Raised to stop hypothesis."""
 
 
 def check_pair(pair):
-    """Raise an InvariantError if a network is taken for its twin."""
+    """Raise an InvariantError if a cache confuses two networks."""
     try:
-        assert_told_apart(*pair)
+        assert_not_confused(*pair)
     except Exception as error:
-        raise InvariantError("told apart", str(error)[-300:]) from error
+        raise InvariantError("confused networks", str(error)[-300:]) from error
 
 
-def note(found, violation, example):
-    """Remember how often a kind of violation came, and its smallest example."""
+def add_violation(found, violation, example):
+    """Count a kind of violation and keep its shortest example."""
     kind = (
         violation.invariant,
         re.sub(r"[\d.]+|'[^']*'|\[.*?\]", "_", str(violation.detail))[:120],
@@ -89,7 +89,7 @@ def note(found, violation, example):
 
 
 def report(found):
-    """Return the violations as text, the most frequent first."""
+    """Return the violations as text, in descending order of frequency."""
     lines = []
     for n_times, example, text in sorted(found.values(), reverse=True):
         lines += [f"{n_times} x {text}", f"    {example}", ""]

@@ -1,7 +1,7 @@
-"""Random small networks in which one number hides, as users' functions hide numbers.
+"""Small networks with functions that hold a value in a closure, a default, a global and so on.
 
-A `Network` prints as a line and makes the same estimator each time. Two that differ in one number
-only, or in the name of one thing, are what a cache could take for each other.
+A `Network` prints as one line of code and makes the same estimator each time. Caches must
+distinguish two of them that differ in one value or in one setting only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MODULE = types.ModuleType("settings_of_a_user")
 
 
 class Holder:
-    """An object whose method and call use a number of its own."""
+    """An object whose method and ``__call__`` use a value of the object."""
 
     def __init__(self, function, value):
         self.function = function
@@ -96,13 +96,13 @@ def _by_environment(function, value):
 
 
 def _by_class(function, value):
-    class OfValue:
+    class WithValue:
         held = value
 
         def __call__(self, *args, **keywords):
             return function(*args, self.held, **keywords)
 
-    return OfValue()
+    return WithValue()
 
 
 def _by_subclass(function, value):
@@ -110,11 +110,11 @@ def _by_subclass(function, value):
         def __call__(self, *args, **keywords):
             return function(*args, self.number(), **keywords)
 
-    class OfValue(Base):
+    class WithValue(Base):
         def number(self):
             return value
 
-    return OfValue()
+    return WithValue()
 
 
 FORMS = {
@@ -132,7 +132,7 @@ FORMS = {
     "class attribute": _by_class,
     "subclass": _by_subclass,
 }
-"""How a function holds a number."""
+"""Ways in which a function holds a value, by name."""
 
 
 def _last_first(function, value, *args, **keywords):
@@ -175,16 +175,17 @@ SLOTS = {
     "loss": powered_error,
     "metrics": share_below,
     "lambda layer": multiplied,
-    "own layer": multiplied,
+    "custom layer": multiplied,
     "builder": multiplied,
 }
-"""Where a function may stand in a network, and the function of a number that stands there."""
+"""Places of functions in a network, with a function of a value for each."""
 
 NAMED = {
     "activation": ["'relu'", "'tanh'", "keras.activations.elu", "keras.ops.sin"],
     "kernel_initializer": ["'glorot_uniform'", "'ones'", "keras.initializers.Constant(0.1)",
                            "keras.initializers.Constant(0.2)"],
-    "kernel_regularizer": ["None", "'l2'", "keras.regularizers.L2(0.1)", "keras.regularizers.L1(0.1)"],
+    "kernel_regularizer": ["None", "'l2'", "keras.regularizers.L2(0.1)",
+                           "keras.regularizers.L1(0.1)"],
     "kernel_constraint": ["None", "'non_neg'", "keras.constraints.MaxNorm(0.1)",
                           "keras.constraints.MaxNorm(0.2)"],
     "loss": ["None", "'mse'", "'mae'", "keras.losses.Huber(0.1)", "keras.losses.Huber(2.0)",
@@ -197,11 +198,11 @@ NAMED = {
     "normalization": ["None", "'batch'", "'layer'"],
     "units": ["3", "4"],
 }  # fmt: skip
-"""What else may stand in a network, as Python expressions."""
+"""Other settings of a network, as Python expressions."""
 
 
 class Multiplied(keras.layers.Layer):
-    """A layer that multiplies by what a function says."""
+    """A layer that applies a function."""
 
     def __init__(self, function, **kwargs):
         super().__init__(**kwargs)
@@ -213,29 +214,30 @@ class Multiplied(keras.layers.Layer):
 
 @dataclass(frozen=True)
 class Network:
-    """A regressor with a small network.
+    """Description of a regressor with a small network.
 
     Attributes
     ----------
     named : tuple of (str, str)
-        Expressions by slot.
+        Slots and their expressions.
     held : tuple of (str, str, float)
-        Slots with a function, the form in which it holds its number, and the number.
+        Slots with a function, the form in which it holds its value, and the value.
     """
 
     named: tuple[tuple[str, str], ...]
     held: tuple[tuple[str, str, float], ...]
 
     def make(self, engine):
-        """Return the estimator, made anew."""
-        parts = {name: eval(text, {"keras": keras}) for name, text in self.named}
+        """Return a new estimator."""
+        settings = {name: eval(text, {"keras": keras}) for name, text in self.named}
         for slot, form, value in self.held:
-            parts[slot] = FORMS[form](SLOTS[slot], value)
+            settings[slot] = FORMS[form](SLOTS[slot], value)
+        has_builder = "builder" in settings
         return KerasRegressor(
-            functools.partial(_build, parts) if "builder" not in parts else _builder(parts),
-            loss=parts.get("loss"),
-            metrics=parts.get("metrics"),
-            optimizer=parts.get("optimizer", "sgd"),
+            _builder(settings) if has_builder else functools.partial(_build, settings),
+            loss=settings.get("loss"),
+            metrics=settings.get("metrics"),
+            optimizer=settings.get("optimizer", "sgd"),
             epochs=2,
             batch_size=4,
             random_state=0,
@@ -243,31 +245,31 @@ class Network:
         )
 
 
-def _builder(parts):
-    """Return a builder that is a closure over the parts of its network."""
+def _builder(settings):
+    """Return a builder that is a closure over the settings of its network."""
 
     def build(meta):
-        return _build(parts, meta)
+        return _build(settings, meta)
 
     return build
 
 
-def _build(parts, meta):
-    of_dense = {
-        name: parts[name]
+def _build(settings, meta):
+    dense_arguments = {
+        name: settings[name]
         for name in ("activation", "kernel_initializer", "kernel_regularizer", "kernel_constraint")
-        if name in parts
+        if name in settings
     }
     inputs = keras.Input(meta.X_shape_[1:])
-    x = keras.layers.Dense(parts.get("units", 3), **of_dense)(inputs)
-    normalization = parts.get("normalization")
+    x = keras.layers.Dense(settings.get("units", 3), **dense_arguments)(inputs)
+    normalization = settings.get("normalization")
     if normalization is not None:
         kinds = {"batch": "BatchNormalization", "layer": "LayerNormalization"}
         x = getattr(keras.layers, kinds[normalization])()(x)
-    if "lambda layer" in parts:
-        x = keras.layers.Lambda(parts["lambda layer"])(x)
-    if "own layer" in parts:
-        x = Multiplied(parts["own layer"])(x)
-    if "builder" in parts:
-        x = keras.layers.Rescaling(parts["builder"](1.0))(x)
+    if "lambda layer" in settings:
+        x = keras.layers.Lambda(settings["lambda layer"])(x)
+    if "custom layer" in settings:
+        x = Multiplied(settings["custom layer"])(x)
+    if "builder" in settings:
+        x = keras.layers.Rescaling(settings["builder"](1.0))(x)
     return keras.Model(inputs, keras.layers.Dense(1)(x))

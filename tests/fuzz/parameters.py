@@ -1,7 +1,7 @@
-"""Right and wrong values of every public parameter, as Python expressions.
+"""Valid and invalid values of all public parameters, as Python expressions.
 
-An expression is evaluated anew for each fit, so that no fit sees an object of another; and a
-failing example prints as the call that a user would write.
+Expressions are evaluated for each fit, so that fits share no objects, and a failing example prints
+as the call that a user would write.
 """
 
 from __future__ import annotations
@@ -22,7 +22,15 @@ from nnkit import (
     TabularRegressor,
 )
 
-__all__ = ["ESTIMATORS", "JUNK", "MISSPELT", "RIGHT", "ROUTED_RIGHT", "ROUTED_WRONG", "value_of"]
+__all__ = [
+    "ESTIMATORS",
+    "INVALID_NAMES",
+    "JUNK",
+    "ROUTED_INVALID",
+    "ROUTED_VALID",
+    "VALID",
+    "value_of",
+]
 
 ESTIMATORS = {
     "KerasClassifier": KerasClassifier,
@@ -33,8 +41,8 @@ ESTIMATORS = {
 }
 
 
-def own_network(meta, units=4):
-    """A user's own builder for any target of one output."""
+def custom_network(meta, units=4):
+    """Build a network for any target with one output."""
     n_units = meta.n_output_units_
     if isinstance(n_units, list):
         n_units = n_units[0]
@@ -50,13 +58,13 @@ NAMESPACE = {
     "functools": functools,
     "keras": keras,
     "np": np,
-    "own_network": own_network,
+    "custom_network": custom_network,
     "pd": pd,
 }
 
 
 def value_of(expression):
-    """Return what an expression stands for, made anew."""
+    """Return a new value of an expression."""
     return eval(expression, dict(NAMESPACE))
 
 
@@ -89,15 +97,15 @@ _OF_PREDICTORS = {
 }
 _OF_TABULAR = {
     "preset": ["'default'", "'fast'"],
-    "model": ["'auto'", "'mlp'", "own_network"],
+    "model": ["'auto'", "'mlp'", "custom_network"],
     "cv": ["None", "2", "np.int64(3)", "KFold(2)"],
 }
 
-RIGHT = {
+VALID = {
     "KerasClassifier": {
         **_COMMON,
         **_OF_PREDICTORS,
-        "model": ["'mlp'", "own_network", "functools.partial(own_network, units=4)"],
+        "model": ["'mlp'", "custom_network", "functools.partial(custom_network, units=4)"],
         "loss": ["None", "'auto'"][:1],
         "class_weight": ["None", "'balanced'", "{}"],
         "metrics": ["None", "[]", "'accuracy'"],
@@ -105,7 +113,7 @@ RIGHT = {
     "KerasRegressor": {
         **_COMMON,
         **_OF_PREDICTORS,
-        "model": ["'mlp'", "own_network"],
+        "model": ["'mlp'", "custom_network"],
         "loss": ["None", "'mse'", "'mae'", "keras.losses.Huber", "keras.losses.Huber(2.0)"],
         "scoring": ["'loss'", "None", "'r2'"],
     },
@@ -131,7 +139,7 @@ RIGHT = {
         "metrics": ["None"],
     },
 }
-"""Values that a small table of numbers is fitted with, by estimator and parameter."""
+"""Valid values for a small table of numbers, by estimator and parameter."""
 
 JUNK = [
     "None", "True", "0", "1", "-1", "3", "0.5", "-0.5", "2.5", "float('nan')", "float('inf')",
@@ -141,12 +149,13 @@ JUNK = [
     "keras.layers.Dense(1)", "keras.layers.Dense", "StandardScaler", "iter([])", "range(3)",
     "{None: None}", "'a' * 10**5", "'%s {} {0} \\n'",
 ]  # fmt: skip
-"""Values of all types, of which each parameter takes a few."""
+"""Values of all types; most are invalid for any one parameter."""
 
-_FOR_EVER = ["10**30", "2**32"]
-_TAKEN = {
+_TOO_SLOW = ["10**30", "2**32"]
+# Values in JUNK that are valid, or valid but too slow to fit with.
+_VALID_JUNK = {
     "model": ["len"],
-    "epochs": ["1", "3", *_FOR_EVER],
+    "epochs": ["1", "3", *_TOO_SLOW],
     "batch_size": ["None", "1", "-1", "3", "10**30", "2**32"],
     "early_stopping": ["True"],
     "validation_split": ["None", "0", "0.5"],
@@ -177,32 +186,32 @@ _TAKEN = {
     "callbacks": ["None", "()", "[]", "{}", "{None: None}"],
     "verbose": ["True", "0", "1"],
     "background_size": ["0", "1", "3", "10**30", "2**32"],
-    "n_estimators": ["1", "3", *_FOR_EVER],
+    "n_estimators": ["1", "3", *_TOO_SLOW],
     "preset": [],
     "loss": ["None", "{}"],
     "class_weight": ["None", "{}"],
     "calibration": ["None"],
-    "cv": ["None", "3", *_FOR_EVER],
+    "cv": ["None", "3", *_TOO_SLOW],
     "layer": ["None"],
     "task": [],
 }
 
 
-def wrong_values(parameter):
-    """Return values of all types that a parameter does not take."""
-    return [value for value in JUNK if value not in _TAKEN[parameter]]
+def invalid_values(parameter):
+    """Return values of all types that are invalid for a parameter."""
+    return [value for value in JUNK if value not in _VALID_JUNK[parameter]]
 
 
-ROUTED_RIGHT = {
+ROUTED_VALID = {
     "model__units": ["(4,)", "[4]", "4", "np.int64(4)"],
     "optimizer__learning_rate": ["0.01", "1e-3", "np.float32(0.01)", "1"],
     "fit__epochs": ["1", "2"],
     "fit__batch_size": ["8"],
     "predict__batch_size": ["1", "8", "None", "np.int64(3)"],
 }
-"""Right values of routed parameters of an estimator with ``model="mlp"``."""
+"""Valid values of routed parameters of an estimator with ``model="mlp"``."""
 
-ROUTED_WRONG = {
+ROUTED_INVALID = {
     "model__units": ["'a'", "-1", "0", "(4, 0)", "2.5", "None", "(2.5,)", "object()", "[[4]]"],
     "model__activation": ["'rellu'", "3", "object()"],
     "model__dropout_rate": ["1.5", "-0.1", "'a'", "None", "float('nan')", "1"],
@@ -232,13 +241,13 @@ ROUTED_WRONG = {
     "fit__initial_epoch": ["-1", "'a'", "2.5"],
     "predict__batch_size": ["'a'", "0", "-3", "2.5", "object()", "[3]"],
 }  # fmt: skip
-"""Wrong values of routed parameters of an estimator with ``model="mlp"``."""
+"""Invalid values of routed parameters of an estimator with ``model="mlp"``."""
 
-MISSPELT = [
+INVALID_NAMES = [
     "epoch", "batchsize", "optimiser", "metric", "callback", "random_seed", "seed", "lr",
     "learning_rate", "hidden_layer_sizes", "max_iter", "alpha", "patience", "n_jobs",
     "validation_fraction", "nb_epoch", "build_fn", "dropout", "model_", "_model", "modle__units",
     "model__unit", "model__", "__units", "optimizer__", "model__units__x", "loss_", "fit__epoch",
     "predict__batchsize", "class_weights", "units_", "X", "y", "sample_weight",
 ]  # fmt: skip
-"""Names that no estimator with ``model="mlp"`` has."""
+"""Names that are not parameters of an estimator with ``model="mlp"``."""

@@ -1,6 +1,6 @@
-"""Random tables, targets and weights: small descriptions that make the same data each time.
+"""Descriptions of random tables, targets and sample weights, which generate reproducible data.
 
-A description prints as a line, so that a failing example can be read and repeated.
+A description prints as one line of code, so that a failing example can be reproduced.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ COLUMNS = {
         [[1, "a", 2.5, "b"][i] for i in rng.integers(0, 4, n)], dtype=object
     ),
     "truth values as objects": lambda rng, n: rng.integers(0, 2, n).astype(bool).astype(object),
-    "category": lambda rng, n: pd.Categorical(rng.choice(["low", "high"], n), ["low", "mid", "high"]),
+    "category": lambda rng, n: pd.Categorical(
+        rng.choice(["low", "high"], n), ["low", "mid", "high"]
+    ),
     "category of numbers": lambda rng, n: pd.Categorical(rng.integers(0, 4, n)),
     "date": _dates,
     "zoned date": lambda rng, n: _dates(rng, n).tz_localize("UTC"),
@@ -78,7 +80,7 @@ COLUMNS = {
     "lists": lambda rng, n: _objects([[i, i + 1] for i in range(n)]),
     "bytes": lambda rng, n: _objects([b"ab", b"c"] * n)[:n],
 }  # fmt: skip
-"""Columns by their name: functions of a random generator and a number of rows."""
+"""Generators of columns by name: functions of a random generator and a number of rows."""
 
 _NUMBERS = {
     "int", "small int", "int8", "float", "float32", "huge float", "tiny float", "wide float",
@@ -97,7 +99,7 @@ def _objects(values):
 
 @dataclass(frozen=True)
 class Table:
-    """A table of columns of certain kinds."""
+    """Description of a table: kinds of columns, number of rows, container, names and seed."""
 
     columns: tuple[str, ...]
     n_rows: int
@@ -107,7 +109,7 @@ class Table:
     seed: int = 0
 
     def make(self):
-        """Return the table, made anew."""
+        """Return a new table."""
         rng = np.random.default_rng(self.seed)
         made = [COLUMNS[kind](rng, self.n_rows) for kind in self.columns]
         if self.has_gaps:
@@ -154,10 +156,10 @@ def _contained(frame, container):
 
 
 def can_make(table):
-    """Return whether the container takes such columns; other libraries refuse some."""
+    """Return whether the container supports the columns."""
     try:
         table.make()
-    except Exception:  # whatever pandas, polars, Arrow and SciPy refuse is no table
+    except Exception:  # pandas, polars, Arrow and SciPy raise errors of many types
         return False
     return True
 
@@ -193,7 +195,7 @@ LABELS = {
     "ragged": lambda rng, n: [[1] * (1 + i % 2) for i in range(n)],
     "complex": lambda rng, n: rng.normal(size=n) + 1j,
 }
-"""Targets of a classifier by their name."""
+"""Generators of targets of a classifier by name."""
 
 VALUES = {
     "normal": lambda rng, n: rng.normal(size=n),
@@ -230,7 +232,7 @@ VALUES = {
     "ragged": lambda rng, n: [[1.0] * (1 + i % 2) for i in range(n)],
     "complex": lambda rng, n: rng.normal(size=n) + 1j,
 }
-"""Targets of a regressor by their name."""
+"""Generators of targets of a regressor by name."""
 
 WEIGHTS = {
     "none": lambda rng, n: None,
@@ -260,12 +262,12 @@ WEIGHTS = {
     "complex": lambda rng, n: np.ones(n) * 1j,
     "ragged": lambda rng, n: [[1.0] * (1 + i % 2) for i in range(n)],
 }
-"""Weights of rows by their name."""
+"""Generators of sample weights by name."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A target of a certain kind."""
+    """Description of a target."""
 
     kind: str
     n_rows: int
@@ -273,19 +275,19 @@ class Target:
     seed: int = 0
 
     def make(self):
-        """Return the target, made anew."""
+        """Return a new target."""
         kinds = LABELS if self.is_labels else VALUES
         return kinds[self.kind](np.random.default_rng(self.seed), self.n_rows)
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of rows of a certain kind."""
+    """Description of sample weights."""
 
     kind: str
     n_rows: int
     seed: int = 0
 
     def make(self):
-        """Return the weights, made anew."""
+        """Return new weights."""
         return WEIGHTS[self.kind](np.random.default_rng(self.seed), self.n_rows)

@@ -1,17 +1,17 @@
-"""No cache takes two things for one: a network after its near-twin trains as if it were alone."""
+"""Caches distinguish similar networks: a fit does not depend on a preceding similar fit."""
 
 import pytest
+from fuzz.network_pairs import assert_not_confused, pairs
 from fuzz.networks_with_values import FORMS, SLOTS, Network
-from fuzz.twins import assert_told_apart, pairs
 from hypothesis import HealthCheck, Phase, given, settings
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_functions_that_hold_other_numbers_are_told_apart(form):
-    """One slot for each form; the other pairs are drawn below."""
+def test_caches_distinguish_functions_with_other_values(form):
+    """Each form is tested in one slot; the test below draws other combinations."""
     slot = list(SLOTS)[list(FORMS).index(form) % len(SLOTS)]
 
-    assert_told_apart(Network((), ((slot, form, 0.5),)), Network((), ((slot, form, 1.5),)))
+    assert_not_confused(Network((), ((slot, form, 0.5),)), Network((), ((slot, form, 1.5),)))
 
 
 @pytest.mark.slow
@@ -24,7 +24,7 @@ def test_functions_that_hold_other_numbers_are_told_apart(form):
     suppress_health_check=list(HealthCheck),
 )
 @given(pairs())
-def test_random_networks_are_told_apart_from_their_near_twins(pair):
-    network, twin = pair
+def test_caches_distinguish_random_pairs_of_networks(pair):
+    network, other = pair
 
-    assert_told_apart(network, twin)
+    assert_not_confused(network, other)

@@ -1,11 +1,18 @@
-"""Any table, target, weights and parameters: one clear sentence, or a result that can be used."""
+"""Fits of random tables, targets, weights and parameters raise a clear error or are usable."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from fuzz.cases import SMALL, Case, cases, check_case
-from fuzz.invariants import learnt_by
-from fuzz.parameters import MISSPELT, RIGHT, ROUTED_RIGHT, ROUTED_WRONG, own_network, wrong_values
+from fuzz.invariants import fitted_attributes_of
+from fuzz.parameters import (
+    INVALID_NAMES,
+    ROUTED_INVALID,
+    ROUTED_VALID,
+    VALID,
+    custom_network,
+    invalid_values,
+)
 from fuzz.tables import Table, Target, Weights
 from hypothesis import HealthCheck, Phase, given, settings
 
@@ -14,12 +21,12 @@ from nnkit import KerasClassifier, KerasRegressor, KerasTransformer
 N_ROWS = 12
 X = np.random.default_rng(0).normal(size=(12, 2))
 Y = np.arange(12) % 2
-NOTHING = pd.DataFrame(index=range(12))
-OF_TRANSFORMER = ("layer", "task", "warm_start")
+NO_COLUMNS = pd.DataFrame(index=range(12))
+TRANSFORMER_PARAMETERS = ("layer", "task", "warm_start")
 
 
 def case_of(estimator, **params):
-    """Return a fit that is right but for ``params``, which are expressions."""
+    """Return a valid fit with some parameters changed; ``params`` are expressions."""
     fixed = dict(SMALL, model="'mlp'")
     if estimator.startswith("Tabular"):
         fixed["n_estimators"] = "1"
@@ -39,38 +46,38 @@ def case_of(estimator, **params):
 
 
 @pytest.mark.parametrize(
-    "name", sorted({**RIGHT["TabularClassifier"], **RIGHT["KerasTransformer"]})
+    "name", sorted({**VALID["TabularClassifier"], **VALID["KerasTransformer"]})
 )
-def test_fit_raises_on_a_parameter_of_another_type_or_range_and_names_it(name):
-    estimator = "KerasTransformer" if name in OF_TRANSFORMER else "KerasClassifier"
+def test_fit_raises_on_an_invalid_parameter_and_names_it(name):
+    estimator = "KerasTransformer" if name in TRANSFORMER_PARAMETERS else "KerasClassifier"
     if name in ("preset", "cv", "calibration"):
         estimator = "TabularClassifier"
 
-    for value in wrong_values(name):
-        check_case(case_of(estimator, **{name: value}), {name}, is_wrong=True)
+    for value in invalid_values(name):
+        check_case(case_of(estimator, **{name: value}), {name}, must_raise=True)
 
 
-@pytest.mark.parametrize("name", sorted(ROUTED_WRONG))
-def test_fit_raises_on_a_routed_parameter_out_of_range_and_names_it(name):
-    for value in ROUTED_WRONG[name]:
+@pytest.mark.parametrize("name", sorted(ROUTED_INVALID))
+def test_fit_raises_on_an_invalid_routed_parameter_and_names_it(name):
+    for value in ROUTED_INVALID[name]:
         names = {name, name.partition("__")[2]}
 
-        check_case(case_of("KerasClassifier", **{name: value}), names, is_wrong=True)
+        check_case(case_of("KerasClassifier", **{name: value}), names, must_raise=True)
 
 
 @pytest.mark.parametrize("estimator", ["KerasClassifier", "KerasRegressor"])
-def test_a_name_that_is_no_parameter_is_refused_by_name(estimator):
-    for name in MISSPELT:
-        check_case(case_of(estimator, **{name: "1"}), {name}, is_wrong=True)
+def test_init_raises_on_an_unknown_parameter_and_names_it(estimator):
+    for name in INVALID_NAMES:
+        check_case(case_of(estimator, **{name: "1"}), {name}, must_raise=True)
 
 
-@pytest.mark.parametrize("estimator", sorted(RIGHT))
-def test_fit_takes_right_parameters(estimator):
-    routed = {} if estimator == "KerasTransformer" else ROUTED_RIGHT
+@pytest.mark.parametrize("estimator", sorted(VALID))
+def test_fit_accepts_valid_parameters(estimator):
+    routed = {} if estimator == "KerasTransformer" else ROUTED_VALID
 
-    for name, values in {**RIGHT[estimator], **routed}.items():
+    for name, values in {**VALID[estimator], **routed}.items():
         for value in values:
-            assert check_case(case_of(estimator, **{name: value})), f"{name}={value} is refused"
+            assert check_case(case_of(estimator, **{name: value})), f"{name}={value} raises"
 
 
 @pytest.mark.slow
@@ -83,7 +90,7 @@ def test_fit_takes_right_parameters(estimator):
     suppress_health_check=list(HealthCheck),
 )
 @given(cases())
-def test_random_fits_are_refused_in_a_sentence_or_give_usable_results(case):
+def test_random_fits_raise_a_clear_error_or_give_usable_results(case):
     check_case(case)
 
 
@@ -94,7 +101,7 @@ def classifier(**params):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda clf: clf.fit(NOTHING, Y), "X has 0 columns"),
+        (lambda clf: clf.fit(NO_COLUMNS, Y), "X has 0 columns"),
         (lambda clf: clf.fit(pd.DataFrame(X[:0]), Y[:0]), "X has 0 rows"),
         (lambda clf: clf.fit(None, Y), "X is None"),
         (lambda clf: clf.fit(X, np.empty((12, 0), int)), "y has 0 columns"),
@@ -122,17 +129,17 @@ def classifier(**params):
         ),
     ],
 )
-def test_fit_raises_on_wrong_arguments_and_leaves_nothing_fitted(call, message):
+def test_fit_raises_on_invalid_data_and_leaves_the_estimator_unfitted(call, message):
     clf = classifier()
 
     with pytest.raises((ValueError, TypeError), match=message):
         call(clf)
 
-    assert not learnt_by(clf)
+    assert not fitted_attributes_of(clf)
 
 
-def test_a_target_beyond_the_dtype_of_an_own_network_is_refused():
-    reg = KerasRegressor(own_network, epochs=1)
+def test_fit_raises_on_a_target_beyond_the_range_of_float32():
+    reg = KerasRegressor(custom_network, epochs=1)
 
     with pytest.raises(ValueError, match="y has numbers that float32 cannot hold"):
         reg.fit(X, Y * 1e200)
@@ -147,7 +154,7 @@ def test_a_target_beyond_the_dtype_of_an_own_network_is_refused():
     ],
     ids=["columns", "missing", "one axis"],
 )
-def test_inverse_transform_raises_on_what_is_no_representation(codes, message):
+def test_inverse_transform_raises_on_an_invalid_representation(codes, message):
     transformer = KerasTransformer(epochs=1, random_state=0).fit(X)
 
     with pytest.raises(ValueError, match=message):

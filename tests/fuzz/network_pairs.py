@@ -1,4 +1,4 @@
-"""Random pairs of networks that differ in one thing, and what must hold for them."""
+"""Random pairs of networks that differ in one setting, and a check that no cache mixes them up."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from hypothesis import strategies as st
 
 from nnkit import clear_compiled_cache
 
-__all__ = ["assert_told_apart", "pairs"]
+__all__ = ["assert_not_confused", "pairs"]
 
 X = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
 Y = X @ [1.0, -1.0, 0.5]
 
 
-def found_by(network, engine):
-    """Return all numbers that a fit gives."""
+def results_of(network, engine):
+    """Return predictions and history of a fit."""
     fitted = network.make(engine).fit(X, Y)
     return fitted.predict(X), np.concatenate(list(fitted.history_.values()))
 
 
-def assert_told_apart(network, twin):
-    """Raise if a fit after its twin's differs from Keras' own in a process without programs."""
+def assert_not_confused(network, other):
+    """Raise if a fit after that of a similar network differs from Keras' fit with empty caches."""
     clear_compiled_cache()
-    found_by(twin, "graph")
-    after_twin = found_by(network, "graph")
+    results_of(other, "graph")
+    after_other = results_of(network, "graph")
     clear_compiled_cache()
-    alone = found_by(network, "keras")
+    alone = results_of(network, "keras")
 
-    for ours, theirs in zip(after_twin, alone, strict=True):
+    for ours, theirs in zip(after_other, alone, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
 
 
 @st.composite
 def pairs(draw):
-    """Draw two networks that differ in one thing."""
+    """Draw two networks that differ in one setting."""
     slots = draw(st.lists(st.sampled_from(sorted(NAMED)), max_size=3, unique=True))
     named = {slot: draw(st.sampled_from(NAMED[slot])) for slot in slots}
     slots = draw(st.lists(st.sampled_from(sorted(SLOTS)), max_size=2, unique=True))
@@ -45,7 +45,7 @@ def pairs(draw):
     kind, slot = changed
     others = dict(held), dict(named)
     if kind == "held":
-        # The form may be another one too, as long as the number is.
+        # The value always changes; the way in which the function holds it may change too.
         form = draw(st.sampled_from([held[slot][0], *sorted(FORMS)]))
         others[0][slot] = (form, draw(st.sampled_from([0.75, 1.5])))
     else:
