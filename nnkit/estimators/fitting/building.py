@@ -26,6 +26,7 @@ from nnkit.estimators.rows.training_rows import Rows
 if TYPE_CHECKING:
     import keras
 
+    from nnkit.estimators.keras_estimator import KerasEstimator
     from nnkit.training import Compilation, ModelSpec, Network
 
 __all__ = ["Networks", "build", "rebuild"]
@@ -52,7 +53,11 @@ class Networks:
 
 
 def build(
-    draft: Any, X_encoded: Any, training: Rows, settings: FitSettings, n_steps: int | None
+    draft: KerasEstimator,
+    X_encoded: Any,
+    training: Rows,
+    settings: FitSettings,
+    n_steps: int | None,
 ) -> Networks:
     """Build and compile the networks of a fit.
 
@@ -99,7 +104,7 @@ def build(
 
 
 def rebuild(
-    draft: Any, X_encoded: Any, training: Rows, settings: FitSettings, changed: list[str]
+    draft: KerasEstimator, X_encoded: Any, training: Rows, settings: FitSettings, changed: list[str]
 ) -> Networks:
     """Build networks anew with the weights of the present ones, for a training without an end.
 
@@ -139,7 +144,7 @@ def rebuild(
     return networks
 
 
-def _facts(draft: Any, X_encoded: Any, rows: Rows) -> dict[str, Any]:
+def _facts(draft: KerasEstimator, X_encoded: Any, rows: Rows) -> dict[str, Any]:
     shapes: Any
     if isinstance(X_encoded, dict):
         shapes = {name: part.shape for name, part in X_encoded.items()}
@@ -164,7 +169,7 @@ def _facts(draft: Any, X_encoded: Any, rows: Rows) -> dict[str, Any]:
 
 
 def _model_spec(
-    draft: Any,
+    draft: KerasEstimator,
     meta: Meta,
     X_encoded: Any,
     training: Rows,
@@ -227,7 +232,7 @@ def _compilation(
 
 
 def _offered(
-    draft: Any,
+    draft: KerasEstimator,
     meta: Meta,
     X_encoded: Any,
     training: Rows,
