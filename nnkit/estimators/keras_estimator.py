@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import keras
 
     from nnkit.estimators.rows.training_rows import Seeds
-    from nnkit.training import Network
+    from nnkit.training.network import Network
 
 __all__ = ["KerasEstimator"]
 

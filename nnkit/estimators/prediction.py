@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from nnkit._suggestions import did_you_mean
-from nnkit.encoding import encode
+from nnkit.encoding.features import encode
 from nnkit.estimators.fitting.row_preparation import check_estimator_table
 from nnkit.estimators.fitting.transaction import shared_copy
 from nnkit.estimators.parameters.parameter_checks import check_predict_arguments

@@ -17,7 +17,9 @@ from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, StratifiedK
 from sklearn.preprocessing import FunctionTransformer
 
 from nnkit import KerasClassifier, TabularClassifier, TabularRegressor
-from nnkit.encoding import ClassLabels, fold_rows, holdout_rows, temperature_scaled
+from nnkit.encoding.splits import fold_rows, holdout_rows
+from nnkit.encoding.targets import ClassLabels
+from nnkit.encoding.temperature import temperature_scaled
 from nnkit.estimators.rows.training_rows import Rows, fold_indices_of
 from nnkit.optimizers import Cosine
 

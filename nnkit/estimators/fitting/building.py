@@ -11,7 +11,7 @@ from nnkit._messages import shown
 from nnkit.builders.meta import Meta
 from nnkit.builders.signature import builder_arguments
 from nnkit.builders.size import check_size
-from nnkit.encoding import columns_of
+from nnkit.encoding.features import columns_of
 from nnkit.estimators.parameters.fit_settings import FitSettings
 from nnkit.estimators.parameters.parameter_names import routed_parameters
 from nnkit.estimators.parameters.routing import (
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     import keras
 
     from nnkit.estimators.keras_estimator import KerasEstimator
-    from nnkit.training import Compilation, ModelSpec, Network
+    from nnkit.training.network import Network
+    from nnkit.training.specification.compilation import Compilation
+    from nnkit.training.specification.model_spec import ModelSpec
 
 __all__ = ["Networks", "build", "rebuild"]
 
@@ -79,8 +81,8 @@ def build(
         If a schedule needs the number of steps and there is none, or the networks do not fit into
         memory.
     """
-    from nnkit.training import Network
     from nnkit.training.loop.batches import take_on_host
+    from nnkit.training.network import Network
     from nnkit.training.placement import is_on_cpu
 
     facts = _facts(draft, X_encoded, training)
@@ -177,7 +179,7 @@ def _model_spec(
     n_steps: int | None,
 ) -> tuple[ModelSpec, str | None]:
     """Return the specification of the networks, and the owner of a schedule that ends them."""
-    from nnkit.training import ModelSpec
+    from nnkit.training.specification.model_spec import ModelSpec
 
     routed = {**settings.builder_arguments, **routed_parameters(draft)}
     compilation = _compilation(settings, routed, n_steps)
@@ -209,7 +211,7 @@ def _model_spec(
 def _compilation(
     settings: FitSettings, routed: Mapping[str, Any], n_steps: int | None
 ) -> Compilation:
-    from nnkit.training import Compilation
+    from nnkit.training.specification.compilation import Compilation
 
     is_scheduled = _is_scheduled(settings.optimizer, routed)
     if is_scheduled and n_steps is None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnkit.encoding import encode, product_of_weights, rows_at
+from nnkit.encoding.features import encode
+from nnkit.encoding.rows import rows_at
+from nnkit.encoding.weights import product_of_weights
 from nnkit.estimators.parameters.fit_settings import FitSettings
 from nnkit.estimators.parameters.parameter_names import routed_parameters
 from nnkit.estimators.parameters.routing import routed_to
@@ -18,7 +20,7 @@ from nnkit.estimators.rows.training_rows import FoldIndices, MemberData, Rows
 
 if TYPE_CHECKING:
     from nnkit.estimators.keras_estimator import KerasEstimator
-    from nnkit.training import TrainingData, TrainingPlan, TrainingRecord
+    from nnkit.training.loop.plan import TrainingData, TrainingPlan, TrainingRecord
 
 __all__ = ["member_data_of", "train_members"]
 
@@ -64,7 +66,8 @@ def member_data_of(
 
 
 def _training_data(draft: KerasEstimator, rows: Rows, X_encoded: Any) -> TrainingData:
-    from nnkit.training import TrainingData, axes_of_losses
+    from nnkit.training.loop.loss_axes import axes_of_losses
+    from nnkit.training.loop.plan import TrainingData
     from nnkit.training.loop.user_functions import check_own_losses
 
     network, target = draft._network, draft._target
@@ -200,8 +203,9 @@ def _train(
         None for a network that was interrupted before the end of its first epoch.
     interrupt : KeyboardInterrupt or None
     """
-    from nnkit.training import run_together, train
     from nnkit.training.loop.callbacks import ProgressBar
+    from nnkit.training.loop.engine import train
+    from nnkit.training.parallel.batched_training import run_together
     from nnkit.training.parallel.scheduler import current_scheduler
 
     trainings, verbose = [], settings.verbosity
@@ -231,7 +235,7 @@ def _train(
 def _plan(
     draft: KerasEstimator, settings: FitSettings, n_epochs: int, own_data: MemberData
 ) -> TrainingPlan:
-    from nnkit.training import TrainingPlan
+    from nnkit.training.loop.plan import TrainingPlan
 
     return TrainingPlan(
         epochs=n_epochs,

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from scipy import sparse
 
 from nnkit.builders.registry import spec_of
-from nnkit.encoding import TabularEncoder, make_encoder, n_samples_of, product_of_weights
+from nnkit.encoding import TabularEncoder
+from nnkit.encoding.features import make_encoder
+from nnkit.encoding.rows import n_samples_of
+from nnkit.encoding.weights import product_of_weights
 from nnkit.estimators.parameters.fit_settings import FitSettings, GivenSettings
 from nnkit.estimators.parameters.routing import model_of
 from nnkit.estimators.rows.inputs import check_is_table, check_same_length

@@ -18,14 +18,8 @@ from scipy import sparse
 
 from nnkit._messages import shown
 from nnkit.builders.presets import TableFacts
-from nnkit.encoding import (
-    background_rows,
-    columns_of,
-    encode,
-    encode_first,
-    rows_of,
-    warn_of_columns_without_effect,
-)
+from nnkit.encoding.features import columns_of, encode, encode_first, warn_of_columns_without_effect
+from nnkit.encoding.rows import background_rows, rows_of
 from nnkit.estimators.fitting.building import Networks, build, rebuild
 from nnkit.estimators.fitting.calibration import temperature_of_held_out
 from nnkit.estimators.fitting.convergence import FitOutcome, warning_of_fit
@@ -351,7 +345,7 @@ def _fit_rows(
     keeps_optimizer : bool
         Whether the state of the optimizer is kept for a further training.
     """
-    from nnkit.training import on_device
+    from nnkit.training.placement import on_device
 
     division = divide(draft, rows, settings, validation)
     shared = division.shared
