@@ -114,7 +114,8 @@ def mlp(
 
     widths = widths_of(units)
     check_widths(meta.X_shape_[1:], widths)
-    check_activation(activation)
+    if activation != "prelu":  # a layer in Keras
+        check_activation(activation)
     as_choice("normalization", normalization, ("batch", "layer", None))
     dropout_rate = as_fraction("dropout_rate", dropout_rate)
     regularizer = _regularizer(l1, l2)
@@ -297,12 +298,9 @@ def check_activation(activation: Any) -> None:
     Parameters
     ----------
     activation : str or callable
-        "prelu", which is a layer in Keras, is accepted too.
     """
     import keras
 
-    if activation == "prelu":
-        return
     try:
         keras.activations.get(activation)
     except (ValueError, TypeError) as error:

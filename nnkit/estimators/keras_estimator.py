@@ -38,18 +38,18 @@ __all__ = ["KerasEstimator"]
 
 
 class KerasEstimator(BaseEstimator):
-    """Base of the estimators, with their parameters and the fit of their networks.
+    """Base class of the estimators: parameters, fit and persistence.
 
-    A subclass stores the arguments of its constructor by ``store_arguments`` and names the kind of
+    A subclass stores the arguments of its constructor by ``store_arguments`` and names the class of
     its target. The stages of a fit are functions in ``nnkit.estimators.fitting``.
     """
 
-    # The "?" and the tooltips of scikit-learn's HTML representation.
+    # Link of the "?" and of the tooltips in scikit-learn's HTML representation.
     _doc_link_module = "nnkit"
     _doc_link_template = DOC_LINK_TEMPLATE
-    # Learns the target, and decodes the outputs of the networks.
+    # Class of the target, which encodes y and makes the decoder of outputs.
     _target_type: ClassVar[type[Target]]
-    # Names of parameters outside the signature that came by the constructor or set_params.
+    # Names of parameters outside the signature that were given to the constructor or set_params.
     _routed_names: frozenset[str] = frozenset()
 
     model: Any
@@ -94,6 +94,7 @@ class KerasEstimator(BaseEstimator):
     _network: Network
     _schedule_owner: str | None
     _n_epochs_trained: int
+    _is_stopped_early: bool
     _built_with: dict[str, Any]
     _takes_raw: bool
     # The estimator that a draft is a copy of, and scikit-learn's callbacks.
@@ -103,7 +104,7 @@ class KerasEstimator(BaseEstimator):
 
     @classmethod
     def _get_param_names(cls) -> list[str]:
-        """Return the parameters in the signature; a subclass with ``**kwargs`` adds its base's."""
+        """Return the names in the signature; with ``**kwargs``, those of the base class too."""
         return list(parameter_names(cls))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -172,20 +173,23 @@ class KerasEstimator(BaseEstimator):
             numbers unless ``encoder`` takes other values. A dict has the inputs of a network by
             name. Sparse rows are converted to dense rows batch by batch.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The target: labels of any kind for a classifier, numbers for a regressor. None raises
-            an error.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, at least 0; None is equal weights. Only their ratios matter: the
-            loss of a batch is Σwl/Σw. Rows of weight 0 are left out.
+            The target: labels of any kind for a classifier, numbers for a regressor. It is
+            required; the default None exists for scikit-learn's checks.
+        sample_weight : array-like of shape (n_samples,) or (n_samples, n_steps), default=None
+            Weights of the rows, or of the steps of sequences, at least 0; None is equal weights.
+            Only their ratios matter: the loss of a batch is Σwl/Σw. Rows of weight 0 are left out.
         X_val, y_val, sample_weight_val : like X, y and sample_weight, default=None
             Validation rows, instead of held-out rows. They are encoded like the training rows.
         groups : array-like of shape (n_samples,), default=None
-            Groups whose rows stay together when rows are held out.
+            Group of each row. Held-out fractions, folds and splitters for groups hold out whole
+            groups. Without held-out rows they have no effect.
         **fit_arguments : object
             ``epochs``, ``batch_size``, ``callbacks``, ``class_weight``, ``shuffle``,
-            ``validation_split`` and ``verbose`` override the parameters of that name;
+            ``validation_split`` and ``verbose`` override the parameters of that name
+            (``class_weight`` is for classifiers only);
             ``validation_data`` is a tuple of X_val, y_val and optionally sample_weight_val;
-            ``initial_epoch`` is the number of the first epoch.
+            ``initial_epoch`` is the number of the first epoch: ``epochs - initial_epoch`` epochs
+            are trained.
 
         Returns
         -------
@@ -195,7 +199,7 @@ class KerasEstimator(BaseEstimator):
         Raises
         ------
         TypeError
-            If an argument is unknown.
+            If an argument is unknown, or a subclass has a hook of SciKeras.
         ValueError
             If a parameter, the data, or the builder's model is invalid.
         nnkit.exceptions.NonFiniteLossError
@@ -213,7 +217,7 @@ class KerasEstimator(BaseEstimator):
             result = stages.fit(draft, X, y, sample_weight, groups, given, validation)
         if result.interrupt is not None:
             raise result.interrupt
-        # The fit has succeeded by now, also where warnings are errors.
+        # The warning is last: if warnings are errors, the estimator is fitted nevertheless.
         message = stages.fit_warning(self, result)
         if message is not None:
             warnings.warn(f"{type(self).__name__}: {message}", ConvergenceWarning, stacklevel=3)
@@ -238,13 +242,13 @@ class KerasEstimator(BaseEstimator):
 
     @property
     def model_(self) -> keras.Model:
-        """The trained ``keras.Model``, live; of an ensemble, the first."""
+        """The trained ``keras.Model``, which holds the weights; of an ensemble, the first."""
         check_fitted(self)
         return self._members[0].model
 
     @property
     def models_(self) -> list[keras.Model]:
-        """The trained models of all networks, live."""
+        """The trained ``keras.Model`` of each network, which holds its weights."""
         check_fitted(self)
         return [member.model for member in self._members]
 
@@ -281,7 +285,9 @@ class KerasEstimator(BaseEstimator):
         with pickled_once(self):
             state = dict(super().__getstate__())
             if "callbacks_" in state:
-                state["callbacks_"] = [_without_model(callback) for callback in state["callbacks_"]]
+                state["callbacks_"] = [
+                    _picklable_copy(callback) for callback in state["callbacks_"]
+                ]
             if state.get("callbacks") is not None:
                 state["callbacks"] = _without_resources(state["callbacks"])
             # cloudpickle takes builders that pickle does not: lambdas, closures, local functions.
@@ -291,33 +297,38 @@ class KerasEstimator(BaseEstimator):
         super().__setstate__(loads(state["cloudpickled"]))
 
 
-def _without_resources(callbacks: Any) -> Any:
-    """Return the user's callbacks for a pickle; what cannot be pickled is left out and named."""
+def _without_resources(callbacks: Any, stacklevel: int = 4) -> Any:
+    """Return copies of the user's callbacks for a pickle.
+
+    Attributes that cannot be pickled become None, with a warning.
+    """
     if isinstance(callbacks, dict):
-        return {key: _without_resources(entry) for key, entry in callbacks.items()}
+        return {key: _without_resources(entry, stacklevel + 2) for key, entry in callbacks.items()}
     if isinstance(callbacks, (list, tuple)):
-        return [_without_resources(entry) for entry in callbacks]
-    if isinstance(callbacks, type) or callbacks is None:
+        entries = [_without_resources(entry, stacklevel + 2) for entry in callbacks]
+        return tuple(entries) if isinstance(callbacks, tuple) else entries
+    if isinstance(callbacks, type) or not hasattr(callbacks, "on_epoch_end"):
         return callbacks
-    detached = _without_model(callbacks)
+    detached = _picklable_copy(callbacks)
     for name, value in vars(callbacks).items():
         if name != "_model" and value is not None and vars(detached)[name] is None:
             warnings.warn(
                 f"callbacks: {type(callbacks).__name__}.{name} ({type(value).__name__}) cannot be "
                 "pickled, and is None in the copy. Set the callback anew there.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=stacklevel,
             )
     return detached
 
 
-def _without_model(callback: Any) -> Any:
+def _picklable_copy(callback: Any) -> Any:
+    """Return a copy of a callback without its model and without what cannot be pickled."""
     detached = object.__new__(type(callback))
     vars(detached).update(vars(callback))
     detached._model = None
     for name, value in list(vars(detached).items()):
         try:
             cloudpickle.dumps(value)
-        except Exception:  # open files, TensorFlow's writers: each fails in its own way
+        except Exception:  # open files and TensorFlow's writers raise errors of many classes
             setattr(detached, name, None)
     return detached

@@ -183,7 +183,7 @@ class NetworkFunction:
         return np.asarray(np.mean(members, axis=0, dtype=np.float64))
 
     def in_shape(self, X_encoded: np.ndarray) -> Any:
-        """Return encoded rows (n_samples, n_encoded) in the structure of the inputs of the network."""
+        """Return encoded rows (n_samples, n_encoded) in the structure of the network's inputs."""
         ends = np.cumsum([prod(shape) for shape in self._shapes])[:-1]
         parts = [
             part.reshape(len(X_encoded), *shape)

@@ -58,10 +58,11 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
         for ``n_iter_no_change`` epochs, and to keep the weights of the best epoch. "auto" is
         False, and True for RealMLP.
     validation_split : float, splitter, list or None, default=None
-        The rows that are held out: a fraction in [0, 1); a scikit-learn splitter, of
-        which the first split is used, with the ``groups`` of ``fit``; or a list with a pair of
-        training and validation rows. None is 0.1 with ``early_stopping`` and 0 without it, and
-        0.2 for RealMLP. The loss and metrics of held-out rows are ``val_*`` in ``history_``.
+        The rows that are held out: a fraction in [0, 1); a scikit-learn splitter, of which the
+        first split is used, with the ``groups`` of ``fit``; or a list with a pair of training and
+        validation rows. None is 0.1 with ``early_stopping`` and 0 without it; if
+        ``early_stopping`` is "auto", RealMLP holds out 0.2. The loss and metrics of held-out rows
+        are ``val_*`` in ``history_``.
     n_iter_no_change : int or "auto", default="auto"
         Epochs without improvement after which ``early_stopping`` stops, at least 1. "auto" is
         10. RealMLP trains for all its epochs.
@@ -222,7 +223,8 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
 
         The first call builds the network, unless it is fitted. Later calls keep weights and
         optimizer, also after pickling. Encoder and units of the target are those of the first
-        call. ``epochs`` and ``early_stopping`` have no effect.
+        call. ``epochs`` and ``early_stopping`` have no effect. ``validation_split`` holds out
+        rows of each call.
 
         Parameters
         ----------

@@ -115,7 +115,7 @@ class TabularClassifier(KerasClassifier):
     calibration : {"auto", "temperature", None}, default="auto"
         "temperature" divides the logits of probabilities by a number [2]_: the most probable
         temperature, given the held-out rows. "auto" is "temperature" if rows are held out. None
-        does not calibrate.
+        does not calibrate. ``partial_fit`` keeps the temperature of the last ``fit``.
     verbose : {0, 1, 2, "auto"}, default=0
         0 shows nothing, 1 and "auto" show a progress bar for fits of more than half a second, 2
         prints a line for each epoch.

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from nnkit.builders import Meta, mlp
+from nnkit.builders import Meta, autoencoder, mlp, realmlp, realmlp_simplified
 from nnkit.builders.registry import find_builder
 from nnkit.layers import CategoryBias, CategoryEmbeddings
 
@@ -343,3 +343,11 @@ def test_documented_defaults_equal_the_signature():
             shown = str(parameter.default) if name != "activation" else '"relu"'
             line = next(line for line in documented.splitlines() if name in line.split(" : ")[0])
             assert f"default={shown}" in line.replace('"glorot_uniform"', "glorot_uniform"), name
+
+
+@pytest.mark.parametrize("builder", [autoencoder, realmlp, realmlp_simplified])
+def test_only_the_mlp_has_prelu(builder):
+    meta = Meta(X_shape_=(100, 4), target_type_="continuous", n_output_units_=1)
+
+    with pytest.raises(ValueError, match="activation must be a name that Keras knows.*'prelu'"):
+        builder(meta, activation="prelu")

@@ -150,3 +150,17 @@ def test_estimator_fitted_on_polars_object_columns_can_be_pickled():
     again = pickle.loads(pickle.dumps(clf))
 
     np.testing.assert_array_equal(again.predict_proba(table), clf.predict_proba(table))
+
+
+def test_callbacks_keep_their_container_through_pickle():
+    clf = KerasClassifier("mlp", callbacks=(keras.callbacks.TerminateOnNaN(),))
+
+    restored = pickle.loads(pickle.dumps(clf))
+
+    assert isinstance(restored.callbacks, tuple)
+
+
+def test_estimator_with_wrong_callbacks_pickles():
+    clf = KerasClassifier("mlp", callbacks="abc")
+
+    assert pickle.loads(pickle.dumps(clf)).callbacks == "abc"

@@ -590,7 +590,7 @@ def test_further_training_raises_after_a_user_schedule_has_ended(iris, further):
     clf = KerasClassifier("mlp", epochs=1, optimizer=Adam(Cosine(0.01))).fit(X, y)
     clf.set_params(warm_start=True)
 
-    with pytest.raises(ValueError, match="its learning rate followed a schedule, which has come"):
+    with pytest.raises(ValueError, match="its learning rate schedule ended with the last fit"):
         getattr(clf, further)(X, y)
 
 

@@ -39,7 +39,8 @@ def member_data_of(
     draft : estimator
         With encoder, target and networks.
     shared : Rows
-        The rows that ``folds`` are positions of.
+        All rows if there are several ``folds``, which are positions in them; else the training
+        rows.
     X_encoded : ndarray, csr_array, or dict or list of ndarray
         Their encoded columns.
     held_out : Rows or None
@@ -150,6 +151,7 @@ def train_members(
     draft.callbacks_ = callbacks[0]
     draft.histories_ = [{} for _ in draft._members]
     draft.best_epoch_, draft.n_iter_, draft.engine_ = 0, 0, "graph"
+    draft._is_stopped_early = False
     interrupt = None
     if n_epochs:
         # Callbacks of scikit-learn refer to the estimator, and are not part of callbacks_.
@@ -181,6 +183,7 @@ def _store_records(
     draft.best_epoch_, draft.engine_ = first.best_epoch, first.engine
     draft.n_iter_ = len(draft.histories_[0].get("loss", []))
     draft._n_epochs_trained += draft.n_iter_ + first.n_restored
+    draft._is_stopped_early = first.is_stopped_early
     if interrupt is not None:
         interrupt.add_note(
             f"The training was interrupted after {len(first.history.get('loss', []))} of "
@@ -209,7 +212,10 @@ def _train(
     from nnkit.training.parallel.scheduler import current_scheduler
 
     trainings, verbose = [], settings.verbosity
-    bar = ProgressBar(n_epochs, verbose, len(draft._members)) if verbose else None
+    bar = None
+    if verbose:
+        first_epoch = _first_epoch(draft, settings)
+        bar = ProgressBar(n_epochs, verbose, len(draft._members), first_epoch=first_epoch)
     for position, member in enumerate(draft._members):
         own_data = member_data[position % len(member_data)]
         plan = replace(
@@ -247,10 +253,14 @@ def _plan(
         score=_score(draft, settings.scoring, own_data.held_out),
         engine=settings.engine,
         verbose=settings.verbosity,
-        first_epoch=int(settings.initial_epoch) or draft._n_epochs_trained,
+        first_epoch=_first_epoch(draft, settings),
         ends_at=settings.ends_at,
         n_estimators=len(draft._members),
     )
+
+
+def _first_epoch(draft: KerasEstimator, settings: FitSettings) -> int:
+    return int(settings.initial_epoch) or draft._n_epochs_trained
 
 
 def _epoch_tasks(draft: KerasEstimator, n_epochs: int, rows: Rows) -> list[Any]:

@@ -44,11 +44,12 @@ class Division:
     rows : Rows
         All rows with a weight above 0.
     shared : Rows
-        The rows that encoder and units are learnt from. ``folds`` are positions among them.
+        The rows that encoder and units are learnt from: the training rows, or all rows if the
+        networks hold out different rows.
     held_out : Rows or None
         Validation rows of all networks.
     folds : list of FoldIndices
-        One for each network; a single one if they share it.
+        Positions in ``rows``, one for each network; a single one if they share it.
     """
 
     rows: Rows

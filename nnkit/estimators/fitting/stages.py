@@ -1,7 +1,7 @@
-"""The order of the stages of a fit: check, divide, encode, build, train, store.
+"""The order of the stages of a fit: check, divide, encode, build, train, calibrate, warn.
 
-Every stage works on a draft, a copy of the estimator whose attributes the estimator gets when the
-fit has succeeded (see ``transaction``).
+Each stage changes a draft, a copy of the estimator. If the fit succeeds, the estimator gets the
+attributes of the draft (see ``transaction``).
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ _SCIKERAS_HOOKS = {
     "TransformedTargetRegressor.",
     "scorer": "Override score, or give a scorer to the search.",
 }
-# Hooks of SciKeras that subclasses may bring, which would have no effect.
+"""Hooks of subclasses of SciKeras' estimators, which nnkit does not call, and what to use."""
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """The result of a fit beside the fitted attributes.
+    """The result of a fit besides the fitted attributes.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def fit(
     given: GivenSettings,
     validation: tuple[Any, Any, Any] | None,
 ) -> FitResult:
-    """Fit a draft, anew or from where its last fit ended.
+    """Fit a draft from scratch, or resume its training with ``warm_start``.
 
     Parameters
     ----------
@@ -124,8 +124,8 @@ def fit(
     )
     if not settings.n_epochs:
         return result
-    _, later = completed(lambda: _calibrate(draft, result))
-    return replace(result, interrupt=result.interrupt or later)
+    _, late_interrupt = completed(lambda: _calibrate(draft, result))
+    return replace(result, interrupt=result.interrupt or late_interrupt)
 
 
 def _fit_one_epoch(
@@ -138,7 +138,7 @@ def _fit_one_epoch(
 ) -> FitResult:
     """Train a draft for one more epoch."""
     validation = validation_arguments(given, None, None, None)
-    # A training that consists of calls has no known length.
+    # Any number of calls can follow, so that there is no early stopping, fold or calibration.
     given = replace(
         given,
         early_stopping=False,
@@ -268,7 +268,7 @@ def _resolve_settings(
     table = TableFacts(int(rows.has_weight.sum()), draft.n_features_in_)
     routed = builder_hyperparameters(routed_parameters(draft))
     settings = resolve(draft, given, table, routed)
-    # A single epoch in between does not decide how later fits are run.
+    # After fit, partial_fit keeps the values that fit reported.
     if not (resumes and is_one_epoch):
         draft.resolved_params_ = {
             **settings.chosen(set(draft._get_param_names())),
@@ -291,9 +291,9 @@ def _check_resumes(draft: KerasEstimator, given: GivenSettings, changed: list[st
     has_other_optimizer = any(name.startswith("optimizer") for name in changed)
     if draft._schedule_owner == "optimizer" and not has_other_optimizer:
         raise ValueError(
-            "The training cannot go on: its learning rate followed a schedule, which has come "
-            "to its end. Train by partial_fit from the beginning, or with warm_start=True "
-            "already in the first fit; or give an optimizer without a schedule."
+            "The training cannot be resumed: its learning rate schedule ended with the last fit. "
+            "Give the schedule the n_steps of all fits and fit anew, or give an optimizer without "
+            "a schedule."
         )
 
 
@@ -338,8 +338,8 @@ def _fit_rows(
     settings : FitSettings
     validation : tuple of X_val, y_val and sample_weight_val, or None
     changed : list of str or None
-        Parameters that changed since the last fit, of a training that is resumed. None begins
-        anew.
+        Names of the parameters that changed since the last fit, if the training is resumed. None
+        for a new training.
     n_epochs : int
         0 builds the networks only.
     keeps_optimizer : bool
@@ -386,7 +386,8 @@ def _resume(draft: KerasEstimator, shared: Rows, settings: FitSettings, changed:
     draft._target = draft._target.widened(shared)
     warn_of_columns_without_effect(draft.encoder_, shared.X)
     X_encoded = encode(draft.encoder_, shared.X)
-    # The previous networks predict in other threads, and are restored after an error.
+    # Other threads may predict with the previous networks, and an error restores them, so that
+    # their successors are trained.
     draft._members = [member.successor() for member in draft._members]
     draft._network = draft._members[0]
     if draft._schedule_owner is not None or changed:
@@ -406,7 +407,7 @@ def _store_networks(draft: KerasEstimator, networks: Networks) -> None:
 def _n_steps(
     settings: FitSettings, folds: list[FoldIndices], n_epochs: int, n_samples: int
 ) -> int | None:
-    """Return the number of optimizer steps; None if the training can be resumed."""
+    """Return the number of optimizer steps; None if it is not known in advance."""
     if settings.warm_start or not n_epochs:
         return None
     most = max(fold.n_training(n_samples) for fold in folds)
@@ -440,7 +441,7 @@ def _calibrate(draft: KerasEstimator, result: FitResult) -> None:
 
 
 def fit_warning(estimator: KerasEstimator, result: FitResult, owner: Any = None) -> str | None:
-    """Return a warning if the first network is no better than a constant prediction.
+    """Return a warning about a fit that learnt nothing or ended after one epoch, else None.
 
     Parameters
     ----------
@@ -452,7 +453,7 @@ def fit_warning(estimator: KerasEstimator, result: FitResult, owner: Any = None)
     """
     settings, owner = result.settings, estimator if owner is None else owner
     is_encoded = owner.encoder_ is not None
-    n_planned = settings.epochs - settings.initial_epoch
+    n_planned = settings.n_epochs
     is_first = estimator._n_epochs_trained == estimator.n_iter_ == 1 < n_planned
     if is_first and settings.ends_at is not None and time.monotonic() >= settings.ends_at:
         return (
@@ -465,7 +466,7 @@ def fit_warning(estimator: KerasEstimator, result: FitResult, owner: Any = None)
         estimator.history_.get("loss", []),
         estimator.best_epoch_,
         settings.rows_per_step(result.member_data[0].n_samples),
-        is_stopped=settings.early_stopping and estimator.n_iter_ < n_planned,
+        is_stopped=estimator._is_stopped_early,
         is_encoded=is_encoded,
         column_names=None if is_encoded else getattr(owner, "feature_names_in_", None),
         n_numeric=columns_of(estimator.encoder_, estimator.X_shape_).get("n_numeric_"),

@@ -37,16 +37,20 @@ _KERAS_BATCH_SIZE = 32
 
 @dataclass(frozen=True, kw_only=True)
 class _SharedSettings:
-    """Settings that are the same before and after ``"auto"`` is resolved.
+    """Settings that both `GivenSettings` and `FitSettings` have.
+
+    Most are parameters of the estimators, with their names and documentation.
 
     Parameters
     ----------
+    validation_data : tuple or None
+        The argument of ``fit``.
     initial_epoch : int
         Number of the first epoch.
     started_at : float
-        Time of ``fit`` on the monotonic clock, in seconds. A time limit begins there.
+        ``time.monotonic()`` at the start of ``fit``. A time limit counts from it.
     has_validation_rows : bool
-        Whether rows to validate on were given to ``fit``.
+        Whether validation rows were given to ``fit``. The caller of `given_settings` sets it.
     """
 
     model: Any
@@ -91,8 +95,8 @@ class _SharedSettings:
 class GivenSettings(_SharedSettings):
     """Settings as the parameters of the estimator and the arguments of ``fit`` give them.
 
-    ``preset``, ``cv`` and ``calibration`` are parameters of the tabular estimators only. A preset
-    of None stands for the other estimators.
+    ``preset``, ``cv`` and ``calibration`` are parameters of the tabular estimators only, and None
+    for the other estimators.
     """
 
     optimizer: Any
@@ -109,7 +113,10 @@ class GivenSettings(_SharedSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class FitSettings(_SharedSettings):
-    """Settings of a fit with every ``"auto"`` resolved.
+    """Settings of a fit, with the values that were chosen for "auto" and None.
+
+    ``model`` is the builder of the presets where the parameter is "auto". ``encoder``, ``engine``
+    and ``verbose`` can still be "auto".
 
     Parameters
     ----------
@@ -117,7 +124,7 @@ class FitSettings(_SharedSettings):
         The rows to hold out once, for all networks; 0 is none. None stands for validation rows
         that were given to ``fit``.
     cv : int, splitter, iterable or None
-        Folds, of which each network holds out another one. None uses ``validation_split``.
+        Folds: network i holds out fold i. None uses ``validation_split``.
     is_optimizer_given : bool
         Whether the user chose the optimizer.
     is_clipped : bool
@@ -141,15 +148,15 @@ class FitSettings(_SharedSettings):
 
     @property
     def n_epochs(self) -> int:
-        """Epochs to train for."""
+        """Number of epochs to train: epochs - initial_epoch, at least 0."""
         return max(0, self.epochs - int(self.initial_epoch))
 
     def rows_per_step(self, n_samples: int) -> int:
-        """Return the number of rows of an optimizer step, of so many training rows."""
+        """Return the batch size. A batch size of -1 is all n_samples rows."""
         return n_samples if self.batch_size == -1 else self.batch_size
 
     def chosen(self, names: set[str]) -> dict[str, Any]:
-        """Return the resolved values of those parameters that can be "auto" or None.
+        """Return the values that were chosen for "auto" or None, by parameter.
 
         Parameters
         ----------
@@ -196,7 +203,7 @@ def given_settings(estimator: KerasEstimator, fit_arguments: Mapping[str, Any]) 
     values = {**own, **by_prefix, **fit_arguments}
     return GivenSettings(
         started_at=time.monotonic(),
-        # The elements of validation data are not visited: they can be long lists.
+        # Scalars only: as_python would visit the elements of long validation data.
         **{
             name: as_python(values[name]) if isinstance(values[name], np.generic) else values[name]
             for name in _GIVEN & values.keys()
@@ -226,7 +233,7 @@ def resolve(
     Parameters
     ----------
     estimator : estimator
-        A classifier has probabilities to calibrate.
+        Only a classifier is calibrated. Its ``model`` is the network.
     given : GivenSettings
     table : TableFacts
     routed : mapping
@@ -284,11 +291,11 @@ def _held_out(
     if given.validation_split is not None:
         return given.validation_split, None
     if given.cv is not None:
-        # Folds of a single row select the epoch by chance, and take rows from the training.
+        # Folds of a single row select the epoch by chance, and cost training rows.
         if not isinstance(given.cv, Integral) or table.n_samples >= 2 * int(given.cv):
             return 0, given.cv
         return (0.1 if given.early_stopping is True else 0), None
-    # A user who sets early_stopping also decides whether rows are held out.
+    # With an explicit early_stopping, the validation_split of the builder is not used.
     if is_auto(given.early_stopping) and auto.validation_split is not None:
         return auto.validation_split, None
     return (0.1 if early_stopping else 0), None
@@ -299,14 +306,14 @@ def _calibration(estimator: KerasEstimator, given: GivenSettings, *, holds_out: 
         return None
     if not is_auto(given.calibration) and not holds_out:
         raise ValueError(
-            f"calibration={given.calibration!r} needs rows that are held out, but all are trained "
-            "on. Set cv=5 or validation_split=0.2, or give X_val and y_val."
+            f"calibration={given.calibration!r} needs rows that are held out, but all rows are "
+            "used for training. Set cv=5 or validation_split=0.2, or give X_val and y_val."
         )
     return "temperature" if holds_out else None
 
 
 def is_auto(value: Any) -> bool:
-    """Return whether a value is "auto", also for values without a truth value."""
+    """Return whether a value is the string "auto". Arrays, which have no truth value, are not."""
     return isinstance(value, str) and value == "auto"
 
 

@@ -20,7 +20,7 @@ __all__ = ["Decoder", "Target"]
 
 
 class Target(ABC):
-    """What a fit learns about the target, and the target as the network learns it.
+    """What a fit learns about the target, and its encoding for the network.
 
     Instances are not changed. A method that learns returns another instance.
     """
@@ -28,12 +28,12 @@ class Target(ABC):
     @staticmethod
     @abstractmethod
     def check(y: Any) -> np.ndarray:
-        """Return the target as an array."""
+        """Return the target as a validated array, or raise."""
 
     @classmethod
     @abstractmethod
     def learn(cls, y: np.ndarray, classes: Any, *, is_standardized: bool) -> Self:
-        """Return the target that is learnt from its training rows.
+        """Return the target that is learnt from all rows of the fit.
 
         Parameters
         ----------
@@ -50,11 +50,14 @@ class Target(ABC):
 
     @abstractmethod
     def task_choices(self) -> list[list[Task]]:
-        """Return the tasks that the outputs of a network can have, one list for each choice."""
+        """Return the possible tasks of the network.
+
+        Each choice is a list with one task for each output. The first choice is the default.
+        """
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
-        """Return the facts about the target for ``meta``, which become fitted attributes."""
+        """Return the facts about the target for the builder, which become fitted attributes."""
 
     @abstractmethod
     def network_targets(self, encoded: np.ndarray, n_outputs: int) -> list[np.ndarray]:
@@ -67,13 +70,13 @@ class Target(ABC):
         Parameters
         ----------
         output_spec : OutputSpec
-            Of the network.
+            Outputs of the network.
         temperature : float, default=1.0
             Divisor of the logits of class probabilities.
         """
 
     def attributes(self) -> dict[str, Any]:
-        """Return the fitted attributes that a target has before the network is built."""
+        """Return the fitted attributes that are set before the network is built."""
         return {}
 
     def check_announced(self, classes: Any) -> None:  # noqa: B027
@@ -96,8 +99,8 @@ class Target(ABC):
             From `encode`.
         sample_weight : ndarray of shape (n_samples,) or None
         is_first : bool
-            Whether the fit begins anew. In a resumed training, weights that follow from the first
-            rows are kept unless ``class_weight`` was changed.
+            Whether the fit is new. A resumed fit keeps the learnt weights of classes unless
+            ``class_weight`` was changed.
         """
         return self
 
@@ -110,11 +113,18 @@ class Target(ABC):
         encoded: np.ndarray,  # noqa: ARG002
         axes: tuple[int, ...],  # noqa: ARG002
     ) -> np.ndarray | None:
-        """Return weights of steps (n_samples, *axes) by their target; None for equal weights."""
+        """Return weights of steps (n_samples, *axes) by their target; None for equal weights.
+
+        Parameters
+        ----------
+        encoded : ndarray
+        axes : tuple of int
+            Axes of the loss of a row.
+        """
         return None
 
     def stratification(self, encoded: np.ndarray) -> tuple[np.ndarray | None, ClassLabels | None]:  # noqa: ARG002
-        """Return codes and labels by which held-out rows are stratified; None for no strata."""
+        """Return codes and labels to stratify held-out rows by; (None, None) for no strata."""
         return None, None
 
     def warning_of_validation(self, training: Rows, held_out: Rows) -> str | None:  # noqa: ARG002
@@ -133,19 +143,22 @@ class Target(ABC):
         return self
 
     def widened(self, training: Rows) -> Self:  # noqa: ARG002
-        """Return the target with limits that also hold the values of further training rows."""
+        """Return the target with clipping limits that include further training rows."""
         return self
 
     def units(self) -> tuple[Any, ...] | None:
-        """Return scale, location and limits of a standardised target; None for other targets."""
+        """Return scale, location and limits of a standardised target; None for other targets.
+
+        Limits are infinite if predictions are not clipped.
+        """
         return None
 
 
 class Decoder(ABC):
-    """From the outputs of a network to predictions."""
+    """Converts the outputs of a network to predictions."""
 
     def check_targets(self, encoded: np.ndarray) -> None:  # noqa: B027
-        """Raise if the outputs of the network cannot give this target."""
+        """Raise if the outputs of the network cannot represent this target."""
 
     @abstractmethod
     def check_loss(self, network: Network, encoded: np.ndarray, settings: FitSettings) -> None:

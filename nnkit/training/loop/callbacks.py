@@ -273,10 +273,15 @@ class ProgressBar:
         0 shows nothing; 1 a bar if the fit takes longer than half a second; 2 one line per epoch.
     n_networks : int, default=1
         Number of networks that train concurrently.
+    first_epoch : int, default=0
+        Number of the first epoch. It is above 0 when an earlier training is continued.
     """
 
-    def __init__(self, epochs: int, verbose: int, n_networks: int = 1) -> None:
+    def __init__(
+        self, epochs: int, verbose: int, n_networks: int = 1, *, first_epoch: int = 0
+    ) -> None:
         self._epochs = epochs
+        self._last_epoch = first_epoch + epochs
         self._verbose = verbose
         self._n_networks = n_networks
         self._n_open = n_networks
@@ -301,7 +306,7 @@ class ProgressBar:
             if self._verbose == 2:
                 of = "" if self._n_networks == 1 else f"network {position + 1}/{self._n_networks}, "
                 values = ", ".join(f"{name}={value}" for name, value in shown.items())
-                tqdm.write(f"{of}epoch {epoch + 1}/{self._epochs}: {values}")
+                tqdm.write(f"{of}epoch {epoch + 1}/{self._last_epoch}: {values}")
             self._bar.set_postfix(shown, refresh=False)
             self._bar.update()
 

@@ -48,9 +48,7 @@ __all__ = ["train"]
 
 
 class _Session:
-    """State of a running training.
-
-    Keras' callbacks get it as their model if the training needs no live ``keras.Model``.
+    """State of one training, which is the model of callbacks if no live model is needed.
 
     Attributes
     ----------
@@ -61,7 +59,7 @@ class _Session:
     stop_training : bool
         Flag that a callback sets to end the training.
     history : keras.callbacks.History
-        Record of the epochs so far.
+        Record of the epochs so far, set by Keras' ``CallbackList``.
     """
 
     history: Any
@@ -73,8 +71,9 @@ class _Session:
         self.state = network.state
         self.stop_training = False
         if self.live is not None:
-            # An earlier fit of the same model may have left the epoch of a backup.
+            # An earlier fit of the same model may have left the epoch of a backup, and its stop.
             forget_resumed_epoch(self.live)
+            self.live.stop_training = False
 
     def get_weights(self) -> TrainingState:
         """Return the state, which early stopping stores as the best weights."""
@@ -85,14 +84,14 @@ class _Session:
         self.state = self.state._replace(weights=best.weights, others=best.others)
 
     @property
-    def seen(self) -> Any:
+    def callback_model(self) -> Any:
         """The object that callbacks get as their model."""
         return self if self.live is None else self.live
 
     @property
     def is_stopped(self) -> bool:
         """Whether a callback has asked to stop."""
-        return bool(self.seen.stop_training)
+        return bool(self.callback_model.stop_training)
 
     @property
     def current(self) -> TrainingState:
@@ -124,12 +123,12 @@ class _Session:
             self.update(state)
 
     def first_epoch(self, plan: TrainingPlan) -> int:
-        """Return the number of the first epoch, after a restored backup if there is one."""
+        """Return the number of the first epoch: that of a restored backup, else the plan's."""
         resumed = None if self.live is None else resumed_epoch(self.live)
         return resumed or plan.first_epoch
 
     def store_weights(self) -> None:
-        """Store the weights in the network."""
+        """Store the weights in the network. A live model has them already."""
         if self.live is None:
             self._network.state = self.state
 
@@ -149,7 +148,7 @@ def train(
     data : TrainingData
     plan : TrainingPlan
     scheduler : Scheduler or None, default=None
-        Scheduler of concurrent trainings that this training is a task of.
+        Scheduler, if this is one of several concurrent trainings.
 
     Returns
     -------
@@ -164,7 +163,7 @@ def train(
     KeyboardInterrupt
         If the training is interrupted from the keyboard before the end of its first epoch. After
         a later interrupt, the network has the weights of the best epoch so far with
-        ``stops_early``, else those of the last epoch, and the record holds the interrupt.
+        ``stops_early``, else those of its last step, and the record holds the interrupt.
     """
     with on_device(network.device):
         network.live.follow_frozen_layers(network.compiled_model.layout)
@@ -187,7 +186,7 @@ def _train(
     callback_list = keras.callbacks.CallbackList(
         callbacks,
         add_history=True,
-        model=session.seen,
+        model=session.callback_model,
         epochs=plan.last_epoch,
         steps=math.ceil(n_encoded_rows(data.X) / plan.batch_size),
         verbose=0,
@@ -201,7 +200,8 @@ def _train(
             else:
                 _run_compiled(runner, data, plan, callback_list, session)
     except KeyboardInterrupt as error:
-        if not session.seen.history.epoch:
+        # Keras' History has epochs from the start of the training on.
+        if not getattr(session.callback_model.history, "epoch", None):
             end_after_error(callback_list)
             raise
         session.finalize()
@@ -211,15 +211,18 @@ def _train(
     except BaseException:
         end_after_error(callback_list)
         raise
-    seen, first_epoch = session.seen.history, session.first_epoch(plan)
+    recorded, first_epoch = session.callback_model.history, session.first_epoch(plan)
     session.store_weights()
-    _check_weights(network, len(seen.epoch))
-    history = {name: [float(v) for v in values] for name, values in seen.history.items()}
-    last = max(0, len(seen.epoch) - 1)
+    _check_weights(network, first_epoch + len(recorded.epoch))
+    history = {name: [float(v) for v in values] for name, values in recorded.history.items()}
+    last = max(0, len(recorded.epoch) - 1)
+    is_stopped_early = stopping is not None and stopping.stopped_epoch > 0
     if stopping is None:
+        # An early stopping among the user's callbacks may have restored its best weights.
         stopping = next((c for c in plan.callbacks if _restores_best(c)), None)
     best = last if stopping is None else max(0, stopping.best_epoch - first_epoch)
-    return TrainingRecord(history, int(best), backend, first_epoch - plan.first_epoch, interrupt)
+    n_restored = first_epoch - plan.first_epoch
+    return TrainingRecord(history, int(best), backend, n_restored, interrupt, is_stopped_early)
 
 
 def _callbacks(
@@ -248,7 +251,7 @@ def _callbacks(
     if plan.ends_at is not None:
         callbacks.append(TimeLimit(plan.ends_at))
     if plan.verbose:
-        bar = plan.bar or ProgressBar(plan.epochs, plan.verbose)
+        bar = plan.bar or ProgressBar(plan.epochs, plan.verbose, first_epoch=plan.first_epoch)
         callbacks.append(EpochProgress(plan.epochs, bar, plan.position))
     if session.live is not None and plan.callbacks:
         callbacks.append(FrozenLayersGuard(session.live, network.compiled_model.layout))
@@ -268,7 +271,7 @@ def _prepared(
     if backend == "keras":
         return backend, None
     if backend == "xla" and compiled_model.looks_up_codes:
-        # XLA clamps an index that is out of range. TensorFlow raises, so that this call checks it.
+        # XLA clamps codes that are out of range. A prediction by TensorFlow raises for them.
         network.outputs(data.X)
         if data.validation is not None:
             network.outputs(data.validation.X)
@@ -277,7 +280,7 @@ def _prepared(
     try:
         run.prepare()
     except ForeignStateError:
-        reason = "a layer, loss or metric with a variable that Keras does not know as its own"
+        reason = "a layer, loss or metric with a variable that Keras does not track"
         compiled_model.note(REASON_FOR_KERAS, reason)
         return choose_backend(compiled_model, data, plan), None
     return backend, run
@@ -293,7 +296,7 @@ def _scheduled(
 ) -> Iterator[Any]:
     """Yield the callable that runs the epochs of a training, alone or concurrently with others."""
     if scheduler is not None:
-        # Keras' fit always counts as long.
+        # Keras' fit counts as one second per epoch, so that it is always long.
         scheduler.note_training(plan.epochs * (1.0 if run is None else run.seconds_per_epoch))
     if scheduler is None or run is None:
         yield run
@@ -315,13 +318,13 @@ def _restores_best(callback: Any) -> bool:
     )
 
 
-def _check_weights(network: Network, n_epochs: int) -> None:
-    """Raise if the weights are not finite. No loss is computed after the last step."""
+def _check_weights(network: Network, epoch: int) -> None:
+    """Raise if the weights are not finite, which no loss shows after the last step."""
     state = network.state
     if all(np.isfinite(np.asarray(part)).all() for part in state.weights):
         return
     raise NonFiniteLossError(
-        f"The weights became NaN or infinite in epoch {n_epochs}. {LIKELY_CAUSES}"
+        f"The weights became NaN or infinite in epoch {epoch}. {LIKELY_CAUSES}"
     )
 
 

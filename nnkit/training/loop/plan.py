@@ -121,6 +121,8 @@ class TrainingRecord:
     interrupt : KeyboardInterrupt or None
         The keyboard interrupt that ended the training early. The caller raises it after it has
         stored the results of the fit.
+    is_stopped_early : bool
+        Whether early stopping ended the training.
     """
 
     history: dict[str, list[float]] = field(default_factory=dict)
@@ -128,3 +130,4 @@ class TrainingRecord:
     engine: Backend = "graph"
     n_restored: int = 0
     interrupt: KeyboardInterrupt | None = None
+    is_stopped_early: bool = False

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 import nnkit
 from nnkit import KerasClassifier, KerasRegressor
+from nnkit.optimizers import Cosine
 
 PARAMS = {"batch_size": 32, "random_state": 0}
 
@@ -606,3 +607,53 @@ def test_initial_epoch_sets_the_number_of_the_first_epoch(iris):
     clf.fit(X, y, initial_epoch=2, epochs=4)
 
     assert seen == [0, 1, 2, 3]
+
+
+def test_warm_start_trains_all_epochs_after_a_fit_that_stopped_early(iris):
+    """The live model of callbacks keeps no flag of the last fit."""
+    X, y = iris
+    clf = KerasClassifier(
+        "mlp", epochs=5, callbacks=keras.callbacks.LambdaCallback(), warm_start=True,
+        time_limit=1e-9, random_state=0,
+    )  # fmt: skip
+    with pytest.warns(ConvergenceWarning, match="time_limit"):
+        clf.fit(X, y)
+    assert clf.n_iter_ == 1
+
+    clf.set_params(time_limit=None).fit(X, y)
+
+    assert clf.n_iter_ == 5
+
+
+@pytest.mark.parametrize(
+    ("params", "lines"),
+    [
+        ({"epochs": 5, "fit__initial_epoch": 3}, ["epoch 4/5", "epoch 5/5"]),
+        ({"epochs": 2, "warm_start": True}, ["epoch 1/2", "epoch 2/2", "epoch 3/4", "epoch 4/4"]),
+    ],
+    ids=["initial_epoch", "warm_start"],
+)
+def test_verbose_numbers_epochs_from_the_first_fit(iris, capsys, params, lines):
+    clf = KerasClassifier("mlp", verbose=2, random_state=0, **params).fit(*iris)
+    if "warm_start" in params:
+        clf.fit(*iris)
+
+    shown = capsys.readouterr().out.splitlines()
+
+    assert [line.partition(":")[0] for line in shown] == lines
+
+
+def test_refused_resumption_names_the_schedule_and_the_remedy(iris):
+    X, y = iris
+    clf = KerasClassifier("mlp", epochs=2, optimizer=keras.optimizers.Adam(Cosine(0.01)))
+    clf.fit(X, y).set_params(warm_start=True)
+
+    with pytest.raises(ValueError, match="Give the schedule the n_steps of all fits"):
+        clf.fit(X, y)
+    n_steps = 4 * 5  # epochs * steps of both fits
+    scheduled = keras.optimizers.Adam(Cosine(0.01, n_steps=n_steps))
+    anew = (
+        KerasClassifier("mlp", epochs=2, optimizer=scheduled, warm_start=True).fit(X, y).fit(X, y)
+    )
+
+    assert anew.n_iter_ == 2
