@@ -155,7 +155,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return best
 
 
-def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
+def did_you_mean(
+    name: str, known: Iterable[str], prefix: str = "", shown: Iterable[str] | None = None
+) -> str:
     """Return a sentence that suggests the most similar name, or lists the valid ones.
 
     Parameters
@@ -166,13 +168,16 @@ def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
         Valid names without the prefix, in the order in which they are listed.
     prefix : str, default=""
         Prefix of the names in the sentence.
+    shown : iterable of str or None, default=None
+        Names to list if none is similar; None lists the known ones.
     """
     candidates = list(known)
     renamed = (other for other in _OF_KERAS.get(name, ()) if other in candidates)
     suggestion = nearest(name, candidates) or next(renamed, None)
     if suggestion is not None:
         return f"Did you mean {prefix}{suggestion}?"
-    return f"There are {listed(f'{prefix}{candidate}' for candidate in candidates)}."
+    names = candidates if shown is None else shown
+    return f"There are {listed(f'{prefix}{candidate}' for candidate in names)}."
 
 
 def listed(names: Iterable[str]) -> str:

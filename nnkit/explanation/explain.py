@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from nnkit.explanation.attribution.dispatch import of_predicted, values_of_task
 from nnkit.explanation.attribution.permutation import MAX_ROUNDS
 from nnkit.explanation.attribution.text import are_texts, explain_words, texts_like
-from nnkit.explanation.attribution.values import of_predicted, values_of_task
 from nnkit.explanation.explanation_task import make_explanation_task
 from nnkit.explanation.options import ExplainOptions, seed_of
 from nnkit.explanation.pipelines.outputs import Output, choose_output

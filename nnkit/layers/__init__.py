@@ -5,7 +5,7 @@ The layers are registered with Keras when this package is imported, so that
 
 - ``scale``: a learnt factor of each column.
 - ``dense``: a linear layer in the neural tangent parametrization.
-- ``activation``: an activation that each unit mixes with the identity.
+- ``parametric_activation``: an activation that each unit mixes with the identity.
 - ``periodic``: periodic embeddings of numeric columns.
 - ``categories``: embeddings of categories, and categories in a linear model.
 - ``dropout``: dropout whose rate decreases during training.
@@ -15,11 +15,11 @@ The layers are registered with Keras when this package is imported, so that
 
 from __future__ import annotations
 
-from nnkit.layers.activation import ParametricActivation
 from nnkit.layers.categories import CategoryBias, CategoryEmbeddings
 from nnkit.layers.column_slice import ColumnSlice
 from nnkit.layers.dense import NTKDense
 from nnkit.layers.dropout import ScheduledDropout
+from nnkit.layers.parametric_activation import ParametricActivation
 from nnkit.layers.periodic import PeriodicEmbedding
 from nnkit.layers.scale import Scale
 

@@ -20,7 +20,7 @@ from nnkit.builders import presets
 
 REASON = (
     "With float32 and mini-batches, a weight of 2 differs from two rows by more than 1e-7. "
-    "rows/test_row_weights.py tests the equivalence for full batches in float64."
+    "rows/test_weights_and_groups.py tests the equivalence for full batches in float64."
 )
 IS_FULL = os.environ.get("NNKIT_CONTRACT") == "full"
 SMALL = {} if IS_FULL else {"n_estimators": 1, "epochs": 12}

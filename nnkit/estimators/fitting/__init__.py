@@ -6,6 +6,6 @@
 - ``calibration``: the temperature of probabilities, learnt from held-out rows.
 - ``convergence``: a warning if the network is no better than a constant prediction.
 - ``constant_predictions``: losses of the best constant prediction.
-- ``monitoring``: scikit-learn's scorers and callbacks at the end of an epoch.
+- ``epoch_scoring``: scikit-learn's scorers and callbacks at the end of an epoch.
 - ``transaction``: a fit succeeds as a whole, or leaves the estimator unchanged.
 """

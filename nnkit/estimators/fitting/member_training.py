@@ -267,7 +267,7 @@ def _epoch_tasks(draft: KerasEstimator, n_epochs: int, rows: Rows) -> list[Any]:
     """Return the callback that reports epochs to scikit-learn's callbacks, if there are any."""
     if not getattr(draft, "_skl_callbacks", None):
         return []
-    from nnkit.estimators.fitting.monitoring import EpochTasks
+    from nnkit.estimators.fitting.epoch_scoring import EpochTasks
 
     original = vars(draft).get("_drafted_from", draft)
     context = original._init_callback_context(max_subtasks=n_epochs)
@@ -280,7 +280,7 @@ def _score(
     """Return the name of a score, and the function from outputs on held-out rows to its value."""
     if held_out is None or (isinstance(scoring, str) and scoring == "loss"):
         return None
-    from nnkit.estimators.fitting.monitoring import scorer_of_outputs, scoring_name
+    from nnkit.estimators.fitting.epoch_scoring import scorer_of_outputs, scoring_name
 
     decoder = draft._target.decoder(draft._network.output_spec)
     score = scorer_of_outputs(

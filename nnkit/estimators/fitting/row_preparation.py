@@ -17,10 +17,10 @@ from nnkit.encoding.weights import product_of_weights
 from nnkit.estimators.parameters.fit_settings import FitSettings, GivenSettings
 from nnkit.estimators.parameters.routing import model_of
 from nnkit.estimators.rows.inputs import check_is_table, check_same_length
-from nnkit.estimators.rows.row_weights import check_weights, checked_groups, checked_weights
 from nnkit.estimators.rows.tables import check_table
 from nnkit.estimators.rows.training_rows import FoldIndices, Rows, fold_indices_of
 from nnkit.estimators.rows.validation_rows import warning_of_columns
+from nnkit.estimators.rows.weights_and_groups import check_weights, checked_groups, checked_weights
 
 if TYPE_CHECKING:
     from nnkit.estimators.keras_estimator import KerasEstimator

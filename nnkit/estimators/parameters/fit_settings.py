@@ -19,11 +19,11 @@ from nnkit.estimators.parameters.parameter_names import (
 )
 from nnkit.estimators.parameters.routing import (
     FIT_ARGUMENTS,
-    KnownNames,
     as_python,
     model_of,
     routed_to,
 )
+from nnkit.estimators.parameters.unknown_names import KnownNames
 
 if TYPE_CHECKING:
     from nnkit.estimators.keras_estimator import KerasEstimator
@@ -216,9 +216,7 @@ _GIVEN = {one.name for one in fields(GivenSettings)}
 
 def _unknown_argument(estimator: KerasEstimator, name: str, known: list[str]) -> str:
     right = {*known, *_NAMED_IN_FIT, *estimator._get_param_names()}
-    hint = KnownNames(frozenset(right), ()).hint(name)
-    if hint.startswith("There are"):
-        hint = f"There are {[*known, *_NAMED_IN_FIT]}."
+    hint = KnownNames(frozenset(right), ()).hint(name, shown=[*known, *_NAMED_IN_FIT])
     return (
         f"{type(estimator).__name__}.fit has no argument {name!r}. {hint} "
         "Other settings are parameters: use set_params."

@@ -11,8 +11,8 @@ from nnkit.estimators.parameters.routing import (
     PREFIXES,
     builder_defaults,
     model_of,
-    unknown_name,
 )
+from nnkit.estimators.parameters.unknown_names import unknown_name
 
 if TYPE_CHECKING:
     from nnkit.estimators.keras_estimator import KerasEstimator

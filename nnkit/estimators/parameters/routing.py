@@ -1,20 +1,15 @@
-"""Parameters by prefix, such as ``model__units``: valid names and their receivers."""
+"""Parameters by prefix, such as ``model__units``, and their receivers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnkit._suggestions import did_you_mean, from_elsewhere, nearest, remark_on
 from nnkit.builders.presets import PRESET_BUILDER
 from nnkit.builders.registry import find_builder
 from nnkit.builders.signature import (
-    INJECTED_ARGUMENTS,
-    accepted_arguments,
-    takes_any_argument,
     tunable_defaults,
 )
 
@@ -25,14 +20,12 @@ __all__ = [
     "FIT_ARGUMENTS",
     "PREDICT_ARGUMENTS",
     "PREFIXES",
-    "KnownNames",
     "as_python",
     "builder_defaults",
     "builder_hyperparameters",
     "model_of",
     "resolve_builder",
     "routed_to",
-    "unknown_name",
 ]
 
 PREFIXES = ("model", "optimizer", "loss", "metrics", "callbacks", "compile", "fit", "predict")
@@ -125,133 +118,3 @@ def builder_hyperparameters(routed: Mapping[str, Any]) -> dict[str, Any]:
     """Return the builder's arguments: unprefixed ones, and over them ``model__`` ones."""
     plain = {name: as_python(value) for name, value in routed.items() if "__" not in name}
     return {**plain, **routed_to("model", routed)}
-
-
-def unknown_name(
-    name: str, own_names: Iterable[str], model: Any, optimizer: Any = None
-) -> str | None:
-    """Return what is wrong with a name outside the signature; None if it is valid.
-
-    Parameters
-    ----------
-    name : str
-        With or without a prefix.
-    own_names : iterable of str
-        The parameters in the estimator's signature.
-    model : str, callable or keras.Model
-        The network of the estimator. Arguments of a builder are valid names.
-    optimizer : str, class or keras.optimizers.Optimizer or None, default=None
-        The estimator's ``optimizer``. Keras' own are strings, and their arguments are checked.
-    """
-    try:
-        builder = resolve_builder(model)
-    except ValueError:
-        return None  # `fit` reports an unknown name of a builder
-    prefix, separator, rest = name.partition("__")
-    if separator and not (prefix and rest):
-        return (
-            f"{name} names no argument: write PREFIX__ARGUMENT, such as optimizer__learning_rate."
-        )
-    accepted = [] if builder is None else accepted_arguments(builder)
-    known = KnownNames(frozenset(own_names), accepted)
-    takes_any = builder is not None and takes_any_argument(builder)
-    argument = rest if separator else name
-    if (prefix == "model" or not separator) and (
-        argument in accepted or (takes_any and argument not in INJECTED_ARGUMENTS)
-    ):
-        return None
-    if not separator:
-        return f"{name} is not a parameter. {known.hint(name)}"
-    if prefix in _TAKEN:
-        # Callbacks of fit have arguments of their own: fit__callbacks__patience.
-        if rest.partition("__")[0] in _TAKEN[prefix]:
-            return None
-        hint = known.hint(rest, _TAKEN[prefix], f"{prefix}__")
-        return f"{name}: {prefix} has no argument {rest!r}. {hint}"
-    if prefix == "model":
-        if builder is None:
-            return f"{name} has no receiver: model={model!r} is not a builder function."
-        return (
-            f"{name}: the builder has no argument {rest!r}. {known.hint(rest, accepted, 'model__')}"
-        )
-    if prefix in PREFIXES:
-        is_named = prefix == "optimizer" and isinstance(optimizer, str)
-        return _not_of_optimizer(name, rest) if is_named else None
-    return _unknown_prefix(name, prefix, rest, known)
-
-
-def _not_of_optimizer(name: str, rest: str) -> str | None:
-    """Return what is wrong with an argument that other packages call by this name."""
-    right = from_elsewhere(rest, lambda other: other.startswith("optimizer__"))
-    if right is None or right == name:
-        return None
-    return (
-        f"{name}: Keras' optimizers have no argument {rest!r}. Did you mean {right}?"
-        f"{remark_on(rest, right)}"
-    )
-
-
-def _unknown_prefix(name: str, prefix: str, rest: str, known: KnownNames) -> str:
-    if prefix in known.own_names:
-        return (
-            f"{name} is not a parameter yet. Set {prefix} to an object that has {rest!r}; "
-            f"set_params then takes {name}."
-        )
-    right_prefix = nearest(prefix, [*PREFIXES, *known.own_names])
-    if right_prefix is not None:
-        return f"{name} is not a parameter. Did you mean {right_prefix}__{rest}?"
-    return (
-        f"{name} is not a parameter: there is no prefix {prefix!r}. "
-        f"There are {[f'{one}__' for one in PREFIXES]}."
-    )
-
-
-_TAKEN = {"fit": FIT_ARGUMENTS, "predict": PREDICT_ARGUMENTS}
-
-
-@dataclass(frozen=True)
-class KnownNames:
-    """The right names of an estimator: its parameters, and the arguments of its builder."""
-
-    own_names: frozenset[str]
-    accepted: Sequence[str]
-
-    def hint(self, name: str, candidates: Iterable[str] = (), prefix: str = "") -> str:
-        """Return a sentence with what was meant by a name, or with what there is.
-
-        Parameters
-        ----------
-        name : str
-            As it was typed, behind the prefix.
-        candidates : iterable of str, default=()
-            What is right behind the prefix; all parameters if it is empty.
-        prefix : str, default=""
-            With which the name was typed, such as "model__".
-        """
-        # The builder's own come first: of a long list the rest is cut.
-        near = list(candidates) if prefix else [*self.accepted, *sorted(self.own_names)]
-        if prefix and name in self.own_names:
-            return f"Did you mean {name}?"
-        meant = from_elsewhere(name, lambda other: other in near or self._takes(other))
-        if meant is None:
-            remark = remark_on(name, None).strip() or (
-                not prefix and self._with_one_underscore(name)
-            )
-            return remark or did_you_mean(name, near, prefix)
-        # fit__nb_epoch was meant to be fit__epochs.
-        right = f"{prefix}{meant}" if meant in near else meant
-        return f"Did you mean {right}?{remark_on(name, meant)}"
-
-    def _with_one_underscore(self, name: str) -> str:
-        """Return a sentence on a routed name that lacks an underscore, such as model_units."""
-        for prefix in PREFIXES:
-            rest = name.removeprefix(f"{prefix}_")
-            is_argument = prefix != "model" or rest in self.accepted
-            if rest != name and is_argument and nearest(name, self.own_names) is None:
-                return f"Did you mean {prefix}__{rest}?"
-        return ""
-
-    def _takes(self, name: str) -> bool:
-        if name.startswith("model__"):
-            return name.removeprefix("model__") in self.accepted
-        return name in self.own_names or name.startswith(("optimizer__", "loss__"))

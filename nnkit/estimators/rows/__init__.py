@@ -2,7 +2,7 @@
 
 - ``tables``: tables of every container, checked and compared with those of ``fit``.
 - ``inputs``: data that are no table: batches, lists of inputs, rows of unequal length.
-- ``row_weights``: sample weights and groups, checked.
+- ``weights_and_groups``: sample weights and groups, checked.
 - ``training_rows``: seeds of a fit, its rows, and the rows of each network.
 - ``validation_rows``: a warning if validation rows are in other units than training rows.
 """

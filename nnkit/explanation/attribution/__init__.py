@@ -1,6 +1,6 @@
 """Methods that compute attributions from predictions or gradients.
 
-- ``methods``: the choice of a method.
+- ``shapley``: the choice between exact values and permutations, and the estimate.
 - ``value_function``: the value of a coalition, in calls of bounded size.
 - ``exact``: Shapley values and interactions by all coalitions.
 - ``permutation``: Shapley values by paired antithetic permutations, with standard errors.
@@ -8,5 +8,5 @@
 - ``text``: Shapley values of the words of texts.
 - ``gradient``, ``lines``: attributions by gradients, and their integration points.
 - ``deep``: attributions by shap's DeepExplainer, with checks.
-- ``values``: the attributions of an explanation task.
+- ``dispatch``: the attributions of an explanation task, by its method.
 """

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnkit.explanation.attribution.methods import Estimate, choose_method, estimate
+from nnkit.explanation.attribution.shapley import Estimate, choose_method, estimate
 from nnkit.explanation.attribution.value_function import ValueFunction
 from nnkit.explanation.options import ExplainOptions
 

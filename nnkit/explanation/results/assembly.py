@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nnkit.explanation.attribution.methods import Estimate
+from nnkit.explanation.attribution.shapley import Estimate
 from nnkit.explanation.explanation_task import ExplanationTask
 from nnkit.explanation.pipelines.outputs import Output
 from nnkit.explanation.results.result import Explanation

@@ -12,7 +12,7 @@ import numpy as np
 from nnkit.estimators.network_function import NetworkFunction
 from nnkit.explanation.attribution.deep import deep_values
 from nnkit.explanation.attribution.gradient import gradient_values
-from nnkit.explanation.attribution.methods import Estimate, choose_method, estimate
+from nnkit.explanation.attribution.shapley import Estimate, choose_method, estimate
 from nnkit.explanation.attribution.value_function import ValueFunction
 from nnkit.explanation.explanation_task import ExplanationTask
 from nnkit.explanation.masking.feature_groups import FeatureGroups
