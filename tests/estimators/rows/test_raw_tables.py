@@ -250,27 +250,23 @@ def test_predict_raises_on_reordered_columns(make, fitted):
 
 
 @either
-def test_fit_raises_on_infinity_and_names_the_column(make):
-    table = X.copy()
-    table.loc[3, "height"] = -np.inf
-
-    with pytest.raises(ValueError, match="The numbers of column 'height' must be finite"):
-        make().fit(table, Y)
-
-
-@either
-def test_fit_raises_on_duplicate_column_names(make):
-    table = pd.concat([X, X[["age"]]], axis=1)
-
-    with pytest.raises(ValueError, match="Column names must be unique. Got 'age' more than once"):
-        make().fit(table, Y)
-
-
-@either
-def test_fit_raises_on_list_values(make):
-    table = X.assign(tags=[["a", "b"]] * N_ROWS)
-
-    with pytest.raises(ValueError, match="The values of column 'tags' must be scalars"):
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            X.assign(height=X["height"].where(X.index != 3, -np.inf)),
+            "The numbers of column 'height' must be finite",
+        ),
+        (
+            pd.concat([X, X[["age"]]], axis=1),
+            "Column names must be unique. Got 'age' more than once",
+        ),
+        (X.assign(tags=[["a", "b"]] * N_ROWS), "The values of column 'tags' must be scalars"),
+    ],
+    ids=["infinity", "duplicate name", "lists"],
+)
+def test_fit_raises_on_an_invalid_column_and_names_it(make, table, message):
+    with pytest.raises(ValueError, match=message):
         make().fit(table, Y)
 
 

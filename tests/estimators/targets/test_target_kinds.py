@@ -116,7 +116,7 @@ def test_classifier_accepts_tables_of_labels(kind):
 
 @pytest.mark.parametrize("make", [list, objects, pd.Series, lambda y: pd.DataFrame({"y": y})])
 def test_classifier_raises_on_labels_of_text_and_numbers(make):
-    with pytest.raises(ValueError, match="The labels of y must have one type.*all strings"):
+    with pytest.raises(ValueError, match="The labels of y must have one type.*Convert them all"):
         KerasClassifier("mlp").fit(X, make(["a", 1] * 6))
 
 
@@ -142,9 +142,14 @@ NUMBERS = {
 }
 
 
+@pytest.fixture(scope="module")
+def on_numpy():
+    """Predictions of a fit on a NumPy array."""
+    return KerasRegressor("mlp", epochs=1, random_state=0).fit(X, VALUES).predict(X)
+
+
 @pytest.mark.parametrize("kind", NUMBERS)
-def test_regressor_accepts_numbers_of_all_containers(kind):
+def test_regressor_accepts_numbers_of_all_containers(kind, on_numpy):
     reg = KerasRegressor("mlp", epochs=1, random_state=0).fit(X, NUMBERS[kind])
 
-    expected = KerasRegressor("mlp", epochs=1, random_state=0).fit(X, VALUES).predict(X)
-    np.testing.assert_allclose(reg.predict(X).ravel(), expected, rtol=1e-5)
+    np.testing.assert_allclose(reg.predict(X).ravel(), on_numpy, rtol=1e-5)
