@@ -1,7 +1,7 @@
 # Needs Python 3.11 or later and make; everything else goes into an environment of its own.
 #
 #   make demo        the main job: examples/plot_quickstart.py, its tables and pictures in demo/
-#   make test        everything that continuous integration checks
+#   make test        all checks and tests; continuous integration also builds the documentation
 #   make quick       the checks of the editing loop, about a minute
 #   make fuzz        random tables, targets, weights and parameters for SECONDS=3600; lists the faults
 #   make bench       nnkit beside its peers, timed; writes docs/benchmarks.md

@@ -48,7 +48,7 @@ def normalizing_network(meta):
     )
 
 
-def test_fit_and_predict_raise_in_a_child_forked_after_tensorflow_ran(iris):
+def test_fit_and_predict_raise_in_a_process_forked_after_tensorflow_has_run(iris):
     X, y = iris
     clf = KerasClassifier(normalizing_network, epochs=1).fit(X, y)
     before = clf.predict(X)
@@ -62,7 +62,7 @@ def test_fit_and_predict_raise_in_a_child_forked_after_tensorflow_ran(iris):
     assert (clf.predict(X) == before).all()
 
 
-def test_dense_network_predicts_in_a_forked_child(iris):
+def test_dense_networks_predict_in_a_forked_process(iris):
     X, y = iris
     clf = KerasClassifier(classifier_network, epochs=1).fit(X, y)
     before = clf.predict(X)
@@ -75,7 +75,7 @@ def _score():
     return KerasClassifier("mlp", epochs=5, random_state=0).fit(X, y).score(X, y)
 
 
-def test_fit_works_in_a_child_forked_before_tensorflow_ran():
+def test_fit_works_in_a_process_forked_before_tensorflow_has_run():
     code = (
         "import nnkit.training, test_forks as t; "
         "print(t.found_in_child(t._score), t.found_in_child(t._score))"

@@ -31,7 +31,7 @@ def test_unfitted_estimator_does_not_import_tensorflow():
     assert run_fresh(code) == "set()"
 
 
-def test_top_level_raises_attribute_error_on_unknown_names():
+def test_unknown_top_level_name_raises():
     assert set(nnkit.__all__) <= set(dir(nnkit))
     with pytest.raises(AttributeError, match="no attribute 'KerasClasifier'"):
         nnkit.KerasClasifier  # noqa: B018

@@ -20,5 +20,5 @@ from nnkit._messages import shown
     ],
     ids=["text", "number", "none", "short array", "array", "series", "long text"],
 )
-def test_shown_returns_one_short_line(value, expected):
+def test_values_are_shown_on_one_line(value, expected):
     assert shown(value) == expected

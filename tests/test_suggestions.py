@@ -17,7 +17,7 @@ LOSSES = ["binary_crossentropy", "categorical_crossentropy", "mse", "mae", "hube
         ("hubre", "huber"),
     ],
 )
-def test_nearest_corrects_misspelt_names(typed, meant):
+def test_nearest_returns_the_meant_name(typed, meant):
     assert nearest(typed, LOSSES) == meant
 
 
@@ -35,7 +35,7 @@ def test_nearest_returns_none_for_names_of_another_meaning(typed, known):
     assert nearest(typed, known) is None
 
 
-def test_listed_and_did_you_mean_shorten_long_lists():
+def test_long_lists_of_names_are_truncated():
     names = [f"name_{i}" for i in range(60)]
 
     assert listed(names).endswith("'name_11'] and 48 more")

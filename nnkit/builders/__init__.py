@@ -3,6 +3,7 @@
 - ``registry``: all ready-made builders, each with its encoder and its training settings.
 - ``mlp``: the multilayer perceptron.
 - ``realmlp``: RealMLP, the multilayer perceptron tuned for tables, and its simplified form.
+- ``realmlp_initialization``: initial weights of RealMLP from training rows.
 - ``autoencoder``: a network with a bottleneck, which learns its input or a target.
 - ``presets``: settings of TabularClassifier and TabularRegressor, by preset and table size.
 - ``meta``: facts about the data for a builder.

@@ -66,11 +66,14 @@ class BuilderSpec:
         Encoder of the columns: `nnkit.encoding.TabularEncoder` or ``StandardScaler``.
     training : TrainingSettings
         Values of parameters that are "auto".
+    is_autoencoder : bool, default=False
+        Whether the network reconstructs its columns unless a target is asked for.
     """
 
     builder: Callable[..., Any]
     encoder: Literal["tabular", "standard"] = "tabular"
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    is_autoencoder: bool = False
 
 
 # RealMLP as published trains for all its epochs and keeps the best one.
@@ -88,7 +91,7 @@ _REALMLP_SIMPLIFIED = TrainingSettings(
 
 READY_MADE: Mapping[str, BuilderSpec] = {
     # An autoencoder reproduces its columns, which codes of categories cannot be.
-    "autoencoder": BuilderSpec(autoencoder, encoder="standard"),
+    "autoencoder": BuilderSpec(autoencoder, encoder="standard", is_autoencoder=True),
     "mlp": BuilderSpec(mlp),
     "realmlp": BuilderSpec(realmlp, training=_REALMLP),
     "realmlp_simplified": BuilderSpec(realmlp_simplified, training=_REALMLP_SIMPLIFIED),

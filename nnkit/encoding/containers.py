@@ -102,9 +102,9 @@ def column_at(X: Any, position: int, label: str) -> pd.Series:
 
 
 def numeric_matrix(X: Any) -> np.ndarray | None:
-    """Return a table of numbers without missing values as a float64 array, None for other tables.
+    """Convert a table to float64 in one step, or return None.
 
-    This is faster than reading each column.
+    The result is None if a column has a dtype that is not a number of NumPy or polars.
     """
     if isinstance(X, pd.DataFrame):
         if not all(isinstance(dtype, np.dtype) and dtype.kind in "fiu" for dtype in X.dtypes):

@@ -14,6 +14,9 @@ __all__ = ["Scaling"]
 _SATURATION = 1e3
 # Numbers are bounded for statistics, because differences of larger numbers overflow.
 _LARGEST = 1e300
+# Smaller scaled values are 0 for quantiles: interpolation between quantiles that differ by less than
+# about 1e-308 overflows.
+_SMALLEST = 1e-290
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Scaling:
                 n_quantiles=min(n_samples, max(10, min(n_samples // 30, 1000))),
                 output_distribution="normal",
                 subsample=None,
-            ).fit(np.where(factor == 0, 0.0, scaled))
+            ).fit(_without_tiny(np.where(factor == 0, 0.0, scaled)))
         return cls(fill, center, factor, None if how is None else clip, quantiles)
 
     def encode(self, numbers: np.ndarray) -> np.ndarray:
@@ -81,7 +84,7 @@ class Scaling:
             scaled[:, is_constant] = 0.0
         if self.quantiles is not None:
             largest = float(np.finfo(np.float64).max)
-            scaled = self.quantiles.transform(np.clip(scaled, -largest, largest))
+            scaled = self.quantiles.transform(_without_tiny(np.clip(scaled, -largest, largest)))
             scaled[:, is_constant] = 0.0
         if self.clip is None:
             largest = float(np.finfo(np.float32).max)
@@ -108,6 +111,10 @@ class Scaling:
             scaled = self.quantiles.inverse_transform(scaled)
         numbers = scaled / np.where(is_constant, 1.0, self.factor) + self.center
         return np.where(is_constant, self.center, numbers)
+
+
+def _without_tiny(scaled: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(scaled) < _SMALLEST, 0.0, scaled)
 
 
 def _statistics(values: np.ndarray, how: str | None) -> tuple[float, float, float]:

@@ -165,16 +165,16 @@ def _labels(given: pd.Series, column: pd.Series, kind: str) -> np.ndarray:
     labels = np.asarray(given)
     if labels.dtype.kind != "O":
         return labels
-    cells = labels.tolist()
-    classes = {_family(cls) for cls in set(map(type, cells))}
+    values = labels.tolist()
+    classes = {_family(cls) for cls in set(map(type, values))}
     if len(classes) > 1:
-        names = sorted({type(label).__name__ for label in cells})
+        names = sorted({type(label).__name__ for label in values})
         raise ValueError(
             "The labels of y must have one type, so that they can be sorted. "
             f"Got {names}. Convert them all to strings."
         )
-    are_plain = all(isinstance(cell, (int, float, np.number)) for cell in cells)
-    return np.asarray(cells) if kind == "number" and are_plain else labels
+    are_plain = all(isinstance(value, (int, float, np.number)) for value in values)
+    return np.asarray(values) if kind == "number" and are_plain else labels
 
 
 def _family(cls: type) -> type:
@@ -195,8 +195,8 @@ def comparable_codes(y: np.ndarray) -> np.ndarray:
     """
     if y.dtype.kind not in "OMm" or y.ndim > 2:
         return y
-    cells = y.ravel().tolist() if y.dtype.kind == "O" else [0]
-    if all(isinstance(cell, str) for cell in cells):
+    values = y.ravel().tolist() if y.dtype.kind == "O" else [0]
+    if all(isinstance(value, str) for value in values):
         return y
     columns = [pd.factorize(column)[0] for column in y.reshape(len(y), -1).T]
     return np.column_stack(columns).reshape(y.shape)

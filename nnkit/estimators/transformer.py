@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from nnkit._messages import shown
 from nnkit._suggestions import listed
 from nnkit._validation import as_choice, as_flag
+from nnkit.builders.registry import spec_of
 from nnkit.builders.signature import is_told_of_data
 from nnkit.encoding import encode, make_encoder
 from nnkit.estimators.classifier import KerasClassifier
@@ -337,7 +338,8 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
             if y is None and self.task != "reconstruction":
                 raise ValueError(f"task={self.task!r} needs a target, but y is None.")
             return self.task
-        if y is None or self.model == "autoencoder":
+        is_named = isinstance(self.model, str)
+        if y is None or (is_named and spec_of(self.model).is_autoencoder):
             return "reconstruction"
         with np.errstate(invalid="ignore"):  # NaN has a message of its own
             is_values = type_of_target(y, input_name="y").startswith("continuous")

@@ -14,8 +14,9 @@ No other subpackage compiles or fits Keras models.
 """
 
 from nnkit.training.caching.cache import clear_compiled_cache
-from nnkit.training.loop.engine import TrainingData, TrainingPlan, TrainingRecord, train
+from nnkit.training.loop.engine import train
 from nnkit.training.loop.loss_axes import axes_of_losses
+from nnkit.training.loop.plan import TrainingData, TrainingPlan, TrainingRecord
 from nnkit.training.network import Network
 from nnkit.training.parallel.batched_training import batched_training, run_together
 from nnkit.training.placement import on_device

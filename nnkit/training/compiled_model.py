@@ -25,9 +25,10 @@ from nnkit.training.caching.library_code import (
     runs_library_code_only,
 )
 from nnkit.training.loop.state import StateLayout
-from nnkit.training.specification.compilation import OutputSpec, compile_model
+from nnkit.training.specification.compilation import compile_model
 from nnkit.training.specification.metrics import read_metrics
 from nnkit.training.specification.model_spec import ModelSpec, as_inputs, parts_inside
+from nnkit.training.specification.output_spec import OutputSpec
 
 __all__ = ["CompiledModel"]
 

@@ -12,10 +12,10 @@ from nnkit.training.compiled_model import CompiledModel
 from nnkit.training.copying.copies import NotCopyableError, copy_of
 from nnkit.training.copying.ownership import owned_copy
 from nnkit.training.loop.state import StateLayout, TrainingState
-from nnkit.training.specification.compilation import OutputSpec
 from nnkit.training.specification.heads import Task
 from nnkit.training.specification.metrics import read_metrics
 from nnkit.training.specification.model_spec import ModelSpec
+from nnkit.training.specification.output_spec import OutputSpec
 
 __all__ = ["LiveModel"]
 

@@ -24,9 +24,9 @@ from nnkit.training.loop.user_functions import named_codes
 from nnkit.training.placement import let_memory_grow, on_device
 from nnkit.training.prediction.dense_stack import DenseStack
 from nnkit.training.prediction.forward import Forward, MaskedForward, MaskedSamples
-from nnkit.training.specification.compilation import OutputSpec
 from nnkit.training.specification.heads import Task
 from nnkit.training.specification.model_spec import ModelSpec, as_inputs
+from nnkit.training.specification.output_spec import OutputSpec
 
 __all__ = ["Network"]
 
@@ -145,7 +145,8 @@ class Network:
         """
         check_not_forked()
         compiled_model = self.compiled_model
-        with self._lock, on_device(self.device):
+        # Inside a tf.function of the user, variables are made and read outside of its graph.
+        with self._lock, tf.init_scope(), on_device(self.device):
             if self.live.model is None:
                 self.live.make(compiled_model, self.model_spec, self.task_choices, self._state)
             return self.live.model

@@ -6,7 +6,7 @@ import pytest
 from nnkit.builders import Meta
 
 
-def test_facts_are_read_by_name_and_by_attribute():
+def test_facts_are_items_and_attributes():
     meta = Meta(n_features_in_=4, classes_=["a", "b"])
 
     assert meta.n_features_in_ == meta["n_features_in_"] == 4
@@ -14,7 +14,7 @@ def test_facts_are_read_by_name_and_by_attribute():
     assert "n_features_in_=4" in repr(meta)
 
 
-def test_it_is_read_only():
+def test_meta_is_read_only():
     meta = Meta(n_features_in_=4)
 
     with pytest.raises(AttributeError, match="read-only"):
@@ -31,7 +31,7 @@ def test_it_is_read_only():
     ],
     ids=["attribute", "item"],
 )
-def test_an_unknown_fact_names_the_nearest_and_all_known_ones(read, error_type):
+def test_unknown_fact_raises_with_a_suggestion_and_all_known_facts(read, error_type):
     meta = Meta(n_classes_=2, X_shape_=(3, 4))
 
     with pytest.raises(error_type, match="meta has no 'n_clases_'. Did you mean n_classes_?"):
@@ -42,7 +42,7 @@ def test_an_unknown_fact_names_the_nearest_and_all_known_ones(read, error_type):
         read(meta, "rows")
 
 
-def test_a_missing_fact_can_be_asked_for_with_a_default():
+def test_get_returns_the_default_of_a_missing_fact():
     meta = Meta(n_classes_=2)
 
     assert meta.get("cardinalities_", (1,)) == (1,)
@@ -50,7 +50,7 @@ def test_a_missing_fact_can_be_asked_for_with_a_default():
     assert not hasattr(meta, "cardinalities_")
 
 
-def test_it_copies_and_pickles():
+def test_meta_can_be_copied_and_pickled():
     meta = Meta(n_features_in_=4)
 
     for copied in (copy.deepcopy(meta), pickle.loads(pickle.dumps(meta))):

@@ -47,14 +47,14 @@ def softmax(scores):
     ("target_type", "n_outputs", "activation"),
     [("binary", 1, "sigmoid"), ("multiclass", 3, "softmax"), ("continuous", 1, "linear")],
 )
-def test_the_head_fits_the_target(target_type, n_outputs, activation):
+def test_output_layer_depends_on_the_target(target_type, n_outputs, activation):
     model = mlp(meta_of(target_type, n_outputs))
 
     assert model.output_shape == (None, n_outputs)
     assert model.layers[-1].activation.__name__ == activation
 
 
-def test_sizes_and_rates_are_those_asked_for():
+def test_units_and_dropout_rate_are_those_of_the_arguments():
     model = mlp(meta_of("binary", 1), units=(5, 3), activation="tanh", dropout_rate=0.25)
 
     assert model.count_params() == (4 + 1) * 5 + (5 + 1) * 3 + (3 + 1) * 1
@@ -62,7 +62,7 @@ def test_sizes_and_rates_are_those_asked_for():
     assert [layer.rate for layer in model.layers if hasattr(layer, "rate")] == [0.25, 0.25]
 
 
-def test_no_hidden_layer_makes_a_linear_model():
+def test_mlp_without_hidden_layers_is_a_linear_model():
     model = mlp(REGRESSION, units=())
 
     weights, bias = model.get_weights()
@@ -70,12 +70,12 @@ def test_no_hidden_layer_makes_a_linear_model():
     np.testing.assert_allclose(model(X).numpy(), X @ weights + bias, rtol=1e-5, atol=1e-6)
 
 
-def test_an_unknown_builder_names_the_nearest():
+def test_find_builder_raises_with_a_suggestion():
     with pytest.raises(ValueError, match="model='mpl' is not a ready-made builder.*mean 'mlp'"):
         find_builder("mpl")
 
 
-def test_without_codes_it_is_a_stack_of_dense_layers_as_keras_makes_them():
+def test_mlp_without_codes_equals_a_stack_of_keras_dense_layers():
     model = mlp(CLASSES, units=5)
 
     plain = keras.Sequential(
@@ -89,7 +89,7 @@ def test_without_codes_it_is_a_stack_of_dense_layers_as_keras_makes_them():
     assert configurations[0] == configurations[1]
 
 
-def test_no_codes_may_be_said_in_three_ways():
+def test_missing_none_and_empty_cardinalities_mean_no_codes():
     facts = [{}, {"cardinalities_": ()}, {"cardinalities_": None}]
 
     models = [mlp(meta_of("continuous", 1, **fact), linear_skip=True) for fact in facts]
@@ -102,7 +102,7 @@ def test_no_codes_may_be_said_in_three_ways():
     ["relu", "leaky_relu", "selu", "elu", "gelu", "silu", "swish", "mish", "tanh", "sigmoid"],
 )
 @pytest.mark.parametrize("normalization", [None, "layer"])
-def test_the_activation_is_that_of_keras(name, normalization):
+def test_activation_equals_that_of_keras(name, normalization):
     model = mlp(REGRESSION, units=3, activation=name, normalization=normalization)
     last = model.layers[-1]
     hidden = keras.Model(model.inputs[0], last.input)
@@ -117,7 +117,7 @@ def test_the_activation_is_that_of_keras(name, normalization):
     np.testing.assert_allclose(hidden(X).numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_prelu_learns_the_slopes_below_zero():
+def test_prelu_has_learnt_slopes_below_zero():
     model = mlp(REGRESSION, units=3, activation="prelu")
     hidden = keras.Model(model.inputs[0], model.layers[-1].input)
 
@@ -129,7 +129,7 @@ def test_prelu_learns_the_slopes_below_zero():
     np.testing.assert_allclose(hidden(X).numpy(), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_an_activation_of_ones_own_is_taken():
+def test_activation_can_be_a_function():
     model = mlp(REGRESSION, units=3, activation=keras.ops.square)
     hidden = keras.Model(model.inputs[0], model.layers[-1].input)
 
@@ -153,18 +153,18 @@ def test_an_activation_of_ones_own_is_taken():
         ("relu", keras.initializers.Orthogonal(), "Orthogonal"),
     ],
 )
-def test_kernels_begin_as_asked_for(activation, kernel_initializer, expected):
+def test_kernel_initializer_sets_the_initial_kernels(activation, kernel_initializer, expected):
     model = mlp(REGRESSION, activation=activation, kernel_initializer=kernel_initializer)
 
     names = [
         type(layer.kernel_initializer).__name__ for layer in layers_of(model, keras.layers.Dense)
     ]
 
-    # The output layer keeps Keras' own.
+    # The output layer has the default initializer of Keras.
     assert names == [expected, expected, "GlorotUniform"]
 
 
-def test_hidden_layers_that_share_an_initializer_begin_differently():
+def test_hidden_layers_with_one_initializer_have_different_kernels():
     model = mlp(REGRESSION, units=(4, 4), kernel_initializer=keras.initializers.HeNormal())
 
     first, second = (layer.get_weights()[0] for layer in model.layers[1:3])
@@ -172,7 +172,7 @@ def test_hidden_layers_that_share_an_initializer_begin_differently():
     assert np.all(first != second)
 
 
-def test_penalties_are_those_of_all_kernels():
+def test_l1_and_l2_penalize_all_kernels():
     model = mlp(
         with_codes(REGRESSION), units=(3, 3), l1=0.01, l2=0.1, residual=True, linear_skip=True
     )
@@ -192,11 +192,11 @@ def test_penalties_are_those_of_all_kernels():
     np.testing.assert_allclose(total, expected, rtol=1e-5)
 
 
-def test_without_penalties_there_is_no_loss_of_the_model():
+def test_model_without_penalties_has_no_losses():
     assert mlp(with_codes(REGRESSION), linear_skip=True).losses == []
 
 
-def test_batch_normalization_stands_before_the_activation():
+def test_batch_normalization_is_applied_before_the_activation():
     model = mlp(REGRESSION, units=3, normalization="batch", dropout_rate=0.1, activation="tanh")
     hidden = keras.Model(model.inputs[0], model.layers[2].output)
 
@@ -209,14 +209,14 @@ def test_batch_normalization_stands_before_the_activation():
     assert not model.layers[1].use_bias
 
 
-def test_layer_normalization_stands_before_the_activation():
+def test_layer_normalization_is_applied_before_the_activation():
     model = mlp(REGRESSION, units=3, normalization="layer", activation="prelu")
 
     assert kinds_of(model) == ["Dense", "LayerNormalization", "PReLU", "Dense"]
 
 
 @pytest.mark.parametrize("normalization", [None, "batch", "layer"])
-def test_a_residual_layer_with_zero_kernels_is_the_identity(normalization):
+def test_residual_layer_with_zero_kernels_is_the_identity(normalization):
     model = mlp(REGRESSION, units=(4, 4), residual=True, normalization=normalization)
     hidden = keras.Model(model.inputs[0], model.layers[-1].input)
 
@@ -225,7 +225,7 @@ def test_a_residual_layer_with_zero_kernels_is_the_identity(normalization):
     np.testing.assert_allclose(hidden(X).numpy(), X, atol=1e-6)
 
 
-def test_a_residual_layer_of_another_width_has_a_projection():
+def test_residual_layer_of_another_width_has_a_projection():
     model = mlp(REGRESSION, units=(3,), residual=True)
     hidden = keras.Model(model.inputs[0], model.layers[-1].input)
     by_bias = {layer.use_bias: layer for layer in layers_of(hidden, keras.layers.Dense)}
@@ -237,7 +237,7 @@ def test_a_residual_layer_of_another_width_has_a_projection():
     np.testing.assert_allclose(hidden(X).numpy(), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_linear_skip_with_zero_hidden_kernels_is_a_linear_model():
+def test_linear_skip_with_zero_hidden_kernels_is_a_linear_model():
     model = mlp(CLASSES, units=(5,), linear_skip=True)
     inner, output, skip = layers_of(model, keras.layers.Dense)
     at_first = skip.get_weights()[0].copy()
@@ -255,21 +255,21 @@ def test_a_linear_skip_with_zero_hidden_kernels_is_a_linear_model():
     ("target_type", "n_outputs", "activation"),
     [("binary", 1, "sigmoid"), ("multiclass", 3, "softmax"), ("continuous", 1, "linear")],
 )
-def test_with_a_linear_skip_the_head_fits_the_target_still(target_type, n_outputs, activation):
+def test_output_layer_with_linear_skip_depends_on_the_target(target_type, n_outputs, activation):
     model = mlp(meta_of(target_type, n_outputs), linear_skip=True)
 
     assert model.output_shape == (None, n_outputs)
     assert model.layers[-1].activation.__name__ == activation
 
 
-def test_several_outputs_have_a_linear_skip_each():
+def test_each_output_has_its_own_linear_skip():
     model = mlp(meta_of("multiclass-multioutput", [3, 2]), linear_skip=True)
 
     assert model.output_shape == [(None, 3), (None, 2)]
     assert len(layers_of(model, keras.layers.Dense)) == 2 + 2 + 2
 
 
-def test_codes_become_vectors_behind_the_other_columns():
+def test_embeddings_of_codes_are_concatenated_after_the_other_columns():
     model = mlp(with_codes(REGRESSION), units=(), category_units=2)
     (vectors,) = layers_of(model, CategoryEmbeddings)
     weights, bias = model.layers[-1].get_weights()
@@ -283,7 +283,7 @@ def test_codes_become_vectors_behind_the_other_columns():
     np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_the_linear_skip_gives_each_category_a_term():
+def test_linear_skip_has_a_weight_for_each_category():
     model = mlp(with_codes(REGRESSION), units=(), linear_skip=True)
     output, skip = layers_of(model, keras.layers.Dense)
     (terms,) = layers_of(model, CategoryBias)
@@ -297,7 +297,7 @@ def test_the_linear_skip_gives_each_category_a_term():
     np.testing.assert_allclose(model(X_WITH_CODES).numpy()[:, 0], expected, rtol=1e-5)
 
 
-def test_a_table_of_codes_alone_is_learnt():
+def test_mlp_fits_a_table_of_codes_only():
     model = mlp(with_codes(CLASSES, (2, 2, 2, 2)), units=(), linear_skip=True)
 
     assert kinds_of(model)[:2] == ["ColumnSlice", "CategoryEmbeddings"]
@@ -319,23 +319,23 @@ def test_a_table_of_codes_alone_is_learnt():
         ({"category_units": 0}, "category_units must be an integer of at least 1. Got 0"),
     ],
 )
-def test_a_bad_argument_is_refused(arguments, message):
+def test_mlp_raises_on_invalid_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         mlp(REGRESSION, **arguments)
 
 
-def test_more_cardinalities_than_columns_are_refused():
+def test_mlp_raises_on_more_cardinalities_than_columns():
     with pytest.raises(ValueError, match="at most 4. Got 5 entries"):
         mlp(meta_of("continuous", 1, cardinalities_=(2,) * 5))
 
 
-def test_units_may_be_numpy_integers():
+def test_units_can_be_numpy_integers():
     model = mlp(REGRESSION, units=np.int64(7))
 
     assert model.layers[1].units == 7
 
 
-def test_the_documented_defaults_are_those_of_the_signature():
+def test_documented_defaults_equal_the_signature():
     documented = inspect.getdoc(mlp)
 
     for name, parameter in inspect.signature(mlp).parameters.items():

@@ -1,4 +1,4 @@
-"""RealMLP-TD and its simplified form, against the model specification worked in NumPy."""
+"""RealMLP-TD and its simplified form, compared with a NumPy implementation of the paper."""
 
 import inspect
 import random
@@ -18,7 +18,7 @@ RNG = np.random.default_rng(0)
 NUMBERS = RNG.normal(size=(300, 3)).astype(np.float32)
 CODES = np.column_stack([RNG.integers(3, size=300), RNG.integers(5, size=300)])
 X_MIXED = np.hstack([NUMBERS, CODES]).astype(np.float32)
-# Of the three dense columns two are numbers, the third is a one-hot one.
+# Three dense columns: two numbers and a one-hot column.
 MIXED_FACTS = {"cardinalities_": (3, 5), "n_numeric_": 2}
 
 
@@ -38,7 +38,7 @@ def named_weights(model):
 
 
 def shake(model):
-    """Move all weights away from where they begin, so that ones and zeros count."""
+    """Change all weights, so that initial values of one and zero have an effect."""
     rng = np.random.default_rng(1)
     for weight in model.trainable_variables:
         weight.assign(weight + rng.normal(scale=0.3, size=weight.shape))
@@ -66,7 +66,7 @@ def looked_up(table, codes, cardinalities):
 
 
 def worked_by_hand(model, X, activation, n_numeric=3, cardinalities=()):
-    """The model specification in NumPy: values of each linear layer before its bias, and scores."""
+    """Return the values of each linear layer before its bias, and the scores, in NumPy."""
     weights = named_weights(model)
     n_dense = X.shape[1] - len(cardinalities)
     dense, codes = X[:, :n_dense], X[:, n_dense:]
@@ -97,7 +97,7 @@ def worked_by_hand(model, X, activation, n_numeric=3, cardinalities=()):
 
 
 def steps_of(model, gradients):
-    """Let the optimizer take one step for each gradient, the same for every weight."""
+    """Apply one step for each gradient, which is the same for all weights."""
     for gradient in gradients:
         model.optimizer.apply(
             [keras.ops.full(weight.shape, gradient) for weight in model.trainable_variables],
@@ -108,7 +108,7 @@ def steps_of(model, gradients):
 # Structure
 
 
-def test_layers_stand_in_the_order_of_the_recipe():
+def test_layers_are_in_the_order_of_the_paper():
     model = realmlp(CLASSES, n_steps=10, units=(8, 4))
 
     names = [layer.name for layer in model.layers[1:]]
@@ -121,15 +121,15 @@ def test_layers_stand_in_the_order_of_the_recipe():
     ]
 
 
-def test_the_parameters_are_counted_by_hand():
+def test_number_of_parameters_equals_the_value_by_hand():
     plain = realmlp(CLASSES, units=(8, 4))
     mixed = realmlp(MIXED, units=(8,), linear_skip=True)
 
-    # 16 frequencies and phases, 16 x 3 weights and 3 biases a number; 3 + 1 features a number.
+    # Per number: 16 frequencies and phases, 16 x 3 weights, 3 biases, and 3 + 1 features.
     periodic, n_features = 3 * (16 + 16 + 16 * 3 + 3), 3 * 4
     dense = (n_features + 1 + 1) * 8 + (8 + 1 + 1) * 4 + (4 + 1) * 3
     assert plain.count_params() == periodic + n_features + dense
-    # Two numbers with cosines, three dense columns, two vectors of eight.
+    # Two numbers with periodic embeddings, three dense columns, two embeddings of length eight.
     periodic, n_features = 2 * (16 + 16 + 16 * 3 + 3), 2 * 3 + 3 + 2 * 8
     dense = (n_features + 1 + 1) * 8 + (8 + 1) * 3
     tables, skip = (3 + 5) * 8, 3 * 3 + (3 + 5) * 3
@@ -148,7 +148,9 @@ def test_the_parameters_are_counted_by_hand():
         ("multilabel-indicator", 1, 1, "sigmoid"),
     ],
 )
-def test_the_head_fits_the_target(builder, target_type, n_output_units, n_units, activation):
+def test_output_layer_depends_on_the_target(
+    builder, target_type, n_output_units, n_units, activation
+):
     model = builder(meta_of(target_type, n_output_units), units=(4,))
 
     assert model.output_shape == (None, n_units)
@@ -156,7 +158,7 @@ def test_the_head_fits_the_target(builder, target_type, n_output_units, n_units,
 
 
 @pytest.mark.parametrize("builder", [realmlp, realmlp_simplified])
-def test_several_columns_of_classes_have_an_output_each(builder):
+def test_each_column_of_classes_has_its_own_output(builder):
     model = builder(meta_of("multiclass-multioutput", [3, 1]), units=(4,))
 
     outputs = model(NUMBERS)
@@ -166,7 +168,7 @@ def test_several_columns_of_classes_have_an_output_each(builder):
 
 
 @pytest.mark.parametrize("builder", [realmlp, realmlp_simplified])
-def test_of_two_classes_the_output_is_the_softmax_of_their_scores(builder):
+def test_binary_output_equals_the_softmax_of_two_scores(builder):
     keras.utils.set_random_seed(0)
     model = builder(meta_of("binary", 1), units=(4,))
     scores = keras.Model(model.input, model.get_layer("scores_0").output)(NUMBERS)
@@ -177,7 +179,7 @@ def test_of_two_classes_the_output_is_the_softmax_of_their_scores(builder):
     np.testing.assert_allclose(output.numpy()[:, 0], both.numpy()[:, 1], rtol=1e-5)
 
 
-def test_a_table_of_codes_alone_has_no_cosines():
+def test_table_of_codes_only_has_no_periodic_embedding():
     meta = meta_of("multiclass", 3, 2, cardinalities_=(3, 5), n_numeric_=0)
 
     model = realmlp(meta, CODES, units=(4,), linear_skip=True)
@@ -188,7 +190,7 @@ def test_a_table_of_codes_alone_has_no_cosines():
 
 
 @pytest.mark.parametrize("builder", [realmlp, realmlp_simplified])
-def test_a_builder_that_is_told_of_no_columns_takes_all_for_numbers(builder):
+def test_all_columns_are_numeric_without_facts_about_columns(builder):
     random.seed(0)
     untold = builder(CLASSES, units=(4,))
     random.seed(0)
@@ -202,7 +204,7 @@ def test_a_builder_that_is_told_of_no_columns_takes_all_for_numbers(builder):
 
 @pytest.mark.parametrize("linear_skip", [False, True])
 @pytest.mark.parametrize("n_frequencies", [0, 16])
-def test_the_outputs_are_those_of_the_recipe(linear_skip, n_frequencies):
+def test_outputs_equal_the_formula_of_the_paper(linear_skip, n_frequencies):
     model = realmlp(
         CLASSES,
         NUMBERS,
@@ -221,7 +223,7 @@ def test_the_outputs_are_those_of_the_recipe(linear_skip, n_frequencies):
 
 
 @pytest.mark.parametrize("linear_skip", [False, True])
-def test_with_codes_the_outputs_are_those_of_the_recipe(linear_skip):
+def test_outputs_with_codes_equal_the_formula_of_the_paper(linear_skip):
     meta = meta_of("continuous-multioutput", 2, 5, **MIXED_FACTS)
     model = realmlp(meta, X_MIXED, units=(8, 4), linear_skip=linear_skip)
     shake(model)
@@ -232,7 +234,7 @@ def test_with_codes_the_outputs_are_those_of_the_recipe(linear_skip):
     np.testing.assert_allclose(outputs, scores, rtol=1e-3, atol=1e-4)
 
 
-def test_a_linear_skip_changes_nothing_at_first():
+def test_linear_skip_does_not_change_the_initial_outputs():
     random.seed(0)
     without = realmlp(MIXED, X_MIXED, units=(4,))
     random.seed(0)
@@ -246,7 +248,7 @@ def test_a_linear_skip_changes_nothing_at_first():
     assert with_skip(X_MIXED).shape == (300, 3)
 
 
-# The first weights
+# Initial weights
 
 
 @pytest.mark.parametrize(
@@ -254,7 +256,7 @@ def test_a_linear_skip_changes_nothing_at_first():
     [(CLASSES, NUMBERS, ()), (MIXED, X_MIXED, (3, 5))],
     ids=["numbers", "with codes"],
 )
-def test_first_weights_put_units_in_the_middle_of_the_training_rows(meta, X, cardinalities):
+def test_initial_units_have_unit_deviation_and_cross_zero_on_training_rows(meta, X, cardinalities):
     random.seed(0)
     model = realmlp(meta, X, n_steps=10, units=(32, 16))
 
@@ -269,8 +271,8 @@ def test_first_weights_put_units_in_the_middle_of_the_training_rows(meta, X, car
         assert (zeros <= z.max(axis=0) + 1e-4).all()
 
 
-def test_first_biases_are_random_means_of_five_rows():
-    """By shares that are even on the simplex, so that their squares sum to 1/3 on average."""
+def test_initial_biases_are_convex_combinations_of_five_rows():
+    """Weights are uniform on the simplex, so that their squares sum to 1/3 on average."""
     random.seed(0)
     model = realmlp(CLASSES, NUMBERS, units=(200,))
 
@@ -280,7 +282,7 @@ def test_first_biases_are_random_means_of_five_rows():
     assert zeros.std() == pytest.approx(np.sqrt(1 / 3), rel=0.2)
 
 
-def test_on_more_rows_than_are_looked_at_the_deviation_is_nearly_one():
+def test_initial_deviation_is_close_to_one_on_more_rows_than_are_sampled():
     X = np.random.default_rng(2).normal(size=(6000, 3)).astype(np.float32)
     random.seed(0)
     model = realmlp(CLASSES, X, units=(8,))
@@ -292,7 +294,7 @@ def test_on_more_rows_than_are_looked_at_the_deviation_is_nearly_one():
 
 
 @pytest.mark.parametrize("X", [NUMBERS[:1], np.zeros((20, 3), np.float32)], ids=["one", "constant"])
-def test_rows_without_spread_give_finite_weights(X):
+def test_constant_rows_give_finite_initial_weights(X):
     model = realmlp(CLASSES, X, units=(8,), n_frequencies=0)
 
     for weight in model.get_weights():
@@ -300,7 +302,7 @@ def test_rows_without_spread_give_finite_weights(X):
     assert np.abs(model.get_layer("hidden_0").kernel.numpy()).max() < 10
 
 
-def test_without_rows_the_weights_are_plainly_normal():
+def test_initial_weights_without_rows_are_standard_normal():
     random.seed(0)
     model = realmlp(meta_of("multiclass", 3, 20), units=(200,))
 
@@ -311,8 +313,8 @@ def test_without_rows_the_weights_are_plainly_normal():
     assert abs(weights["hidden_0/kernel"].std() - 1) < 0.05
 
 
-def test_the_estimator_gives_the_rows_it_trains_on(iris):
-    """Also where a network of the same shape was built on other rows before."""
+def test_estimator_passes_the_training_rows(iris):
+    """This holds after a network of the same shape was built with other rows."""
     X, y = iris
     clf = KerasClassifier("realmlp", model__units=(8,), random_state=0)
 
@@ -325,7 +327,7 @@ def test_the_estimator_gives_the_rows_it_trains_on(iris):
         np.testing.assert_allclose(before_bias[0].std(axis=0), 1.0, rtol=1e-3)
 
 
-def test_sparse_rows_are_learnt():
+def test_realmlp_fits_sparse_rows():
     X = sparse.random_array((60, 5), density=0.5, rng=np.random.default_rng(0), format="csr")
 
     clf = KerasClassifier("realmlp", model__units=(4,), epochs=2).fit(X, np.arange(60) % 2)
@@ -334,7 +336,7 @@ def test_sparse_rows_are_learnt():
 
 
 @pytest.mark.parametrize("builder", [realmlp, realmlp_simplified])
-def test_one_seed_gives_one_network_and_numpy_is_left_alone(builder, global_random_states):
+def test_seed_determines_the_weights_without_changing_numpy_state(builder, global_random_states):
     arguments = {"X": X_MIXED} if builder is realmlp else {}
     _, *numpy_before = global_random_states()
 
@@ -355,7 +357,7 @@ def test_one_seed_gives_one_network_and_numpy_is_left_alone(builder, global_rand
 # The optimizer
 
 FACTORS = {
-    # of the learning rate f, and of the decay f * f
+    # Factor f of the learning rate, and f * f of the decay.
     "periodic/frequency": (0.1, 0.01),
     "periodic/phase": (0.1, 0.01),
     "periodic/kernel": (0.1, 0.01),
@@ -367,14 +369,14 @@ FACTORS = {
     "activation_0/alpha": (0.1, 0.01),
     "scores_0/kernel": (1.0, 1.0),
     "scores_0/bias": (0.1, 0.0),
-    # not in the paper: its decay has the factor once
+    # not in the paper: the decay has the factor once
     "skip_0/kernel": (0.1, 0.1),
     "skip_codes_0/table": (0.1, 0.1),
 }
 
 
-def test_each_group_of_weights_has_its_learning_rate():
-    """The first step of Adam along ones is the learning rate, which is half its peak of 0.04."""
+def test_each_group_of_weights_has_its_learning_rate_factor():
+    """The first step of Adam with gradients of one equals the learning rate, half of 0.04."""
     model = realmlp(MIXED, X_MIXED, units=(4,), linear_skip=True, weight_decay=0.0)
     before = named_weights(model)
 
@@ -386,8 +388,8 @@ def test_each_group_of_weights_has_its_learning_rate():
         np.testing.assert_allclose(before[path] - after[path], 0.02 * rate, rtol=5e-3, err_msg=path)
 
 
-def test_each_group_of_weights_has_its_decay():
-    """Without a gradient all that happens is p * (1 - wd * lr * f ** 2)."""
+def test_each_group_of_weights_has_its_weight_decay_factor():
+    """With a gradient of 0, the new weight is p * (1 - wd * lr * f ** 2)."""
     model = realmlp(MIXED, X_MIXED, units=(4,), linear_skip=True, weight_decay=0.5)
     shake(model)
     before = named_weights(model)
@@ -401,8 +403,8 @@ def test_each_group_of_weights_has_its_decay():
 
 
 @pytest.mark.parametrize("beta_2", [0.95, 0.5])
-def test_steps_are_those_worked_by_hand(beta_2):
-    """Adam with bias corrections, the decay before its step, both by their schedules."""
+def test_optimizer_steps_equal_the_values_by_hand(beta_2):
+    """Adam with bias corrections after the decay, both with schedules."""
     model = realmlp(
         CLASSES, NUMBERS, n_steps=4, units=(4,), beta_2=beta_2, weight_decay=0.2, learning_rate=0.1
     )
@@ -436,7 +438,7 @@ def test_steps_are_those_worked_by_hand(beta_2):
         (realmlp_simplified, VALUES, 0.07),
     ],
 )
-def test_the_learning_rate_goes_through_four_waves(builder, meta, peak):
+def test_learning_rate_has_four_cycles(builder, meta, peak):
     model = builder(meta, n_steps=15, units=(4,))
 
     rates = {}
@@ -445,12 +447,12 @@ def test_the_learning_rate_goes_through_four_waves(builder, meta, peak):
         rates[step] = float(model.optimizer.learning_rate)
 
     assert [rates[step] for step in (0, 1, 3, 7, 15)] == pytest.approx([0.0] * 5, abs=1e-6)
-    # (1 - cos(2 pi log2 3)) / 2, once in each of the last three waves
+    # (1 - cos(2 pi log2 3)) / 2, once in each of the last three cycles
     assert [rates[step] for step in (2, 5, 11)] == pytest.approx([0.930388 * peak] * 3, rel=1e-4)
 
 
 @pytest.mark.parametrize("builder", [realmlp, realmlp_simplified])
-def test_without_steps_the_learning_rate_stays_at_half_its_peak(builder):
+def test_learning_rate_without_n_steps_is_half_of_its_peak(builder):
     model = builder(CLASSES, units=(4,), learning_rate=0.3)
 
     rates = []
@@ -461,7 +463,7 @@ def test_without_steps_the_learning_rate_stays_at_half_its_peak(builder):
     assert rates == pytest.approx([0.15] * 3)
 
 
-def test_the_decay_ends_with_the_training_or_stays():
+def test_weight_decay_decreases_to_zero_only_with_n_steps():
     scheduled = realmlp(CLASSES, n_steps=30, units=(4,), weight_decay=0.5)
     constant = realmlp(CLASSES, units=(4,), weight_decay=0.5)
 
@@ -472,7 +474,7 @@ def test_the_decay_ends_with_the_training_or_stays():
         steps_of(model, [0.0])
         kept.append((named_weights(model)["hidden_0/kernel"] / before).mean())
 
-    # In the last step both learning rate and decay are near 0.
+    # In the last step, learning rate and decay are near 0.
     assert kept[0] > 0.9999
     assert kept[1] == pytest.approx(1 - 0.5 * 0.02, rel=1e-4)
 
@@ -480,7 +482,7 @@ def test_the_decay_ends_with_the_training_or_stays():
 # Dropout
 
 
-def test_dropout_fades_out():
+def test_dropout_rate_decreases_to_zero():
     model = realmlp(CLASSES, NUMBERS, n_steps=100, units=(64, 64), dropout_rate=0.4)
     dropped = keras.Model(
         model.inputs[0],
@@ -494,12 +496,12 @@ def test_dropout_fades_out():
         fractions.append(np.mean(kept.numpy() == 0))
         assert hidden.numpy().all()
 
-    # Half the training as asked for, then down a cosine: 300 x 64 draws.
+    # Constant for half of the training, then a cosine: 300 x 64 draws.
     np.testing.assert_allclose(fractions, [0.4, 0.4, 0.2, 0.0], atol=0.03)
     assert fractions[-1] == 0
 
 
-def test_all_hidden_layers_have_dropout_of_the_rate_asked_for():
+def test_all_hidden_layers_have_the_dropout_rate():
     scheduled = realmlp(CLASSES, n_steps=100, units=(4, 4, 4), dropout_rate=0.25)
     constant = realmlp(CLASSES, units=(4, 4, 4), dropout_rate=0.25)
     none = realmlp(CLASSES, n_steps=100, units=(4, 4, 4), dropout_rate=0.0)
@@ -541,14 +543,14 @@ OF_SIMPLIFIED = set(inspect.signature(realmlp_simplified).parameters) - {"meta"}
 
 
 def after_three_steps(builder, **arguments):
-    """Predictions of a network after three steps on the data."""
+    """Return the predictions of a network after three steps."""
     random.seed(0)
     settings = {"n_steps": 6, "units": (4,), **arguments}
     if builder is realmlp:
         settings = {"X": X_MIXED, "linear_skip": True, **settings}
     model = builder(MIXED, **settings)
     classes = np.arange(300) % 3
-    for _ in range(3):  # the first has the learning rate 0
+    for _ in range(3):  # the learning rate of the first is 0
         with tf.GradientTape() as tape:
             y_proba = model(X_MIXED, training=True)
             losses = keras.losses.sparse_categorical_crossentropy(classes, y_proba)
@@ -569,31 +571,31 @@ def unchanged():
     [(realmlp, name) for name in CHANGES]
     + [(realmlp_simplified, name) for name in sorted(OF_SIMPLIFIED)],
 )
-def test_every_parameter_changes_what_is_learnt(builder, name, unchanged):
+def test_every_parameter_changes_the_fitted_network(builder, name, unchanged):
     changed = after_three_steps(builder, **{name: CHANGES[name]})
 
     assert np.abs(changed - unchanged[builder]).max() > 1e-4
 
 
 @pytest.mark.parametrize("builder", [realmlp, realmlp_simplified])
-def test_every_parameter_has_such_a_test(builder, unchanged):
+def test_every_parameter_is_in_the_table_of_changes(builder, unchanged):
     names = set(inspect.signature(builder).parameters) - {"meta"}
 
     assert names <= set(CHANGES)
     assert names == set(CHANGES) or builder is realmlp_simplified
-    # And what is unchanged stays so.
+    # The same arguments give the same predictions.
     np.testing.assert_allclose(after_three_steps(builder), unchanged[builder], atol=1e-6)
 
 
 @pytest.mark.parametrize("units", [7, np.int64(7), (7,), [7]], ids=repr)
 @pytest.mark.parametrize("builder", [realmlp, realmlp_simplified])
-def test_units_may_be_a_number_or_a_sequence(builder, units):
+def test_units_can_be_an_integer_or_a_sequence(builder, units):
     model = builder(CLASSES, units=units)
 
     assert model.get_layer("scores_0").kernel.shape == (7, 3)
 
 
-def test_no_hidden_layer_makes_a_linear_model_of_the_features():
+def test_realmlp_without_hidden_layers_is_linear_in_the_features():
     model = realmlp(CLASSES, NUMBERS, units=())
     shake(model)
 
@@ -614,7 +616,9 @@ def test_no_hidden_layer_makes_a_linear_model_of_the_features():
         (realmlp_simplified, VALUES, "tanh", np.tanh),
     ],
 )
-def test_the_activation_is_the_one_asked_for(builder, meta, activation, function):
+def test_activation_equals_the_argument_or_depends_on_the_target(
+    builder, meta, activation, function
+):
     model = builder(meta, units=(8,), activation=activation)
     shake(model)
 
@@ -625,7 +629,7 @@ def test_the_activation_is_the_one_asked_for(builder, meta, activation, function
     np.testing.assert_allclose(outputs, expected, rtol=1e-3, atol=1e-4)
 
 
-def test_the_cosines_are_as_many_and_as_fast_as_asked_for():
+def test_n_frequencies_and_frequency_scale_set_the_periodic_embedding():
     random.seed(0)
     model = realmlp(
         meta_of("multiclass", 3, 40),
@@ -643,7 +647,7 @@ def test_the_cosines_are_as_many_and_as_fast_as_asked_for():
     assert weights["periodic/frequency"].std() == pytest.approx(0.7, rel=0.1)  # of 800 draws
 
 
-def test_categories_are_vectors_of_the_length_asked_for_and_begin_as_standard_normal():
+def test_category_units_set_the_length_of_standard_normal_embeddings():
     random.seed(0)
     meta = meta_of("multiclass", 3, 4, cardinalities_=(500,), n_numeric_=3)
 
@@ -657,7 +661,7 @@ def test_categories_are_vectors_of_the_length_asked_for_and_begin_as_standard_no
         assert table.std() == pytest.approx(1.0, rel=0.1)  # of 3,000 draws
 
 
-def test_some_categories_are_taken_for_missing_in_training_alone():
+def test_category_missing_rate_applies_only_in_training():
     random.seed(0)
     meta = meta_of("multiclass", 3, 4, cardinalities_=(5,), n_numeric_=3)
     model = realmlp(meta, units=(4,), category_missing_rate=0.3)
@@ -685,7 +689,7 @@ def test_some_categories_are_taken_for_missing_in_training_alone():
         ("skip_rate_factor", "skip_codes_0/table"),
     ],
 )
-def test_the_rate_of_a_group_is_the_one_asked_for(name, path):
+def test_rate_factors_set_the_learning_rate_of_a_group(name, path):
     arguments = {"units": (4,), "linear_skip": True, "weight_decay": 0.0, "learning_rate": 0.2}
     model = realmlp(MIXED, X_MIXED, **arguments, **{name: 0.5})
     before = named_weights(model)
@@ -725,13 +729,13 @@ def test_the_rate_of_a_group_is_the_one_asked_for(name, path):
     ],
     ids=str,
 )
-def test_a_bad_argument_is_refused(arguments, message):
+def test_realmlp_raises_on_invalid_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         realmlp(MIXED, X_MIXED, **{"units": (4,), **arguments})
 
 
 @pytest.mark.parametrize("builder", [realmlp, realmlp_simplified])
-def test_the_documented_defaults_are_those_of_the_signature(builder):
+def test_documented_defaults_equal_the_signature(builder):
     signature = inspect.signature(builder).parameters
     documented = {entry.name: entry.type for entry in FunctionDoc(builder)["Parameters"]}
 
@@ -745,7 +749,7 @@ def test_the_documented_defaults_are_those_of_the_signature(builder):
 # The simplified form
 
 
-def test_simplified_begins_as_standard_normal_and_says_nothing():
+def test_simplified_weights_are_standard_normal_and_scores_zero():
     random.seed(0)
     meta = meta_of("multiclass", 3, 50)
     model = realmlp_simplified(meta, units=(200, 200))
@@ -765,7 +769,7 @@ def test_simplified_begins_as_standard_normal_and_says_nothing():
     np.testing.assert_allclose(model(X).numpy(), 1 / 3, rtol=1e-6)
 
 
-def test_simplified_first_predicts_the_mean_of_values_and_even_odds():
+def test_simplified_initial_predictions_are_constant():
     values = realmlp_simplified(VALUES, units=(4,))
     two_classes = realmlp_simplified(meta_of("binary", 1), units=(4,))
 
@@ -773,7 +777,7 @@ def test_simplified_first_predicts_the_mean_of_values_and_even_odds():
     assert (two_classes(NUMBERS).numpy() == 0.5).all()
 
 
-def test_simplified_has_neither_cosines_nor_dropout_nor_shares():
+def test_simplified_has_no_periodic_embedding_dropout_or_parametric_activation():
     model = realmlp_simplified(CLASSES, units=(8, 4))
 
     names = [layer.name for layer in model.layers[1:]]
@@ -785,7 +789,7 @@ def test_simplified_has_neither_cosines_nor_dropout_nor_shares():
     assert model.count_params() == 3 + (3 + 1) * 8 + (8 + 1) * 4 + (4 + 1) * 3
 
 
-def test_simplified_outputs_are_those_of_the_recipe_with_codes():
+def test_simplified_outputs_with_codes_equal_the_formula_of_the_paper():
     model = realmlp_simplified(MIXED, units=(8, 4))
     shake(model)
 
@@ -795,7 +799,7 @@ def test_simplified_outputs_are_those_of_the_recipe_with_codes():
     np.testing.assert_allclose(outputs, softmax(scores), rtol=1e-3, atol=1e-5)
 
 
-def test_simplified_has_two_groups_of_weights_and_no_decay():
+def test_simplified_has_two_rate_factors_and_no_weight_decay():
     model = realmlp_simplified(MIXED, units=(4,), learning_rate=0.2)
     shake(model)
     before = named_weights(model)
@@ -804,7 +808,7 @@ def test_simplified_has_two_groups_of_weights_and_no_decay():
     undecayed = named_weights(model)
     steps_of(model, [1.0])
 
-    # The second step of Adam: the corrected mean is 0.1 / 0.19, the square 0.05 / 0.0975.
+    # Second step of Adam: the corrected mean is 0.1 / 0.19, and the corrected square 0.05 / 0.0975.
     step = 0.1 * (0.1 / 0.19) / np.sqrt(0.05 / 0.0975)
     for path, after in named_weights(model).items():
         np.testing.assert_array_equal(undecayed[path], before[path])

@@ -28,22 +28,22 @@ class Builder:
     ],
     ids=["function", "partial", "callable object", "bound method", "lambda"],
 )
-def test_the_hyperparameters_of_any_callable_are_known(builder, names):
+def test_accepted_arguments_of_any_callable(builder, names):
     assert accepted_arguments(builder) == names
 
 
-def test_defaults_are_tunable():
+def test_tunable_defaults_are_those_of_the_signature():
     assert tunable_defaults(build) == {"units": 8, "rate": 0.5}
     assert tunable_defaults(partial(build, units=3)) == {"units": 3, "rate": 0.5}
 
 
-def test_a_builder_gets_what_it_names():
+def test_builder_receives_injected_arguments_of_its_signature():
     arguments = builder_arguments(build, {"units": 2}, {"meta": "facts", "X": 1, "params": {}})
 
     assert arguments == {"meta": "facts", "units": 2}
 
 
-def test_a_function_with_kwargs_gets_what_scikeras_gives():
+def test_function_with_kwargs_receives_meta_params_and_compile_kwargs():
     arguments = builder_arguments(
         lambda **kwargs: kwargs, {"units": 2}, {"meta": 0, "compile_kwargs": 1, "params": 2, "X": 3}
     )
@@ -51,7 +51,7 @@ def test_a_function_with_kwargs_gets_what_scikeras_gives():
     assert arguments == {"units": 2, "meta": 0, "compile_kwargs": 1, "params": 2}
 
 
-def test_the_kwargs_of_a_class_get_hyperparameters_only():
+def test_class_with_kwargs_receives_only_hyperparameters():
     class Network:
         def __init__(self, units, **kwargs):
             pass
@@ -62,6 +62,6 @@ def test_the_kwargs_of_a_class_get_hyperparameters_only():
     }
 
 
-def test_an_argument_that_nobody_fills_is_named():
+def test_builder_arguments_raises_on_an_argument_without_value():
     with pytest.raises(ValueError, match="builder <lambda> needs the argument 'units'. Set model_"):
         builder_arguments(lambda units: units, {}, {"meta": 0})

@@ -1,4 +1,4 @@
-"""Each kind of value in each container, learnt from one and read from another, with gaps."""
+"""Columns in all containers: fit on one and transform another, with missing values."""
 
 import datetime
 from decimal import Decimal
@@ -21,7 +21,7 @@ def with_gaps(values):
     return [*values[:3], None, *values[3:], None]
 
 
-# What the values are, and the kind that TabularEncoder finds.
+# Values by description, and their kind in TabularEncoder.
 VALUES = {
     "whole number": ([1, 5, 2, 9, 4, 7], "number"),
     "decimal": ([1.5, 5.25, 2.0, 9.5, 4.0, 7.0], "number"),
@@ -36,9 +36,9 @@ VALUES = {
 
 
 def objects(values):
-    cells = np.empty(len(values), dtype=object)
-    cells[:] = values
-    return pd.DataFrame({"x": pd.Series(cells, dtype=object)})
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = values
+    return pd.DataFrame({"x": pd.Series(objects, dtype=object)})
 
 
 def nullable(values):
@@ -158,7 +158,7 @@ CONTAINERS = {
         "polars categorical": lambda v: in_polars(v, pl.Categorical),
     },
 }
-# Categoricals of numbers and dates are categories in fit, and may come later in any case.
+# Categoricals of numbers and dates are categories in fit. In transform, all columns accept them.
 LATER = {kind: {"categorical": categorical} for kind in VALUES if kind != "text"}
 PAIRS = [
     pytest.param(kind, learnt, read, id=f"{kind}-{learnt}-{read}")
@@ -170,7 +170,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("kind", "learnt", "read"), PAIRS)
-def test_values_are_read_alike_from_every_container(kind, learnt, read):
+def test_encoded_values_are_equal_for_every_container(kind, learnt, read):
     values, feature_kind = VALUES[kind]
     values = with_gaps(values)
     first = next(iter(CONTAINERS[kind].values()))(values)
@@ -187,7 +187,7 @@ def test_values_are_read_alike_from_every_container(kind, learnt, read):
 
 @pytest.mark.parametrize("kind", [kind for kind in VALUES if kind != "text"])
 @pytest.mark.parametrize("read", ["same", "plain"])
-def test_levels_of_a_categorical_of_any_values_are_known_later(kind, read):
+def test_levels_of_a_categorical_are_known_in_transform(kind, read):
     values = with_gaps(VALUES[kind][0])
     table = categorical(values)
     encoder = TabularEncoder().fit(table)
@@ -203,12 +203,12 @@ NESTED = [["a", "b"], ["c"], ["d"]]
 
 
 @pytest.mark.parametrize("container", [objects, in_arrow, in_polars])
-def test_fit_names_column_of_nested_cells(container):
+def test_fit_raises_on_a_column_of_nested_values(container):
     with pytest.raises(ValueError, match="The values of column 'x' must be scalars"):
         TabularEncoder().fit(container(NESTED))
 
 
-def test_integers_beyond_floats_stay_distinct_levels_with_gaps():
+def test_large_integers_with_missing_values_are_distinct_levels():
     ids = [2**60, 2**60 + 1, 2**60 + 2, None]
     encoder = TabularEncoder(categorical_features=["x"], max_one_hot=0)
 
@@ -216,14 +216,14 @@ def test_integers_beyond_floats_stay_distinct_levels_with_gaps():
         assert encoder.fit_transform(container(ids)).ravel().tolist() == [1.0, 2.0, 3.0, 0.0]
 
 
-def test_mixture_of_naive_and_zoned_times_is_named():
+def test_fit_raises_on_times_with_and_without_time_zone():
     zoned = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
     with pytest.raises(ValueError, match="Column 'x' has times with a time zone and times without"):
         TabularEncoder().fit(objects([zoned, MOMENTS[0]]))
 
 
-def test_tables_of_arrow_and_lazy_frames_are_read_as_frames():
+def test_arrow_tables_and_lazy_frames_are_encoded_like_frames():
     frame = pd.DataFrame({"x": [1.0, 2.0, 5.0], "city": ["a", "b", "a"]})
     encoder = TabularEncoder().fit(frame)
 

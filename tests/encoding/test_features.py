@@ -7,14 +7,14 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from nnkit.encoding import TabularEncoder, encode, make_encoder
 
 
-def test_auto_is_the_encoder_of_the_kind():
+def test_auto_encoder_depends_on_the_kind():
     assert isinstance(make_encoder("auto", kind="tabular"), TabularEncoder)
     assert isinstance(make_encoder("auto", kind="standard"), StandardScaler)
     assert make_encoder("auto", kind=None) is None
     assert make_encoder(None, kind="tabular") is None
 
 
-def test_a_transformer_is_cloned():
+def test_make_encoder_clones_a_transformer():
     encoder = OneHotEncoder()
 
     made = make_encoder(encoder, kind="tabular")
@@ -23,7 +23,7 @@ def test_a_transformer_is_cloned():
     assert isinstance(made, OneHotEncoder)
 
 
-def test_sparse_output_stays_sparse():
+def test_encode_returns_sparse_output_as_csr():
     X = pd.DataFrame({"colour": ["red", "blue", "red"]})
     encoder = OneHotEncoder().fit(X)
 
@@ -33,7 +33,7 @@ def test_sparse_output_stays_sparse():
     assert X_encoded.toarray().tolist() == [[0, 1], [1, 0], [0, 1]]
 
 
-def test_several_arrays_are_several_inputs():
+def test_encode_returns_several_arrays_as_inputs():
     X = np.arange(6.0).reshape(2, 3)
     as_dict = FunctionTransformer(lambda X: {"a": X[:, :1], "b": X[:, 1:]}).fit(X)
     as_list = FunctionTransformer(lambda X: [X[:, :1], X[:, 1:]]).fit(X)
@@ -45,11 +45,11 @@ def test_several_arrays_are_several_inputs():
     assert [part.shape for part in encode(as_list, X)] == [(2, 1), (2, 2)]
 
 
-def test_a_sparse_table_is_scaled_but_not_centred():
+def test_auto_encoder_of_a_sparse_table_does_not_centre():
     assert not make_encoder("auto", kind="tabular", is_sparse=True).with_mean
 
 
-def test_an_encoder_that_leaves_strings_or_nan_is_refused():
+def test_encode_raises_on_strings_and_nan():
     as_is = FunctionTransformer().fit(np.array([["a"]], dtype=object))
 
     with pytest.raises(ValueError, match="must return numbers. Got values of dtype object"):
@@ -58,13 +58,13 @@ def test_an_encoder_that_leaves_strings_or_nan_is_refused():
         encode(as_is, np.array([[np.nan]]))
 
 
-def test_anything_else_is_refused():
+def test_make_encoder_raises_on_other_values():
     with pytest.raises(ValueError, match="encoder must be 'auto', None or a scikit-learn transf"):
         make_encoder("scale", kind="tabular")
 
 
-def test_the_callers_sparse_table_is_left_alone():
-    """Duplicates are summed in a copy, also where the buffers are read-only."""
+def test_encode_does_not_change_the_sparse_input():
+    """Duplicates are summed in a copy, also if the buffers are read-only."""
     X = sparse.csr_matrix((np.ones(4), [2, 0, 1, 1], [0, 2, 4]), shape=(2, 3))
     before = X.indices.copy(), X.data.copy()
     for buffer in (X.data, X.indices, X.indptr):

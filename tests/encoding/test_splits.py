@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 
-from nnkit.encoding import ClassLabels, background_rows, fold_rows, holdout_rows, split_rows
+from nnkit.encoding import ClassLabels, fold_rows, holdout_rows, split_rows
 
 
-def test_the_parts_are_disjoint_and_complete():
+def test_holdout_parts_are_disjoint_and_complete():
     training, validation = holdout_rows(50, 0.3, seed=0)
 
     assert len(validation) == 15
     assert sorted([*training, *validation]) == list(range(50))
 
 
-def test_classes_keep_their_shares():
+def test_holdout_is_stratified():
     codes = np.repeat([0, 1], [80, 20]).astype(np.int32)
     labels = ClassLabels(np.array(["a", "b"]))
 
@@ -23,7 +23,7 @@ def test_classes_keep_their_shares():
     assert np.bincount(codes[validation]).tolist() == [16, 4]
 
 
-def test_the_seed_decides():
+def test_holdout_depends_on_the_seed():
     first, again, other = (holdout_rows(50, 0.3, seed)[1].tolist() for seed in (1, 1, 2))
 
     assert first == again != other
@@ -37,7 +37,7 @@ def test_the_seed_decides():
         ([96, 4], 0.03, r"leaves the class 'b' \(4 rows\) out of the validation rows"),
     ],
 )
-def test_a_split_that_leaves_a_class_out_is_refused(counts, fraction, message):
+def test_holdout_raises_if_a_class_is_left_out(counts, fraction, message):
     codes = np.repeat([0, 1], counts).astype(np.int32)
     labels = ClassLabels(np.array(["a", "b"]))
 
@@ -45,21 +45,13 @@ def test_a_split_that_leaves_a_class_out_is_refused(counts, fraction, message):
         holdout_rows(len(codes), fraction, 0, codes, labels)
 
 
-def test_a_split_that_leaves_no_row_is_refused():
+def test_holdout_raises_if_no_training_row_is_left():
     with pytest.raises(ValueError, match="leaves no row to train on"):
         holdout_rows(2, 0.6, 0)
 
 
-def test_the_background_is_a_sorted_seeded_sample():
-    assert background_rows(5, 10, seed=0).tolist() == [0, 1, 2, 3, 4]
-    sample = background_rows(1000, 10, seed=0)
-    assert sample.tolist() == sorted(set(sample.tolist()))
-    assert sample.tolist() == background_rows(1000, 10, seed=0).tolist()
-    assert sample.tolist() != background_rows(1000, 10, seed=1).tolist()
-
-
 def assert_folds(splits, n_samples):
-    """Both parts of each split are all rows, and each row is validated on once."""
+    """Assert that both parts are all rows, and that validation parts do not overlap."""
     for training, validation in splits:
         assert sorted([*training, *validation]) == list(range(n_samples))
         assert len(training)
@@ -69,7 +61,7 @@ def assert_folds(splits, n_samples):
 
 @pytest.mark.parametrize("codes", [None, np.arange(50) % 4], ids=["rows", "classes"])
 @pytest.mark.parametrize("n_folds", [2, 3, 7])
-def test_each_row_is_validated_on_once(n_folds, codes):
+def test_each_row_is_in_one_validation_fold(n_folds, codes):
     splits = fold_rows(50, n_folds, 0, codes)
 
     assert len(splits) == n_folds
@@ -78,7 +70,7 @@ def test_each_row_is_validated_on_once(n_folds, codes):
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_classes_keep_their_shares_in_each_fold():
+def test_folds_are_stratified():
     codes = np.repeat([0, 1, 2], [60, 30, 10])
 
     splits = fold_rows(100, 5, 0, codes)
@@ -89,7 +81,7 @@ def test_classes_keep_their_shares_in_each_fold():
         assert np.bincount(codes[training]).tolist() == [48, 24, 8]
 
 
-def test_a_class_with_a_row_for_each_fold_is_in_each():
+def test_class_with_a_row_for_each_fold_is_in_each_fold():
     codes = np.repeat([0, 1], [17, 3])
 
     splits = fold_rows(20, 3, 0, codes)
@@ -97,8 +89,8 @@ def test_a_class_with_a_row_for_each_fold_is_in_each():
     assert [np.count_nonzero(codes[held]) for _, held in splits] == [1, 1, 1]
 
 
-def test_rarer_classes_are_left_to_chance_without_a_warning():
-    """Warnings are errors in these tests."""
+def test_folds_are_not_stratified_with_rare_classes():
+    """Warnings are errors in tests."""
     codes = np.repeat([0, 1], [18, 2])
 
     splits = fold_rows(20, 3, 0, codes)
@@ -108,11 +100,11 @@ def test_rarer_classes_are_left_to_chance_without_a_warning():
         np.testing.assert_array_equal(given[1], chance[1])
 
 
-def test_a_class_for_each_row_is_left_to_chance():
+def test_folds_are_not_stratified_with_a_class_for_each_row():
     assert_folds(fold_rows(10, 5, 0, np.arange(10)), 10)
 
 
-def test_rows_of_a_group_stay_together():
+def test_rows_of_a_group_are_in_one_fold():
     groups = np.array(["a", "b", "c", "d"])[np.arange(40) % 4]
 
     splits = fold_rows(40, 2, 0, np.arange(40) % 2, groups)
@@ -128,30 +120,30 @@ def test_rows_of_a_group_stay_together():
     [(3, None, 3), (2, None, 2), (12, np.arange(12) % 4, 4)],
     ids=["three rows", "two rows", "four groups"],
 )
-def test_there_are_no_more_folds_than_rows_or_groups(n_samples, groups, n_made):
+def test_number_of_folds_is_at_most_that_of_rows_or_groups(n_samples, groups, n_made):
     splits = fold_rows(n_samples, 5, 0, groups=groups)
 
     assert len(splits) == n_made
     assert_folds(splits, n_samples)
 
 
-def test_two_rows_of_two_classes_make_two_folds():
+def test_two_rows_of_two_classes_are_two_folds():
     assert_folds(fold_rows(2, 5, 0, np.array([0, 1])), 2)
 
 
-def test_one_row_cannot_be_held_out():
+def test_splits_raise_on_one_row():
     with pytest.raises(ValueError, match="cv=5 needs at least 2 samples.*there is 1 sample"):
         fold_rows(1, 5, 0)
 
 
-def test_one_group_cannot_be_held_out():
+def test_folds_raise_on_one_group():
     with pytest.raises(ValueError, match="needs at least 2 groups.* there is 1 group"):
         fold_rows(20, 5, 0, groups=np.zeros(20))
 
 
 @pytest.mark.parametrize("codes", [None, np.arange(50) % 2], ids=["rows", "classes"])
 @pytest.mark.parametrize("groups", [None, np.arange(50) // 2], ids=["alone", "grouped"])
-def test_the_seed_decides_on_the_folds(codes, groups):
+def test_folds_depend_on_the_seed(codes, groups):
     first, again, other = (
         [held.tolist() for _, held in fold_rows(50, 4, seed, codes, groups)] for seed in (1, 1, 2)
     )
@@ -166,25 +158,25 @@ def validated(splits):
 X_TEN, Y_TEN = np.arange(20.0).reshape(10, 2), np.arange(10) % 2
 
 
-def test_the_first_splits_of_a_splitter_are_taken():
+def test_split_rows_returns_the_first_splits():
     splits = split_rows(KFold(5), X_TEN, Y_TEN, None, n_splits=2)
 
     assert validated(splits) == [[0, 1], [2, 3]]
     assert splits[0][0].tolist() == list(range(2, 10))
 
 
-def test_one_split_is_taken_if_not_said_otherwise():
+def test_split_rows_returns_one_split_by_default():
     assert validated(split_rows(KFold(5), X_TEN, Y_TEN, None)) == [[0, 1]]
 
 
-def test_a_splitter_with_fewer_splits_begins_again():
+def test_split_rows_repeats_the_splits():
     splits = split_rows(KFold(2), X_TEN, Y_TEN, None, n_splits=5)
 
     first, second = [0, 1, 2, 3, 4], [5, 6, 7, 8, 9]
     assert validated(splits) == [first, second, first, second, first]
 
 
-def test_groups_go_to_the_splitter():
+def test_split_rows_passes_groups_to_the_splitter():
     groups = np.arange(10) % 2
 
     splits = split_rows(GroupKFold(2), X_TEN, Y_TEN, groups, n_splits=2)
@@ -193,7 +185,7 @@ def test_groups_go_to_the_splitter():
 
 
 @pytest.mark.parametrize("container", [list, tuple, iter], ids=lambda kind: kind.__name__)
-def test_pairs_of_rows_are_splits_too(container):
+def test_split_rows_accepts_pairs_of_rows(container):
     pairs = [([0, 1, 2], [3, 4]), ([5, 6], [7])]
 
     splits = split_rows(container(pairs), X_TEN, Y_TEN, None, n_splits=3)
@@ -202,13 +194,13 @@ def test_pairs_of_rows_are_splits_too(container):
     assert all(isinstance(part, np.ndarray) for split in splits for part in split)
 
 
-def test_no_more_splits_are_made_than_are_wanted():
+def test_split_rows_draws_only_the_needed_splits():
     endless = (([row], [row + 1]) for row in itertools.count())
 
     assert validated(split_rows(endless, X_TEN, Y_TEN, None, n_splits=3)) == [[1], [2], [3]]
 
 
-def test_a_splitter_may_leave_rows_out():
+def test_split_rows_accepts_splits_without_all_rows():
     splits = split_rows(
         ShuffleSplit(3, train_size=0.2, test_size=0.1, random_state=0), X_TEN, Y_TEN, None, 3
     )
@@ -225,6 +217,6 @@ def test_a_splitter_may_leave_rows_out():
     ],
     ids=["nothing to train on", "nothing to validate on", "nothing"],
 )
-def test_an_empty_split_is_refused(splitter, n_splits, message):
+def test_split_rows_raises_on_empty_splits(splitter, n_splits, message):
     with pytest.raises(ValueError, match=message):
         split_rows(splitter, X_TEN, Y_TEN, None, n_splits)

@@ -1,4 +1,4 @@
-"""Probabilities at a temperature, and the temperature that rows ask for."""
+"""Temperature-scaled probabilities, and the fitted temperature."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from nnkit.encoding import fit_temperature, temperature_scaled
 
 
 def truths_and_logits(n_rows=20_000, n_classes=3, seed=0):
-    """Logits of a true model, and classes drawn by its probabilities."""
+    """Return the logits of a model, and classes that are drawn from its probabilities."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(scale=1.5, size=(n_rows, n_classes))
     shares = softmax(logits, axis=1).cumsum(axis=1)
@@ -17,7 +17,7 @@ def truths_and_logits(n_rows=20_000, n_classes=3, seed=0):
 
 
 def log_posterior(logits, codes, temperature, n_further=0):
-    """Minus the log-posterior: of the rows, a normal prior, and rows of any label, by softmax."""
+    """Return the negative log-posterior of a temperature, computed with softmax."""
     log_proba = log_softmax(logits / temperature, axis=1)
     of_truth = log_proba[np.arange(len(codes)), codes]
     prior = np.log(temperature) ** 2 / (2 * 0.3**2)
@@ -28,14 +28,14 @@ GRID = np.geomspace(1 / 8, 8, 4001)
 
 
 def best_of_grid(logits, codes):
-    """The rule by trying all temperatures."""
+    """Return the temperature by a grid search."""
     best = GRID[np.argmin([log_posterior(logits, codes, t) for t in GRID])]
     if best >= 1:
         return best
     return min(1.0, GRID[np.argmin([log_posterior(logits, codes, t, n_further=1) for t in GRID])])
 
 
-# tempered
+# temperature_scaled
 
 
 @pytest.mark.parametrize(
@@ -50,20 +50,20 @@ def best_of_grid(logits, codes):
         ([0.5, 0.5], 7.0, [0.5, 0.5]),
     ],
 )
-def test_probabilities_at_a_temperature_worked_by_hand(proba, temperature, expected):
+def test_scaled_probabilities_equal_the_values_by_hand(proba, temperature, expected):
     found = temperature_scaled(np.array([proba]), temperature)
 
     np.testing.assert_allclose(found, [expected], rtol=1e-12)
 
 
-def test_a_label_of_its_own_worked_by_hand():
+def test_scaled_label_probability_equals_the_value_by_hand():
     """Odds of 4 become odds of 2, and 1 : 16 becomes 1 : 4."""
     found = temperature_scaled(np.array([[0.8, 1 / 17]]), 2.0, is_one_of_many=False)
 
     np.testing.assert_allclose(found, [[2 / 3, 1 / 5]], rtol=1e-12)
 
 
-def test_it_is_the_softmax_of_logits_divided_by_the_temperature():
+def test_scaled_probabilities_equal_the_softmax_of_divided_logits():
     _, logits = truths_and_logits(50)
 
     found = temperature_scaled(softmax(logits, axis=1), 1.7)
@@ -71,7 +71,7 @@ def test_it_is_the_softmax_of_logits_divided_by_the_temperature():
     np.testing.assert_allclose(found, softmax(logits / 1.7, axis=1), rtol=1e-10)
 
 
-def test_of_labels_it_is_the_sigmoid_of_logits_divided_by_the_temperature():
+def test_scaled_label_probabilities_equal_the_sigmoid_of_divided_logits():
     _, logits = truths_and_logits(50)
 
     found = temperature_scaled(expit(logits), 0.6, is_one_of_many=False)
@@ -80,7 +80,7 @@ def test_of_labels_it_is_the_sigmoid_of_logits_divided_by_the_temperature():
 
 
 @pytest.mark.parametrize("is_one_of_many", [True, False])
-def test_one_is_no_temperature(is_one_of_many):
+def test_temperature_of_one_is_the_identity(is_one_of_many):
     proba = np.array([[0.2, 0.5, 0.3], [0.0, 1.0, 0.0]])
 
     found = temperature_scaled(proba, 1.0, is_one_of_many=is_one_of_many)
@@ -88,7 +88,7 @@ def test_one_is_no_temperature(is_one_of_many):
     np.testing.assert_allclose(found, proba, rtol=1e-12, atol=1e-300)
 
 
-def test_temperatures_multiply():
+def test_two_temperatures_equal_their_product():
     _, logits = truths_and_logits(50)
     proba = softmax(logits, axis=1)
 
@@ -98,7 +98,7 @@ def test_temperatures_multiply():
 
 
 @pytest.mark.parametrize("temperature", [1 / 8, 0.5, 2.0, 8.0])
-def test_the_order_of_classes_stays_and_rows_sum_to_one(temperature):
+def test_scaling_keeps_the_order_of_classes_and_the_sum(temperature):
     _, logits = truths_and_logits(200, n_classes=5)
     proba = softmax(logits, axis=1)
 
@@ -111,7 +111,7 @@ def test_the_order_of_classes_stays_and_rows_sum_to_one(temperature):
 @pytest.mark.parametrize(
     ("temperature", "is_nearer_to_even"), [(0.5, False), (2.0, True)], ids=["cold", "hot"]
 )
-def test_heat_moves_towards_even_probabilities(temperature, is_nearer_to_even):
+def test_higher_temperature_makes_probabilities_more_equal(temperature, is_nearer_to_even):
     _, logits = truths_and_logits(200)
     proba = softmax(logits, axis=1)
 
@@ -122,7 +122,7 @@ def test_heat_moves_towards_even_probabilities(temperature, is_nearer_to_even):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("temperature", [1 / 8, 0.3, 1.0, 8.0])
-def test_certain_probabilities_stay_finite(temperature, dtype):
+def test_scaled_probabilities_of_zero_and_one_are_finite(temperature, dtype):
     proba = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]], dtype=dtype)
 
     found = temperature_scaled(proba, temperature)
@@ -133,7 +133,7 @@ def test_certain_probabilities_stay_finite(temperature, dtype):
     assert found.dtype == of_labels.dtype == np.float64
 
 
-def test_steps_of_a_sequence_are_rows_of_their_own():
+def test_time_steps_are_scaled_separately():
     _, logits = truths_and_logits(60)
     proba = softmax(logits, axis=1)
 
@@ -142,7 +142,7 @@ def test_steps_of_a_sequence_are_rows_of_their_own():
     np.testing.assert_array_equal(found.reshape(60, 3), temperature_scaled(proba, 2.0))
 
 
-def test_probabilities_of_the_caller_are_not_changed():
+def test_temperature_scaled_does_not_change_its_input():
     proba = np.array([[0.9, 0.1], [1.0, 0.0]])
 
     temperature_scaled(proba, 3.0)
@@ -155,7 +155,7 @@ def test_probabilities_of_the_caller_are_not_changed():
 
 
 @pytest.mark.parametrize("factor", [1 / 3, 1.0, 3.0])
-def test_what_was_made_too_sure_by_a_factor_is_found(factor):
+def test_fit_temperature_finds_the_factor_of_overconfident_logits(factor):
     codes, logits = truths_and_logits()
 
     found = fit_temperature([[softmax(factor * logits, axis=1)]], [codes], [None])
@@ -163,7 +163,7 @@ def test_what_was_made_too_sure_by_a_factor_is_found(factor):
     assert found == pytest.approx(factor, rel=0.05)
 
 
-def test_what_was_made_too_sure_of_labels_is_found():
+def test_fit_temperature_finds_the_factor_of_overconfident_labels():
     _, logits = truths_and_logits()
     indicator = np.random.default_rng(1).random(logits.shape) < expit(logits)
 
@@ -176,7 +176,7 @@ def test_what_was_made_too_sure_of_labels_is_found():
 
 @pytest.mark.parametrize("n_rows", [10, 40, 1000])
 @pytest.mark.parametrize("factor", [0.3, 0.8, 1.0, 2.0])
-def test_temperature_is_the_most_probable_of_a_grid(n_rows, factor):
+def test_temperature_equals_the_best_of_a_grid(n_rows, factor):
     codes, logits = truths_and_logits(n_rows, seed=3)
 
     found = fit_temperature([[softmax(factor * logits, axis=1)]], [codes], [None])
@@ -184,7 +184,7 @@ def test_temperature_is_the_most_probable_of_a_grid(n_rows, factor):
     assert found == pytest.approx(best_of_grid(factor * logits, codes), rel=2e-3)
 
 
-def test_temperature_of_labels_is_the_most_probable_of_a_grid():
+def test_temperature_of_labels_equals_the_best_of_a_grid():
     _, logits = truths_and_logits(40)
     is_one = np.random.default_rng(1).random(logits.shape) < expit(logits)
     # The loss of a row is the mean over its labels; of 40 rows, their sum.
@@ -200,7 +200,7 @@ def test_temperature_of_labels_is_the_most_probable_of_a_grid():
     assert found == pytest.approx(GRID[np.argmin(losses)], rel=2e-3)
 
 
-def test_mean_of_tempered_members_is_judged():
+def test_loss_is_that_of_the_mean_of_scaled_members():
     codes, logits = truths_and_logits(2000)
     noise = np.random.default_rng(1).normal(size=logits.shape)
     members = [softmax(3 * logits + 2 * sign * noise, axis=1) for sign in (1, -1)]
@@ -217,7 +217,7 @@ def test_mean_of_tempered_members_is_judged():
     assert found != pytest.approx(fit_temperature([members[:1]], [codes], [None]), rel=0.02)
 
 
-def test_log_temperature_is_halved_where_more_networks_are_averaged_than_judged():
+def test_log_temperature_is_halved_if_more_networks_are_averaged():
     codes, logits = truths_and_logits(500)
     judged = [[softmax(3 * logits, axis=1)]], [codes], [None]
 
@@ -227,7 +227,7 @@ def test_log_temperature_is_halved_where_more_networks_are_averaged_than_judged(
     assert of_five == pytest.approx(np.sqrt(of_one), rel=1e-12)
 
 
-def test_parts_are_judged_together():
+def test_parts_equal_their_concatenation():
     codes, logits = truths_and_logits(500)
     proba = softmax(2 * logits, axis=1)
 
@@ -239,26 +239,26 @@ def test_parts_are_judged_together():
     assert in_parts == pytest.approx(whole, rel=1e-4)
 
 
-def test_steps_of_a_sequence_are_judged_together():
+def test_time_steps_are_averaged():
     codes, logits = truths_and_logits(6000)
     proba = softmax(2 * logits, axis=1)
 
     of_rows = fit_temperature([[proba]], [codes], [None])
     of_steps = fit_temperature([[proba.reshape(2000, 3, 3)]], [codes.reshape(2000, 3)], [None])
 
-    # Up to the prior, beside which are 6,000 and 2,000 rows.
+    # Up to the prior, which has little effect with 6,000 and 2,000 rows.
     assert of_steps == pytest.approx(of_rows, rel=0.01)
 
 
 def mixed_rows():
-    """Rows of which the first half is four times too sure, and the second is not."""
+    """Return rows, of which the logits of the first half are too large by a factor of four."""
     codes, logits = truths_and_logits(4000)
     factor = np.repeat([4.0, 1.0], 2000)[:, np.newaxis]
     return codes, softmax(factor * logits, axis=1)
 
 
-def test_weights_are_as_repeated_rows():
-    """Up to the prior, beside which unequal weights say less."""
+def test_integer_weights_equal_repeated_rows():
+    """They are equal up to the prior, because unequal weights reduce the effective sample size."""
     codes, proba = mixed_rows()
     weight = np.repeat([1, 6], 2000)
 
@@ -272,7 +272,7 @@ def test_weights_are_as_repeated_rows():
     assert weighted < 0.9 * unweighted
 
 
-def test_only_ratios_of_weights_matter():
+def test_temperature_depends_on_ratios_of_weights_only():
     codes, proba = mixed_rows()
     weight = np.random.default_rng(0).uniform(0.1, 2.0, size=4000)
 
@@ -281,7 +281,7 @@ def test_only_ratios_of_weights_matter():
     assert found[0] == pytest.approx(found[1], rel=1e-6)
 
 
-def test_weights_of_one_are_no_weights():
+def test_weights_of_one_have_no_effect():
     codes, proba = mixed_rows()
 
     found = [fit_temperature([[proba]], [codes], [weight]) for weight in (None, np.ones(4000))]
@@ -289,7 +289,7 @@ def test_weights_of_one_are_no_weights():
     assert found[0] == pytest.approx(found[1], rel=1e-9)
 
 
-def test_the_weights_of_a_part_are_those_of_its_rows():
+def test_weights_belong_to_the_rows_of_their_part():
     codes, proba = mixed_rows()
     weight = np.random.default_rng(0).uniform(0.1, 2.0, size=4000)
 
@@ -303,8 +303,8 @@ def test_the_weights_of_a_part_are_those_of_its_rows():
     assert in_parts == pytest.approx(whole, rel=1e-4)
 
 
-def test_unequal_weights_count_as_fewer_rows():
-    """Weights (4, 1, 1, ...) say as much as (Σw)² / Σw² rows of one weight."""
+def test_unequal_weights_reduce_the_effective_sample_size():
+    """Weights (4, 1, 1, ...) have the effective sample size (Σw)² / Σw²."""
     codes, logits = truths_and_logits(60, seed=3)
     weight = np.where(np.arange(60) < 30, 4.0, 1.0)
     n_rows = weight.sum() ** 2 / np.square(weight).sum()
@@ -320,7 +320,7 @@ def test_unequal_weights_count_as_fewer_rows():
 
 
 @pytest.mark.parametrize("factor", [1e-300, 1e300])
-def test_weights_of_any_size_give_the_same_temperature(factor):
+def test_scale_of_weights_has_no_effect(factor):
     codes, proba = mixed_rows()
     weight = np.random.default_rng(0).uniform(0.1, 1.0, size=4000)
 
@@ -330,8 +330,8 @@ def test_weights_of_any_size_give_the_same_temperature(factor):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_it_is_never_worse_than_none_on_the_rows_it_saw(seed):
-    """Whatever the probabilities are, with zeros and ones among them."""
+def test_fitted_temperature_does_not_increase_the_loss_of_its_rows(seed):
+    """This holds for random probabilities, including zeros and ones."""
     rng = np.random.default_rng(seed)
     n_rows, n_classes = int(rng.integers(1, 12)), int(rng.integers(2, 5))
     logits = rng.normal(scale=rng.choice([0.1, 3.0, 60.0]), size=(n_rows, n_classes))
@@ -345,14 +345,14 @@ def test_it_is_never_worse_than_none_on_the_rows_it_saw(seed):
     assert at_found <= at_one * (1 + 1e-9)
 
 
-def test_even_probabilities_need_no_temperature():
+def test_temperature_of_uniform_probabilities_is_one():
     found = fit_temperature([[np.full((10, 4), 0.25)]], [np.arange(10) % 4], [None])
 
     assert found == 1.0
 
 
 @pytest.mark.parametrize("is_right", [True, False])
-def test_certain_probabilities_give_a_finite_temperature(is_right):
+def test_temperature_of_probabilities_zero_and_one_is_finite(is_right):
     codes = np.array([0, 1, 0, 1])
     proba = np.eye(2)[codes if is_right else 1 - codes]
 
@@ -363,8 +363,8 @@ def test_certain_probabilities_give_a_finite_temperature(is_right):
 
 
 @pytest.mark.parametrize("certainty", [0.9, 0.999, 1 - 1e-9])
-def test_few_rows_that_are_all_right_hardly_change_probabilities(certainty):
-    """The plain log-loss would take the lowest temperature there is."""
+def test_few_correct_rows_change_probabilities_little(certainty):
+    """Without the further row, the temperature would be 1/8, its lower bound."""
     codes = np.arange(30) % 2
     proba = np.where(np.eye(2)[codes] > 0, certainty, 1 - certainty)
 
@@ -373,7 +373,7 @@ def test_few_rows_that_are_all_right_hardly_change_probabilities(certainty):
     assert 0.7 < found <= 1
 
 
-def test_one_wrong_row_among_few_hardly_changes_probabilities():
+def test_one_wrong_row_of_few_changes_probabilities_little():
     """The temperature of the log-loss alone is 8, its upper bound."""
     codes = np.zeros(10, dtype=int)
     proba = np.tile([0.9, 0.1], (10, 1))

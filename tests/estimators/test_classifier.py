@@ -5,6 +5,7 @@ import functools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from networks import classifier_network, head, linear_network
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -340,3 +341,13 @@ def test_backends_agree_on_multioutput_classes(weight):
 
     for ours, theirs in zip(*found, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_model_is_made_inside_a_tf_function(iris):
+    X, y = iris
+    clf = KerasClassifier("mlp", model__units=(4,), epochs=1, random_state=0).fit(X, y)
+    rows = clf.encoder_.transform(X)
+
+    outputs = tf.function(lambda x: clf.model_(x))(tf.constant(rows))
+
+    np.testing.assert_allclose(outputs, clf.predict_proba(X), rtol=1e-5)

@@ -5,7 +5,7 @@ import pytest
 from nnkit.layers import ParametricActivation
 
 
-def test_it_begins_as_the_activation_itself():
+def test_initial_output_is_that_of_the_activation():
     z = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
 
     outputs = ParametricActivation("selu")(z)
@@ -13,7 +13,7 @@ def test_it_begins_as_the_activation_itself():
     np.testing.assert_allclose(outputs, keras.activations.selu(z), rtol=1e-6, atol=1e-6)
 
 
-def test_each_unit_mixes_by_its_share():
+def test_alpha_mixes_activation_and_identity_for_each_unit():
     layer = ParametricActivation("relu")
     layer.build((None, 3))
 
@@ -24,6 +24,6 @@ def test_each_unit_mixes_by_its_share():
     np.testing.assert_allclose(layer(np.array([[4.0, 4.0, 4.0]])), [[4.0, 4.0, 4.0]])
 
 
-def test_an_unknown_activation_is_refused():
+def test_unknown_activation_raises():
     with pytest.raises(ValueError, match="nonsense"):
         ParametricActivation("nonsense")

@@ -14,8 +14,10 @@ def embeddings_of(table, cardinalities=(3, 5), **arguments):
     return layer
 
 
-def test_vectors_stand_side_by_side_in_the_order_of_the_columns():
-    table = np.arange(16.0).reshape(8, 2)  # row k holds 2k, 2k + 1; the second column from row 3
+def test_embeddings_are_concatenated_in_the_order_of_the_columns():
+    table = np.arange(16.0).reshape(
+        8, 2
+    )  # row k is (2k, 2k + 1); the second column begins at row 3
 
     outputs = embeddings_of(table)(CODES)
 
@@ -24,7 +26,7 @@ def test_vectors_stand_side_by_side_in_the_order_of_the_columns():
 
 
 @pytest.mark.parametrize("strange", [-1, 5, 1e9, np.nan, np.inf, -np.inf])
-def test_a_code_outside_the_known_ones_is_code_zero(strange):
+def test_values_that_are_not_codes_are_treated_as_code_zero(strange):
     table = np.arange(16.0).reshape(8, 2)
 
     outputs = embeddings_of(table)(np.array([[2, strange]], np.float32))
@@ -32,7 +34,7 @@ def test_a_code_outside_the_known_ones_is_code_zero(strange):
     np.testing.assert_array_equal(outputs, [[4, 5, 6, 7]])
 
 
-def test_widths_may_differ():
+def test_n_units_can_differ_between_columns():
     layer = CategoryEmbeddings((3, 5, 2, 2), n_units=(1, 1, 2, 1))
     layer.build((None, 4))
     single, double, last = (
@@ -47,7 +49,7 @@ def test_widths_may_differ():
     np.testing.assert_array_equal(layer(np.array([[1, 4, 1, 0]])), [[1, 7, 10, 11, 20]])
 
 
-def test_a_sequence_of_equal_widths_is_one_table():
+def test_equal_n_units_share_one_table():
     one = CategoryEmbeddings((3, 5), n_units=4)
     same = CategoryEmbeddings((3, 5), n_units=(4, 4))
     for layer in (one, same):
@@ -56,7 +58,7 @@ def test_a_sequence_of_equal_widths_is_one_table():
     assert [v.shape for v in one.weights] == [v.shape for v in same.weights] == [(8, 4)]
 
 
-def test_tables_of_several_widths_draw_numbers_of_their_own():
+def test_tables_of_several_widths_have_different_initial_values():
     initializer = keras.initializers.RandomNormal(seed=3)
     layer = CategoryEmbeddings((6, 6), n_units=(2, 1), initializer=initializer)
     layer.build((None, 2))
@@ -66,7 +68,7 @@ def test_tables_of_several_widths_draw_numbers_of_their_own():
     assert not np.isin(second, first).any()
 
 
-def test_vectors_begin_as_standard_normal_unless_told_otherwise():
+def test_initializer_sets_the_initial_embeddings():
     wide = CategoryEmbeddings((3000,), n_units=8)
     flat = CategoryEmbeddings((3000,), n_units=8, initializer="zeros")
     for layer in (wide, flat):
@@ -76,7 +78,7 @@ def test_vectors_begin_as_standard_normal_unless_told_otherwise():
     np.testing.assert_array_equal(flat.get_weights()[0], 0)
 
 
-def test_in_training_some_codes_are_missing():
+def test_missing_rate_replaces_codes_in_training():
     table = np.arange(8.0)[:, None]
     layer = embeddings_of(table, missing_rate=0.3, seed=0)
     codes = np.tile(np.array([[2.0, 4.0]], np.float32), (20_000, 1))
@@ -85,13 +87,13 @@ def test_in_training_some_codes_are_missing():
 
     is_missing = trained == [0.0, 3.0]
     assert np.all(is_missing | (trained == [2.0, 7.0]))
-    # Independent of each other, 0.3 each: six standard deviations are 0.02.
+    # Independent draws with probability 0.3: six standard deviations are 0.02.
     np.testing.assert_allclose(is_missing.mean(axis=0), 0.3, atol=0.02)
     np.testing.assert_allclose(is_missing.all(axis=1).mean(), 0.09, atol=0.015)
     np.testing.assert_array_equal(layer(codes), np.tile([[2.0, 7.0]], (20_000, 1)))
 
 
-def test_every_batch_misses_other_codes():
+def test_missing_codes_differ_between_calls():
     layer = embeddings_of(np.arange(8.0)[:, None], missing_rate=0.5, seed=0)
     codes = np.tile(np.array([[2.0, 4.0]], np.float32), (100, 1))
 
@@ -100,7 +102,7 @@ def test_every_batch_misses_other_codes():
     assert np.any(first != second)
 
 
-def test_the_penalty_is_that_of_the_table():
+def test_regularizer_penalizes_the_table():
     table = np.arange(8.0)[:, None]
 
     layer = embeddings_of(table, regularizer=keras.regularizers.L2(0.5))
@@ -108,7 +110,7 @@ def test_the_penalty_is_that_of_the_table():
     np.testing.assert_allclose(layer.losses[0], 0.5 * np.sum(table**2))
 
 
-def test_keras_own_fit_updates_a_category_by_the_sum_of_its_gradients():
+def test_keras_fit_updates_a_category_by_the_sum_of_its_gradients():
     table = np.zeros((2, 1))
     layer = embeddings_of(table, cardinalities=(2,))
     model = keras.Sequential([keras.Input((1,)), layer])
@@ -120,7 +122,7 @@ def test_keras_own_fit_updates_a_category_by_the_sum_of_its_gradients():
     np.testing.assert_allclose(layer.get_weights()[0], [[0.0], [2.0]], rtol=1e-5)
 
 
-def test_high_codes_survive_mixed_precision():
+def test_high_codes_are_exact_under_mixed_precision():
     layer = CategoryEmbeddings((5000,), n_units=1, dtype="mixed_float16")
     layer.build((None, 1))
     layer.set_weights([np.arange(5000.0)[:, None] % 2])
@@ -131,7 +133,7 @@ def test_high_codes_survive_mixed_precision():
     np.testing.assert_array_equal(outputs, [[1.0], [0.0]])
 
 
-def test_the_bias_is_a_linear_map_of_one_hot_rows():
+def test_category_bias_equals_a_linear_map_of_one_hot_rows():
     layer = CategoryBias((3, 5), units=2, initializer="standard_normal")
     codes = np.array([[0, 4], [2, 1], [1, 9]], np.float32)
     one_hot = np.zeros((3, 8), np.float32)
@@ -142,7 +144,7 @@ def test_the_bias_is_a_linear_map_of_one_hot_rows():
     np.testing.assert_allclose(outputs, one_hot @ layer.get_weights()[0], rtol=1e-5)
 
 
-def test_the_bias_begins_at_zero_and_is_penalised_as_told():
+def test_category_bias_is_initially_zero_and_regularized():
     layer = CategoryBias((3, 5), units=2, regularizer="l1")
     at_first = layer(CODES).numpy()
 
@@ -162,7 +164,7 @@ def test_the_bias_begins_at_zero_and_is_penalised_as_told():
         ((2**24, 1), "cardinalities must sum to at most 16,777,216.*Got 16,777,217 instead. Merge"),
     ],
 )
-def test_bad_cardinalities_are_refused(make, cardinalities, message):
+def test_invalid_cardinalities_raise(make, cardinalities, message):
     with pytest.raises(ValueError, match=message):
         make(cardinalities)
 
@@ -177,13 +179,13 @@ def test_bad_cardinalities_are_refused(make, cardinalities, message):
         ({"missing_rate": -0.1}, r"missing_rate must be a fraction in \[0, 1\). Got -0.1"),
     ],
 )
-def test_bad_arguments_are_refused(arguments, message):
+def test_invalid_arguments_raise(arguments, message):
     with pytest.raises(ValueError, match=message):
         CategoryEmbeddings((3, 5), **arguments)
 
 
 @pytest.mark.parametrize("layer", [CategoryEmbeddings((3, 5)), CategoryBias((3, 5), 1)])
-def test_another_number_of_columns_is_refused(layer):
+def test_input_with_another_number_of_columns_raises(layer):
     with pytest.raises(
         ValueError, match=r"must have the shape \(n_batch, 2\).*Got \(1, 3\) instead"
     ):

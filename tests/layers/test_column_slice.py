@@ -8,11 +8,11 @@ X = np.arange(8.0, dtype=np.float32).reshape(2, 4)
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0, 2), (1, 3), (2, None), (0, None), (3, 4)])
-def test_the_columns_are_those_of_a_slice(start, stop):
+def test_output_equals_a_slice_of_the_input(start, stop):
     np.testing.assert_array_equal(ColumnSlice(start, stop)(X), X[:, start:stop])
 
 
-def test_columns_keep_their_dtype_under_mixed_precision():
+def test_dtype_is_that_of_the_input_under_mixed_precision():
     layer = ColumnSlice(0, 1, dtype="mixed_float16")
 
     outputs = layer(np.array([[4097.0]], np.float32))
@@ -30,12 +30,12 @@ def test_columns_keep_their_dtype_under_mixed_precision():
         ((0, 1.5), "stop must be an integer of at least 1. Got 1.5"),
     ],
 )
-def test_bad_arguments_are_refused(arguments, message):
+def test_invalid_arguments_raise(arguments, message):
     with pytest.raises(ValueError, match=message):
         ColumnSlice(*arguments)
 
 
 @pytest.mark.parametrize(("start", "stop"), [(4, None), (1, 5)])
-def test_columns_that_are_not_there_are_refused(start, stop):
+def test_input_with_too_few_columns_raises(start, stop):
     with pytest.raises(ValueError, match=f"must have at least 5 columns for start={start} .*Got 4"):
         ColumnSlice(start, stop)(X)

@@ -4,7 +4,7 @@ import pytest
 from nnkit.layers import NTKDense
 
 
-def test_products_are_divided_by_the_root_of_the_inputs():
+def test_output_is_divided_by_the_square_root_of_n_inputs():
     layer = NTKDense(2)
     layer.build((None, 4))
 
@@ -14,7 +14,7 @@ def test_products_are_divided_by_the_root_of_the_inputs():
     np.testing.assert_allclose(layer(np.ones((1, 4))), [[5.5, -0.5]])
 
 
-def test_weights_begin_as_standard_normal_and_biases_at_zero():
+def test_initial_kernel_is_standard_normal_and_bias_zero():
     layer = NTKDense(300)
     layer.build((None, 200))
 
@@ -36,7 +36,7 @@ def test_outputs_of_normal_inputs_have_unit_variance_at_any_width():
     np.testing.assert_allclose(deviations, 1, atol=0.15)
 
 
-def test_initializers_and_the_absence_of_a_bias_are_as_asked_for():
+def test_initializers_and_use_bias_are_applied():
     drawn = NTKDense(500, kernel_initializer="zeros", bias_initializer="standard_normal")
     bare = NTKDense(3, use_bias=False)
     for layer in (drawn, bare):
@@ -51,6 +51,6 @@ def test_initializers_and_the_absence_of_a_bias_are_as_asked_for():
 
 
 @pytest.mark.parametrize("units", [0, -1, 2.5, "3", True])
-def test_units_that_are_no_count_are_refused(units):
+def test_invalid_units_raise(units):
     with pytest.raises(ValueError, match=r"units must be an integer of at least 1\. Got"):
         NTKDense(units)

@@ -23,12 +23,12 @@ def dropout_at(progress, rate=0.4, n_steps=1000, **arguments):
         (0.75, {}, 0.2),  # cos(pi / 2) = 0
         (5 / 6, {}, 0.1),  # cos(2 pi / 3) = -1/2
         (1.0, {}, 0.0),
-        (3.0, {}, 0.0),  # trained on beyond the schedule
+        (3.0, {}, 0.0),  # after the last step of the schedule
         (0.5, {"flat_fraction": 0.0}, 0.2),
         (0.5, {"flat_fraction": 0.9}, 0.4),
     ],
 )
-def test_the_rate_stays_and_then_falls_along_a_cosine(progress, arguments, expected):
+def test_rate_is_constant_and_then_decreases_along_a_cosine(progress, arguments, expected):
     layer = dropout_at(progress, **arguments)
 
     outputs = layer(ONES, training=True).numpy()
@@ -38,7 +38,7 @@ def test_the_rate_stays_and_then_falls_along_a_cosine(progress, arguments, expec
     np.testing.assert_allclose(outputs[outputs != 0], 1 / (1 - expected), rtol=1e-5)
 
 
-def test_inference_changes_nothing_and_is_no_step():
+def test_inference_is_the_identity_and_does_not_count_a_step():
     layer = dropout_at(0.0)
 
     outputs = layer(ONES)
@@ -47,7 +47,7 @@ def test_inference_changes_nothing_and_is_no_step():
     assert layer.steps_done.numpy() == 0
 
 
-def test_each_call_in_training_is_a_step_with_other_draws():
+def test_each_call_in_training_counts_a_step_and_draws_anew():
     layer = dropout_at(0.0)
 
     first, second = (layer(ONES, training=True).numpy() for _ in range(2))
@@ -56,7 +56,7 @@ def test_each_call_in_training_is_a_step_with_other_draws():
     assert layer.steps_done.numpy() == 2
 
 
-def test_a_rate_of_zero_is_the_identity_without_any_state():
+def test_rate_of_zero_is_the_identity_without_variables():
     layer = ScheduledDropout(0.0, n_steps=10)
 
     outputs = layer(ONES, training=True)
@@ -66,7 +66,7 @@ def test_a_rate_of_zero_is_the_identity_without_any_state():
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_stateless_calls_hand_the_steps_on(jit_compile):
+def test_stateless_calls_return_the_counted_steps(jit_compile):
     layer = dropout_at(0.0)
     others = [variable.value for variable in layer.non_trainable_variables]
     call = tf.function(
@@ -84,7 +84,7 @@ def test_stateless_calls_hand_the_steps_on(jit_compile):
     np.testing.assert_allclose(np.mean(outputs.numpy() == 0), 0.4, atol=0.007)
 
 
-def test_keras_own_fit_counts_the_batches():
+def test_keras_fit_counts_the_batches():
     layer = ScheduledDropout(0.2, n_steps=12)
     model = keras.Sequential([keras.Input((500,)), layer, keras.layers.Dense(1)])
     model.compile("sgd", "mse")
@@ -94,7 +94,7 @@ def test_keras_own_fit_counts_the_batches():
     assert layer.steps_done.numpy() == 12
 
 
-def test_members_of_one_program_have_steps_and_draws_of_their_own():
+def test_vectorized_networks_have_their_own_steps_and_draws():
     layer = dropout_at(0.0)
     seeds = {v.name: v.numpy() for v in layer.non_trainable_variables}
     names = list(seeds)
@@ -112,7 +112,7 @@ def test_members_of_one_program_have_steps_and_draws_of_their_own():
     np.testing.assert_array_equal(others[names.index("steps_done")], [1.0, 751.0])
 
 
-def test_steps_are_counted_under_mixed_precision():
+def test_steps_are_counted_exactly_under_mixed_precision():
     layer = dropout_at(0.0, n_steps=10_000, dtype="mixed_float16")
     layer.steps_done.assign(4096)
 
@@ -132,6 +132,6 @@ def test_steps_are_counted_under_mixed_precision():
         ({"flat_fraction": 1.0}, r"flat_fraction must be a fraction in \[0, 1\). Got 1.0"),
     ],
 )
-def test_bad_arguments_are_refused(arguments, message):
+def test_invalid_arguments_raise(arguments, message):
     with pytest.raises(ValueError, match=message):
         ScheduledDropout(**{"rate": 0.1, "n_steps": 10, **arguments})

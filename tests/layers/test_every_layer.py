@@ -1,4 +1,4 @@
-"""What holds for all layers: shapes, dtypes, gradients, round trips, and every way to be run."""
+"""Properties of all layers: shapes, dtypes, gradients, saving, and all kinds of execution."""
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ from nnkit.layers import (
 X = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
 CODES = np.array([[0, 4], [2, 1], [1, 0], [2, 3], [2, 4], [0, 2]], np.float32)
 
-# By name: how to make the layer, its input, and the width of its output.
+# Constructor of the layer, its input and the width of its output, by name.
 LAYERS = {
     "Scale": (Scale, X, 3),
     "NTKDense": (lambda **k: NTKDense(4, bias_initializer="standard_normal", **k), X, 4),
@@ -50,7 +50,7 @@ LAYERS = {
 
 @pytest.fixture(params=LAYERS)
 def case(request):
-    """A built layer, its input and the width of its output."""
+    """Return a built layer, its input and the width of its output."""
     make, inputs, width = LAYERS[request.param]
     layer = make()
     layer(inputs)
@@ -61,11 +61,11 @@ def values_of(variables):
     return [variable.numpy() for variable in variables]
 
 
-def test_the_table_has_all_layers():
+def test_table_of_cases_has_all_layers():
     assert {type(make()).__name__ for make, _, _ in LAYERS.values()} == set(nnkit.layers.__all__)
 
 
-def test_symbolic_and_real_shapes_agree(case):
+def test_symbolic_shape_equals_the_shape_of_outputs(case):
     layer, inputs, width = case
 
     symbolic = layer(keras.Input((inputs.shape[1],)))
@@ -76,7 +76,7 @@ def test_symbolic_and_real_shapes_agree(case):
     assert layer(inputs).dtype == symbolic.dtype
 
 
-def test_a_layer_of_its_configuration_is_the_same(case):
+def test_layer_from_config_is_equal(case):
     layer, inputs, _ = case
 
     again = type(layer).from_config(layer.get_config())
@@ -87,7 +87,7 @@ def test_a_layer_of_its_configuration_is_the_same(case):
     np.testing.assert_array_equal(again(inputs), layer(inputs))
 
 
-def test_a_saved_model_is_loaded_as_it_was(case, tmp_path):
+def test_saved_model_predicts_the_same_after_loading(case, tmp_path):
     layer, inputs, _ = case
     x = keras.Input((inputs.shape[1],))
     model = keras.Model(x, layer(x))
@@ -102,7 +102,7 @@ def test_a_saved_model_is_loaded_as_it_was(case, tmp_path):
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_float64_stays_float64(name):
+def test_float64_layers_compute_in_float64(name):
     make, inputs, _ = LAYERS[name]
     layer = make(dtype="float64")
 
@@ -124,7 +124,7 @@ def test_every_weight_has_a_gradient(case):
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_graph_and_machine_code_give_what_eager_calls_give(case, jit_compile):
+def test_graph_and_xla_outputs_equal_eager_outputs(case, jit_compile):
     layer, inputs, _ = case
 
     compiled = tf.function(layer, jit_compile=jit_compile, autograph=False)
@@ -132,7 +132,7 @@ def test_graph_and_machine_code_give_what_eager_calls_give(case, jit_compile):
     np.testing.assert_allclose(compiled(tf.constant(inputs)), layer(inputs), rtol=1e-5, atol=1e-6)
 
 
-def test_several_networks_as_one_give_what_each_gives(case):
+def test_vectorized_networks_equal_single_networks(case):
     layer, inputs, _ = case
     factors = np.array([1.0, 0.5, -2.0], np.float32)
     weights = [np.stack([factor * w for factor in factors]) for w in layer.get_weights()]
@@ -151,7 +151,7 @@ def test_several_networks_as_one_give_what_each_gives(case):
         np.testing.assert_allclose(together[i], alone, rtol=1e-5, atol=1e-6)
 
 
-def test_leading_axes_beside_the_rows_are_kept():
+def test_further_leading_axes_are_preserved():
     sequences = np.ones((2, 5, 3), np.float32)
 
     shapes = [

@@ -1,4 +1,4 @@
-"""The layers in nnkit's own engine: what it learns is what Keras' own fit learns."""
+"""Training of all layers by nnkit, compared with Keras' fit."""
 
 import keras
 import numpy as np
@@ -16,11 +16,11 @@ from nnkit.layers import (
     ScheduledDropout,
 )
 
-EPOCHS, N_STEPS = 6, 12  # two batches of 32 rows an epoch
+EPOCHS, N_STEPS = 6, 12  # two batches of 32 rows per epoch
 
 
 def network(meta, dropped=0.0):
-    """A network of all layers for three numbers and two columns of codes."""
+    """Return a network with all layers for three numbers and two columns of codes."""
     inputs = keras.Input(meta.X_shape_[1:])
     numbers, codes = ColumnSlice(0, 3)(inputs), ColumnSlice(3)(inputs)
     vectors = CategoryEmbeddings((4, 6), (2, 3), missing_rate=dropped)(codes)
@@ -43,7 +43,7 @@ def fitted(table, **arguments):
     return KerasRegressor(network, **arguments).fit(*table)
 
 
-def test_the_engine_learns_what_keras_own_fit_learns(table):
+def test_engine_equals_keras_fit(table):
     ours, keras_own = (fitted(table, engine=engine) for engine in ("graph", "keras"))
 
     predictions = ours.predict(table[0])
@@ -52,7 +52,7 @@ def test_the_engine_learns_what_keras_own_fit_learns(table):
 
 
 @pytest.mark.parametrize("engine", ["graph", "keras"])
-def test_the_steps_of_scheduled_dropout_are_counted(table, engine):
+def test_scheduled_dropout_counts_the_steps_of_each_backend(table, engine):
     regressor = fitted(table, engine=engine, model__dropped=0.2)
 
     counts = [
@@ -64,7 +64,7 @@ def test_the_steps_of_scheduled_dropout_are_counted(table, engine):
     assert counts == [N_STEPS]
 
 
-def test_an_ensemble_of_such_networks_is_reproducible(table):
+def test_ensemble_with_all_layers_is_reproducible(table):
     first, second = (fitted(table, n_estimators=3, model__dropped=0.2) for _ in range(2))
 
     predictions = first.predict(table[0])

@@ -5,7 +5,7 @@ from nnkit.layers import PeriodicEmbedding
 
 
 def embedded(x, frequency, phase, kernel, bias):
-    """The formula, one row, column and unit after the other."""
+    """Return the formula, computed in loops over rows, columns and units."""
     n_rows, n_columns = x.shape
     learnt = np.zeros((n_rows, n_columns, bias.shape[1]))
     for i in range(n_rows):
@@ -23,7 +23,7 @@ def case():
     return layer, X
 
 
-def test_a_single_cosine_by_hand():
+def test_output_of_one_cosine_equals_the_value_by_hand():
     layer = PeriodicEmbedding(n_frequencies=1, n_units=1)
     layer.build((None, 1))
 
@@ -33,7 +33,7 @@ def test_a_single_cosine_by_hand():
     np.testing.assert_allclose(layer(np.array([[1.0], [0.0]])), [[-2, 1], [4, 0]], atol=1e-6)
 
 
-def test_learnt_values_of_all_columns_come_before_the_columns(case):
+def test_embedded_values_precede_the_columns(case):
     layer, X = case
 
     outputs = layer(X).numpy()
@@ -43,7 +43,7 @@ def test_learnt_values_of_all_columns_come_before_the_columns(case):
     np.testing.assert_array_equal(outputs[:, 12:], X)
 
 
-def test_without_the_input_only_learnt_values_are_left(case):
+def test_output_without_keeps_input_has_only_embedded_values(case):
     layer, X = case
     alone = PeriodicEmbedding(5, 3, keeps_input=False)
     alone.build(X.shape)
@@ -54,7 +54,7 @@ def test_without_the_input_only_learnt_values_are_left(case):
     np.testing.assert_array_equal(outputs, layer(X).numpy()[:, :12])
 
 
-def test_weights_begin_as_in_the_paper():
+def test_initial_weights_have_the_distributions_of_the_paper():
     layer = PeriodicEmbedding(n_frequencies=16, n_units=3, sigma=0.1)
     layer.build((None, 500))
 
@@ -67,7 +67,7 @@ def test_weights_begin_as_in_the_paper():
         np.testing.assert_allclose(drawn.std(), limit / np.sqrt(3), rtol=0.1)
 
 
-def test_sigma_sets_the_size_of_the_frequencies():
+def test_sigma_sets_the_standard_deviation_of_frequencies():
     deviations = []
     for sigma in (0.01, 2.0):
         layer = PeriodicEmbedding(sigma=sigma)
@@ -86,11 +86,11 @@ def test_sigma_sets_the_size_of_the_frequencies():
         ({"sigma": "wide"}, "sigma must be a number in .0, inf.. Got 'wide' instead"),
     ],
 )
-def test_bad_arguments_are_refused(arguments, message):
+def test_invalid_arguments_raise(arguments, message):
     with pytest.raises(ValueError, match=message):
         PeriodicEmbedding(**arguments)
 
 
-def test_images_are_refused():
+def test_input_of_images_raises():
     with pytest.raises(ValueError, match=r"must have the shape.*Got \(None, 8, 8\) instead"):
         PeriodicEmbedding().build((None, 8, 8))

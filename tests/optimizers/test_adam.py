@@ -19,7 +19,7 @@ GRADIENTS = [RNG.normal(size=(5, 3, 2)), RNG.normal(size=(5, 2))]
 
 
 def make_weights():
-    """A kernel and a bias in float64, as a layer named "dense" has them."""
+    """Return a kernel and a bias in float64 with the paths of a layer named "dense"."""
     layer = keras.layers.Dense(2, name="dense", dtype="float64", bias_initializer="ones")
     layer.build((None, 3))
     layer.kernel.assign(np.arange(6.0).reshape(3, 2) - 2)
@@ -27,7 +27,7 @@ def make_weights():
 
 
 def after_steps(optimizer, weights=None):
-    """The weights after five steps along given gradients."""
+    """Return the weights after five steps with fixed gradients."""
     weights = make_weights() if weights is None else weights
     for kernel, bias in zip(*GRADIENTS, strict=True):
         optimizer.apply([keras.ops.convert_to_tensor(part) for part in (kernel, bias)], weights)
@@ -39,7 +39,7 @@ def assert_same(ours, theirs, **tolerances):
         np.testing.assert_allclose(our, their, **tolerances)
 
 
-def test_one_step_with_factors_and_decay_worked_by_hand():
+def test_step_with_factors_and_decay_equals_the_value_by_hand():
     weight = keras.Variable([2.0], name="scale")
     optimizer = GroupedAdam(
         0.1,
@@ -51,11 +51,11 @@ def test_one_step_with_factors_and_decay_worked_by_hand():
 
     optimizer.apply([keras.ops.convert_to_tensor([3.0])], [weight])
 
-    # The first step of Adam is the learning rate; the decay is 0.5 * 0.1 * 6 * 0.25.
+    # The first step of Adam equals the learning rate. The decay is 0.5 * 0.1 * 6 * 0.25.
     assert float(weight[0]) == pytest.approx(2.0 * (1 - 0.075) - 0.6, rel=1e-5)
 
 
-def test_the_twofold_factors_of_realmlp_worked_by_hand():
+def test_squared_factors_of_realmlp_equal_the_values_by_hand():
     weight = keras.Variable([1.0], name="scale")
     optimizer = GroupedAdam(
         0.01,
@@ -70,7 +70,7 @@ def test_the_twofold_factors_of_realmlp_worked_by_hand():
 
 
 @pytest.mark.parametrize("amsgrad", [False, True])
-def test_without_factors_and_decay_it_is_adam(amsgrad):
+def test_without_factors_and_decay_equals_adam(amsgrad):
     arguments = {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3, "amsgrad": amsgrad}
 
     ours = after_steps(GroupedAdam(0.1, **arguments))
@@ -78,21 +78,21 @@ def test_without_factors_and_decay_it_is_adam(amsgrad):
     assert_same(ours, after_steps(keras.optimizers.Adam(0.1, **arguments)), rtol=0)
 
 
-def test_factors_of_one_change_nothing():
+def test_factors_of_one_have_no_effect():
     ones = {"kernel": 1.0, "bias": 1.0}
     optimizer = GroupedAdam(0.1, learning_rate_factors=ones, decay_factors=ones)
 
     assert_same(after_steps(optimizer), after_steps(keras.optimizers.Adam(0.1)), rtol=1e-12)
 
 
-def test_a_constant_decay_is_that_of_adamw():
+def test_constant_decay_equals_adamw():
     theirs = after_steps(keras.optimizers.AdamW(0.1, weight_decay=0.3))
 
     assert_same(after_steps(GroupedAdam(0.1, weight_decay=0.3)), theirs, rtol=1e-7)
 
 
 @pytest.mark.parametrize("options", [{"clipnorm": 0.1}, {"gradient_accumulation_steps": 2}])
-def test_options_of_keras_hold(options):
+def test_options_of_keras_are_applied(options):
     theirs = after_steps(keras.optimizers.AdamW(0.1, weight_decay=0.3, **options))
 
     ours = after_steps(GroupedAdam(0.1, weight_decay=0.3, **options))
@@ -115,7 +115,7 @@ def test_weights_that_keras_excludes_do_not_decay():
     assert_same(by_name, theirs, rtol=1e-7)
 
 
-def test_a_factor_is_another_learning_rate():
+def test_factor_equals_another_learning_rate():
     slow = after_steps(keras.optimizers.AdamW(0.01, weight_decay=0.3))
     fast = after_steps(keras.optimizers.AdamW(0.1, weight_decay=0.3))
 
@@ -137,7 +137,7 @@ def test_a_factor_is_another_learning_rate():
         ({r"\bdense/": 0.1}, [0.1, 0.1]),
     ],
 )
-def test_the_first_pattern_in_the_path_counts(factors, expected):
+def test_first_matching_pattern_applies(factors, expected):
     weights = make_weights()
     before = [keras.ops.convert_to_numpy(weight) for weight in weights]
     optimizer = GroupedAdam(0.01, epsilon=0.0, learning_rate_factors=factors)
@@ -150,7 +150,7 @@ def test_the_first_pattern_in_the_path_counts(factors, expected):
 
 @pytest.mark.parametrize("name", ["learning_rate_factors", "decay_factors"])
 @pytest.mark.parametrize("factors", [{"gamma": 2.0}, {"bias": 1.0, "dense/bias": 2.0}])
-def test_a_pattern_without_a_weight_is_refused(name, factors):
+def test_pattern_that_matches_no_weight_first_raises(name, factors):
     optimizer = GroupedAdam(**{name: factors})
     pattern = list(factors)[-1]
 
@@ -158,8 +158,8 @@ def test_a_pattern_without_a_weight_is_refused(name, factors):
         optimizer.build(make_weights())
 
 
-def test_rate_and_decay_follow_their_schedules():
-    # Weights without a gradient to follow only decay.
+def test_learning_rate_and_decay_follow_their_schedules():
+    # Weights with a gradient of 0 only decay.
     rate, decay = CosLog(0.4, n_steps=5), FlatCosine(0.5, n_steps=5)
     weight = keras.Variable([1.0])
     optimizer = GroupedAdam(rate, weight_decay=decay)
@@ -173,7 +173,7 @@ def test_rate_and_decay_follow_their_schedules():
     np.testing.assert_allclose(values, np.cumprod(1 - rate(steps) * decay(steps)), rtol=1e-5)
 
 
-def test_a_schedule_of_keras_may_be_the_decay():
+def test_decay_can_be_a_schedule_of_keras():
     decay = keras.optimizers.schedules.PiecewiseConstantDecay([0], [0.5, 0.0])
     weight = keras.Variable([1.0])
     optimizer = GroupedAdam(0.1, weight_decay=decay)
@@ -184,7 +184,7 @@ def test_a_schedule_of_keras_may_be_the_decay():
     assert float(weight[0]) == pytest.approx(0.95)
 
 
-def test_variables_of_tensorflow_have_factors_by_name():
+def test_variables_of_tensorflow_have_factors():
     weight = tf.Variable([0.0], name="scale")
     optimizer = GroupedAdam(0.1, learning_rate_factors={"scale": 2.0})
 
@@ -201,7 +201,7 @@ GROUPED = {
 }
 
 
-def test_without_state_of_its_own_it_takes_the_same_steps():
+def test_stateless_apply_takes_the_same_steps():
     optimizer = stateless_optimizer(GroupedAdam(**GROUPED))
     weights = make_weights()
     optimizer.build(weights)
@@ -214,7 +214,7 @@ def test_without_state_of_its_own_it_takes_the_same_steps():
     assert_same(values, after_steps(GroupedAdam(**GROUPED)), rtol=1e-7)
 
 
-def test_many_networks_take_the_steps_of_each():
+def test_vectorized_networks_take_the_same_steps():
     optimizer = stateless_optimizer(GroupedAdam(**GROUPED))
     weights = make_weights()
     optimizer.build(weights)
@@ -240,7 +240,7 @@ def test_many_networks_take_the_steps_of_each():
         assert_same([part[position] for part in values], singles[position], rtol=2e-6)
 
 
-def test_weights_are_not_laid_out_as_one_vector():
+def test_weights_are_not_flattened_into_one_vector():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     model.compile(GroupedAdam(learning_rate_factors={"bias": 0.1}), "mse")
 
@@ -252,7 +252,7 @@ def test_weights_are_not_laid_out_as_one_vector():
     [GROUPED, {"weight_decay": 0.1, "beta_2": 0.9, "clipnorm": 0.5}, {}],
     ids=["schedules", "numbers", "defaults"],
 )
-def test_copies_and_saved_ones_take_the_same_steps(arguments, tmp_path):
+def test_copied_and_saved_optimizers_take_the_same_steps(arguments, tmp_path):
     original = GroupedAdam(**arguments)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")])
     model.compile(optimizer_copy(original, {}), "mse")
@@ -274,14 +274,14 @@ def test_copies_and_saved_ones_take_the_same_steps(arguments, tmp_path):
         assert_same(after_steps(copied), expected, rtol=0)
 
 
-def test_the_order_of_patterns_is_saved():
+def test_saved_optimizer_keeps_the_order_of_patterns():
     factors = {"kernel": 2.0, "dense": 3.0, "bias": 4.0}
     config = GroupedAdam(learning_rate_factors=factors).get_config()
 
     assert list(config["learning_rate_factors"].items()) == list(factors.items())
 
 
-def test_an_argument_of_a_copy_can_be_changed():
+def test_optimizer_copy_replaces_an_argument():
     original = GroupedAdam(weight_decay=0.1, learning_rate_factors={"bias": 0.1})
 
     changed = optimizer_copy(original, {"weight_decay": Cosine(0.2), "learning_rate_factors": None})
@@ -300,7 +300,7 @@ def test_an_argument_of_a_copy_can_be_changed():
         {"beta_1": 0.8},
     ],
 )
-def test_other_factors_are_another_optimizer(changed):
+def test_fingerprint_depends_on_factors(changed):
     arguments = {
         "learning_rate_factors": {"bias": 0.1},
         "decay_factors": {"bias": 0.0},
@@ -337,13 +337,13 @@ def test_other_factors_are_another_optimizer(changed):
         ),
     ],
 )
-def test_wrong_arguments_are_refused(arguments, message):
+def test_invalid_arguments_raise(arguments, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         GroupedAdam(**arguments)
 
 
 def network(meta):
-    """A builder that compiles with factors and schedules, over 4 epochs of 3 batches."""
+    """Return a model compiled with factors and schedules for 4 epochs of 3 batches."""
     model = keras.Sequential(
         [
             keras.Input((4,)),
@@ -371,5 +371,5 @@ def weights_of(engine):
 
 
 @pytest.mark.parametrize("engine", ["graph", "xla"])
-def test_the_compiled_engine_trains_as_keras_does(engine):
+def test_engine_equals_keras_fit(engine):
     assert_same(weights_of(engine), weights_of("keras"), rtol=2e-4, atol=2e-6)

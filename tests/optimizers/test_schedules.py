@@ -29,7 +29,7 @@ def one_cycle_by_hand(s):
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (s - 0.25) / 0.75))
 
 
-# A schedule, and its shape in double precision.
+# Schedules, and their shapes in double precision.
 SHAPES = {
     "warm-up": (WarmUp(2.0), lambda s: 1.0),
     "cosine": (
@@ -64,7 +64,7 @@ def value_by_hand(schedule, shape, step):
 
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize("n_steps", [10, 1_000_000])
-def test_values_are_those_of_the_formula(name, n_steps):
+def test_values_equal_the_formula(name, n_steps):
     schedule, shape = SHAPES[name]
     schedule = schedule.for_steps(n_steps)
     steps = np.unique(np.linspace(0, n_steps + 3, 300).astype(int))
@@ -79,7 +79,7 @@ def test_values_are_those_of_the_formula(name, n_steps):
     ("schedule", "step", "expected"),
     [
         (CosLog(0.04, n_steps=1500), 0, 0.0),
-        (CosLog(0.04, n_steps=1500), 300, 0.0),  # the end of the second wave
+        (CosLog(0.04, n_steps=1500), 300, 0.0),  # the end of the second cycle
         (CosLog(0.04, n_steps=3), 1, 0.04 * 0.930431),  # log2(1 + 15 / 3) = 2.584963
         (FlatCosine(0.02, n_steps=100), 49, 0.02),
         (FlatCosine(0.02, n_steps=100), 75, 0.01),
@@ -91,11 +91,11 @@ def test_values_are_those_of_the_formula(name, n_steps):
         (OneCycle(1.0, n_steps=100), 15, 0.52),
     ],
 )
-def test_values_worked_by_hand(schedule, step, expected):
+def test_values_equal_those_by_hand(schedule, step, expected):
     assert float(schedule(step)) == pytest.approx(expected, abs=2e-6)
 
 
-def test_cosine_is_the_decay_of_keras_and_its_alpha():
+def test_cosine_equals_cosine_decay_of_keras():
     steps = np.arange(120)
     theirs = keras.optimizers.schedules.CosineDecay(0.3, decay_steps=100, alpha=0.25)
 
@@ -105,7 +105,7 @@ def test_cosine_is_the_decay_of_keras_and_its_alpha():
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_the_last_value_stays_when_training_goes_on(name):
+def test_value_after_the_last_step_is_the_last_value(name):
     schedule = SHAPES[name][0].for_steps(50)
 
     assert float(schedule(51)) == float(schedule(50)) == float(schedule(10**9))
@@ -113,7 +113,7 @@ def test_the_last_value_stays_when_training_goes_on(name):
 
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize("jit", [False, True])
-def test_a_compiled_function_has_the_values_of_a_call(name, jit):
+def test_compiled_values_equal_eager_values(name, jit):
     schedule = SHAPES[name][0].for_steps(1_000_000)
     compiled = tf.function(schedule, jit_compile=jit)
 
@@ -123,7 +123,7 @@ def test_a_compiled_function_has_the_values_of_a_call(name, jit):
     np.testing.assert_allclose(values, direct, rtol=1e-5, atol=1e-6)
 
 
-def test_neighbouring_steps_of_a_long_training_differ():
+def test_adjacent_steps_of_a_long_training_have_different_values():
     schedule = WarmUp(1.0, n_steps=1_000_000, warmup_fraction=0.999)
 
     values = keras.ops.convert_to_numpy(schedule(np.arange(998_000, 999_000)))
@@ -133,7 +133,9 @@ def test_neighbouring_steps_of_a_long_training_differ():
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(100, 50_000), st.sampled_from([0.1, 0.3, 0.5, 0.7]), st.sampled_from([0.0, 0.2]))
-def test_stairs_are_at_the_first_step_that_reaches_them(n_steps, stair, warmup_fraction):
+def test_step_decay_decreases_at_the_first_step_that_reaches_a_fraction(
+    n_steps, stair, warmup_fraction
+):
     schedule = StepDecay(1.0, at=[stair], n_steps=n_steps, warmup_fraction=warmup_fraction)
     exact = n_steps * (warmup_fraction + stair * (1 - warmup_fraction))
     first = math.ceil(exact - 1e-6)
@@ -144,7 +146,7 @@ def test_stairs_are_at_the_first_step_that_reaches_them(n_steps, stair, warmup_f
     assert before > 0.3
 
 
-def test_a_warm_up_goes_over_into_the_shape():
+def test_warm_up_is_continuous_with_the_shape():
     warm = Cosine(0.2, n_steps=100, warmup_fraction=0.2)
     cold = Cosine(0.2, n_steps=80)
 
@@ -152,7 +154,7 @@ def test_a_warm_up_goes_over_into_the_shape():
     np.testing.assert_allclose(warm(np.arange(20, 101)), cold(np.arange(81)), atol=1e-6)
 
 
-def test_the_rates_of_an_optimizer_are_those_of_its_schedule():
+def test_learning_rate_of_an_optimizer_follows_the_schedule():
     schedule = OneCycle(0.5, n_steps=8)
     weight = keras.Variable(0.0)
     sgd = keras.optimizers.SGD(schedule)
@@ -171,7 +173,7 @@ def test_call_raises_without_a_number_of_steps():
         Cosine(0.1)(0)
 
 
-def test_a_length_is_filled_in_once():
+def test_for_steps_sets_the_number_of_steps_once():
     schedule = FlatCosine(0.1, flat_fraction=0.2, warmup_fraction=0.1)
 
     filled = schedule.for_steps(70)
@@ -181,7 +183,7 @@ def test_a_length_is_filled_in_once():
     assert filled.for_steps(1000) is filled
 
 
-def test_all_schedules_of_an_optimizer_learn_the_length():
+def test_with_n_steps_sets_all_schedules_of_an_optimizer():
     optimizer = GroupedAdam(CosLog(0.1), weight_decay=FlatCosine(0.2), beta_2=0.95)
 
     config = with_n_steps(optimizer, 30).get_config()
@@ -191,7 +193,7 @@ def test_all_schedules_of_an_optimizer_learn_the_length():
     assert config["beta_2"] == 0.95
 
 
-def test_the_optimizer_inside_another_learns_the_length():
+def test_with_n_steps_sets_schedules_of_an_inner_optimizer():
     optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(Cosine(0.1)))
 
     filled = with_n_steps(optimizer, 30)
@@ -209,7 +211,7 @@ def test_the_optimizer_inside_another_learns_the_length():
     ],
     ids=["number", "known", "of Keras", "inner"],
 )
-def test_an_optimizer_with_nothing_to_fill_in_stays_itself(optimizer):
+def test_with_n_steps_returns_other_optimizers_unchanged(optimizer):
     assert with_n_steps(optimizer, 30) is optimizer
 
 
@@ -218,7 +220,7 @@ class Linear(TrainingSchedule):
         return 1 - progress
 
 
-def test_a_shape_of_ones_own_is_a_schedule():
+def test_subclass_with_a_shape_is_a_schedule():
     optimizer = with_n_steps(keras.optimizers.Adam(Linear(0.1, warmup_fraction=0.5)), 8)
 
     optimizer.iterations.assign(6)
@@ -226,13 +228,13 @@ def test_a_shape_of_ones_own_is_a_schedule():
     assert float(optimizer.learning_rate) == pytest.approx(0.05)
 
 
-def test_a_schedule_without_a_shape_says_so():
+def test_call_raises_without_a_shape():
     with pytest.raises(NotImplementedError, match=r"Define its method shape\(progress\)"):
         TrainingSchedule(0.1, n_steps=10)(0)
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_a_saved_schedule_comes_back_the_same(name, tmp_path):
+def test_saved_schedule_is_equal_after_loading(name, tmp_path):
     schedule = SHAPES[name][0].for_steps(12)
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile(keras.optimizers.Adam(schedule), "mse")
@@ -246,7 +248,7 @@ def test_a_saved_schedule_comes_back_the_same(name, tmp_path):
     assert type(schedule).from_config(schedule.get_config()) == schedule
 
 
-def test_numbers_of_numpy_become_plain():
+def test_numpy_numbers_become_python_numbers():
     schedule = CosLog(np.float32(0.5), n_cycles=np.int64(3), n_steps=np.int32(10))
 
     assert repr(schedule) == "CosLog(peak=0.5, n_steps=10, n_cycles=3)"
@@ -304,7 +306,7 @@ def test_every_parameter_changes_the_values(cls, changed):
         (OneCycle, {"final_factor": True}, "a number in [0, 1]"),
     ],
 )
-def test_arguments_out_of_range_are_refused(cls, arguments, required):
+def test_arguments_out_of_range_raise(cls, arguments, required):
     [(name, value)] = arguments.items()
     message = f"{name} of {cls.__name__} must be {required}. Got {value!r} instead."
 
@@ -313,7 +315,7 @@ def test_arguments_out_of_range_are_refused(cls, arguments, required):
 
 
 @pytest.mark.parametrize("name", nnkit.optimizers.__all__)
-def test_documented_defaults_are_those_of_the_signature(name):
+def test_documented_defaults_equal_the_signature(name):
     public = getattr(nnkit.optimizers, name)
     parameters = inspect.signature(public).parameters.values()
     documented = dict(re.findall(r"^ *(\w+) : .*default=(.+)$", public.__doc__, re.MULTILINE))

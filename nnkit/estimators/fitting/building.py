@@ -133,7 +133,7 @@ def rebuild(
         if changed and unlike:
             raise ValueError(
                 f"{changed[0]} was changed, and with it the shape or the name of the weights "
-                f"{unlike[0]!r}, but a training that goes on keeps its weights. Set it back, "
+                f"{unlike[0]!r}, but a resumed training keeps its weights. Set it back, "
                 "or fit anew with warm_start=False."
             )
     return networks

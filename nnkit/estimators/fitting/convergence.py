@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from nnkit._compat import compile_arguments
+from nnkit.encoding import rows_at
 from nnkit.estimators.fitting.constant_predictions import Objective, objectives_of
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def _compared(outcome: FitOutcome) -> tuple[float, float, str] | None:
     constant = _of_constants(objectives, targets, data.sample_weight, rows)
     # Sparse rows are predicted in chunks, so that they never become one dense table.
     chunk_rows = outcome.batch_size if sparse.issparse(data.X) else None
-    outputs = network.outputs(_rows_of(data.X, rows), chunk_rows)
+    outputs = network.outputs(rows_at(data.X, rows), chunk_rows)
     weight = None if data.sample_weight is None else data.sample_weight[rows]
     loss = sum(
         objective.loss(target[rows], output, weight)
@@ -189,14 +190,6 @@ def _flat(structure: Any) -> list[np.ndarray]:
     if isinstance(structure, (list, tuple)):
         return [part for entry in structure for part in _flat(entry)]
     return [structure]
-
-
-def _rows_of(X: Any, rows: slice) -> Any:
-    if isinstance(X, dict):
-        return {name: part[rows] for name, part in X.items()}
-    if isinstance(X, (list, tuple)):
-        return [part[rows] for part in X]
-    return X[rows]
 
 
 def _cause_in_columns(outcome: FitOutcome) -> str | None:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnkit.encoding import encode, rows_at
-from nnkit.encoding.weights import product_of_weights
+from nnkit.encoding import encode, product_of_weights, rows_at
 from nnkit.estimators.parameters.fit_settings import FitSettings
 from nnkit.estimators.parameters.parameter_names import routed_parameters
 from nnkit.estimators.parameters.routing import routed_to

@@ -10,13 +10,12 @@ from typing import Any
 from scipy import sparse
 
 from nnkit.builders.registry import spec_of
-from nnkit.encoding import TabularEncoder, make_encoder
-from nnkit.encoding.weights import product_of_weights
+from nnkit.encoding import TabularEncoder, make_encoder, n_samples_of, product_of_weights
 from nnkit.estimators.parameters.fit_settings import FitSettings, GivenSettings
 from nnkit.estimators.parameters.routing import model_of
 from nnkit.estimators.rows.inputs import check_is_table, check_same_length
 from nnkit.estimators.rows.row_weights import check_weights, checked_groups, checked_weights
-from nnkit.estimators.rows.tables import check_table, n_samples_of
+from nnkit.estimators.rows.tables import check_table
 from nnkit.estimators.rows.training_rows import FoldIndices, Rows, fold_indices_of
 from nnkit.estimators.rows.validation_rows import warning_of_columns
 

@@ -16,7 +16,6 @@ from typing import Any
 
 from scipy import sparse
 
-from nnkit._compat import rows_of
 from nnkit._messages import shown
 from nnkit.builders.presets import TableFacts
 from nnkit.encoding import (
@@ -24,6 +23,7 @@ from nnkit.encoding import (
     columns_of,
     encode,
     encode_first,
+    rows_of,
     warn_of_columns_without_effect,
 )
 from nnkit.estimators.fitting.building import Networks, build, rebuild

@@ -77,7 +77,7 @@ def check_changes(changed: list[str]) -> None:
         fixed = name.partition("__")[0]
         if fixed in _FIXED:
             raise ValueError(
-                f"{name} was changed, but has no effect on a training that goes on: "
+                f"{name} was changed, but has no effect on a resumed training: "
                 f"{_FIXED[fixed]}. Set it back, or fit anew with warm_start=False."
             )
 

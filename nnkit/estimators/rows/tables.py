@@ -21,14 +21,7 @@ from nnkit.estimators.rows.inputs import (
     rows_of_list,
 )
 
-__all__ = ["check_table", "n_samples_of", "to_picklable", "with_names"]
-
-
-def n_samples_of(X: Any) -> int:
-    """Return the number of rows of a checked table."""
-    if isinstance(X, Mapping):
-        return n_samples_of(next(iter(X.values())))
-    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
+__all__ = ["check_table", "to_picklable", "with_names"]
 
 
 def check_table(

@@ -11,9 +11,8 @@ import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import check_random_state
 
-from nnkit._compat import rows_of
 from nnkit._messages import shown
-from nnkit.encoding import ClassLabels, fold_rows, holdout_rows, split_rows
+from nnkit.encoding import ClassLabels, fold_rows, holdout_rows, rows_of, split_rows
 from nnkit.estimators.parameters.fit_settings import FitSettings
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from nnkit.estimators.targets.target import Decoder, Target
 if TYPE_CHECKING:
     from nnkit.estimators.parameters.fit_settings import FitSettings
     from nnkit.training import Network, Task
-    from nnkit.training.specification.compilation import OutputSpec
+    from nnkit.training.specification.output_spec import OutputSpec
 
 __all__ = ["ClassDecoder", "ClassificationTarget"]
 

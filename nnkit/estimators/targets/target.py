@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nnkit.encoding import ClassLabels
     from nnkit.estimators.parameters.fit_settings import FitSettings
     from nnkit.training import Network, Task
-    from nnkit.training.specification.compilation import OutputSpec
+    from nnkit.training.specification.output_spec import OutputSpec
 
 __all__ = ["Decoder", "Target"]
 

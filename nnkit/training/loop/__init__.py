@@ -1,5 +1,6 @@
 """The training loop.
 
+- ``plan``: the data, the settings and the record of one training.
 - ``engine``: epochs and callbacks of one training.
 - ``backends``: choice between a TensorFlow graph, XLA and ``keras.Model.fit``.
 - ``keras_fit``: training by ``keras.Model.fit``.

@@ -13,7 +13,7 @@ from nnkit.training.loop.batches import take_on_host
 from nnkit.training.parallel.scheduler import Scheduler
 
 if TYPE_CHECKING:
-    from nnkit.training.loop.engine import TrainingData, TrainingPlan
+    from nnkit.training.loop.plan import TrainingData, TrainingPlan
 
 __all__ = ["row_order", "run_keras_fit"]
 

@@ -7,6 +7,7 @@
 - ``keras_arguments``: ranges of arguments that Keras does not check.
 - ``keras_names``: suggestions for misspelt names of Keras classes and functions.
 - ``heads``: the interpretation of a model's outputs, and the loss that fits them.
+- ``output_spec``: `OutputSpec`, the tasks and the interpretation of a model's outputs.
 - ``metric_kinds``: the metrics that are defined for a target, and the form of their arguments.
 - ``metrics``: the conversion of targets and outputs to the form that a metric needs.
 """

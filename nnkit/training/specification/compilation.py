@@ -9,7 +9,6 @@ from numbers import Real
 from typing import Any
 
 import keras
-import numpy as np
 
 from nnkit._compat import compile_arguments, compute_loss_in
 from nnkit._messages import shown
@@ -17,7 +16,6 @@ from nnkit._suggestions import did_you_mean
 from nnkit.optimizers import with_n_steps
 from nnkit.training.loop.state import learning_rate_of
 from nnkit.training.specification.heads import (
-    Head,
     Task,
     choose_loss,
     find_loss,
@@ -34,8 +32,9 @@ from nnkit.training.specification.keras_arguments import check_compile_arguments
 from nnkit.training.specification.keras_names import hint_of_name
 from nnkit.training.specification.metric_kinds import metric_of_name
 from nnkit.training.specification.metrics import read_metrics
+from nnkit.training.specification.output_spec import OutputSpec
 
-__all__ = ["Compilation", "OutputSpec", "compile_model"]
+__all__ = ["Compilation", "compile_model"]
 
 
 @dataclass(frozen=True)
@@ -192,47 +191,6 @@ def _make_structure(
 def _make_metrics(metrics: Any, routed: Mapping[str, Any]) -> Any:
     made = _make_structure(metrics, routed, "metrics", _make_metric)
     return made if made is None or isinstance(made, (list, dict)) else [made]
-
-
-@dataclass(frozen=True)
-class OutputSpec:
-    """Tasks, interpretation and names of a compiled model's outputs.
-
-    Parameters
-    ----------
-    tasks : list of Task
-        Task of each output.
-    heads : list of Head
-        Interpretation of each output.
-    as_codes : list of bool
-        Whether the loss of each output takes integer codes of classes.
-    structure : object
-        Structure of the outputs, with a 0 in place of each output.
-    names : list of str
-        Names of the outputs, in flat order.
-    """
-
-    tasks: list[Task]
-    heads: list[Head]
-    as_codes: list[bool]
-    structure: Any
-    names: list[str] = field(default_factory=list)
-
-    def targets(self, encoded: Sequence[np.ndarray], dtype: str) -> Any:
-        """Return encoded targets in the form that the losses compare.
-
-        Parameters
-        ----------
-        encoded : sequence of ndarray
-            One array for each output.
-        dtype : str
-            Dtype of the outputs.
-        """
-        arrays = [
-            head.targets(part, as_codes=codes, dtype=dtype)
-            for head, codes, part in zip(self.heads, self.as_codes, encoded, strict=True)
-        ]
-        return keras.tree.pack_sequence_as(self.structure, arrays)
 
 
 def compile_model(

@@ -40,7 +40,7 @@ from nnkit.training.specification.metric_kinds import (
 )
 
 if TYPE_CHECKING:
-    from nnkit.training.specification.compilation import OutputSpec
+    from nnkit.training.specification.output_spec import OutputSpec
 
 __all__ = ["ReadMetric", "assign_units", "read_metrics", "units_by_variable"]
 

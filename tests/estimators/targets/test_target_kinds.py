@@ -116,7 +116,7 @@ def test_classifier_accepts_tables_of_labels(kind):
 
 @pytest.mark.parametrize("make", [list, objects, pd.Series, lambda y: pd.DataFrame({"y": y})])
 def test_classifier_raises_on_labels_of_text_and_numbers(make):
-    with pytest.raises(ValueError, match="The labels of y must have one type.*Convert them all"):
+    with pytest.raises(ValueError, match="The labels of y must have one type.*to strings"):
         KerasClassifier("mlp").fit(X, make(["a", 1] * 6))
 
 

@@ -263,11 +263,11 @@ def test_temperature_scaled_ensemble_equals_whole_rows(output):
 
 def test_temperature_changes_the_values(direct):
     before = explain(direct, ROWS, BACKGROUND).values
-    direct.temperature_, kept = 3.0, direct.temperature_
+    direct.temperature_ = 3.0
 
     try:
         after = explain(direct, ROWS, BACKGROUND).values
     finally:
-        direct.temperature_ = kept
+        del direct.temperature_
 
     assert np.abs(after).max() < 0.7 * np.abs(before).max()

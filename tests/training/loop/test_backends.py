@@ -3,9 +3,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from nnkit.training import Compilation, ModelSpec, Network, Task
+from nnkit.training import Compilation, ModelSpec, Network, Task, TrainingData, TrainingPlan
 from nnkit.training.loop.backends import choose_backend, is_padded
-from nnkit.training.loop.engine import TrainingData, TrainingPlan
 
 L = keras.layers
 X = np.zeros((100, 4), np.float32)

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from nnkit.training.loop.batches import n_rows, take_on_host, taker, to_device
+from nnkit.encoding import n_encoded_rows
+from nnkit.training.loop.batches import take_on_host, taker, to_device
 
 DENSE = np.round(np.random.default_rng(0).normal(size=(9, 5)), 1) * (
     np.random.default_rng(1).random((9, 5)) < 0.4
@@ -31,7 +32,7 @@ def test_batches_keep_the_structure_of_several_inputs(as_structure):
 
     batch = taker(X)(to_device(X), tf.constant(rows))
 
-    assert n_rows(X) == 9
+    assert n_encoded_rows(X) == 9
     assert isinstance(batch, as_structure)
     for part, whole in zip(tf.nest.flatten(batch), parts.values(), strict=True):
         np.testing.assert_array_equal(part.numpy(), whole[rows])

@@ -4,8 +4,7 @@ import pytest
 
 from nnkit._compat import optimizer_copy
 from nnkit.exceptions import NonFiniteLossError
-from nnkit.training import Compilation, ModelSpec, Network, Task
-from nnkit.training.loop.engine import TrainingData, TrainingPlan, train
+from nnkit.training import Compilation, ModelSpec, Network, Task, TrainingData, TrainingPlan, train
 from nnkit.training.loop.runs import ValidationRun
 
 RNG = np.random.default_rng(0)

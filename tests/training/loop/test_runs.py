@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from nnkit.training import Compilation, ModelSpec, Network, Task
+from nnkit.training import Compilation, ModelSpec, Network, Task, TrainingData, TrainingPlan, train
 from nnkit.training.loop import runs
-from nnkit.training.loop.engine import TrainingData, TrainingPlan, train
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 4)).astype(np.float32)
