@@ -187,7 +187,7 @@ _VALID_JUNK = {
     "verbose": ["True", "0", "1"],
     "background_size": ["0", "1", "3", "10**30", "2**32"],
     "n_estimators": ["1", "3", *_TOO_SLOW],
-    "preset": [],
+    "preset": ["None"],  # its error names model, not preset
     "loss": ["None", "{}"],
     "class_weight": ["None", "{}"],
     "calibration": ["None"],
