@@ -29,13 +29,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, StandardScaler
 
-from nnkit import (
-    KerasClassifier,
-    KerasRegressor,
-    KerasTransformer,
-    TabularClassifier,
-    explain,
-)
+from nnkit import KerasClassifier, KerasRegressor, KerasTransformer, TabularClassifier, explain
 
 
 def classifier(**params):
