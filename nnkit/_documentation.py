@@ -1,6 +1,11 @@
-"""The address of the API reference, which scikit-learn's HTML representation links to."""
+"""The addresses in the API reference that scikit-learn's HTML representation links to."""
 
-__all__ = ["DOC_LINK_TEMPLATE"]
+__all__ = ["DOC_LINK_TEMPLATE", "ENCODER_LINK_TEMPLATE"]
 
-DOC_LINK_TEMPLATE = "https://nnkit.readthedocs.io/en/stable/api/nnkit.{estimator_name}.html"
+_API = "https://nnkit.readthedocs.io/en/stable/api/"
+
+DOC_LINK_TEMPLATE = _API + "nnkit.{estimator_name}.html"
 """Address of the page of an estimator, for ``_doc_link_template``."""
+
+ENCODER_LINK_TEMPLATE = _API + "nnkit.encoding.{estimator_name}.html"
+"""Address of the page of an encoder."""

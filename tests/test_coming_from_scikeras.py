@@ -83,7 +83,7 @@ HOOK = "a hook of SciKeras raises an error that names it"
 UNSUPPORTED = {
     "predict_callbacks": "no predict__callbacks",
     "validation_batch_size": "no validation_batch_size",
-    "fit_steps_per_epoch_and_validation_freq": "fit takes no steps_per_epoch and no validation_freq",
+    "fit_steps_per_epoch_and_validation_freq": "no steps_per_epoch and no validation_freq",
     "run_eagerly": "no run_eagerly without compile__",
     "build_fn_parameter": "build_fn raises an error that suggests model",
     "arguments_of_score": "no score__",

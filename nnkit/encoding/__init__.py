@@ -15,53 +15,6 @@
 - ``temperature``: temperature scaling of probabilities.
 """
 
-from nnkit.encoding.containers import array_of_rows, as_table, check_unique_names
-from nnkit.encoding.features import (
-    EncoderKind,
-    as_numbers,
-    columns_of,
-    encode,
-    encode_first,
-    in_range_of,
-    make_encoder,
-    warn_of_columns_without_effect,
-)
-from nnkit.encoding.rows import background_rows, n_encoded_rows, n_samples_of, rows_at, rows_of
-from nnkit.encoding.splits import fold_rows, holdout_rows, split_rows
 from nnkit.encoding.tabular import TabularEncoder
-from nnkit.encoding.target_values import comparable_codes, target_array
-from nnkit.encoding.targets import ClassLabels, ClassTarget, ContinuousTarget
-from nnkit.encoding.temperature import fit_temperature, temperature_scaled
-from nnkit.encoding.weights import class_weights, product_of_weights
 
-__all__ = [
-    "ClassLabels",
-    "ClassTarget",
-    "ContinuousTarget",
-    "EncoderKind",
-    "TabularEncoder",
-    "array_of_rows",
-    "as_numbers",
-    "as_table",
-    "background_rows",
-    "check_unique_names",
-    "class_weights",
-    "columns_of",
-    "comparable_codes",
-    "encode",
-    "encode_first",
-    "fit_temperature",
-    "fold_rows",
-    "holdout_rows",
-    "in_range_of",
-    "make_encoder",
-    "n_encoded_rows",
-    "n_samples_of",
-    "product_of_weights",
-    "rows_at",
-    "rows_of",
-    "split_rows",
-    "target_array",
-    "temperature_scaled",
-    "warn_of_columns_without_effect",
-]
+__all__ = ["TabularEncoder"]

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from nnkit._documentation import ENCODER_LINK_TEMPLATE
 from nnkit._validation import as_choice, as_count, as_flag, as_number
 from nnkit.encoding.category_columns import CategoryEncoding
 from nnkit.encoding.containers import (
@@ -149,6 +150,9 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     >>> coder.transform(X)[:, -1].tolist(), coder.cardinalities_
     ([3.0, 2.0, 1.0, 0.0], (4,))
     """
+
+    _doc_link_module = "nnkit"
+    _doc_link_template = ENCODER_LINK_TEMPLATE
 
     n_features_in_: int
     n_numeric_: int

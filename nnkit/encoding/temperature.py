@@ -113,7 +113,7 @@ def fit_temperature(
     Examples
     --------
     >>> import numpy as np
-    >>> from nnkit.encoding import fit_temperature
+    >>> from nnkit.encoding.temperature import fit_temperature
     >>> proba = np.array([[0.99, 0.01]] * 100)  # 75 of these predictions are correct
     >>> fit_temperature([[proba]], [np.arange(100) % 4 == 0], [None]) > 2
     True

@@ -31,6 +31,9 @@ from nnkit.estimators.targets.target import Target
 if TYPE_CHECKING:
     import keras
 
+    from nnkit.estimators.rows.training_rows import Seeds
+    from nnkit.training.network import Network
+
 __all__ = ["KerasEstimator"]
 
 
@@ -71,8 +74,30 @@ class KerasEstimator(BaseEstimator):
     time_limit: float | None
     verbose: Any
 
+    # Set by fit
+    n_features_in_: int
+    encoder_: Any
+    resolved_params_: dict[str, Any]
+    X_shape_: Any
+    background_: Any
+    callbacks_: list[Any]
     history_: dict[str, list[float]]
-    _members: list[Any]
+    histories_: list[dict[str, list[float]]]
+    best_epoch_: int
+    n_iter_: int
+    engine_: str
+    # Of TabularClassifier
+    temperature_: float
+    _target: Target
+    _seeds: Seeds
+    _members: list[Network]
+    _network: Network
+    _schedule_owner: str | None
+    _n_epochs_trained: int
+    _built_with: dict[str, Any]
+    _takes_raw: bool
+    # The estimator that a draft is a copy of, and scikit-learn's callbacks.
+    _drafted_from: KerasEstimator
 
     # Parameters
 

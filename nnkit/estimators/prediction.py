@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from nnkit._suggestions import did_you_mean
-from nnkit.encoding import encode
+from nnkit.encoding.features import encode
 from nnkit.estimators.fitting.row_preparation import check_estimator_table
 from nnkit.estimators.fitting.transaction import shared_copy
 from nnkit.estimators.parameters.parameter_checks import check_predict_arguments
 from nnkit.estimators.parameters.parameter_names import routed_parameters
 from nnkit.estimators.parameters.routing import PREDICT_ARGUMENTS, routed_to
+
+if TYPE_CHECKING:
+    from nnkit.estimators.keras_estimator import KerasEstimator
 
 __all__ = ["check_fitted", "decoder_of", "encoded_rows", "fitted_copy", "member_outputs"]
 
@@ -24,7 +27,7 @@ _PRETRAINED_NOT_FITTED = (
 )
 
 
-def check_fitted(estimator: Any) -> None:
+def check_fitted(estimator: KerasEstimator) -> None:
     """Raise NotFittedError if an estimator has no network yet, also around a pretrained model.
 
     Parameters
@@ -36,7 +39,7 @@ def check_fitted(estimator: Any) -> None:
     check_is_fitted(estimator, msg=None if is_builder else _PRETRAINED_NOT_FITTED)
 
 
-def fitted_copy(estimator: Any, *, return_std: bool = False) -> Any:
+def fitted_copy(estimator: KerasEstimator, *, return_std: bool = False) -> Any:
     """Return a copy that does not change if another thread fits the estimator anew.
 
     Parameters
@@ -60,7 +63,7 @@ def fitted_copy(estimator: Any, *, return_std: bool = False) -> Any:
     return fitted
 
 
-def encoded_rows(estimator: Any, X: Any) -> Any:
+def encoded_rows(estimator: KerasEstimator, X: Any) -> Any:
     """Return rows of a table as the networks take them.
 
     Parameters
@@ -72,7 +75,7 @@ def encoded_rows(estimator: Any, X: Any) -> Any:
 
 
 def member_outputs(
-    estimator: Any, X: Any, predict_arguments: dict[str, Any]
+    estimator: KerasEstimator, X: Any, predict_arguments: dict[str, Any]
 ) -> list[list[np.ndarray]]:
     """Return the outputs of each network for rows of a table, one array for each output.
 
@@ -103,7 +106,7 @@ def member_outputs(
     return [member.outputs(X_encoded, chunk_rows) for member in estimator._members]
 
 
-def decoder_of(estimator: Any) -> Any:
+def decoder_of(estimator: KerasEstimator) -> Any:
     """Return the decoder of a fitted estimator, from outputs of its networks to predictions.
 
     Parameters

@@ -21,7 +21,7 @@ from nnkit._suggestions import listed
 from nnkit._validation import as_choice, as_flag
 from nnkit.builders.registry import spec_of
 from nnkit.builders.signature import is_told_of_data
-from nnkit.encoding import encode, make_encoder
+from nnkit.encoding.features import encode, make_encoder
 from nnkit.estimators.classifier import KerasClassifier
 from nnkit.estimators.fitting import stages
 from nnkit.estimators.fitting.transaction import completed, draft_of, shared_copy
@@ -274,7 +274,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
         own = parameters_of_network({"encoder": self.encoder}, {"task": task})
         if resumes:
             check_changes(changed_parameters(self._built_with, own))
-        from nnkit.training import OutputShapeError
+        from nnkit.training.specification.heads import OutputShapeError
 
         rows = X_encoded, y, sample_weight
         try:

@@ -14,30 +14,6 @@ No other subpackage compiles or fits Keras models.
 """
 
 from nnkit.training.caching.cache import clear_compiled_cache
-from nnkit.training.loop.engine import train
-from nnkit.training.loop.loss_axes import axes_of_losses
-from nnkit.training.loop.plan import TrainingData, TrainingPlan, TrainingRecord
-from nnkit.training.network import Network
-from nnkit.training.parallel.batched_training import batched_training, run_together
-from nnkit.training.placement import on_device
-from nnkit.training.specification.compilation import Compilation
-from nnkit.training.specification.heads import Head, OutputShapeError, Task
-from nnkit.training.specification.model_spec import ModelSpec
+from nnkit.training.parallel.batched_training import batched_training
 
-__all__ = [
-    "Compilation",
-    "Head",
-    "ModelSpec",
-    "Network",
-    "OutputShapeError",
-    "Task",
-    "TrainingData",
-    "TrainingPlan",
-    "TrainingRecord",
-    "axes_of_losses",
-    "batched_training",
-    "clear_compiled_cache",
-    "on_device",
-    "run_together",
-    "train",
-]
+__all__ = ["batched_training", "clear_compiled_cache"]

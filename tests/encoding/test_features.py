@@ -4,7 +4,8 @@ import pytest
 from scipy import sparse
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from nnkit.encoding import TabularEncoder, encode, make_encoder
+from nnkit.encoding import TabularEncoder
+from nnkit.encoding.features import encode, make_encoder
 
 
 def test_auto_encoder_depends_on_the_kind():

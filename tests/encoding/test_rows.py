@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from nnkit.encoding import background_rows, n_encoded_rows, n_samples_of, rows_at, rows_of
+from nnkit.encoding.rows import background_rows, n_encoded_rows, n_samples_of, rows_at, rows_of
 
 X = np.arange(12.0).reshape(4, 3)
 AT = np.array([2, 0])

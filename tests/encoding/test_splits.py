@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 
-from nnkit.encoding import ClassLabels, fold_rows, holdout_rows, split_rows
+from nnkit.encoding.splits import fold_rows, holdout_rows, split_rows
+from nnkit.encoding.targets import ClassLabels
 
 
 def test_holdout_parts_are_disjoint_and_complete():

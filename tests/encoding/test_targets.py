@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nnkit.encoding import ClassLabels, ClassTarget, ContinuousTarget
+from nnkit.encoding.targets import ClassLabels, ClassTarget, ContinuousTarget
 
 
 @pytest.mark.parametrize(

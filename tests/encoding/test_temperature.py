@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, log_softmax, softmax
 
-from nnkit.encoding import fit_temperature, temperature_scaled
+from nnkit.encoding.temperature import fit_temperature, temperature_scaled
 
 
 def truths_and_logits(n_rows=20_000, n_classes=3, seed=0):

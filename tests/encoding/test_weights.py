@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from nnkit.encoding import ClassLabels, class_weights, product_of_weights
+from nnkit.encoding.targets import ClassLabels
+from nnkit.encoding.weights import class_weights, product_of_weights
 
 
 def test_labels_without_class_weight_have_the_weight_one():

@@ -12,7 +12,8 @@ from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 from sklearn.preprocessing import FunctionTransformer
 
 from nnkit import KerasClassifier, TabularClassifier, TabularRegressor
-from nnkit.encoding import ClassLabels, fold_rows, holdout_rows
+from nnkit.encoding.splits import fold_rows, holdout_rows
+from nnkit.encoding.targets import ClassLabels
 from nnkit.estimators.rows.training_rows import Rows, fold_indices_of
 
 GROUPS = np.arange(150) // 5

@@ -131,7 +131,8 @@ def test_build_raises_if_the_number_of_inputs_differs():
 
 
 def test_live_model_recompiled_with_frozen_layers_trains_the_others():
-    from nnkit.training import TrainingData, TrainingPlan, train
+    from nnkit.training.loop.engine import train
+    from nnkit.training.loop.plan import TrainingData, TrainingPlan
 
     def stack():
         return keras.Sequential([keras.Input((4,)), keras.layers.Dense(5), keras.layers.Dense(3)])

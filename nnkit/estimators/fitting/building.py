@@ -11,7 +11,7 @@ from nnkit._messages import shown
 from nnkit.builders.meta import Meta
 from nnkit.builders.signature import builder_arguments
 from nnkit.builders.size import check_size
-from nnkit.encoding import columns_of
+from nnkit.encoding.features import columns_of
 from nnkit.estimators.parameters.fit_settings import FitSettings
 from nnkit.estimators.parameters.parameter_names import routed_parameters
 from nnkit.estimators.parameters.routing import (
@@ -26,7 +26,10 @@ from nnkit.estimators.rows.training_rows import Rows
 if TYPE_CHECKING:
     import keras
 
-    from nnkit.training import Compilation, ModelSpec, Network
+    from nnkit.estimators.keras_estimator import KerasEstimator
+    from nnkit.training.network import Network
+    from nnkit.training.specification.compilation import Compilation
+    from nnkit.training.specification.model_spec import ModelSpec
 
 __all__ = ["Networks", "build", "rebuild"]
 
@@ -52,7 +55,11 @@ class Networks:
 
 
 def build(
-    draft: Any, X_encoded: Any, training: Rows, settings: FitSettings, n_steps: int | None
+    draft: KerasEstimator,
+    X_encoded: Any,
+    training: Rows,
+    settings: FitSettings,
+    n_steps: int | None,
 ) -> Networks:
     """Build and compile the networks of a fit.
 
@@ -74,8 +81,8 @@ def build(
         If a schedule needs the number of steps and there is none, or the networks do not fit into
         memory.
     """
-    from nnkit.training import Network
     from nnkit.training.loop.batches import take_on_host
+    from nnkit.training.network import Network
     from nnkit.training.placement import is_on_cpu
 
     facts = _facts(draft, X_encoded, training)
@@ -99,7 +106,7 @@ def build(
 
 
 def rebuild(
-    draft: Any, X_encoded: Any, training: Rows, settings: FitSettings, changed: list[str]
+    draft: KerasEstimator, X_encoded: Any, training: Rows, settings: FitSettings, changed: list[str]
 ) -> Networks:
     """Build networks anew with the weights of the present ones, for a training without an end.
 
@@ -139,7 +146,7 @@ def rebuild(
     return networks
 
 
-def _facts(draft: Any, X_encoded: Any, rows: Rows) -> dict[str, Any]:
+def _facts(draft: KerasEstimator, X_encoded: Any, rows: Rows) -> dict[str, Any]:
     shapes: Any
     if isinstance(X_encoded, dict):
         shapes = {name: part.shape for name, part in X_encoded.items()}
@@ -164,7 +171,7 @@ def _facts(draft: Any, X_encoded: Any, rows: Rows) -> dict[str, Any]:
 
 
 def _model_spec(
-    draft: Any,
+    draft: KerasEstimator,
     meta: Meta,
     X_encoded: Any,
     training: Rows,
@@ -172,7 +179,7 @@ def _model_spec(
     n_steps: int | None,
 ) -> tuple[ModelSpec, str | None]:
     """Return the specification of the networks, and the owner of a schedule that ends them."""
-    from nnkit.training import ModelSpec
+    from nnkit.training.specification.model_spec import ModelSpec
 
     routed = {**settings.builder_arguments, **routed_parameters(draft)}
     compilation = _compilation(settings, routed, n_steps)
@@ -204,7 +211,7 @@ def _model_spec(
 def _compilation(
     settings: FitSettings, routed: Mapping[str, Any], n_steps: int | None
 ) -> Compilation:
-    from nnkit.training import Compilation
+    from nnkit.training.specification.compilation import Compilation
 
     is_scheduled = _is_scheduled(settings.optimizer, routed)
     if is_scheduled and n_steps is None:
@@ -227,7 +234,7 @@ def _compilation(
 
 
 def _offered(
-    draft: Any,
+    draft: KerasEstimator,
     meta: Meta,
     X_encoded: Any,
     training: Rows,

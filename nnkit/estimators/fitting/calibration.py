@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nnkit.encoding import fit_temperature
+from nnkit.encoding.temperature import fit_temperature
 from nnkit.estimators.rows.training_rows import MemberData
 from nnkit.estimators.targets.classification import ClassDecoder
 
 if TYPE_CHECKING:
-    from nnkit.training import Network
+    from nnkit.training.network import Network
 
 __all__ = ["temperature_of_held_out"]
 

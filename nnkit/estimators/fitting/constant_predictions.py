@@ -13,7 +13,7 @@ from scipy.special import log_expit, log_softmax, xlogy
 from nnkit._compat import constructor_arguments
 
 if TYPE_CHECKING:
-    from nnkit.training import Head
+    from nnkit.training.specification.heads import Head
 
 __all__ = ["Objective", "objectives_of"]
 

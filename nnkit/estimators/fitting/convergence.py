@@ -11,11 +11,12 @@ import numpy as np
 from scipy import sparse
 
 from nnkit._compat import compile_arguments
-from nnkit.encoding import rows_at
+from nnkit.encoding.rows import rows_at
 from nnkit.estimators.fitting.constant_predictions import Objective, objectives_of
 
 if TYPE_CHECKING:
-    from nnkit.training import Network, TrainingData
+    from nnkit.training.loop.plan import TrainingData
+    from nnkit.training.network import Network
 
 __all__ = ["FitOutcome", "warning_of_fit"]
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnkit.encoding import encode, product_of_weights, rows_at
+from nnkit.encoding.features import encode
+from nnkit.encoding.rows import rows_at
+from nnkit.encoding.weights import product_of_weights
 from nnkit.estimators.parameters.fit_settings import FitSettings
 from nnkit.estimators.parameters.parameter_names import routed_parameters
 from nnkit.estimators.parameters.routing import routed_to
@@ -17,13 +19,18 @@ from nnkit.estimators.rows.tables import with_names
 from nnkit.estimators.rows.training_rows import FoldIndices, MemberData, Rows
 
 if TYPE_CHECKING:
-    from nnkit.training import TrainingData, TrainingPlan, TrainingRecord
+    from nnkit.estimators.keras_estimator import KerasEstimator
+    from nnkit.training.loop.plan import TrainingData, TrainingPlan, TrainingRecord
 
 __all__ = ["member_data_of", "train_members"]
 
 
 def member_data_of(
-    draft: Any, shared: Rows, X_encoded: Any, held_out: Rows | None, folds: list[FoldIndices]
+    draft: KerasEstimator,
+    shared: Rows,
+    X_encoded: Any,
+    held_out: Rows | None,
+    folds: list[FoldIndices],
 ) -> list[MemberData]:
     """Return the data of each network; a single entry if all networks share it.
 
@@ -58,8 +65,9 @@ def member_data_of(
     return member_data
 
 
-def _training_data(draft: Any, rows: Rows, X_encoded: Any) -> TrainingData:
-    from nnkit.training import TrainingData, axes_of_losses
+def _training_data(draft: KerasEstimator, rows: Rows, X_encoded: Any) -> TrainingData:
+    from nnkit.training.loop.loss_axes import axes_of_losses
+    from nnkit.training.loop.plan import TrainingData
     from nnkit.training.loop.user_functions import check_own_losses
 
     network, target = draft._network, draft._target
@@ -101,7 +109,7 @@ def _expanded_weight(
 
 
 def train_members(
-    draft: Any,
+    draft: KerasEstimator,
     rows: Rows,
     member_data: list[MemberData],
     settings: FitSettings,
@@ -162,7 +170,7 @@ def train_members(
 
 
 def _store_records(
-    draft: Any,
+    draft: KerasEstimator,
     records: list[TrainingRecord | None],
     n_epochs: int,
     interrupt: KeyboardInterrupt | None,
@@ -181,7 +189,7 @@ def _store_records(
 
 
 def _train(
-    draft: Any,
+    draft: KerasEstimator,
     member_data: list[MemberData],
     settings: FitSettings,
     n_epochs: int,
@@ -195,8 +203,9 @@ def _train(
         None for a network that was interrupted before the end of its first epoch.
     interrupt : KeyboardInterrupt or None
     """
-    from nnkit.training import run_together, train
     from nnkit.training.loop.callbacks import ProgressBar
+    from nnkit.training.loop.engine import train
+    from nnkit.training.parallel.batched_training import run_together
     from nnkit.training.parallel.scheduler import current_scheduler
 
     trainings, verbose = [], settings.verbosity
@@ -223,8 +232,10 @@ def _train(
     return records, interrupt
 
 
-def _plan(draft: Any, settings: FitSettings, n_epochs: int, own_data: MemberData) -> TrainingPlan:
-    from nnkit.training import TrainingPlan
+def _plan(
+    draft: KerasEstimator, settings: FitSettings, n_epochs: int, own_data: MemberData
+) -> TrainingPlan:
+    from nnkit.training.loop.plan import TrainingPlan
 
     return TrainingPlan(
         epochs=n_epochs,
@@ -242,7 +253,7 @@ def _plan(draft: Any, settings: FitSettings, n_epochs: int, own_data: MemberData
     )
 
 
-def _epoch_tasks(draft: Any, n_epochs: int, rows: Rows) -> list[Any]:
+def _epoch_tasks(draft: KerasEstimator, n_epochs: int, rows: Rows) -> list[Any]:
     """Return the callback that reports epochs to scikit-learn's callbacks, if there are any."""
     if not getattr(draft, "_skl_callbacks", None):
         return []
@@ -254,7 +265,7 @@ def _epoch_tasks(draft: Any, n_epochs: int, rows: Rows) -> list[Any]:
 
 
 def _score(
-    draft: Any, scoring: Any, held_out: Rows | None
+    draft: KerasEstimator, scoring: Any, held_out: Rows | None
 ) -> tuple[str, Callable[[list[np.ndarray]], float]] | None:
     """Return the name of a score, and the function from outputs on held-out rows to its value."""
     if held_out is None or (isinstance(scoring, str) and scoring == "loss"):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scipy import sparse
 
 from nnkit.builders.registry import spec_of
-from nnkit.encoding import TabularEncoder, make_encoder, n_samples_of, product_of_weights
+from nnkit.encoding import TabularEncoder
+from nnkit.encoding.features import make_encoder
+from nnkit.encoding.rows import n_samples_of
+from nnkit.encoding.weights import product_of_weights
 from nnkit.estimators.parameters.fit_settings import FitSettings, GivenSettings
 from nnkit.estimators.parameters.routing import model_of
 from nnkit.estimators.rows.inputs import check_is_table, check_same_length
@@ -18,6 +21,9 @@ from nnkit.estimators.rows.row_weights import check_weights, checked_groups, che
 from nnkit.estimators.rows.tables import check_table
 from nnkit.estimators.rows.training_rows import FoldIndices, Rows, fold_indices_of
 from nnkit.estimators.rows.validation_rows import warning_of_columns
+
+if TYPE_CHECKING:
+    from nnkit.estimators.keras_estimator import KerasEstimator
 
 __all__ = [
     "Division",
@@ -52,7 +58,7 @@ class Division:
 
 
 def check_rows(
-    draft: Any,
+    draft: KerasEstimator,
     X: Any,
     y: Any,
     sample_weight: Any | None,
@@ -115,7 +121,7 @@ def check_rows(
     return Rows(X_checked, y_checked, encoded, weight, grouping, given_weight)
 
 
-def check_estimator_table(estimator: Any, X: Any, *, reset: bool) -> Any:
+def check_estimator_table(estimator: KerasEstimator, X: Any, *, reset: bool) -> Any:
     """Return a table that was checked for the encoder of an estimator.
 
     Parameters
@@ -138,7 +144,7 @@ def check_estimator_table(estimator: Any, X: Any, *, reset: bool) -> Any:
     return check_table(estimator, X, reset=reset, goes_to_encoder=is_own or is_raw, is_raw=is_raw)
 
 
-def encoder_of(estimator: Any, *, is_sparse: bool = False) -> Any | None:
+def encoder_of(estimator: KerasEstimator, *, is_sparse: bool = False) -> Any | None:
     """Return the unfitted encoder of an estimator, or None if it has none.
 
     Parameters
@@ -192,7 +198,10 @@ def validation_arguments(
 
 
 def divide(
-    draft: Any, rows: Rows, settings: FitSettings, validation: tuple[Any, Any, Any] | None
+    draft: KerasEstimator,
+    rows: Rows,
+    settings: FitSettings,
+    validation: tuple[Any, Any, Any] | None,
 ) -> Division:
     """Return the rows divided into training and validation rows."""
     if validation is not None:
@@ -211,7 +220,9 @@ def divide(
     return Division(rows, rows.at(fold.training), held, folds)
 
 
-def _validation_rows(draft: Any, rows: Rows, X_val: Any, y_val: Any, weight_val: Any) -> Rows:
+def _validation_rows(
+    draft: KerasEstimator, rows: Rows, X_val: Any, y_val: Any, weight_val: Any
+) -> Rows:
     """Return validation rows, checked, and compared with the training rows."""
     try:
         held_out = check_rows(draft, X_val, y_val, weight_val, None)

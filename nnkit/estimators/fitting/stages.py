@@ -12,20 +12,14 @@ import numbers
 import time
 import warnings
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scipy import sparse
 
 from nnkit._messages import shown
 from nnkit.builders.presets import TableFacts
-from nnkit.encoding import (
-    background_rows,
-    columns_of,
-    encode,
-    encode_first,
-    rows_of,
-    warn_of_columns_without_effect,
-)
+from nnkit.encoding.features import columns_of, encode, encode_first, warn_of_columns_without_effect
+from nnkit.encoding.rows import background_rows, rows_of
 from nnkit.estimators.fitting.building import Networks, build, rebuild
 from nnkit.estimators.fitting.calibration import temperature_of_held_out
 from nnkit.estimators.fitting.convergence import FitOutcome, warning_of_fit
@@ -57,6 +51,10 @@ from nnkit.estimators.parameters.parameter_names import check_routed, routed_par
 from nnkit.estimators.parameters.routing import builder_hyperparameters, routed_to
 from nnkit.estimators.rows.tables import to_picklable, with_names
 from nnkit.estimators.rows.training_rows import FoldIndices, MemberData, Rows, Seeds
+from nnkit.estimators.targets.classification import ClassDecoder
+
+if TYPE_CHECKING:
+    from nnkit.estimators.keras_estimator import KerasEstimator
 
 __all__ = ["FitResult", "fit", "fit_warning", "initialize", "partial_fit"]
 
@@ -90,7 +88,7 @@ class FitResult:
 
 
 def fit(
-    draft: Any,
+    draft: KerasEstimator,
     X: Any,
     y: Any,
     sample_weight: Any | None,
@@ -131,7 +129,7 @@ def fit(
 
 
 def _fit_one_epoch(
-    draft: Any,
+    draft: KerasEstimator,
     X: Any,
     y: Any,
     classes: Any | None,
@@ -180,7 +178,7 @@ def _fit_one_epoch(
 
 
 def partial_fit(
-    estimator: Any,
+    estimator: KerasEstimator,
     X: Any,
     y: Any,
     classes: Any | None,
@@ -214,7 +212,7 @@ def partial_fit(
         raise result.interrupt
 
 
-def initialize(draft: Any, X: Any, y: Any, given: GivenSettings) -> None:
+def initialize(draft: KerasEstimator, X: Any, y: Any, given: GivenSettings) -> None:
     """Build the networks of a draft without training.
 
     Parameters
@@ -234,7 +232,7 @@ def initialize(draft: Any, X: Any, y: Any, given: GivenSettings) -> None:
     )
 
 
-def _check_settings(draft: Any, given: GivenSettings) -> None:
+def _check_settings(draft: KerasEstimator, given: GivenSettings) -> None:
     check_parameters(given)
     check_routed(draft)
     check_predict_arguments(routed_to("predict", routed_parameters(draft)))
@@ -243,7 +241,7 @@ def _check_settings(draft: Any, given: GivenSettings) -> None:
             raise TypeError(f"{type(draft).__name__}.{hook} is a hook of SciKeras. {fix}")
 
 
-def _begin(draft: Any, given: GivenSettings) -> None:
+def _begin(draft: KerasEstimator, given: GivenSettings) -> None:
     """Draw the seeds of a training that begins anew."""
     draft._seeds = Seeds.of(given.random_state)
     draft._n_epochs_trained = 0
@@ -253,7 +251,12 @@ def _begin(draft: Any, given: GivenSettings) -> None:
 
 
 def _resolve_settings(
-    draft: Any, given: GivenSettings, rows: Rows, *, resumes: bool, is_one_epoch: bool = False
+    draft: KerasEstimator,
+    given: GivenSettings,
+    rows: Rows,
+    *,
+    resumes: bool,
+    is_one_epoch: bool = False,
 ) -> tuple[FitSettings, list[str]]:
     """Return the settings of the fit, and the parameters that changed since the last fit."""
     changed: list[str] = []
@@ -276,7 +279,7 @@ def _resolve_settings(
     return settings, changed
 
 
-def _check_resumes(draft: Any, given: GivenSettings, changed: list[str]) -> None:
+def _check_resumes(draft: KerasEstimator, given: GivenSettings, changed: list[str]) -> None:
     """Raise if a training cannot be resumed."""
     if given.n_estimators != len(draft._members):
         raise ValueError(
@@ -294,7 +297,7 @@ def _check_resumes(draft: Any, given: GivenSettings, changed: list[str]) -> None
         )
 
 
-def _parameters_of_network(draft: Any) -> dict[str, Any]:
+def _parameters_of_network(draft: KerasEstimator) -> dict[str, Any]:
     return parameters_of_network(draft.get_params(deep=False), routed_parameters(draft))
 
 
@@ -317,7 +320,7 @@ def _warn_of_unused_scoring(settings: FitSettings) -> None:
 
 
 def _fit_rows(
-    draft: Any,
+    draft: KerasEstimator,
     rows: Rows,
     settings: FitSettings,
     *,
@@ -342,7 +345,7 @@ def _fit_rows(
     keeps_optimizer : bool
         Whether the state of the optimizer is kept for a further training.
     """
-    from nnkit.training import on_device
+    from nnkit.training.placement import on_device
 
     division = divide(draft, rows, settings, validation)
     shared = division.shared
@@ -363,7 +366,9 @@ def _fit_rows(
     return FitResult(settings, member_data, interrupt)
 
 
-def _build_first(draft: Any, division: Division, settings: FitSettings, n_epochs: int) -> Any:
+def _build_first(
+    draft: KerasEstimator, division: Division, settings: FitSettings, n_epochs: int
+) -> Any:
     """Learn the encoder and build the networks; return the encoded rows."""
     shared = division.shared
     draft._target = draft._target.in_units_of(shared, is_clipped=settings.is_clipped)
@@ -376,7 +381,7 @@ def _build_first(draft: Any, division: Division, settings: FitSettings, n_epochs
     return X_encoded
 
 
-def _resume(draft: Any, shared: Rows, settings: FitSettings, changed: list[str]) -> Any:
+def _resume(draft: KerasEstimator, shared: Rows, settings: FitSettings, changed: list[str]) -> Any:
     """Prepare the networks of the last fit for further training; return the encoded rows."""
     draft._target = draft._target.widened(shared)
     warn_of_columns_without_effect(draft.encoder_, shared.X)
@@ -389,7 +394,7 @@ def _resume(draft: Any, shared: Rows, settings: FitSettings, changed: list[str])
     return X_encoded
 
 
-def _store_networks(draft: Any, networks: Networks) -> None:
+def _store_networks(draft: KerasEstimator, networks: Networks) -> None:
     draft._members = networks.members
     draft._network = networks.members[0]
     draft._schedule_owner = networks.schedule_owner
@@ -408,7 +413,7 @@ def _n_steps(
     return n_epochs * math.ceil(most / settings.rows_per_step(most))
 
 
-def _keep_background(draft: Any, shared: Rows) -> None:
+def _keep_background(draft: KerasEstimator, shared: Rows) -> None:
     """Keep some training rows for explanations."""
     draft.background_ = None
     if draft.background_size and not sparse.issparse(shared.X):
@@ -420,7 +425,7 @@ def _keep_background(draft: Any, shared: Rows) -> None:
 # After the training
 
 
-def _calibrate(draft: Any, result: FitResult) -> None:
+def _calibrate(draft: KerasEstimator, result: FitResult) -> None:
     """Learn the temperature of probabilities from held-out rows."""
     if not hasattr(draft, "calibration"):
         return
@@ -428,12 +433,13 @@ def _calibrate(draft: Any, result: FitResult) -> None:
     if result.settings.calibration is None:
         return
     decoder = draft._target.decoder(draft._network.output_spec)
+    assert isinstance(decoder, ClassDecoder)
     found = temperature_of_held_out(result.member_data, draft._members, decoder)
     if found is not None:
         draft.temperature_ = found
 
 
-def fit_warning(estimator: Any, result: FitResult, owner: Any = None) -> str | None:
+def fit_warning(estimator: KerasEstimator, result: FitResult, owner: Any = None) -> str | None:
     """Return a warning if the first network is no better than a constant prediction.
 
     Parameters

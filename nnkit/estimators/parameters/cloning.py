@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator
+
+if TYPE_CHECKING:
+    from nnkit.estimators.keras_estimator import KerasEstimator
 
 __all__ = ["cloned"]
 
 
-def cloned(estimator: Any) -> Any:
+def cloned(estimator: KerasEstimator) -> Any:
     """Return an unfitted estimator with copies of the parameters.
 
     ``clone`` copies values deeply. Keras does this through configurations, which fails for

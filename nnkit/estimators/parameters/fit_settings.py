@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -24,6 +24,9 @@ from nnkit.estimators.parameters.routing import (
     model_of,
     routed_to,
 )
+
+if TYPE_CHECKING:
+    from nnkit.estimators.keras_estimator import KerasEstimator
 
 __all__ = ["FitSettings", "GivenSettings", "given_settings", "is_auto", "resolve"]
 
@@ -168,7 +171,7 @@ _RESOLVED = (
 )
 
 
-def given_settings(estimator: Any, fit_arguments: Mapping[str, Any]) -> GivenSettings:
+def given_settings(estimator: KerasEstimator, fit_arguments: Mapping[str, Any]) -> GivenSettings:
     """Return the settings of a fit: arguments of ``fit`` over ``fit__*`` over parameters.
 
     Parameters
@@ -204,7 +207,7 @@ def given_settings(estimator: Any, fit_arguments: Mapping[str, Any]) -> GivenSet
 _GIVEN = {one.name for one in fields(GivenSettings)}
 
 
-def _unknown_argument(estimator: Any, name: str, known: list[str]) -> str:
+def _unknown_argument(estimator: KerasEstimator, name: str, known: list[str]) -> str:
     right = {*known, *_NAMED_IN_FIT, *estimator._get_param_names()}
     hint = KnownNames(frozenset(right), ()).hint(name)
     if hint.startswith("There are"):
@@ -216,7 +219,7 @@ def _unknown_argument(estimator: Any, name: str, known: list[str]) -> str:
 
 
 def resolve(
-    estimator: Any, given: GivenSettings, table: TableFacts, routed: Mapping[str, Any]
+    estimator: KerasEstimator, given: GivenSettings, table: TableFacts, routed: Mapping[str, Any]
 ) -> FitSettings:
     """Return the settings of a fit with every "auto" replaced by a value.
 
@@ -291,7 +294,7 @@ def _held_out(
     return (0.1 if early_stopping else 0), None
 
 
-def _calibration(estimator: Any, given: GivenSettings, *, holds_out: bool) -> str | None:
+def _calibration(estimator: KerasEstimator, given: GivenSettings, *, holds_out: bool) -> str | None:
     if given.calibration is None or not is_classifier(estimator):
         return None
     if not is_auto(given.calibration) and not holds_out:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnkit.estimators.parameters.routing import (
     PREFIXES,
@@ -13,6 +13,9 @@ from nnkit.estimators.parameters.routing import (
     model_of,
     unknown_name,
 )
+
+if TYPE_CHECKING:
+    from nnkit.estimators.keras_estimator import KerasEstimator
 
 __all__ = [
     "check_routed",
@@ -79,7 +82,7 @@ def _with_constructor(cls: Any) -> list[Any]:
     ]
 
 
-def store_arguments(estimator: Any, given: dict[str, Any]) -> None:
+def store_arguments(estimator: KerasEstimator, given: dict[str, Any]) -> None:
     """Store the arguments of a constructor, each as the attribute of its name.
 
     Parameters
@@ -99,7 +102,7 @@ def store_arguments(estimator: Any, given: dict[str, Any]) -> None:
     _store_routed(estimator, given["routed"], error_type=TypeError)
 
 
-def routed_parameters(estimator: Any) -> dict[str, Any]:
+def routed_parameters(estimator: KerasEstimator) -> dict[str, Any]:
     """Return the parameters outside the signature, such as ``model__units``.
 
     A name is one of them if it came through the constructor or ``set_params``, or has one of the
@@ -117,7 +120,7 @@ def routed_parameters(estimator: Any) -> dict[str, Any]:
     }
 
 
-def deep_parameters(estimator: Any, own: Mapping[str, Any]) -> dict[str, Any]:
+def deep_parameters(estimator: KerasEstimator, own: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters together with the defaults of the builder's own arguments.
 
     Parameters
@@ -134,7 +137,7 @@ def deep_parameters(estimator: Any, own: Mapping[str, Any]) -> dict[str, Any]:
     return {**defaults, **own}
 
 
-def set_parameters(estimator: Any, params: dict[str, Any]) -> None:
+def set_parameters(estimator: KerasEstimator, params: dict[str, Any]) -> None:
     """Set parameters of an estimator: own, nested and routed ones.
 
     Parameters
@@ -160,7 +163,7 @@ def set_parameters(estimator: Any, params: dict[str, Any]) -> None:
     _store_routed(estimator, params, error_type=ValueError)
 
 
-def check_routed(estimator: Any) -> None:
+def check_routed(estimator: KerasEstimator) -> None:
     """Raise if a routed parameter has an unknown name, or names an argument twice.
 
     Parameters
@@ -183,7 +186,9 @@ def check_routed(estimator: Any) -> None:
             raise ValueError(f"{type(estimator).__name__}: {reason}")
 
 
-def _store_routed(estimator: Any, routed: Mapping[str, Any], error_type: type[Exception]) -> None:
+def _store_routed(
+    estimator: KerasEstimator, routed: Mapping[str, Any], error_type: type[Exception]
+) -> None:
     for name, value in routed.items():
         reason = _reason_against(estimator, name)
         # The contract checks set every name in the signature, also that of **routed itself.
@@ -195,7 +200,7 @@ def _store_routed(estimator: Any, routed: Mapping[str, Any], error_type: type[Ex
         estimator._routed_names = estimator._routed_names | (routed.keys() - own)
 
 
-def _reason_against(estimator: Any, name: str) -> str | None:
+def _reason_against(estimator: KerasEstimator, name: str) -> str | None:
     return unknown_name(
         name, estimator._get_param_names(), model_of(estimator), estimator.optimizer
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from nnkit.builders.signature import (
     takes_any_argument,
     tunable_defaults,
 )
+
+if TYPE_CHECKING:
+    from nnkit.estimators.keras_estimator import KerasEstimator
 
 __all__ = [
     "FIT_ARGUMENTS",
@@ -52,7 +55,7 @@ PREDICT_ARGUMENTS = ["batch_size", "verbose"]
 """The arguments of ``predict``. It shows no progress, whatever the value of ``verbose``."""
 
 
-def model_of(estimator: Any) -> Any:
+def model_of(estimator: KerasEstimator) -> Any:
     """Return the network of an estimator: its ``model``, or the builder of the presets.
 
     Parameters

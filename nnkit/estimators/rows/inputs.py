@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnkit.encoding import array_of_rows
+from nnkit.encoding.containers import array_of_rows
 
 __all__ = [
     "are_samples",

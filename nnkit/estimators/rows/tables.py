@@ -12,7 +12,8 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from nnkit._messages import shown
-from nnkit.encoding import as_numbers, as_table, check_unique_names
+from nnkit.encoding.containers import as_table, check_unique_names
+from nnkit.encoding.features import as_numbers
 from nnkit.estimators.rows.inputs import (
     are_samples,
     as_samples,

@@ -12,11 +12,13 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import check_random_state
 
 from nnkit._messages import shown
-from nnkit.encoding import ClassLabels, fold_rows, holdout_rows, rows_of, split_rows
+from nnkit.encoding.rows import rows_of
+from nnkit.encoding.splits import fold_rows, holdout_rows, split_rows
+from nnkit.encoding.targets import ClassLabels
 from nnkit.estimators.parameters.fit_settings import FitSettings
 
 if TYPE_CHECKING:
-    from nnkit.training import TrainingData
+    from nnkit.training.loop.plan import TrainingData
 
 __all__ = ["FoldIndices", "MemberData", "Rows", "Seeds", "fold_indices_of"]
 

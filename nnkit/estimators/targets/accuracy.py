@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import column_or_1d
 
-from nnkit.encoding import comparable_codes, target_array
+from nnkit.encoding.target_values import comparable_codes, target_array
 
 __all__ = ["accuracy"]
 

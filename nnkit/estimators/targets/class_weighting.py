@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from nnkit._messages import shown
-from nnkit.encoding import ClassTarget, class_weights
+from nnkit.encoding.targets import ClassTarget
+from nnkit.encoding.weights import class_weights
 
 __all__ = ["ClassWeights"]
 

@@ -10,20 +10,17 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from nnkit.encoding import (
-    ClassLabels,
-    ClassTarget,
-    comparable_codes,
-    target_array,
-    temperature_scaled,
-)
+from nnkit.encoding.target_values import comparable_codes, target_array
+from nnkit.encoding.targets import ClassLabels, ClassTarget
+from nnkit.encoding.temperature import temperature_scaled
 from nnkit.estimators.targets.accuracy import accuracy
 from nnkit.estimators.targets.class_weighting import ClassWeights
 from nnkit.estimators.targets.target import Decoder, Target
 
 if TYPE_CHECKING:
     from nnkit.estimators.parameters.fit_settings import FitSettings
-    from nnkit.training import Network, Task
+    from nnkit.training.network import Network
+    from nnkit.training.specification.heads import Task
     from nnkit.training.specification.output_spec import OutputSpec
 
 __all__ = ["ClassDecoder", "ClassificationTarget"]
@@ -128,7 +125,7 @@ class ClassificationTarget(Target):
 
     def task_choices(self) -> list[list[Task]]:
         """Return the tasks that the outputs of a network can have; see `Target.task_choices`."""
-        from nnkit.training import Task
+        from nnkit.training.specification.heads import Task
 
         classes = self.classes
         if classes.is_indicator:

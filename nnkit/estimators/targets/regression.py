@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from nnkit.encoding import ContinuousTarget, target_array
+from nnkit.encoding.target_values import target_array
+from nnkit.encoding.targets import ContinuousTarget
 from nnkit.estimators.rows.training_rows import Rows
 from nnkit.estimators.rows.validation_rows import warning_of_target
 from nnkit.estimators.targets.target import Decoder, Target
 
 if TYPE_CHECKING:
     from nnkit.estimators.parameters.fit_settings import FitSettings
-    from nnkit.training import Network, Task
+    from nnkit.training.network import Network
+    from nnkit.training.specification.heads import Task
     from nnkit.training.specification.output_spec import OutputSpec
 
 __all__ = ["RegressionTarget", "ValueDecoder"]
@@ -101,7 +103,7 @@ class RegressionTarget(Target):
 
     def task_choices(self) -> list[list[Task]]:
         """Return the tasks that the outputs of a network can have; see `Target.task_choices`."""
-        from nnkit.training import Task
+        from nnkit.training.specification.heads import Task
 
         is_scaled = self.is_standardized
         choices = [[Task("regression", row_shape=self.row_shape, is_scaled=is_scaled)]]

@@ -10,9 +10,10 @@ import numpy as np
 from nnkit.estimators.rows.training_rows import Rows
 
 if TYPE_CHECKING:
-    from nnkit.encoding import ClassLabels
+    from nnkit.encoding.targets import ClassLabels
     from nnkit.estimators.parameters.fit_settings import FitSettings
-    from nnkit.training import Network, Task
+    from nnkit.training.network import Network
+    from nnkit.training.specification.heads import Task
     from nnkit.training.specification.output_spec import OutputSpec
 
 __all__ = ["Decoder", "Target"]

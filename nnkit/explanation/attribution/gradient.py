@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnkit.encoding import n_encoded_rows
+from nnkit.encoding.rows import n_encoded_rows
 from nnkit.estimators.network_function import NetworkFunction
 from nnkit.explanation.attribution.lines import Lines
 from nnkit.explanation.pipelines.outputs import PROBA_MARGIN, log_odds

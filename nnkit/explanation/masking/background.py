@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from nnkit.encoding import rows_of
+from nnkit.encoding.rows import rows_of
 from nnkit.explanation.masking.input_layout import InputLayout, flat_table
 from nnkit.explanation.masking.row_pools import align_background
 from nnkit.explanation.pipelines.steps import DecomposedPipeline

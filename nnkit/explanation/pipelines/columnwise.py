@@ -30,7 +30,8 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from nnkit.encoding import TabularEncoder, rows_of
+from nnkit.encoding import TabularEncoder
+from nnkit.encoding.rows import rows_of
 from nnkit.explanation.masking.row_pools import make_pool
 from nnkit.explanation.pipelines.steps import does_nothing
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
-from nnkit.encoding import n_samples_of
+from nnkit.encoding.rows import n_samples_of
 from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.explanation.pipelines.steps import DecomposedPipeline
 

@@ -25,7 +25,7 @@ import tensorflow as tf
 from scipy import sparse
 
 from nnkit._compat import compile_arguments, has_gradient_overwrites
-from nnkit.encoding import n_encoded_rows
+from nnkit.encoding.rows import n_encoded_rows
 from nnkit.training.caching.library_code import runs_library_code_only
 from nnkit.training.compiled_model import CompiledModel
 from nnkit.training.loop.callbacks import needs_batches

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from nnkit._compat import forget_resumed_epoch, resumed_epoch
-from nnkit.encoding import n_encoded_rows
+from nnkit.encoding.rows import n_encoded_rows
 from nnkit.exceptions import NonFiniteLossError
 from nnkit.training.loop.backends import (
     REASON_FOR_KERAS,

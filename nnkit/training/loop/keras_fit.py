@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from nnkit.encoding import n_encoded_rows
+from nnkit.encoding.rows import n_encoded_rows
 from nnkit.training.loop.batches import take_on_host
 from nnkit.training.parallel.scheduler import Scheduler
 

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
-from nnkit.encoding import n_encoded_rows
+from nnkit.encoding.rows import n_encoded_rows
 from nnkit.training.compiled_model import CompiledModel
 from nnkit.training.loop.backends import Backend, is_padded
 from nnkit.training.loop.batches import take_on_host, taker, to_device

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from nnkit._compat import compiled, traced, value_scope
-from nnkit.encoding import n_encoded_rows
+from nnkit.encoding.rows import n_encoded_rows
 from nnkit.training.compiled_model import CompiledModel
 from nnkit.training.loop.batches import take_on_host
 from nnkit.training.loop.program import like, open_rows, open_rows_of

@@ -14,7 +14,8 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
 
 from nnkit import TabularClassifier
-from nnkit.encoding import fold_rows, temperature_scaled
+from nnkit.encoding.splits import fold_rows
+from nnkit.encoding.temperature import temperature_scaled
 
 
 def noisy_rows(n_rows, seed):

@@ -7,7 +7,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import log_loss, mean_absolute_error, mean_squared_error
 
 from nnkit.estimators.fitting.constant_predictions import objectives_of
-from nnkit.training import Head
+from nnkit.training.specification.heads import Head
 
 N = 60
 RNG = np.random.default_rng(0)

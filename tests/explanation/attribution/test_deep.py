@@ -17,7 +17,7 @@ from sklearn.datasets import load_iris
 
 from nnkit import KerasClassifier, KerasRegressor, clear_compiled_cache, explain
 from nnkit._compat import replaceable_gradient_rules
-from nnkit.encoding import ContinuousTarget
+from nnkit.encoding.targets import ContinuousTarget
 from nnkit.estimators.network_function import NetworkFunction
 from nnkit.explanation.attribution.deep import deep_values
 from nnkit.explanation.attribution.gradient import gradient_values

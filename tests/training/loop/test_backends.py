@@ -3,8 +3,12 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from nnkit.training import Compilation, ModelSpec, Network, Task, TrainingData, TrainingPlan
 from nnkit.training.loop.backends import choose_backend, is_padded
+from nnkit.training.loop.plan import TrainingData, TrainingPlan
+from nnkit.training.network import Network
+from nnkit.training.specification.compilation import Compilation
+from nnkit.training.specification.heads import Task
+from nnkit.training.specification.model_spec import ModelSpec
 
 L = keras.layers
 X = np.zeros((100, 4), np.float32)

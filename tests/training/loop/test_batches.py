@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from nnkit.encoding import n_encoded_rows
+from nnkit.encoding.rows import n_encoded_rows
 from nnkit.training.loop.batches import take_on_host, taker, to_device
 
 DENSE = np.round(np.random.default_rng(0).normal(size=(9, 5)), 1) * (

@@ -5,8 +5,13 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from nnkit.training import Compilation, ModelSpec, Network, Task, TrainingData, TrainingPlan, train
 from nnkit.training.loop import runs
+from nnkit.training.loop.engine import train
+from nnkit.training.loop.plan import TrainingData, TrainingPlan
+from nnkit.training.network import Network
+from nnkit.training.specification.compilation import Compilation
+from nnkit.training.specification.heads import Task
+from nnkit.training.specification.model_spec import ModelSpec
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 4)).astype(np.float32)

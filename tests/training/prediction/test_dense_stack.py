@@ -2,8 +2,11 @@ import keras
 import numpy as np
 import pytest
 
-from nnkit.training import Compilation, ModelSpec, Network, Task
+from nnkit.training.network import Network
 from nnkit.training.prediction.dense_stack import DenseStack
+from nnkit.training.specification.compilation import Compilation
+from nnkit.training.specification.heads import Task
+from nnkit.training.specification.model_spec import ModelSpec
 
 L = keras.layers
 X = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
