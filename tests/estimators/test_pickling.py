@@ -15,8 +15,9 @@ import pytest
 from networks import classifier_network, head
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, scale
 
 from nnkit import KerasClassifier, KerasRegressor
 
@@ -48,10 +49,9 @@ def closure(units):
     return build
 
 
-@pytest.mark.parametrize("copied", [through_pickle, through_cloudpickle, copy.deepcopy])
-@pytest.mark.parametrize(
-    "model",
-    [
+@pytest.fixture(
+    scope="module",
+    params=[
         "mlp",
         classifier_network,
         lambda meta: classifier_network(meta, 3),
@@ -62,10 +62,17 @@ def closure(units):
     ],
     ids=["name", "function", "lambda", "partial", "closure", "model", "X"],
 )
-def test_pickled_and_copied_estimator_predicts_the_same(iris, model, copied):
-    X, y = iris
-    clf = KerasClassifier(model, epochs=2, random_state=0, callbacks=keras.callbacks.History)
-    clf.fit(X, y)
+def fitted(request):
+    """An estimator fitted on iris with each kind of model, not modified by tests."""
+    X, y = load_iris(return_X_y=True)
+    return KerasClassifier(
+        request.param, epochs=2, random_state=0, callbacks=keras.callbacks.History
+    ).fit(scale(X), y)
+
+
+@pytest.mark.parametrize("copied", [through_pickle, through_cloudpickle, copy.deepcopy])
+def test_pickled_and_copied_estimator_predicts_the_same(iris, fitted, copied):
+    X, clf = iris[0], fitted
 
     restored = copied(copied(clf))
 

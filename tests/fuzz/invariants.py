@@ -149,7 +149,7 @@ def check_same_attributes(before, now):
     """Raise if a failed fit has changed the attributes of an estimator."""
     changed = {name for name in {*before, *now} if before.get(name) is not now.get(name)}
     if changed:
-        raise InvariantError("half-fitted", sorted(changed))
+        raise InvariantError("attributes after a failed fit", sorted(changed))
 
 
 def check_unchanged(name, before, after):

@@ -1,4 +1,4 @@
-"""Two classes: the builder chooses head and loss by what meta tells of the target."""
+"""Binary classification; the builder chooses output layer and loss by meta."""
 
 import keras
 import numpy as np

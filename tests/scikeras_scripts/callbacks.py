@@ -1,4 +1,4 @@
-"""Callback classes with routed arguments, a hold-out, and callbacks of fit."""
+"""Callback classes with routed arguments, a validation split, and callbacks of fit."""
 
 import keras
 import numpy as np

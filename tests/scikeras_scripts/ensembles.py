@@ -1,4 +1,4 @@
-"""Networks as members of scikit-learn's ensembles."""
+"""Networks in ensembles of scikit-learn."""
 
 import keras
 import numpy as np

@@ -59,7 +59,7 @@ clf.set_params(epochs=2).fit(X, y)
 assert len(clf.history_["loss"]) == 2
 assert np.isclose(clf.history_["loss"][0], at_once.history_["loss"][0], rtol=1e-3)
 
-# All labels are told where the first rows do not have them.
+# classes lists all labels, since the first rows do not contain them.
 first = new().partial_fit(X[:60], y[:60], classes=[0, 1, 2])
 first.partial_fit(X, y)
 assert first.predict_proba(X).shape == (150, 3)

@@ -1,4 +1,4 @@
-"""Images as they are, with axes that the builder reads from X_shape_."""
+"""Images; the builder reads the axes from X_shape_."""
 
 import keras
 from scikeras.wrappers import KerasClassifier

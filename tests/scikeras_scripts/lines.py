@@ -1,4 +1,4 @@
-"""Single lines that scripts hold beside what the others show, one function for each."""
+"""Single features of SciKeras that the other scripts do not use, one function for each."""
 
 import functools
 
@@ -42,17 +42,17 @@ def new(model=build, cls=KerasClassifier, **params):
     return cls(model, **{**COMMON, **params})
 
 
-def silent_prediction():
+def predict_verbose():
     clf = new().fit(X, y)
     assert clf.predict(X, verbose=0).shape == (150,)
     assert clf.predict_proba(X, verbose=0).shape == (150, 3)
 
 
-def silent_prediction_by_parameter():
+def predict_verbose_parameter():
     assert new(predict__verbose=0).fit(X, y).predict(X).shape == (150,)
 
 
-def callbacks_of_predict():
+def predict_callbacks():
     seen = []
 
     class Recorder(keras.callbacks.Callback):
@@ -63,12 +63,12 @@ def callbacks_of_predict():
     assert seen == [1]
 
 
-def batch_size_of_validation():
+def validation_batch_size():
     clf = new(validation_batch_size=10, validation_split=0.2).fit(X, y)
     assert len(clf.history_["val_loss"]) == 2
 
 
-def other_arguments_of_fit():
+def fit_steps_per_epoch_and_validation_freq():
     clf = new().fit(X, y, steps_per_epoch=2, validation_data=(X, y), validation_freq=2)
     assert len(clf.history_["val_loss"]) == 1
 
@@ -90,7 +90,7 @@ def weighted_metrics():
     assert "accuracy" in clf.history_
 
 
-def build_fn():
+def build_fn_parameter():
     import warnings
 
     with warnings.catch_warnings():
@@ -108,20 +108,20 @@ def verbose_auto():
     new(verbose="auto", epochs=1).fit(X, y)
 
 
-def what_is_known_of_training():
+def current_epoch_and_initialized_attributes():
     clf = new()
     assert clf.current_epoch == 0
     assert clf.fit(X, y).current_epoch == 2
     assert clf.initialized_
 
 
-def encoders_are_attributes():
+def encoder_attributes():
     clf = new().fit(X, names)
     assert clf.target_encoder_.transform(names[:3]).shape[0] == 3
     assert clf.feature_encoder_.transform(X).shape == X.shape
 
 
-def a_callback_of_ones_own_hears_of_epochs():
+def callback_instance_records_epochs():
     class Recorder(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
@@ -135,7 +135,7 @@ def a_callback_of_ones_own_hears_of_epochs():
     assert len(recorder.losses) == 2
 
 
-def a_callback_given_to_fit_hears_of_epochs():
+def fit_callback_instance_records_epochs():
     class Recorder(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
@@ -149,7 +149,7 @@ def a_callback_given_to_fit_hears_of_epochs():
     assert len(recorder.losses) == 2
 
 
-def a_callback_of_functions():
+def lambda_callback():
     losses = []
     callback = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: losses.append(logs["loss"])
@@ -158,7 +158,7 @@ def a_callback_of_functions():
     assert len(losses) == 2
 
 
-def positional_arguments_of_a_callback():
+def callback_positional_arguments():
     clf = new(
         callbacks=keras.callbacks.LearningRateScheduler,
         callbacks__0=lambda epoch: 0.25,
@@ -166,7 +166,7 @@ def positional_arguments_of_a_callback():
     assert float(clf.fit(X, y).model_.optimizer.learning_rate) == 0.25
 
 
-def a_subclass_builds_its_network():
+def subclass_with_init_and_keras_build_fn():
     class MLP(KerasClassifier):
         def __init__(self, units=7, optimizer="adam", epochs=2, batch_size=50, verbose=0, **kwargs):
             super().__init__(**kwargs)
@@ -188,7 +188,7 @@ def a_subclass_builds_its_network():
     assert clf.model_.layers[0].units == 5
 
 
-def a_subclass_without_parameters_builds_its_network():
+def subclass_with_keras_build_fn():
     class MLP(KerasClassifier):
         def _keras_build_fn(self, units):
             return build({"n_features_in_": self.n_features_in_, "n_classes_": 3}, units)
@@ -197,7 +197,7 @@ def a_subclass_without_parameters_builds_its_network():
     assert clf.model_.layers[0].units == 5
 
 
-def a_subclass_encodes_features():
+def subclass_with_feature_encoder():
     class OnlyTwoColumns(KerasClassifier):
         @property
         def feature_encoder(self):
@@ -209,7 +209,7 @@ def a_subclass_encodes_features():
     assert OnlyTwoColumns(narrow, **COMMON).fit(X, y).predict(X).shape == (150,)
 
 
-def a_subclass_feeds_two_inputs():
+def subclass_with_feature_encoder_for_two_inputs():
     class TwoInputs(KerasClassifier):
         @property
         def feature_encoder(self):
@@ -223,7 +223,7 @@ def a_subclass_feeds_two_inputs():
     assert TwoInputs(two, **COMMON).fit(X, y).predict_proba(X).shape == (150, 3)
 
 
-def a_subclass_encodes_the_target():
+def subclass_with_target_encoder():
     class Reversed(BaseEstimator, TransformerMixin):
         def fit(self, y):
             self.labels_ = LabelEncoder().fit(y)
@@ -240,17 +240,19 @@ def a_subclass_encodes_the_target():
         def get_metadata(self):
             return {"classes_": self.labels_.classes_, "n_classes_": 3, "is_reversed_": True}
 
-    class Own(KerasClassifier):
+    class WithEncoder(KerasClassifier):
         @property
         def target_encoder(self):
             return Reversed()
 
-    clf = Own(build, **{**COMMON, "epochs": 15}, optimizer__learning_rate=0.05).fit(X, names)
+    clf = WithEncoder(build, **{**COMMON, "epochs": 15}, optimizer__learning_rate=0.05).fit(
+        X, names
+    )
     assert clf.is_reversed_
     assert clf.score(X, names) > 0.6
 
 
-def a_subclass_scores():
+def subclass_with_scorer():
     class Halved(KerasClassifier):
         @staticmethod
         def scorer(y_true, y_pred, **kwargs):
@@ -266,7 +268,7 @@ def one_hot_target():
     assert clf.score(X, Y) > 0.6
 
 
-def one_epoch_more_after_fit():
+def partial_fit_after_fit():
     clf = new(optimizer="sgd", optimizer__learning_rate=0.0).fit(X, y)
     before = clf.model_.get_weights()[0]
     clf.partial_fit(X, y)
@@ -280,41 +282,41 @@ def warm_start_set_after_fit():
     assert int(clf.model_.optimizer.iterations.numpy()) == 12
 
 
-def facts_hold_the_encoders():
-    def told(meta):
+def meta_contains_the_encoders():
+    def builder(meta):
         assert {"target_encoder_", "feature_encoder_", "X_dtype_", "y_dtype_"} <= set(meta)
         return build(meta)
 
-    new(told).fit(X, y)
+    new(builder).fit(X, y)
 
 
-def facts_are_a_mapping():
-    def told(meta):
+def meta_is_a_mapping():
+    def builder(meta):
         assert "n_classes_" in meta
         assert meta.get("no_such_fact", 3) == 3
         assert dict(meta)["target_type_"] == "multiclass"
         return build({**meta})
 
-    new(told).fit(X, y)
+    new(builder).fit(X, y)
 
 
-def everything_goes_to_kwargs():
-    def told(**kwargs):
+def builder_with_kwargs():
+    def builder(**kwargs):
         assert {"meta", "compile_kwargs", "params", "hidden"} <= set(kwargs)
         assert kwargs["params"]["hidden"] == 3
         model = build(kwargs["meta"], kwargs["hidden"])
         model.compile(**kwargs["compile_kwargs"])
         return model
 
-    assert new(told, hidden=3).fit(X, y).model_.layers[0].units == 3
+    assert new(builder, hidden=3).fit(X, y).model_.layers[0].units == 3
 
 
-def partial_and_lambda():
+def builder_partial_and_lambda():
     new(functools.partial(build, hidden=3)).fit(X, y)
     new(lambda meta: build(meta)).fit(X, y)
 
 
-def the_same_loss_said_twice():
+def loss_equal_to_the_compiled_loss():
     def compiled(meta):
         model = build(meta)
         model.compile(loss=keras.losses.SparseCategoricalCrossentropy(), optimizer="adam")
@@ -324,7 +326,7 @@ def the_same_loss_said_twice():
     new(compiled, loss=keras.losses.SparseCategoricalCrossentropy).fit(X, y)
 
 
-def another_loss_than_compiled():
+def loss_other_than_the_compiled_loss():
     def compiled(meta):
         model = build(meta)
         model.compile(loss="categorical_crossentropy", optimizer="adam")
@@ -334,10 +336,10 @@ def another_loss_than_compiled():
         new(compiled).fit(X, y)
     except ValueError:
         return
-    raise AssertionError("the other loss was taken")
+    raise AssertionError("the other loss was accepted")
 
 
-def what_the_builder_compiled_wins():
+def compiled_optimizer_is_kept():
     def compiled(meta):
         model = build(meta)
         model.compile(loss="sparse_categorical_crossentropy", optimizer="sgd")
@@ -369,7 +371,7 @@ def losses_and_metrics_in_lists():
     assert {"top2", "accuracy"} <= set(clf.history_)
 
 
-def nested_classes_in_arguments():
+def classes_in_routed_arguments():
     class Decay(keras.optimizers.schedules.LearningRateSchedule):
         def __init__(self, start=0.5):
             self.start = start
@@ -400,32 +402,32 @@ def lists_and_other_labels():
     assert new().fit(X.astype(object), y).predict(X.astype(object)).shape == (150,)
 
 
-def weights_of_classes_go_to_keras():
+def fit_class_weight():
     new().fit(X, y, class_weight={0: 1.0, 1: 5.0, 2: 1.0})
     new(fit__class_weight={0: 1.0, 1: 5.0, 2: 1.0}).fit(X, y)
 
 
-def weights_are_given_in_place():
+def positional_sample_weight():
     new().fit(X, y, np.ones(150))
     new().partial_fit(X, y, [0, 1, 2], np.ones(150))
 
 
-def weights_of_a_regressor_are_given_in_place():
+def positional_sample_weight_of_a_regressor():
     reg = new(linear, cls=KerasRegressor, loss="mse")
     reg.fit(X, y * 1.0, np.ones(150))
     new(linear, cls=KerasRegressor, loss="mse").partial_fit(X, y * 1.0, np.ones(150))
 
 
-def a_name_for_messages():
+def name_attribute():
     assert new().__name__ == "KerasClassifier"
 
 
-def sparse_rows():
+def sparse_table():
     from scipy.sparse import csr_matrix
 
     assert new().fit(csr_matrix(X), y).predict(csr_matrix(X)).shape == (150,)
 
 
-def a_frame():
+def data_frame():
     frame = load_iris(as_frame=True).data
     assert new().fit(frame, load_iris(as_frame=True).target).predict(frame).shape == (150,)

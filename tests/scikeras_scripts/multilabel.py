@@ -1,4 +1,4 @@
-"""Any number of labels a row."""
+"""Multilabel classification."""
 
 import keras
 from scikeras.wrappers import KerasClassifier

@@ -1,4 +1,4 @@
-"""One value, a column of values, several values."""
+"""Regression of one value, one column and several columns."""
 
 import keras
 import numpy as np

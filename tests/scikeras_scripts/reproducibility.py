@@ -1,4 +1,4 @@
-"""A random_state decides weights, dropout and the order of rows."""
+"""random_state determines initial weights, dropout and row order."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Runs a script of this folder with the one package or the other."""
+"""Run scripts of this folder with SciKeras or with nnkit."""
 
 import sys
 import types
@@ -11,14 +11,14 @@ IMPORT = {
 
 
 def source_of(name, package):
-    """The text of a script, in which the import is all that differs."""
+    """Return the text of a script with the import of a package."""
     text = Path(__file__).with_name(f"{name}.py").read_text()
     return text.replace(IMPORT["scikeras"], IMPORT[package])
 
 
 def run(name, package):
-    """Run a script and return what it found; its own asserts speak for the rest."""
-    # A module of its own, in which pickle finds the builders.
+    """Run a script, with its assertions, and return its results."""
+    # A registered module, so that pickle finds the builders.
     module = types.ModuleType(f"{name}_with_{package}")
     sys.modules[module.__name__] = module
     exec(compile(source_of(name, package), f"{name}.py", "exec"), vars(module))
@@ -26,7 +26,7 @@ def run(name, package):
 
 
 def run_line(name, package):
-    """Run one of the lines."""
+    """Run one function of ``lines.py``."""
     module = types.ModuleType(f"lines_with_{package}")
     sys.modules[module.__name__] = module
     exec(compile(source_of("lines", package), "lines.py", "exec"), vars(module))

@@ -1,4 +1,4 @@
-"""Losses and metrics by output, of a network with an output for each column."""
+"""Losses and metrics for each output of a network with several outputs."""
 
 import keras
 from scikeras.wrappers import KerasRegressor

@@ -1,4 +1,4 @@
-"""Three species by name; softmax; losses that want codes and losses that want columns."""
+"""String labels of three classes, with losses on class codes and on one-hot rows."""
 
 import keras
 from scikeras.wrappers import KerasClassifier

@@ -1,4 +1,4 @@
-"""Weights of classes by label, and of rows."""
+"""class_weight by label, and sample_weight."""
 
 import keras
 import numpy as np

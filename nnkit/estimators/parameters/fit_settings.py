@@ -34,6 +34,9 @@ _NAMED_IN_FIT = ("sample_weight", "X_val", "y_val", "sample_weight_val", "groups
 
 _KERAS_BATCH_SIZE = 32
 
+# Of estimators without the parameter. None is an invalid value of the parameter.
+_NO_PRESET = object()
+
 
 @dataclass(frozen=True, kw_only=True)
 class _SharedSettings:
@@ -95,8 +98,7 @@ class _SharedSettings:
 class GivenSettings(_SharedSettings):
     """Settings as the parameters of the estimator and the arguments of ``fit`` give them.
 
-    ``preset``, ``cv`` and ``calibration`` are parameters of the tabular estimators only, and None
-    for the other estimators.
+    ``preset``, ``cv`` and ``calibration`` are parameters of the tabular estimators only.
     """
 
     optimizer: Any
@@ -106,9 +108,14 @@ class GivenSettings(_SharedSettings):
     validation_split: Any
     n_iter_no_change: int | str
     n_estimators: int | str
-    preset: str | None = None
+    preset: Any = _NO_PRESET
     cv: Any = None
     calibration: str | None = None
+
+    @property
+    def is_tabular(self) -> bool:
+        """Whether the estimator has a preset."""
+        return self.preset is not _NO_PRESET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,7 +282,7 @@ def resolve(
 
 
 def _settings_of_builder(given: GivenSettings, table: TableFacts) -> TrainingSettings:
-    if given.preset is None:
+    if not given.is_tabular:
         return training_settings(given.model)
     return preset_settings(given.model, given.preset, table)
 

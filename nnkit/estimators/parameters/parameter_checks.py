@@ -22,7 +22,7 @@ __all__ = ["check_parameters", "check_predict_arguments"]
 def check_parameters(given: GivenSettings) -> None:
     """Raise a ValueError for the first setting of a fit that is out of its range."""
     for name in ("epochs", "n_iter_no_change", "n_estimators"):
-        has_auto = name != "n_estimators" or given.preset is not None
+        has_auto = name != "n_estimators" or given.is_tabular
         if not (has_auto and is_auto(getattr(given, name))):
             as_count(name, getattr(given, name), alternatives=", or 'auto'" if has_auto else "")
     as_count("background_size", given.background_size, minimum=0)
@@ -67,7 +67,7 @@ def _check_model(given: GivenSettings) -> None:
             "model must be a function that returns a keras.Model, a keras.Model, or the "
             f"name of a ready-made builder. Got {shown(model)} instead."
         )
-    if given.preset is not None:
+    if given.is_tabular:
         as_choice("preset", given.preset, PRESETS)
         if given.preset != "default" and not is_auto(model):
             raise ValueError(
@@ -75,7 +75,7 @@ def _check_model(given: GivenSettings) -> None:
                 f"{shown(model)}. Leave out preset, or set model='auto'."
             )
     if is_auto(model):
-        if given.preset is None:
+        if not given.is_tabular:
             raise ValueError(
                 "model='auto' is the network of TabularClassifier and TabularRegressor. Use one of "
                 "these, or give a network such as 'mlp'."

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import make_multilabel_classification
+from sklearn.datasets import load_iris, make_multilabel_classification
 from sklearn.model_selection import cross_val_score
+from sklearn.preprocessing import scale
 
 from nnkit import KerasClassifier, KerasRegressor, batched_training
 from nnkit.exceptions import NonFiniteLossError
@@ -21,9 +22,15 @@ def ensemble(**params):
     )
 
 
-def test_n_estimators_averages_probabilities(iris):
-    X, y = iris
-    clf = ensemble().fit(X, y)
+@pytest.fixture(scope="module")
+def fitted():
+    """An ensemble fitted on iris, not modified by tests."""
+    X, y = load_iris(return_X_y=True)
+    return ensemble().fit(scale(X), y)
+
+
+def test_n_estimators_averages_probabilities(iris, fitted):
+    X, clf = iris[0], fitted
 
     y_proba, y_std = clf.predict_proba(X, return_std=True)
 
@@ -49,9 +56,8 @@ def test_n_estimators_averages_regression_predictions(diabetes):
     np.testing.assert_allclose(y_std, by_member.std(axis=0), rtol=1e-3, atol=1e-3)
 
 
-def test_members_differ_and_the_first_equals_a_single_network(iris):
-    X, y = iris
-    clf, alone = ensemble().fit(X, y), ensemble(n_estimators=1).fit(X, y)
+def test_members_differ_and_the_first_equals_a_single_network(iris, fitted):
+    clf, alone = fitted, ensemble(n_estimators=1).fit(*iris)
 
     kernels = [model.get_weights()[0] for model in clf.models_]
 
@@ -63,12 +69,12 @@ def test_members_differ_and_the_first_equals_a_single_network(iris):
     assert len({histories["loss"][-1] for histories in clf.histories_}) == 3
 
 
-def test_random_state_makes_an_ensemble_reproducible(iris):
+def test_random_state_makes_an_ensemble_reproducible(iris, fitted):
     X, y = iris
 
-    first, second = ensemble().fit(X, y), ensemble().fit(X, y)
+    again = ensemble().fit(X, y)
 
-    np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
+    np.testing.assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
 
 
 def test_ensemble_has_a_lower_log_loss_than_its_members(cancer):
@@ -84,15 +90,14 @@ def test_ensemble_has_a_lower_log_loss_than_its_members(cancer):
     assert log_loss(y_test, clf.predict_proba(X_test)) < np.mean(each)
 
 
-def test_ensemble_can_be_pickled_and_cloned(iris):
-    X, y = iris
-    clf = ensemble().fit(X, y)
+def test_ensemble_can_be_pickled_and_cloned(iris, fitted):
+    X, _ = iris
 
-    restored = pickle.loads(pickle.dumps(clf))
+    restored = pickle.loads(pickle.dumps(fitted))
 
-    np.testing.assert_array_equal(restored.predict_proba(X), clf.predict_proba(X))
+    np.testing.assert_array_equal(restored.predict_proba(X), fitted.predict_proba(X))
     assert len(restored.models_) == 3
-    assert clone(clf).n_estimators == 3
+    assert clone(fitted).n_estimators == 3
 
 
 def test_partial_fit_resumes_all_members(iris):

@@ -53,6 +53,12 @@ def test_effects_table_lists_all_parameters():
     assert sorted(listed) == sorted(KerasClassifier._get_param_names())
 
 
+@pytest.fixture(scope="module")
+def resumed():
+    """An estimator that was resumed without changes, not modified by tests."""
+    return fitted(batch_size=8).fit(X, Y)
+
+
 @pytest.mark.parametrize(
     ("parameters", "observed"),
     [
@@ -73,14 +79,13 @@ def test_effects_table_lists_all_parameters():
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
-def test_changed_training_parameter_affects_the_next_fit(parameters, observed):
-    unchanged, changed = fitted(batch_size=8), fitted(batch_size=8)
+def test_changed_training_parameter_affects_the_next_fit(resumed, parameters, observed):
+    changed = fitted(batch_size=8)
     changed.set_params(**parameters)
 
-    unchanged.fit(X, Y)
     changed.fit(X, Y)
 
-    assert observed(changed) != observed(unchanged)
+    assert observed(changed) != observed(resumed)
 
 
 def test_changed_verbose_affects_the_next_fit(capsys):

@@ -132,6 +132,12 @@ def test_early_stopping_raises_on_a_class_with_one_row():
         KerasClassifier("mlp", epochs=1, early_stopping=True).fit(X, y)
 
 
+@pytest.fixture(scope="module")
+def on_frame():
+    """A classifier fitted on a DataFrame, not modified by tests."""
+    return KerasClassifier("mlp", encoder=None, epochs=1, random_state=0).fit(FRAME, Y)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -141,11 +147,9 @@ def test_early_stopping_raises_on_a_class_with_one_row():
     ],
     ids=["missing", "new", "order"],
 )
-def test_predict_raises_on_missing_new_or_reordered_columns(change, message):
-    clf = KerasClassifier("mlp", encoder=None, epochs=1).fit(FRAME, Y)
-
+def test_predict_raises_on_missing_new_or_reordered_columns(on_frame, change, message):
     with pytest.raises(ValueError, match=message):
-        clf.predict(change(FRAME))
+        on_frame.predict(change(FRAME))
 
 
 def test_predict_raises_on_another_number_of_features():

@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from networks import classifier_network
+from sklearn.base import clone
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.model_selection import cross_val_score
@@ -63,7 +64,7 @@ def in_arrow(frame):
     return pa.Table.from_pandas(frame, preserve_index=False)
 
 
-BOXES = {
+NUMERIC_TABLES = {
     "nullable": lambda frame: frame.convert_dtypes(),
     "arrow columns": lambda frame: in_arrow(frame).to_pandas(types_mapper=pd.ArrowDtype),
     "arrow decimals": lambda frame: frame.astype(pd.ArrowDtype(pa.decimal128(12, 9))),
@@ -73,17 +74,26 @@ BOXES = {
 }
 
 
-@pytest.mark.parametrize("box", BOXES)
-@pytest.mark.parametrize("model", [classifier_network, "mlp"])
-def test_fit_does_not_depend_on_the_container(box, model):
-    frame = pd.DataFrame(NUMBERS.round(6), columns=["a", "b"])
-    clf = KerasClassifier(model, epochs=2, random_state=0)
+FRAME = pd.DataFrame(NUMBERS.round(6), columns=["a", "b"])
 
-    found = clf.fit(BOXES[box](frame), Y).predict_proba(BOXES[box](frame))
+
+@pytest.fixture(scope="module", params=[classifier_network, "mlp"], ids=["builder", "mlp"])
+def on_pandas(request):
+    """An unfitted estimator and the probabilities of a fit on a DataFrame."""
+    clf = KerasClassifier(request.param, epochs=2, random_state=0)
+    return clf, clone(clf).fit(FRAME, Y).predict_proba(FRAME)
+
+
+@pytest.mark.parametrize("container", NUMERIC_TABLES)
+def test_fit_does_not_depend_on_the_container(container, on_pandas):
+    clf, y_proba = clone(on_pandas[0]), on_pandas[1]
+    table = NUMERIC_TABLES[container](FRAME)
+
+    found = clf.fit(table, Y).predict_proba(table)
 
     assert clf.feature_names_in_.tolist() == ["a", "b"]
-    np.testing.assert_allclose(found, clf.predict_proba(frame), rtol=1e-5)
-    np.testing.assert_allclose(found, clf.fit(frame, Y).predict_proba(frame), rtol=1e-5)
+    np.testing.assert_allclose(found, clf.predict_proba(FRAME), rtol=1e-5)
+    np.testing.assert_allclose(found, y_proba, rtol=1e-5)
 
 
 # Encoders of texts and dicts
@@ -99,10 +109,9 @@ SAMPLES = {
 }
 
 
-@pytest.mark.parametrize("container", SAMPLES)
-@pytest.mark.parametrize(
-    "encoder",
-    [
+@pytest.fixture(
+    scope="module",
+    params=[
         TfidfVectorizer(),
         CountVectorizer(),
         HashingVectorizer(n_features=16),
@@ -110,13 +119,19 @@ SAMPLES = {
     ],
     ids=["tfidf", "count", "hashing", "pipeline"],
 )
-def test_text_vectorizer_as_encoder_accepts_all_containers(encoder, container):
+def vectorizer(request):
+    """A vectorizer, and the probabilities of a pipeline with it."""
+    return request.param, make_pipeline(request.param, own()).fit(TEXTS, Y).predict_proba(TEXTS)
+
+
+@pytest.mark.parametrize("container", SAMPLES)
+def test_text_vectorizer_as_encoder_accepts_all_containers(vectorizer, container):
+    encoder, in_pipeline = vectorizer
     clf = own(encoder=encoder)
 
     clf.fit(SAMPLES[container], Y)
 
-    outside = make_pipeline(encoder, own()).fit(TEXTS, Y).predict_proba(TEXTS)
-    np.testing.assert_array_equal(clf.predict_proba(SAMPLES[container]), outside)
+    np.testing.assert_array_equal(clf.predict_proba(SAMPLES[container]), in_pipeline)
 
 
 def test_dict_vectorizer_as_encoder_accepts_a_list_of_dicts():

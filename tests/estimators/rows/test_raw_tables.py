@@ -6,54 +6,15 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from mixed_tables import N_ROWS, X, Y, auto, last_hidden_units, mlp
 from networks import classifier_network
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, TargetEncoder
 
-from nnkit import KerasClassifier, KerasRegressor, TabularClassifier, TabularRegressor, explain
-from nnkit.builders.presets import TableFacts, preset_settings
+from nnkit import KerasClassifier, KerasRegressor, TabularRegressor, explain
 from nnkit.encoding import TabularEncoder
-
-N_ROWS = 90
-CODED = [f"road {number}" for number in range(12)]
-
-
-def raw_table(n_rows=N_ROWS):
-    """Seven columns of all kinds, three with missing values; age depends on the label."""
-    rng = np.random.default_rng(0)
-    y = np.where(np.arange(n_rows) % 3 == 0, "yes", "no")
-    X = pd.DataFrame(
-        {
-            "age": rng.normal(40, 10, n_rows) + 20 * (y == "yes"),
-            "height": rng.normal(170, 10, n_rows),
-            "city": rng.choice(["Oslo", "Paris", "Rome"], n_rows),
-            "road": rng.choice(CODED, n_rows),
-            "grade": pd.Categorical(rng.choice(list("abcd"), n_rows)),
-            "is_paid": rng.random(n_rows) < 0.5,
-            "since": pd.Timestamp("2020-01-01")
-            + pd.to_timedelta(rng.integers(1000, size=n_rows), unit="D"),
-        }
-    )
-    X.loc[::7, "age"] = np.nan
-    X.loc[::5, "city"] = None
-    X.loc[::11, "since"] = pd.NaT
-    return X, y
-
-
-X, Y = raw_table()
-
-
-def mlp(**params):
-    return KerasClassifier("mlp", **{"epochs": 2, "random_state": 0, **params})
-
-
-def auto(**params):
-    return TabularClassifier(
-        **{"model__units": (8,), "n_estimators": 2, "epochs": 2, "random_state": 0, **params}
-    )
-
 
 either = pytest.mark.parametrize("make", [mlp, auto])
 
@@ -90,12 +51,6 @@ def test_cross_val_score_on_a_raw_table(make):
 
     assert np.isfinite(scores).all()
     assert scores[0] != scores[1]
-
-
-def last_hidden_units(clf):
-    """Return the number of units of the last hidden layer."""
-    layers = {layer.name: layer for layer in clf.model_.layers}
-    return layers.get("scores_0", clf.model_.layers[-1]).kernel.shape[0]
 
 
 @either
@@ -250,27 +205,23 @@ def test_predict_raises_on_reordered_columns(make, fitted):
 
 
 @either
-def test_fit_raises_on_infinity_and_names_the_column(make):
-    table = X.copy()
-    table.loc[3, "height"] = -np.inf
-
-    with pytest.raises(ValueError, match="The numbers of column 'height' must be finite"):
-        make().fit(table, Y)
-
-
-@either
-def test_fit_raises_on_duplicate_column_names(make):
-    table = pd.concat([X, X[["age"]]], axis=1)
-
-    with pytest.raises(ValueError, match="Column names must be unique. Got 'age' more than once"):
-        make().fit(table, Y)
-
-
-@either
-def test_fit_raises_on_list_values(make):
-    table = X.assign(tags=[["a", "b"]] * N_ROWS)
-
-    with pytest.raises(ValueError, match="The values of column 'tags' must be scalars"):
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            X.assign(height=X["height"].where(X.index != 3, -np.inf)),
+            "The numbers of column 'height' must be finite",
+        ),
+        (
+            pd.concat([X, X[["age"]]], axis=1),
+            "Column names must be unique. Got 'age' more than once",
+        ),
+        (X.assign(tags=[["a", "b"]] * N_ROWS), "The values of column 'tags' must be scalars"),
+    ],
+    ids=["infinity", "duplicate name", "lists"],
+)
+def test_fit_raises_on_an_invalid_column_and_names_it(make, table, message):
+    with pytest.raises(ValueError, match=message):
         make().fit(table, Y)
 
 
@@ -387,102 +338,6 @@ def test_early_stopping_raises_on_distinct_labels():
         pytest.raises(ValueError, match="The class 'row 00' has one row only"),
     ):
         clf.fit(X, y)
-
-
-# Resolved parameters
-
-
-@pytest.mark.filterwarnings("ignore:.*time_limit")
-@pytest.mark.parametrize(
-    ("cls", "params"),
-    [
-        (TabularClassifier, {"preset": "fast", "time_limit": 1e-6}),
-        (TabularClassifier, {"epochs": 1}),
-        (TabularRegressor, {"preset": "best", "n_estimators": 1, "time_limit": 1e-6}),
-    ],
-    ids=["fast", "default", "best"],
-)
-def test_resolved_params_are_those_of_the_preset(cls, params):
-    facts = TableFacts(N_ROWS, X.shape[1])
-    suitable = vars(preset_settings("auto", params.get("preset", "default"), facts))
-    of_builder = suitable["builder_arguments"].items()
-    suitable |= {f"model__{name}": value for name, value in of_builder}
-    suitable |= {"cv": 5, "validation_split": 0, "calibration": "temperature"}
-    own = {**params, "model__units": (4,)}
-    estimator = cls(**own).fit(X, np.arange(N_ROWS) % 2)
-
-    resolved = {
-        name: value for name, value in estimator.resolved_params_.items() if name not in own
-    }
-
-    # n_iter_no_change=None stands for all epochs.
-    expected = {**suitable, "n_iter_no_change": estimator.resolved_params_["epochs"]}
-    if "n_iter_no_change" in resolved:
-        assert suitable["n_iter_no_change"] is None
-    assert resolved == {name: expected[name] for name in resolved}
-    assert {"batch_size", "early_stopping", "cv", "model__linear_skip"} <= set(resolved)
-    assert ("calibration" in resolved) == (cls is TabularClassifier)
-    assert len(estimator.models_) == estimator.resolved_params_["n_estimators"]
-
-
-OWN = {
-    "epochs": 3,
-    "batch_size": 17,
-    "early_stopping": False,
-    "n_iter_no_change": 4,
-    "n_estimators": 2,
-    "calibration": "temperature",
-    "optimizer": "sgd",
-    "validation_split": 0.25,
-}
-OWN_OF_BUILDER = {
-    "model__units": (6,),
-    "model__dropout_rate": 0.4,
-    "model__linear_skip": False,
-}
-
-
-def test_given_parameters_override_the_preset():
-    clf = TabularClassifier(**OWN, **OWN_OF_BUILDER, random_state=0).fit(X, Y)
-
-    layers = clf.model_.layers
-    assert {name: clf.resolved_params_[name] for name in OWN} == OWN
-    assert clf.n_iter_ == 3
-    assert len(clf.models_) == 2
-    assert type(clf.model_.optimizer).__name__ == "SGD"
-    assert last_hidden_units(clf) == 6
-    assert [layer.rate for layer in layers if "dropout" in layer.name] == [0.4]
-    assert not [layer for layer in layers if "skip" in layer.name]
-
-
-def test_resolved_params_contain_given_builder_arguments():
-    clf = auto(**OWN_OF_BUILDER, n_estimators=1).fit(X, Y)
-
-    assert {name: clf.resolved_params_[name] for name in OWN_OF_BUILDER} == OWN_OF_BUILDER
-
-
-def test_builder_argument_without_prefix_overrides_the_preset():
-    clf = TabularClassifier(units=(6,), n_estimators=1, epochs=1, random_state=0).fit(X, Y)
-
-    assert last_hidden_units(clf) == 6
-
-
-def test_fit_arguments_override_the_preset():
-    clf = TabularClassifier(model__units=(8,), n_estimators=1, random_state=0)
-
-    clf.fit(X, Y, epochs=2, batch_size=30, validation_split=0.3)
-
-    resolved = clf.resolved_params_
-    assert (resolved["epochs"], resolved["batch_size"]) == (2, 30)
-    assert resolved["validation_split"] == 0.3
-    assert clf.n_iter_ == 2
-
-
-def test_clone_has_the_unresolved_parameters(fitted):
-    params = clone(fitted[auto]).get_params(deep=False)
-
-    assert params["early_stopping"] == params["calibration"] == params["batch_size"] == "auto"
-    assert params["validation_split"] is None
 
 
 # Encoders

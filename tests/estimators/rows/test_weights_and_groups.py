@@ -4,6 +4,9 @@ import keras
 import numpy as np
 import pytest
 from networks import classifier_network, linear_network
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.preprocessing import scale
 
 from nnkit import KerasClassifier, KerasRegressor, TabularClassifier
 
@@ -111,20 +114,25 @@ def test_balanced_class_weight_improves_recall_of_a_rare_class(cancer):
     assert (balanced.predict(X[y == 0]) == 1).mean() < missed - 0.1
 
 
-@pytest.mark.parametrize("engine", ["graph", "xla", "keras"])
-@pytest.mark.parametrize("factor", [1e-300, 1e-40, 1e36, 1e300])
-def test_fit_does_not_depend_on_the_scale_of_sample_weight(iris, engine, factor):
-    X, y = iris
-    weight = np.random.default_rng(0).uniform(0.5, 2.0, 150)
+@pytest.fixture(scope="module", params=["graph", "xla", "keras"])
+def weighted(request):
+    """An unfitted estimator, data with weights, and the probabilities of a fit on them."""
+    X, y = load_iris(return_X_y=True)
+    data = scale(X), y, np.random.default_rng(0).uniform(0.5, 2.0, 150)
     clf = TabularClassifier(
-        model="mlp", epochs=3, engine=engine, cv=3, n_estimators=1, class_weight="balanced",
-        random_state=0,
+        model="mlp", epochs=3, engine=request.param, cv=3, n_estimators=1,
+        class_weight="balanced", random_state=0,
     )  # fmt: skip
+    return clf, data, clone(clf).fit(*data).predict_proba(data[0])
 
-    plain = clf.fit(X, y, sample_weight=weight).predict_proba(X)
-    scaled = clf.fit(X, y, sample_weight=factor * weight).predict_proba(X)
 
-    np.testing.assert_allclose(scaled, plain, rtol=1e-4)
+@pytest.mark.parametrize("factor", [1e-300, 1e-40, 1e36, 1e300])
+def test_fit_does_not_depend_on_the_scale_of_sample_weight(weighted, factor):
+    clf, (X, y, weight), y_proba = weighted
+
+    scaled = clone(clf).fit(X, y, factor * weight).predict_proba(X)
+
+    np.testing.assert_allclose(scaled, y_proba, rtol=1e-4)
 
 
 def test_partial_fit_does_not_depend_on_the_scale_of_sample_weight(iris):

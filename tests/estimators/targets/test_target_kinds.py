@@ -142,9 +142,14 @@ NUMBERS = {
 }
 
 
+@pytest.fixture(scope="module")
+def on_numpy():
+    """Predictions of a fit on a NumPy array."""
+    return KerasRegressor("mlp", epochs=1, random_state=0).fit(X, VALUES).predict(X)
+
+
 @pytest.mark.parametrize("kind", NUMBERS)
-def test_regressor_accepts_numbers_of_all_containers(kind):
+def test_regressor_accepts_numbers_of_all_containers(kind, on_numpy):
     reg = KerasRegressor("mlp", epochs=1, random_state=0).fit(X, NUMBERS[kind])
 
-    expected = KerasRegressor("mlp", epochs=1, random_state=0).fit(X, VALUES).predict(X)
-    np.testing.assert_allclose(reg.predict(X).ravel(), expected, rtol=1e-5)
+    np.testing.assert_allclose(reg.predict(X).ravel(), on_numpy, rtol=1e-5)

@@ -29,13 +29,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, StandardScaler
 
-from nnkit import (
-    KerasClassifier,
-    KerasRegressor,
-    KerasTransformer,
-    TabularClassifier,
-    explain,
-)
+from nnkit import KerasClassifier, KerasRegressor, KerasTransformer, TabularClassifier, explain
 from nnkit.encoding import TabularEncoder
 
 
@@ -230,7 +224,7 @@ def test_html_repr_of_a_pipeline_links_to_parameter_documentation(estimator):
     assert "Seed of initial weights" in html
 
 
-def test_html_of_an_encoder_links_to_its_documentation():
+def test_html_repr_of_an_encoder_links_to_its_documentation():
     assert (
         "nnkit.encoding.TabularEncoder.html#:~:text=max_one_hot" in TabularEncoder()._repr_html_()
     )
