@@ -355,3 +355,9 @@ def test_cv_accepts_splits_that_leave_rows_out(iris):
     splits = list(splitter.split(X))
 
     np.testing.assert_allclose(best_losses(clf), losses_on(splits, clf, X, y), rtol=1e-3)
+
+
+@pytest.mark.parametrize("model", ["auto", "mlp"])
+def test_fit_raises_on_preset_none(iris, model):
+    with pytest.raises(ValueError, match="preset must be 'fast', 'default' or 'best'. Got None"):
+        TabularClassifier(None, model=model).fit(*iris)
