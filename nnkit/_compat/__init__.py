@@ -29,11 +29,13 @@ from nnkit._compat.keras_models import (
     wrapped_function,
 )
 from nnkit._compat.keras_optimizers import (
+    add_counters,
     decay_exclusions,
     has_gradient_overwrites,
     learning_rate_or_schedule,
     optimizer_copy,
     plain_attributes,
+    set_schedule,
     stateless_optimizer,
     value_scope,
 )
@@ -54,6 +56,7 @@ from nnkit._compat.tensorflow_graphs import (
 
 __all__ = [
     "NotInTurnError",
+    "add_counters",
     "compile_arguments",
     "compiled",
     "compute_loss_in",
@@ -77,6 +80,7 @@ __all__ = [
     "replaced_metrics",
     "resumed_epoch",
     "rows_of",
+    "set_schedule",
     "settings_of_thread",
     "state_to_copy",
     "stateless_optimizer",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -22,6 +22,8 @@ __all__ = [
 def stateless_optimizer(optimizer: Any) -> Any:
     """Return an unbuilt copy of an optimizer whose ``stateless_apply`` works on tensors.
 
+    Its attribute ``counters`` is a list of further variables, which follow those of the optimizer.
+
     Reason: Keras disables ``stateless_apply`` on the TensorFlow backend because of
     tf.distribute, although the code that all backends share supports it (3.15).
     """
@@ -31,6 +33,14 @@ def stateless_optimizer(optimizer: Any) -> Any:
             cls: Any = type(part)
             part.__class__ = _stateless_class(cls)
     return copied
+
+
+def add_counters(optimizer: Any, counters: Sequence[Any]) -> None:
+    """Add variables to those that ``stateless_apply`` of a stateless copy takes and returns.
+
+    Reason: Keras tracks variables that are set as attributes as its own (3.15).
+    """
+    object.__setattr__(optimizer, "counters", tuple(counters))
 
 
 def value_scope(state_mapping: list[tuple[Any, Any]], **options: Any) -> Any:
@@ -90,6 +100,14 @@ def learning_rate_or_schedule(optimizer: Any) -> Any:
     return optimizer._learning_rate
 
 
+def set_schedule(optimizer: Any, name: str, schedule: Any) -> None:
+    """Replace the schedule of the learning rate or of another argument of an optimizer.
+
+    Reason: the public setter of the learning rate refuses to replace a schedule (3.15).
+    """
+    setattr(optimizer, "_learning_rate" if name == "learning_rate" else name, schedule)
+
+
 def plain_attributes(optimizer: Any) -> dict[str, Any]:
     """Return the attributes of an optimizer that are numbers, strings or None.
 
@@ -122,6 +140,7 @@ def _stateless_class(cls: Any) -> Any:
     )
     methods = {name: vars(BaseOptimizer)[name] for name in names}
     methods["_backend_apply_gradients"] = _apply_gradients
+    methods["counters"] = ()
     methods["stateless_apply"] = _stateless_apply
     mixin = type("Stateless", (TFOptimizer,), methods)
     return type(f"Stateless{cls.__name__}", (cls, mixin), {})
@@ -146,11 +165,11 @@ def _stateless_apply(
     """Return the weights and the optimizer's variables after an update."""
     mapping = [
         *zip(self._trainable_variables, trainable_variables, strict=True),
-        *zip(self.variables, optimizer_variables, strict=True),
+        *zip([*self.variables, *self.counters], optimizer_variables, strict=True),
     ]
     with value_scope(mapping) as scope:
         self.apply(grads)
-    after = (self._trainable_variables, self.variables)
+    after = (self._trainable_variables, [*self.variables, *self.counters])
     weights, others = ([scope.get_current_value(v) for v in part] for part in after)
     return weights, others
 

@@ -7,16 +7,25 @@ that ends in ``factor`` is a factor of the peak.
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 import keras
 from keras import ops
 
-from nnkit._compat import learning_rate_or_schedule, optimizer_copy
+from nnkit._compat import learning_rate_or_schedule, optimizer_copy, set_schedule
 from nnkit._validation import as_count, as_number
 
-__all__ = ["TrainingSchedule", "with_n_steps"]
+__all__ = [
+    "TrainingSchedule",
+    "counted_schedules",
+    "set_step_counts",
+    "step_counts",
+    "timed_schedules",
+    "with_n_steps",
+]
 
 _Schedule = TypeVar("_Schedule", bound="TrainingSchedule")
 
@@ -124,8 +133,26 @@ class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
                 "schedules in their parameter optimizer."
             )
         dtype = keras.backend.result_type(keras.config.floatx(), "float32")
-        done = ops.cast(ops.minimum(step, self.n_steps), dtype)
-        return self.at_progress(done / self.n_steps)
+        counter = vars(self).get("_counter")
+        if counter is None:
+            done = ops.cast(ops.minimum(step, self.n_steps), dtype)
+            return self.at_progress(done / self.n_steps)
+        # The number of steps is a tensor, so that one program serves trainings of any length.
+        n_steps = ops.convert_to_tensor(counter)
+        done = ops.cast(ops.minimum(ops.cast(step, n_steps.dtype), n_steps), dtype)
+        return self.at_progress(done / ops.cast(n_steps, dtype))
+
+    def counted_by(self: _Schedule, counter: keras.Variable) -> _Schedule:
+        """Return a copy of this schedule that reads its number of steps from a variable.
+
+        Parameters
+        ----------
+        counter : keras.Variable of shape ()
+            Integer number of steps.
+        """
+        copied = copy.copy(self)
+        object.__setattr__(copied, "_counter", counter)
+        return copied
 
     def for_steps(self: _Schedule, n_steps: int) -> _Schedule:
         """Return a copy of this schedule with a number of steps.
@@ -205,3 +232,75 @@ def with_n_steps(optimizer: Any, n_steps: int) -> Any:
         if isinstance(value, TrainingSchedule) and value.n_steps is None
     }
     return optimizer_copy(optimizer, filled) if filled else optimizer
+
+
+def step_counts(optimizer: Any) -> list[int]:
+    """Return the numbers of steps of the schedules of an optimizer, in a fixed order.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+        Optimizer whose learning rate or weight decay may be a `TrainingSchedule`.
+    """
+    return [int(schedule.n_steps) for _, _, schedule in timed_schedules(optimizer)]
+
+
+def set_step_counts(optimizer: Any, counts: Sequence[int]) -> None:
+    """Set the numbers of steps of the schedules of an optimizer.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+        Changed in place.
+    counts : sequence of int
+        One number for each schedule, in the order of `step_counts`.
+    """
+    for (owner, name, schedule), count in zip(timed_schedules(optimizer), counts, strict=True):
+        if schedule.n_steps != count:
+            config = {**schedule.get_config(), "n_steps": int(count)}
+            set_schedule(owner, name, type(schedule).from_config(config))
+
+
+def counted_schedules(optimizer: Any) -> list[keras.Variable]:
+    """Let the schedules of an optimizer read their numbers of steps from variables.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+        Changed in place.
+
+    Returns
+    -------
+    counters : list of keras.Variable of shape ()
+        The numbers of steps, in the order of `step_counts`.
+    """
+    counters = []
+    for owner, name, schedule in timed_schedules(optimizer):
+        counter = keras.Variable(schedule.n_steps, trainable=False, dtype="int64", name="n_steps")
+        set_schedule(owner, name, schedule.counted_by(counter))
+        counters.append(counter)
+    return counters
+
+
+def timed_schedules(optimizer: Any) -> list[tuple[Any, str, Any]]:
+    """Return the schedules of an optimizer that have a number of steps.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+
+    Returns
+    -------
+    schedules : list of tuples of optimizer, str and TrainingSchedule
+        The optimizer or its inner one, the name of the argument, and the schedule.
+    """
+    owner = getattr(optimizer, "inner_optimizer", None) or optimizer
+    arguments = {
+        "learning_rate": learning_rate_or_schedule(owner),
+        "weight_decay": owner.weight_decay,
+    }
+    return [
+        (owner, name, value)
+        for name, value in arguments.items()
+        if isinstance(value, TrainingSchedule) and value.n_steps is not None
+    ]

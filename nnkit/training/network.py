@@ -94,7 +94,9 @@ class Network:
             )
             self._compiled_model = initial_model.compiled_model
             layout = self._compiled_model.layout
-            state = layout.state_of_values(initial_model.values, initial_model.learning_rate)
+            state = layout.state_of_values(
+                initial_model.values, initial_model.learning_rate, initial_model.n_steps
+            )
             if self._saved is not None:
                 optimizer = self._saved.get("optimizer")
                 state = layout.state_of_values(self._saved["values"])._replace(

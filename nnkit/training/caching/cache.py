@@ -24,6 +24,7 @@ import numpy as np
 
 from nnkit._compat import registered_objects, release_kernels
 from nnkit._forks import check_not_forked
+from nnkit.optimizers.training_schedule import step_counts
 from nnkit.training.caching.fingerprint import NoFingerprintError, fingerprint
 from nnkit.training.caching.initial_weights import InitialWeights
 from nnkit.training.compiled_model import CompiledModel
@@ -50,6 +51,8 @@ class InitialModel(NamedTuple):
         Initial values of the model's variables.
     learning_rate : float or None
         Initial learning rate; None if there is a schedule.
+    n_steps : list of int
+        Numbers of steps of the optimizer's schedules.
     model : keras.Model or None
         A model that was built for this network alone, if there is one.
     """
@@ -58,6 +61,7 @@ class InitialModel(NamedTuple):
     is_shared: bool
     values: list[np.ndarray]
     learning_rate: float | None
+    n_steps: list[int]
     model: Any = None
 
 
@@ -70,6 +74,7 @@ class _BuiltSpec:
     seed: int
     values: list[np.ndarray]
     learning_rate: float | None
+    n_steps: list[int]
     is_repeatable: bool = True
 
     def is_of(self, compiled_model: CompiledModel) -> bool:
@@ -135,10 +140,11 @@ def initial_model_of(
         built = CompiledModel(watched, task_choices, X_example)
         values = values_of(built.model)
         rate = learning_rate_of(built.model.optimizer)
+        n_steps = step_counts(built.model.optimizer)
         shared = _known_compiled_model(built, device)
         if key is None:
             own = None if shared is built else built.model
-            return InitialModel(shared, own is not None, values, rate, own)
+            return InitialModel(shared, own is not None, values, rate, n_steps, own)
         if was_read():
             _built_specs[key] = None
             key = _model_spec_key(model_spec, task_choices, X_example, device, with_rows=True)
@@ -149,10 +155,11 @@ def initial_model_of(
             model_spec.seed,
             values,
             rate,
+            n_steps,
         )
         while len(_built_specs) > _MAX_MODEL_SPECS:
             _built_specs.popitem(last=False)
-        return InitialModel(shared, True, values, _rate_of(model_spec, rate))
+        return InitialModel(shared, True, values, _rate_of(model_spec, rate), n_steps)
 
 
 def _from_earlier_build(
@@ -167,7 +174,7 @@ def _from_earlier_build(
     if not known.is_repeatable:
         return None
     if model_spec.seed == known.seed:
-        return InitialModel(compiled_model, True, known.values, rate)
+        return InitialModel(compiled_model, True, known.values, rate, known.n_steps)
     if not known.initial.is_trusted:
         # Compare the drawn initial weights with those of a second build.
         second = CompiledModel(model_spec, task_choices, X_example)
@@ -175,8 +182,10 @@ def _from_earlier_build(
             known.is_repeatable = False
             return None
         if not known.initial.agree_with(second.model, model_spec.seed):
-            return InitialModel(compiled_model, True, values_of(second.model), rate)
-    return InitialModel(compiled_model, True, known.initial.of_seed(model_spec.seed), rate)
+            values = values_of(second.model)
+            return InitialModel(compiled_model, True, values, rate, known.n_steps)
+    values = known.initial.of_seed(model_spec.seed)
+    return InitialModel(compiled_model, True, values, rate, known.n_steps)
 
 
 def _known_compiled_model(built: CompiledModel, device: str | None) -> CompiledModel:

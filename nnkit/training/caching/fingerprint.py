@@ -26,6 +26,7 @@ import keras
 import numpy as np
 
 from nnkit._compat import decay_exclusions
+from nnkit.optimizers.training_schedule import timed_schedules
 from nnkit.training.caching.code_reading import OutsideStateError, Reached, code_key, reached_names
 from nnkit.training.caching.library_code import (
     LIBRARIES,
@@ -256,10 +257,16 @@ def optimizer_settings(optimizer: Any, *, with_rate: bool = True) -> Any:
         config["inner_optimizer"] = [type(inner), optimizer_settings(inner, with_rate=with_rate)]
     if not with_rate and not isinstance(config.get("learning_rate"), dict):
         config.pop("learning_rate", None)
+    timed = () if with_rate else _timed(optimizer)
+    for name in timed:
+        # Programs read the numbers of steps from the state.
+        config[name] = {**config[name], "config": {**config[name]["config"], "n_steps": "any"}}
     is_library = is_genuine(type(optimizer))
     own = {}
     for name, part in vars(optimizer).items():
         if name in _OF_OPTIMIZER or name.startswith("_self_"):
+            continue
+        if name.removeprefix("_") in timed:
             continue
         # The other attributes of Keras' optimizers are moments, or part of the configuration.
         if not is_library or callable(part):
@@ -267,6 +274,15 @@ def optimizer_settings(optimizer: Any, *, with_rate: bool = True) -> Any:
     if not with_rate:
         own.pop("learning_rate", None)
     return [config, own, decay_exclusions(optimizer)]
+
+
+def _timed(optimizer: Any) -> list[str]:
+    """Return the arguments of an optimizer that are nnkit's own schedules with a number of steps."""
+    return [
+        name
+        for owner, name, schedule in timed_schedules(optimizer)
+        if owner is optimizer and type(schedule).__module__.startswith("nnkit.")
+    ]
 
 
 # Internal attributes of Keras in a layer, and the methods that it wraps for each instance.

@@ -10,11 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from nnkit._compat import (
+    add_counters,
     decay_exclusions,
     has_gradient_overwrites,
     learning_rate_or_schedule,
     stateless_optimizer,
 )
+from nnkit.optimizers.training_schedule import counted_schedules, set_step_counts, step_counts
 
 __all__ = ["StateLayout", "TrainingState", "learning_rate_of", "values_of"]
 
@@ -81,6 +83,7 @@ class StateLayout:
         own = {id(variable) for variable in self.trainable}
         self.others = [variable for variable in model.variables if id(variable) not in own]
         self.optimizer = stateless_optimizer(model.optimizer)
+        add_counters(self.optimizer, counted_schedules(self.optimizer))
         self.is_flat = _fits_one_vector(self) if is_flat is None else is_flat
         self._shapes = [tuple(variable.shape) for variable in self.trainable]
         self._sizes = [int(np.prod(shape)) for shape in self._shapes]
@@ -89,8 +92,13 @@ class StateLayout:
             zeros = np.zeros(sum(self._sizes), str(self.trainable[0].dtype))
             built_on = [keras.Variable(zeros, name="weights")]
         self.optimizer.build(built_on)
-        self._fresh_optimizer = [tf.constant(_numpy(v)) for v in self.optimizer.variables]
+        self._fresh_optimizer = [tf.constant(_numpy(v)) for v in self.optimizer_variables]
         self._identities = [id(variable) for variable in model.variables]
+
+    @property
+    def optimizer_variables(self) -> list[Any]:
+        """The variables of the optimizer, followed by the numbers of steps of its schedules."""
+        return [*self.optimizer.variables, *self.optimizer.counters]
 
     def has_trainable(self, model: Any) -> bool:
         """Return whether the trainable variables of a model are those of the layout.
@@ -136,7 +144,10 @@ class StateLayout:
     # From and to variables
 
     def state_of_values(
-        self, values: Sequence[np.ndarray], learning_rate: float | None = None
+        self,
+        values: Sequence[np.ndarray],
+        learning_rate: float | None = None,
+        n_steps: Sequence[int] | None = None,
     ) -> TrainingState:
         """Return the state for values of the variables, with a fresh optimizer.
 
@@ -146,6 +157,8 @@ class StateLayout:
             Values of ``model.variables``, in their order.
         learning_rate : float or None, default=None
             None takes the learning rate of the optimizer.
+        n_steps : sequence of int or None, default=None
+            Numbers of steps of the schedules. None takes those of the optimizer.
         """
         by_id = dict(zip(self._identities, values, strict=True))
         pieces = [by_id[id(variable)] for variable in self.trainable]
@@ -155,7 +168,14 @@ class StateLayout:
             weights = [tf.constant(piece) for piece in pieces]
         others = [tf.constant(by_id[id(variable)]) for variable in self.others]
         fresh = TrainingState(weights, others, list(self._fresh_optimizer))
-        return self.with_rate(fresh, learning_rate)
+        return self.with_rate(self._with_n_steps(fresh, n_steps), learning_rate)
+
+    def _with_n_steps(self, state: TrainingState, n_steps: Sequence[int] | None) -> TrainingState:
+        """Return a state with other numbers of steps; None keeps them."""
+        if not n_steps:
+            return state
+        counts = [tf.constant(n, tf.int64) for n in n_steps]
+        return state._replace(optimizer=[*state.optimizer[: -len(counts)], *counts])
 
     def with_rate(self, state: TrainingState, learning_rate: float | None) -> TrainingState:
         """Return a state with another learning rate; None keeps the rate."""
@@ -164,7 +184,7 @@ class StateLayout:
         inner = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         optimizer = [
             tf.constant(learning_rate, old.dtype) if variable is inner.learning_rate else old
-            for variable, old in zip(self.optimizer.variables, state.optimizer, strict=True)
+            for variable, old in zip(self.optimizer_variables, state.optimizer, strict=True)
         ]
         return state._replace(optimizer=optimizer)
 
@@ -188,26 +208,36 @@ class StateLayout:
         averages = [
             value
             for ((attribute, _), _), value in zip(
-                _places(self.optimizer), state.optimizer, strict=True
+                _places(self.optimizer), self._without_counters(state), strict=True
             )
             if attribute == "0._model_variables_moving_average"
         ]
         return state._replace(weights=averages)
 
+    def _without_counters(self, state: TrainingState) -> list[Any]:
+        return state.optimizer[: len(state.optimizer) - len(self.optimizer.counters)]
+
     def assign(self, state: TrainingState, model: Any) -> None:
         """Set the variables of a model of the same structure, and of its optimizer."""
         for variable, value in zip(model.variables, self.values(state), strict=True):
             variable.assign(value)
+        if self.optimizer.counters:
+            # The model can be a copy of one that was built for another number of steps.
+            counts = state.optimizer[-len(self.optimizer.counters) :]
+            set_step_counts(model.optimizer, [int(count) for count in counts])
         for part in (model.optimizer, getattr(model.optimizer, "inner_optimizer", None)):
             if part is not None and not part.built:
                 part.build(model.trainable_variables)
         if not self.is_flat:
-            for variable, value in zip(model.optimizer.variables, state.optimizer, strict=True):
+            values = self._without_counters(state)
+            for variable, value in zip(model.optimizer.variables, values, strict=True):
                 variable.assign(value)
             return
         ours = {
             place: value
-            for (place, _), value in zip(_places(self.optimizer), state.optimizer, strict=True)
+            for (place, _), value in zip(
+                _places(self.optimizer), self._without_counters(state), strict=True
+            )
         }
         for (attribute, position), variable in _places(model.optimizer):
             if position is None:
@@ -237,10 +267,12 @@ class StateLayout:
             return TrainingState(weights, others, [])
         if not model.optimizer.built:
             fresh = TrainingState(weights, others, list(self._fresh_optimizer))
+            fresh = self._with_n_steps(fresh, step_counts(model.optimizer))
             return self.with_rate(fresh, learning_rate_of(model.optimizer))
+        counters = [tf.constant(n, tf.int64) for n in step_counts(model.optimizer)]
         if not self.is_flat:
             tensors = [tf.convert_to_tensor(v.value) for v in model.optimizer.variables]
-            return TrainingState(weights, others, tensors)
+            return TrainingState(weights, others, [*tensors, *counters])
         theirs = {place: variable.value for place, variable in _places(model.optimizer)}
         optimizer = []
         for (attribute, position), _ in _places(self.optimizer):
@@ -249,7 +281,7 @@ class StateLayout:
                 continue
             parts = [theirs[attribute, i] for i in range(len(self.trainable))]
             optimizer.append(tf.concat([tf.reshape(part, [-1]) for part in parts], axis=0))
-        return TrainingState(weights, others, optimizer)
+        return TrainingState(weights, others, [*optimizer, *counters])
 
 
 def values_of(model: Any) -> list[np.ndarray]:

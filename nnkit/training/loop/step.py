@@ -92,7 +92,7 @@ class Step:
         known = [
             *zip(layout.trainable, pieces, strict=True),
             *zip(layout.others, others, strict=True),
-            *zip(layout.optimizer.variables, optimizer, strict=True),
+            *zip(layout.optimizer_variables, optimizer, strict=True),
         ]
         with value_scope(
             [*known, *zip(self.metrics, metrics, strict=True)], collect_losses=True
