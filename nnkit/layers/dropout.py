@@ -40,9 +40,9 @@ class ScheduledDropout(keras.layers.Layer):
 
     Attributes
     ----------
-    steps_done : keras.Variable of shape ()
-        Number of calls in training so far. It is a weight that is not trainable, and is saved with
-        the model.
+    steps_done, step_count : keras.Variable of shape ()
+        Number of calls in training so far, and of the whole training. They are weights that are
+        not trainable, and are saved with the model.
 
     Notes
     -----
@@ -65,6 +65,8 @@ class ScheduledDropout(keras.layers.Layer):
 
     # The output of a row depends on this row only.
     is_rowwise = True
+    # Its value is that of a variable, so that compiled programs do not depend on it.
+    variable_arguments = ("n_steps",)
 
     def __init__(
         self,
@@ -85,19 +87,23 @@ class ScheduledDropout(keras.layers.Layer):
             self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape: Any) -> None:  # noqa: ARG002
-        """Create the counter of steps."""
+        """Create the counter of steps, and the number of all steps."""
         if self.rate > 0:
-            # TensorFlow keeps int32 variables on the CPU. float16 ends at 65,504, so that the dtype
-            # does not follow the dtype policy.
-            self.steps_done = self.add_weight(
-                shape=(),
-                initializer="zeros",
-                dtype="float32",
-                trainable=False,
-                autocast=False,
-                name="steps_done",
-            )
+            self.steps_done = self._add_number("steps_done", 0)
+            self.step_count = self._add_number("step_count", self.n_steps)
         self.built = True
+
+    def _add_number(self, name: str, value: int) -> keras.Variable:
+        # TensorFlow keeps int32 variables on the CPU. float16 ends at 65,504, so that the dtype
+        # does not follow the dtype policy.
+        return self.add_weight(
+            shape=(),
+            initializer=keras.initializers.Constant(value),
+            dtype="float32",
+            trainable=False,
+            autocast=False,
+            name=name,
+        )
 
     def call(self, x: Any, training: bool = False) -> Any:
         """Return the values. In training, drop some of them and count the step."""
@@ -110,7 +116,7 @@ class ScheduledDropout(keras.layers.Layer):
         return keras.ops.where(draws >= rate, x * factor, keras.ops.zeros_like(x))
 
     def _current_rate(self) -> Any:
-        progress = keras.ops.minimum(self.steps_done / self.n_steps, 1.0)
+        progress = keras.ops.minimum(self.steps_done / self.step_count, 1.0)
         return self.rate * flat_cosine(progress, self.flat_fraction)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -291,7 +291,12 @@ def _structure_of(compiled_model: CompiledModel) -> Hashable | None:
     if any(holds_own_functions(layer) for layer in layers):
         return None
     try:
-        config = [type(model).__name__, model.get_config()]
+        as_variables = {
+            type(layer).__name__: layer.variable_arguments
+            for layer in layers
+            if hasattr(layer, "variable_arguments")
+        }
+        config = [type(model).__name__, _without_arguments(model.get_config(), as_variables)]
         if has_own_code(config):
             return None
         return fingerprint(
@@ -316,6 +321,28 @@ def _structure_of(compiled_model: CompiledModel) -> Hashable | None:
         return None
     except (NotImplementedError, TypeError, ValueError, AttributeError):
         return None  # the configuration of a layer is incomplete
+
+
+def _without_arguments(config: Any, removed: dict[str, tuple[str, ...]]) -> Any:
+    """Return a configuration without some arguments of layers.
+
+    Parameters
+    ----------
+    config : object
+        Configuration of a model.
+    removed : dict of str to tuple of str
+        Names of arguments by the class of a layer.
+    """
+    if isinstance(config, (list, tuple)):
+        return [_without_arguments(part, removed) for part in config]
+    if not isinstance(config, dict):
+        return config
+    inner = {name: _without_arguments(part, removed) for name, part in config.items()}
+    arguments = removed.get(inner.get("class_name", ""), ())
+    if arguments and isinstance(inner.get("config"), dict):
+        kept = {n: part for n, part in inner["config"].items() if n not in arguments}
+        inner["config"] = kept
+    return inner
 
 
 def _variables_of(model: Any) -> list[tuple[Any, ...]]:

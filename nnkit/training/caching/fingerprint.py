@@ -327,7 +327,8 @@ def held_by_layer(layer: Any) -> Any:
     """
     held = {}
     for name, part in vars(layer).items():
-        if name in _OF_LAYER or name.startswith("_self_"):
+        is_variable = name in getattr(layer, "variable_arguments", ())
+        if name in _OF_LAYER or name.startswith("_self_") or is_variable:
             continue
         if not (type(part) in _PLAIN and name.startswith("_")):
             held[name] = _without_layers(part)

@@ -122,3 +122,22 @@ def test_default_fits_on_tables_of_other_lengths_share_a_program():
 
     assert len({id(clf._network.compiled_model) for clf in fits}) == 1
     np.testing.assert_array_equal(fits[1].predict_proba(X), alone.predict_proba(X))
+
+
+@pytest.mark.parametrize("engine", ["graph", "keras"])
+def test_scheduled_dropout_of_another_length_shares_a_program(engine):
+    params = {"model__units": (16,), "model__dropout_rate": 0.5, "random_state": 0}
+
+    def fit(epochs):
+        clf = KerasClassifier("realmlp", epochs=epochs, engine=engine, **params)
+        return clf.fit(X, Y)
+
+    clear_compiled_cache()
+    short, long = fit(2), fit(6)
+    clear_compiled_cache()
+    alone = fit(6)
+
+    assert long._network.compiled_model is short._network.compiled_model
+    np.testing.assert_array_equal(long.predict_proba(X), alone.predict_proba(X))
+    layer = next(layer for layer in long.model_.layers if "dropout" in layer.name)
+    assert float(layer.step_count) == layer.n_steps == 6
