@@ -56,9 +56,8 @@ def split_rows(
     ValueError
         If the splitter yields no split, a split with an empty part, or anything else.
     """
-    is_splitter = hasattr(splitter, "split")
-    splits = splitter.split(X, y, groups) if is_splitter else _pairs_of(splitter, len(y), name)
     found: list[Split] = []
+    splits = _splits_of(splitter, X, y, groups, name)
     for training_rows, validation_rows in itertools.islice(splits, n_splits):
         if not len(training_rows) or not len(validation_rows):
             raise ValueError(
@@ -69,6 +68,20 @@ def split_rows(
     if not found:
         raise ValueError(f"{name}={shown(splitter)} yields no split of the rows.")
     return list(itertools.islice(itertools.cycle(found), n_splits))
+
+
+def _splits_of(
+    splitter: Any, X: Any, y: np.ndarray, groups: np.ndarray | None, name: str
+) -> Iterator[Split]:
+    """Yield the splits of a splitter, or of an iterable; errors name the parameter."""
+    if not hasattr(splitter, "split"):
+        yield from _pairs_of(splitter, len(y), name)
+        return
+    try:
+        yield from splitter.split(X, y, groups)
+    except ValueError as error:
+        fix = " Give groups to fit." if groups is None and "groups" in str(error) else ""
+        raise ValueError(f"{name}={shown(splitter)}: {error}{fix}") from error
 
 
 def _pairs_of(splits: Any, n_samples: int, name: str) -> Iterator[Split]:

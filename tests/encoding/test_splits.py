@@ -221,3 +221,10 @@ def test_split_rows_accepts_splits_without_all_rows():
 def test_split_rows_raises_on_empty_splits(splitter, n_splits, message):
     with pytest.raises(ValueError, match=message):
         split_rows(splitter, X_TEN, Y_TEN, None, n_splits)
+
+
+def test_split_rows_names_the_parameter_in_an_error_of_the_splitter():
+    with pytest.raises(ValueError, match=r"cv=GroupKFold.*groups.* Give groups to fit"):
+        split_rows(GroupKFold(2), np.zeros((4, 1)), np.arange(4), None, name="cv")
+    with pytest.raises(ValueError, match=r"validation_split=KFold.*n_splits=5 greater than"):
+        split_rows(KFold(5), np.zeros((4, 1)), np.arange(4), None)

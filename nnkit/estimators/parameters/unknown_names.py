@@ -21,6 +21,13 @@ from nnkit.estimators.parameters.routing import (
 
 __all__ = ["KnownNames", "unknown_name"]
 
+_TABULAR_ONLY = {
+    "preset": "TabularClassifier and TabularRegressor",
+    "cv": "TabularClassifier and TabularRegressor",
+    "calibration": "TabularClassifier",
+}
+"""Parameters that other estimators do not have, and the estimators that have them."""
+
 
 def unknown_name(
     name: str, own_names: Iterable[str], model: Any, optimizer: Any = None
@@ -56,7 +63,9 @@ def unknown_name(
     ):
         return None
     if not separator:
-        return f"{name} is not a parameter. {known.hint(name)}"
+        owner = _TABULAR_ONLY.get(name)
+        hint = known.hint(name) if owner is None else f"It is a parameter of {owner}."
+        return f"{name} is not a parameter. {hint}"
     if prefix in _TAKEN:
         # Callbacks of fit have arguments of their own: fit__callbacks__patience.
         if rest.partition("__")[0] in _TAKEN[prefix]:

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import OneHotEncoder
 
-from nnkit import KerasClassifier, KerasRegressor
+from nnkit import KerasClassifier, KerasRegressor, TabularRegressor
 
 
 def test_get_params_repr_and_html_show_routed_parameters():
@@ -386,3 +386,16 @@ def test_callbacks_receive_routed_arguments(iris, callbacks, routed):
     assert stopping is not callbacks
     for name, value in routed.items():
         assert getattr(stopping, name.rpartition("__")[2]) == value
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name", "owner"),
+    [
+        (KerasClassifier, "preset", "TabularClassifier and TabularRegressor"),
+        (KerasRegressor, "cv", "TabularClassifier and TabularRegressor"),
+        (TabularRegressor, "calibration", "TabularClassifier"),
+    ],
+)
+def test_constructor_names_the_estimators_that_have_the_parameter(estimator, name, owner):
+    with pytest.raises(TypeError, match=f"{name} is not a parameter. It is a parameter of {owner}"):
+        estimator(**{name: None})
