@@ -55,9 +55,7 @@ class ClassificationTarget(Target):
             )
         if y_checked.dtype.kind == "f" and not np.isfinite(y_checked).all():
             raise ValueError("y contains infinity. Leave out rows without a label.")
-        if y_checked.ndim <= 2:
-            check_classification_targets(comparable_codes(y_checked))
-        elif not np.isin(y_checked, (0, 1)).all():
+        if y_checked.ndim > 2 and not np.isin(y_checked, (0, 1)).all():
             raise ValueError(
                 f"y with {y_checked.ndim} axes must be an indicator of 0 and 1. "
                 "Give labels of steps as an array (n_samples, n_steps)."
@@ -68,7 +66,10 @@ class ClassificationTarget(Target):
     def learn(cls, y: np.ndarray, classes: Any, *, is_standardized: bool) -> Self:  # noqa: ARG003
         """Return the target with the labels that occur, or that were given as ``classes``."""
         kind = "multilabel-indicator" if y.ndim > 2 else _type_of(y)
-        return cls(ClassTarget.of(y, kind, classes))
+        found = ClassTarget.of(y, kind, classes)
+        if max(len(labels.classes) for labels in found.columns) > len(y) / 2:
+            check_classification_targets(comparable_codes(y))  # warns of nearly as many classes
+        return cls(found)
 
     def attributes(self) -> dict[str, Any]:
         """Return ``classes_`` and ``n_classes_``."""
@@ -308,7 +309,10 @@ def _one_or_all(arrays: list[np.ndarray]) -> Any:
 
 
 def _type_of(y: np.ndarray) -> str:
-    kind: str = type_of_target(comparable_codes(y), input_name="y")
+    codes = comparable_codes(y)
+    kind: str = type_of_target(codes, input_name="y")
+    if kind.startswith(("continuous", "unknown")):
+        check_classification_targets(codes)  # raises
     # Labels of other classes whose codes happen to be 0 and 1 are no indicator.
     is_indicator = kind == "multilabel-indicator" and y.dtype.kind in "OMm"
     return "multiclass-multioutput" if is_indicator else kind
