@@ -1,0 +1,37 @@
+import inspect
+
+import pytest
+
+import nnkit
+from nnkit.builders.registry import READY_MADE, TrainingSettings, find_builder, spec_of
+
+
+def test_registry_has_every_public_builder():
+    public = {name for name in nnkit.builders.__all__ if name != "Meta"}
+
+    assert set(READY_MADE) == public
+    assert all(spec.builder is getattr(nnkit.builders, name) for name, spec in READY_MADE.items())
+
+
+@pytest.mark.parametrize("name", sorted(READY_MADE))
+def test_builder_takes_meta(name):
+    assert "meta" in inspect.signature(find_builder(name)).parameters
+
+
+def test_defaults_of_training_are_those_of_keras():
+    assert TrainingSettings() == TrainingSettings(
+        optimizer="adam", epochs=100, batch_size=32, early_stopping=False
+    )
+    assert spec_of("mlp").training == TrainingSettings()
+
+
+def test_only_the_autoencoder_reconstructs_its_standardised_columns():
+    found = {name for name, spec in READY_MADE.items() if spec.is_autoencoder}
+
+    assert found == {"autoencoder"}
+    assert {name for name, spec in READY_MADE.items() if spec.encoder == "standard"} == found
+
+
+def test_unknown_builder_raises_with_the_nearest_name():
+    with pytest.raises(ValueError, match="model='relmlp' is not a ready-made builder.*'realmlp'"):
+        spec_of("relmlp")
