@@ -36,7 +36,7 @@ N_FOLDS = 4
 def _timeout(monkeypatch):
     """Raise the timeouts, so that groups do not break up on slow machines."""
     monkeypatch.setattr(scheduler, "_TIMEOUT", 30.0)
-    monkeypatch.setattr(scheduler, "_START_TIMEOUT", 0.3)
+    monkeypatch.setattr(scheduler, "_START_TIMEOUT", 1.0)
 
 
 @pytest.fixture
