@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from nnkit._messages import shown
@@ -85,9 +85,7 @@ _REALMLP = TrainingSettings(
     validation_split=0.2,
     is_clipped=True,
 )
-_REALMLP_SIMPLIFIED = TrainingSettings(
-    epochs=256, batch_size=256, early_stopping=True, n_iter_no_change=None, validation_split=0.2
-)
+_REALMLP_SIMPLIFIED = replace(_REALMLP, is_clipped=False)
 
 READY_MADE: Mapping[str, BuilderSpec] = {
     # An autoencoder reproduces its columns, which codes of categories cannot be.

@@ -222,14 +222,10 @@ def with_n_steps(optimizer: Any, n_steps: int) -> Any:
         if known is inner:
             return optimizer
         return optimizer_copy(optimizer, {"inner_optimizer": known})
-    arguments = {
-        "learning_rate": learning_rate_or_schedule(optimizer),
-        "weight_decay": optimizer.weight_decay,
-    }
     filled = {
-        name: value.for_steps(n_steps)
-        for name, value in arguments.items()
-        if isinstance(value, TrainingSchedule) and value.n_steps is None
+        name: schedule.for_steps(n_steps)
+        for name, schedule in _schedule_arguments(optimizer).items()
+        if schedule.n_steps is None
     }
     return optimizer_copy(optimizer, filled) if filled else optimizer
 
@@ -295,12 +291,17 @@ def timed_schedules(optimizer: Any) -> list[tuple[Any, str, Any]]:
         The optimizer or its inner one, the name of the argument, and the schedule.
     """
     owner = getattr(optimizer, "inner_optimizer", None) or optimizer
-    arguments = {
-        "learning_rate": learning_rate_or_schedule(owner),
-        "weight_decay": owner.weight_decay,
-    }
     return [
-        (owner, name, value)
-        for name, value in arguments.items()
-        if isinstance(value, TrainingSchedule) and value.n_steps is not None
+        (owner, name, schedule)
+        for name, schedule in _schedule_arguments(owner).items()
+        if schedule.n_steps is not None
     ]
+
+
+def _schedule_arguments(optimizer: Any) -> dict[str, TrainingSchedule]:
+    """Return the arguments of an optimizer that are schedules of this kind, by name."""
+    arguments = {
+        "learning_rate": learning_rate_or_schedule(optimizer),
+        "weight_decay": optimizer.weight_decay,
+    }
+    return {name: value for name, value in arguments.items() if isinstance(value, TrainingSchedule)}
