@@ -32,6 +32,8 @@ def rows_of(X: Any, rows: np.ndarray) -> Any:
     """
     from sklearn.utils import _safe_indexing
 
+    if type(X) is np.ndarray:
+        return X[rows]
     if isinstance(X, Mapping):
         return {name: _safe_indexing(part, rows) for name, part in X.items()}
     return _safe_indexing(X, rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -57,12 +57,33 @@ def traced(graph: Any, *examples: Any, in_turn: bool = False) -> Callable[..., A
     if in_turn and any(part in op for op in _operations(concrete) for part in _NOT_IN_TURN):
         raise NotInTurnError
 
+    pack = _packing(concrete.structured_outputs)
+
     def call(*arguments: Any) -> Any:
-        tensors = [tf.convert_to_tensor(part) for part in tf.nest.flatten(arguments)]
-        found = concrete.inference_fn.call_flat(*tensors, *captured)
-        return tf.nest.pack_sequence_as(concrete.structured_outputs, found)
+        tensors = [
+            part if isinstance(part, tf.Tensor) else tf.convert_to_tensor(part)
+            for part in tf.nest.flatten(arguments)
+        ]
+        return pack(iter(concrete.inference_fn.call_flat(*tensors, *captured)))
 
     return call
+
+
+def _packing(structure: Any) -> Callable[[Iterator[Any]], Any]:
+    """Return a function that arranges tensors in a structure.
+
+    The order of the tensors is that of ``tf.nest.flatten``. Its own ``pack_sequence_as`` examines
+    the structure in each call.
+    """
+    if isinstance(structure, dict):
+        # Values are in the order of the sorted keys.
+        by_key = [(key, _packing(structure[key])) for key in sorted(structure)]
+        return lambda tensors: {key: pack(tensors) for key, pack in by_key}
+    if isinstance(structure, (list, tuple)):
+        packs = [_packing(part) for part in structure]
+        kind = getattr(type(structure), "_make", type(structure))  # of a named tuple
+        return lambda tensors: kind([pack(tensors) for pack in packs])
+    return next
 
 
 def _operations(concrete: Any) -> set[str]:

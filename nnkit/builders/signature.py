@@ -10,7 +10,8 @@ __all__ = [
     "INJECTED_ARGUMENTS",
     "accepted_arguments",
     "builder_arguments",
-    "is_told_of_data",
+    "depends_on_data",
+    "injected_arguments",
     "takes_any_argument",
     "tunable_defaults",
 ]
@@ -28,15 +29,35 @@ def _parameters(builder: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
 
 def accepted_arguments(builder: Callable[..., Any]) -> list[str]:
     """Return the names of the hyperparameters that a builder accepts."""
+    return _accepted(_parameters(builder))
+
+
+def _accepted(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return [
         name
-        for name, parameter in _parameters(builder).items()
+        for name, parameter in parameters.items()
         if parameter.kind in kinds and name not in INJECTED_ARGUMENTS
     ]
 
 
-def is_told_of_data(builder: Callable[..., Any]) -> bool:
+def injected_arguments(builder: Callable[..., Any]) -> list[str]:
+    """Return the names of `INJECTED_ARGUMENTS` that a builder receives.
+
+    They are those in its signature. A function with ``**kwargs`` also receives ``meta``,
+    ``compile_kwargs`` and ``params``; the ``**kwargs`` of a class are passed to its base class,
+    which does not accept them.
+    """
+    parameters = _parameters(builder)
+    takes_any = _takes_any(parameters) and not inspect.isclass(builder)
+    return [
+        name
+        for name in INJECTED_ARGUMENTS
+        if name in parameters or (takes_any and name in ("meta", "compile_kwargs", "params"))
+    ]
+
+
+def depends_on_data(builder: Callable[..., Any]) -> bool:
     """Return whether a builder accepts facts about the data, from which it can size its layers."""
     asks = {"meta", "params", "X", "y"} & set(_parameters(builder))
     return bool(asks) or (takes_any_argument(builder) and not inspect.isclass(builder))
@@ -44,10 +65,11 @@ def is_told_of_data(builder: Callable[..., Any]) -> bool:
 
 def takes_any_argument(builder: Callable[..., Any]) -> bool:
     """Return whether a builder accepts ``**kwargs``."""
-    return any(
-        parameter.kind is inspect.Parameter.VAR_KEYWORD
-        for parameter in _parameters(builder).values()
-    )
+    return _takes_any(_parameters(builder))
+
+
+def _takes_any(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    return any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
 
 
 def tunable_defaults(builder: Callable[..., Any]) -> dict[str, Any]:
@@ -55,7 +77,7 @@ def tunable_defaults(builder: Callable[..., Any]) -> dict[str, Any]:
     parameters = _parameters(builder)
     return {
         name: parameters[name].default
-        for name in accepted_arguments(builder)
+        for name in _accepted(parameters)
         if parameters[name].default is not inspect.Parameter.empty
     }
 
@@ -74,9 +96,7 @@ def builder_arguments(
     hyperparameters : mapping
         Values that the user set, by argument name.
     injected : mapping
-        Values from the estimator, by names of `INJECTED_ARGUMENTS`. The builder receives those
-        that are in its signature. A function with ``**kwargs`` also receives ``meta``,
-        ``compile_kwargs`` and ``params``.
+        Values from the estimator, by the names of `injected_arguments`.
 
     Returns
     -------
@@ -88,17 +108,10 @@ def builder_arguments(
         If an argument of the builder has neither a value nor a default.
     """
     parameters = _parameters(builder)
-    # The **kwargs of a class are passed to its base class, which does not accept these facts.
-    takes_any = takes_any_argument(builder) and not inspect.isclass(builder)
-    arguments = {
-        name: value
-        for name, value in injected.items()
-        if name in parameters or (takes_any and name in ("meta", "compile_kwargs", "params"))
-    }
-    arguments.update(hyperparameters)
+    arguments = {**injected, **hyperparameters}
     unfilled = [
         name
-        for name in accepted_arguments(builder)
+        for name in _accepted(parameters)
         if name not in arguments and parameters[name].default is inspect.Parameter.empty
     ]
     if unfilled:

@@ -180,8 +180,10 @@ class ClassTarget:
             by_column = [classes] if table.shape[1] == 1 and np.ndim(classes[0]) == 0 else classes
         columns = []
         for position, known in enumerate(by_column):
-            labels = ClassLabels.of(table[:, position] if known is None else np.asarray(known))
-            labels.check(table[:, position])
+            column = table[:, position]
+            labels = ClassLabels.of(column if known is None else np.asarray(known))
+            if known is not None:
+                labels.check(column)
             if len(labels.classes) < 2:
                 where = "" if table.shape[1] == 1 else f" in column {position}"
                 raise ValueError(

@@ -112,8 +112,10 @@ class NetworkFunction:
 
     def __call__(self, X_encoded: np.ndarray) -> np.ndarray:
         """Return the predictions (n_samples, ...) for encoded rows (n_samples, n_encoded)."""
+        from nnkit.training.network import outputs_of_networks
+
         rows = self.in_shape(X_encoded)
-        return self.of_outputs([member.outputs(rows) for member in self._estimator._members])
+        return self.of_outputs(outputs_of_networks(self._estimator._members, rows))
 
     def masked_samples(self, background: np.ndarray, is_from_row: np.ndarray) -> Any:
         """Return background values and masks on the device, for masked samples of any rows.

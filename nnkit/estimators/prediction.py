@@ -103,7 +103,9 @@ def member_outputs(
     X_encoded = encoded_rows(estimator, X)
     batch_size = arguments.get("batch_size")
     chunk_rows = None if batch_size in (None, -1, "auto") else int(batch_size)
-    return [member.outputs(X_encoded, chunk_rows) for member in estimator._members]
+    from nnkit.training.network import outputs_of_networks  # imports TensorFlow
+
+    return outputs_of_networks(estimator._members, X_encoded, chunk_rows)
 
 
 def decoder_of(estimator: KerasEstimator) -> Any:

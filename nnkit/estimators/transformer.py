@@ -20,7 +20,7 @@ from nnkit._messages import shown
 from nnkit._suggestions import listed
 from nnkit._validation import as_choice, as_flag
 from nnkit.builders.registry import spec_of
-from nnkit.builders.signature import is_told_of_data
+from nnkit.builders.signature import depends_on_data
 from nnkit.encoding.features import encode, make_encoder
 from nnkit.estimators.classifier import KerasClassifier
 from nnkit.estimators.fitting import stages
@@ -344,7 +344,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
         with np.errstate(invalid="ignore"):  # NaN has a message of its own
             is_values = type_of_target(y, input_name="y").startswith("continuous")
         builder = resolve_builder(self.model)
-        is_fixed = builder is None or not is_told_of_data(builder)
+        is_fixed = builder is None or not depends_on_data(builder)
         n_columns = prod(X_encoded.shape[1:])
         if is_fixed and n_columns in _units_for(y, is_values=is_values):
             raise ValueError(

@@ -28,7 +28,7 @@ from nnkit.training.specification.heads import Task
 from nnkit.training.specification.model_spec import ModelSpec, as_inputs
 from nnkit.training.specification.output_spec import OutputSpec
 
-__all__ = ["Network"]
+__all__ = ["Network", "outputs_of_networks"]
 
 
 class Network:
@@ -215,20 +215,7 @@ class Network:
 
     def outputs(self, X_encoded: Any, chunk_rows: int | None = None) -> list[np.ndarray]:
         """Return one array (n_samples, ...) for each output of the model."""
-        compiled_model = self.compiled_model
-        stack = compiled_model.fact("dense stack", lambda: _dense_stack(compiled_model))
-        if stack is not None and isinstance(X_encoded, np.ndarray) and len(X_encoded):
-            X = X_encoded.astype(compiled_model.row.dtype, copy=False)
-            if stack.is_faster(len(X)):
-                return [stack(self.values, X)]
-        with on_device(self.device):
-            forward = compiled_model.program(
-                "forward", lambda: Forward(compiled_model, compiled_model.model, compiled_model.row)
-            )
-            with named_codes():
-                return forward(
-                    self.weights(), X_encoded, chunk_rows, draws_afresh=self.draws_afresh
-                )
+        return outputs_of_networks([self], X_encoded, chunk_rows)[0]
 
     def masked_samples(self, background: Any, is_from_row: Any) -> MaskedSamples:
         """Return the background and masks on the device; see `MaskedForward.prepare`."""
@@ -345,6 +332,47 @@ class Network:
         self._lock = threading.RLock()
         self.live = LiveModel()
         self._values = None
+
+
+def outputs_of_networks(
+    networks: Sequence[Network], X_encoded: Any, chunk_rows: int | None = None
+) -> list[list[np.ndarray]]:
+    """Return the outputs of the networks of an ensemble for the same rows.
+
+    Networks that share their compiled model are computed in one call.
+
+    Parameters
+    ----------
+    networks : sequence of Network
+    X_encoded : ndarray, csr_array, or dict or list of ndarray
+        Encoded rows.
+    chunk_rows : int or None, default=None
+        Rows per call. None limits the memory of a call.
+
+    Returns
+    -------
+    outputs : list of list of ndarray
+        For each network one array (n_samples, ...) for each output of its model.
+    """
+    first = networks[0]
+    compiled_model = first.compiled_model
+    # A live model that the user has compiled again has a compiled model of its own.
+    if any(other.compiled_model is not compiled_model for other in networks[1:]):
+        return [outputs_of_networks([network], X_encoded, chunk_rows)[0] for network in networks]
+    stack = compiled_model.fact("dense stack", lambda: _dense_stack(compiled_model))
+    if stack is not None and isinstance(X_encoded, np.ndarray) and len(X_encoded):
+        X = X_encoded.astype(compiled_model.row.dtype, copy=False)
+        if stack.is_faster(len(X)):
+            return [[stack(network.values, X)] for network in networks]
+    with on_device(first.device):
+        forward = compiled_model.program(
+            "forward", lambda: Forward(compiled_model, compiled_model.model, compiled_model.row)
+        )
+        states = [network.weights() for network in networks]
+        with named_codes():
+            return forward.of_networks(
+                states, X_encoded, chunk_rows, draws_afresh=first.draws_afresh
+            )
 
 
 def _names_of(variables: Sequence[Any]) -> list[tuple[str, int]]:

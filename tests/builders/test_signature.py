@@ -2,7 +2,12 @@ from functools import partial
 
 import pytest
 
-from nnkit.builders.signature import accepted_arguments, builder_arguments, tunable_defaults
+from nnkit.builders.signature import (
+    accepted_arguments,
+    builder_arguments,
+    injected_arguments,
+    tunable_defaults,
+)
 
 
 def build(meta, units=8, *, rate=0.5):
@@ -38,17 +43,12 @@ def test_tunable_defaults_are_those_of_the_signature():
 
 
 def test_builder_receives_injected_arguments_of_its_signature():
-    arguments = builder_arguments(build, {"units": 2}, {"meta": "facts", "X": 1, "params": {}})
-
-    assert arguments == {"meta": "facts", "units": 2}
+    assert injected_arguments(build) == ["meta"]
+    assert injected_arguments(lambda n_steps, X, units: units) == ["X", "n_steps"]
 
 
 def test_function_with_kwargs_receives_meta_params_and_compile_kwargs():
-    arguments = builder_arguments(
-        lambda **kwargs: kwargs, {"units": 2}, {"meta": 0, "compile_kwargs": 1, "params": 2, "X": 3}
-    )
-
-    assert arguments == {"units": 2, "meta": 0, "compile_kwargs": 1, "params": 2}
+    assert injected_arguments(lambda **kwargs: kwargs) == ["meta", "compile_kwargs", "params"]
 
 
 def test_class_with_kwargs_receives_only_hyperparameters():
@@ -56,10 +56,13 @@ def test_class_with_kwargs_receives_only_hyperparameters():
         def __init__(self, units, **kwargs):
             pass
 
-    assert builder_arguments(Network, {"units": 2, "name": "n"}, {"meta": 0}) == {
-        "units": 2,
-        "name": "n",
-    }
+    assert injected_arguments(Network) == []
+
+
+def test_builder_arguments_are_injected_ones_and_hyperparameters():
+    arguments = builder_arguments(build, {"units": 2}, {"meta": "facts"})
+
+    assert arguments == {"meta": "facts", "units": 2}
 
 
 def test_builder_arguments_raises_on_an_argument_without_value():

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nnkit._compat import learning_rate_or_schedule
 from nnkit._messages import shown
 from nnkit.builders.meta import Meta
-from nnkit.builders.signature import builder_arguments
+from nnkit.builders.signature import builder_arguments, injected_arguments
 from nnkit.builders.size import check_size
 from nnkit.encoding.features import columns_of
 from nnkit.estimators.parameters.fit_settings import FitSettings
@@ -191,7 +191,8 @@ def _model_spec(
         spec = ModelSpec(model, {}, compilation, seed=seed, dtype_policy=policy)
         return spec, schedule_owner
     offered = _offered(draft, meta, X_encoded, training, settings, n_steps)
-    arguments = builder_arguments(builder, builder_hyperparameters(routed), offered)
+    injected = {name: offered[name]() for name in injected_arguments(builder)}
+    arguments = builder_arguments(builder, builder_hyperparameters(routed), injected)
     if schedule_owner is None and n_steps is not None and "n_steps" in arguments:
         schedule_owner = "builder"
     wants_compile_kwargs = "compile_kwargs" in arguments
@@ -240,19 +241,25 @@ def _offered(
     training: Rows,
     settings: FitSettings,
     n_steps: int | None,
-) -> dict[str, Any]:
-    """Return the injected arguments of a builder, by the names it can ask for."""
-    target = draft._target
-    n_outputs = len(target.task_choices()[0])
-    targets = target.network_targets(training.encoded, n_outputs)
-    params = draft.get_params()
+) -> dict[str, Callable[[], Any]]:
+    """Return functions that give the injected arguments of a builder, by their names."""
+
+    def params() -> Any:
+        every = draft.get_params()
+        return as_python({**every, **settings.chosen(set(every))})
+
+    def targets() -> Any:
+        n_outputs = len(draft._target.task_choices()[0])
+        found = draft._target.network_targets(training.encoded, n_outputs)
+        return found[0] if n_outputs == 1 else found
+
     return {
-        "meta": meta,
-        "compile_kwargs": None,
-        "params": as_python({**params, **settings.chosen(set(params))}),
-        "n_steps": n_steps,
-        "X": X_encoded,
-        "y": targets[0] if n_outputs == 1 else targets,
+        "meta": lambda: meta,
+        "compile_kwargs": lambda: None,
+        "params": params,
+        "n_steps": lambda: n_steps,
+        "X": lambda: X_encoded,
+        "y": targets,
     }
 
 

@@ -116,7 +116,8 @@ def routed_parameters(estimator: KerasEstimator) -> dict[str, Any]:
     return {
         name: value
         for name, value in vars(estimator).items()
-        if name in stored or (_is_prefixed(name) and name not in own)
+        # The separator is looked for first, since few attributes have one.
+        if name in stored or ("__" in name and name not in own and _is_prefixed(name))
     }
 
 

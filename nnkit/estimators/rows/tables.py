@@ -124,6 +124,8 @@ def _check_numbers(estimator: Any, X: Any, *, reset: bool) -> Any:
         if not reset and len(shape) > 2 and _fits(shape[1:], estimator):
             # The first axis of a row can have any length, so that it is no number of columns.
             X_checked = check_array(X_numbers, dtype="numeric", estimator=estimator, **options)
+        elif _is_numeric_array(X_numbers):
+            X_checked = validate_data(estimator, X_numbers, reset=reset, skip_check_array=True)
         else:
             X_checked = validate_data(estimator, X_numbers, reset=reset, dtype="numeric", **options)
         if X_checked.dtype == object:
@@ -145,6 +147,11 @@ def _check_numbers(estimator: Any, X: Any, *, reset: bool) -> Any:
     if reset:
         estimator._row_shape = X_checked.shape[1:]
     return X_checked
+
+
+def _is_numeric_array(X: Any) -> bool:
+    """Return whether X is an array that scikit-learn's ``check_array`` returns unchanged."""
+    return type(X) is np.ndarray and X.dtype.kind in "fiub" and X.ndim > 1 and 0 not in X.shape
 
 
 def _fits(row_shape: tuple[int, ...], estimator: Any) -> bool:

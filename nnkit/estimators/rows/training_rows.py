@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,14 @@ class Seeds:
     @classmethod
     def of(cls, random_state: Any) -> Seeds:
         """Return seeds that are drawn from a scikit-learn ``random_state``."""
+        if isinstance(random_state, int):
+            return _seeds_of(random_state)
         rng = unseeded() if random_state is None else check_random_state(random_state)
+        return cls.drawn_from(rng)
+
+    @classmethod
+    def drawn_from(cls, rng: np.random.RandomState) -> Seeds:
+        """Return seeds that are drawn from a generator."""
         return cls(*(int(seed) for seed in rng.randint(2**31 - 1, size=4)))
 
     def of_member(self, position: int) -> Seeds:
@@ -50,6 +57,12 @@ class Seeds:
         rng = np.random.default_rng([self.build, self.shuffle, position])
         build, shuffle = (int(seed) for seed in rng.integers(2**31 - 1, size=2))
         return replace(self, build=build, shuffle=shuffle)
+
+
+# The start of a generator takes a tenth of a millisecond, and searches use one seed in all fits.
+@lru_cache(maxsize=256)
+def _seeds_of(random_state: int) -> Seeds:
+    return Seeds.drawn_from(np.random.RandomState(random_state))
 
 
 @dataclass(frozen=True)

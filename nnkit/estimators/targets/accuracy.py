@@ -45,6 +45,9 @@ def accuracy(
     >>> accuracy(y_true, y_pred), accuracy(y_true, y_pred, is_of_steps=True)
     (0.5, 0.75)
     """
+    if sample_weight is None and _are_plain_labels(y_true, y_pred):
+        # scikit-learn's accuracy_score examines both arrays for half a millisecond.
+        return float(np.mean(y_true == y_pred))
     if y_pred.ndim == 1 and comparable_codes(y_pred) is y_pred:
         return float(accuracy_score(y_true, y_pred, sample_weight=sample_weight))
     labels = target_array(y_true, are_numbers=False)
@@ -60,3 +63,15 @@ def accuracy(
     is_right = (labels == y_pred).reshape(len(labels), -1)
     by_row = is_right.mean(axis=1) if is_of_steps else is_right.all(axis=1)
     return float(np.average(by_row, weights=sample_weight))
+
+
+def _are_plain_labels(y_true: Any, y_pred: np.ndarray) -> bool:
+    """Return whether two arrays have labels of one dtype, integers, truth values or strings."""
+    return (
+        type(y_true) is np.ndarray
+        and y_true.ndim == 1
+        and 0 < len(y_true) == len(y_pred)
+        and y_pred.shape == y_true.shape
+        and y_true.dtype == y_pred.dtype
+        and y_true.dtype.kind in "biuU"
+    )

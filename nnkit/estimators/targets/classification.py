@@ -48,6 +48,8 @@ class ClassificationTarget(Target):
     def check(y: Any) -> np.ndarray:
         """Return the labels as an array; see `Target.check`."""
         y_checked = target_array(y, are_numbers=False)
+        if y_checked.dtype.kind in "biuU" and y_checked.ndim < 3:
+            return y_checked
         if pd.isna(y_checked).any():
             raise ValueError(
                 f"y contains NaN in row {int(np.nonzero(pd.isna(y_checked))[0][0])}. "
@@ -309,6 +311,8 @@ def _one_or_all(arrays: list[np.ndarray]) -> Any:
 
 
 def _type_of(y: np.ndarray) -> str:
+    if y.ndim == 1 and y.dtype.kind in "biuU":
+        return "multiclass"
     codes = comparable_codes(y)
     kind: str = type_of_target(codes, input_name="y")
     if kind.startswith(("continuous", "unknown")):

@@ -20,6 +20,8 @@ def to_device(X: Any) -> Any:
             tf.convert_to_tensor(part)
             for part in (X.indptr.astype(np.int64), X.indices.astype(np.int64), X.data)
         )
+    if isinstance(X, np.ndarray):  # without the time of a structure
+        return tf.convert_to_tensor(X)
     return keras.tree.map_structure(tf.convert_to_tensor, X)
 
 

@@ -119,7 +119,7 @@ class TrainingRun:
         """Return the number of epochs per call, where no callback runs between epochs."""
         if not self._is_padded:
             return 1
-        return int(np.clip(self.steps_per_call // self._steps_per_epoch, 1, n_epochs))
+        return max(1, min(self.steps_per_call // self._steps_per_epoch, n_epochs))
 
     def prepare(self) -> None:
         """Trace the program, unless a training of this compiled model has traced one.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -35,7 +37,10 @@ def _at_least(rows: Any, n_wanted: int) -> Any:
 
 
 class Forward:
-    """Computes the outputs of a network, with one compiled call per chunk of rows.
+    """Computes the outputs of networks of one compiled model, with one call per chunk of rows.
+
+    The forward pass is traced once. For several networks, such as the members of an ensemble, a
+    second graph calls it for each, so that their operations run in parallel.
 
     Parameters
     ----------
@@ -50,7 +55,7 @@ class Forward:
     def __init__(self, compiled_model: CompiledModel, model: Any, row: Any) -> None:
         self._row = row
         self._seeds: list[int] = []
-        self.chunk_rows = compiled_model.rows_per_chunk
+        self._chunk_rows = compiled_model.rows_per_chunk
         self._may_fill_up = compiled_model.is_rowwise
         layout = compiled_model.layout
 
@@ -71,10 +76,28 @@ class Forward:
             for generator in parts_inside(compiled_model.model, keras.random.SeedGenerator)
         }
         example = layout.state_of_model(compiled_model.model)
+        self._forward = compiled(forward)
         # One trace for any number of rows.
-        self._call = traced(
-            compiled(forward), like(example.weights), like(example.others), open_rows_of(model, row)
-        )
+        self._examples = (
+            like(example.weights), like(example.others), open_rows_of(model, row)
+        )  # fmt: skip
+        self._calls = {1: traced(self._forward, *self._examples)}
+        self._lock = threading.Lock()
+
+    def _call_of(self, n_networks: int) -> Callable[..., Any]:
+        """Return the traced function of the weights and others of some networks, and of rows."""
+        with self._lock:
+            if n_networks not in self._calls:
+
+                def forward_of_all(weights: Any, others: Any, X: Any) -> list[list[Any]]:
+                    states = zip(weights, others, strict=True)
+                    return [self._forward(*state, X) for state in states]
+
+                weights, others, rows = self._examples
+                self._calls[n_networks] = traced(
+                    compiled(forward_of_all), [weights] * n_networks, [others] * n_networks, rows
+                )
+            return self._calls[n_networks]
 
     def __call__(
         self,
@@ -97,8 +120,29 @@ class Forward:
         draws_afresh : bool, default=False
             Whether layers that are random in predictions draw new numbers in each call.
         """
-        size = chunk_rows or self.chunk_rows
-        chunks = []
+        return self.of_networks([state], X, chunk_rows, draws_afresh=draws_afresh)[0]
+
+    def of_networks(
+        self,
+        states: Sequence[TrainingState],
+        X: Any,
+        chunk_rows: int | None = None,
+        *,
+        draws_afresh: bool = False,
+    ) -> list[list[np.ndarray]]:
+        """Return the outputs of several networks for the same rows, as of one network for each.
+
+        Parameters
+        ----------
+        states : sequence of TrainingState
+            The weights of each network.
+        X, chunk_rows, draws_afresh : object
+            As for one network.
+        """
+        n_networks = len(states)
+        call = self._call_of(n_networks)
+        size = chunk_rows or max(1, self._chunk_rows // n_networks)
+        chunks: list[list[list[np.ndarray]]] = [[] for _ in states]
         for start in range(0, n_encoded_rows(X), size):
             chunk = take_on_host(X, slice(start, start + size))
             n_chunk = n_encoded_rows(chunk)
@@ -109,12 +153,17 @@ class Forward:
                 self._in_structure(chunk),
                 self._row,
             )
-            others = self._reseeded(state.others) if draws_afresh else state.others
-            outputs = self._call(state.weights, others, tensors)
-            chunks.append([keras.ops.convert_to_numpy(part)[:n_chunk] for part in outputs])
-        if len(chunks) == 1:
-            return chunks[0]
-        return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+            weights = [state.weights for state in states]
+            others = [
+                self._reseeded(state.others) if draws_afresh else state.others for state in states
+            ]
+            if n_networks == 1:
+                found = [call(weights[0], others[0], tensors)]
+            else:
+                found = call(weights, others, tensors)
+            for known, outputs in zip(chunks, found, strict=True):
+                known.append([keras.ops.convert_to_numpy(part)[:n_chunk] for part in outputs])
+        return [_joined(parts) for parts in chunks]
 
     def _reseeded(self, others: list[Any]) -> list[Any]:
         """Return the other variables, with new seeds for layers that draw in predictions."""
@@ -132,6 +181,13 @@ class Forward:
         if isinstance(chunk, dict):
             return {name: chunk[name] for name in self._row}
         return chunk
+
+
+def _joined(chunks: list[list[np.ndarray]]) -> list[np.ndarray]:
+    """Return one array for each output of a network, from those of each chunk of rows."""
+    if len(chunks) == 1:
+        return chunks[0]
+    return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
 
 class MaskedSamples(NamedTuple):
