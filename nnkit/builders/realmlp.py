@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from nnkit._validation import as_count, as_fraction, as_number
 from nnkit.builders.encoded_inputs import Columns, concatenated
@@ -48,8 +51,9 @@ def realmlp(
     meta : Meta
         Facts about the data. The estimator passes them.
     X : ndarray or sparse array of shape (n_samples, n_columns), or None, default=None
-        The encoded training rows, from which the initial weights are computed. The estimator
-        passes them. None draws the initial weights from a normal distribution.
+        The encoded training rows, from which the initial weights are computed. None draws the
+        initial weights from a normal distribution. For ``model="realmlp"``, the estimator computes
+        them after the build, so that fits on other rows share the network.
     n_steps : int or None, default=None
         Number of optimizer steps of the training, over which the learning rate, dropout and
         weight decay are scheduled. The estimator passes it. With None, dropout and weight decay
@@ -153,7 +157,9 @@ def realmlp(
     hidden = _hidden_layers(concatenated(features), widths, activation, dropout_rate, n_steps)
     scores_of = _score_layers(hidden, columns if linear_skip else None)
     model = keras.Model(inputs, _outputs(meta, scores_of))
-    initialize_from_rows(model, X)
+    if X is not None:
+        # Keras draws its seeds from the same generator of Python.
+        initialize_from_rows(model, X, np.random.default_rng(random.getrandbits(63)))
     rates = {
         "scale/": as_number("scale_rate_factor", scale_rate_factor, "[0, inf)"),
         "periodic/": as_number("periodic_rate_factor", periodic_rate_factor, "[0, inf)"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,38 +18,57 @@ __all__ = ["initialize_from_rows"]
 _MAX_ROWS_FOR_INIT = 4096
 # Number of training rows in the random convex combination that determines a bias.
 _N_ROWS_PER_BIAS = 5
+# Rows of one call have about this many values in the largest layer. The cosines of a column are
+# taken as 64 values, so that calls are small for tables with many columns.
+_MAX_VALUES_PER_CALL, _VALUES_PER_COLUMN = 2**24, 64
 
 
-def initialize_from_rows(model: keras.Model, X: Any) -> None:
+def initialize_from_rows(model: keras.Model, X: Any, rng: np.random.Generator) -> None:
     """Initialise kernels and biases from the outputs of training rows, layer by layer.
 
     Parameters
     ----------
     model : keras.Model
         Network of `realmlp`, whose weights are assigned.
-    X : ndarray or sparse array of shape (n_samples, n_columns), or None
+    X : ndarray or sparse array of shape (n_samples, n_columns)
         Encoded training rows. Without rows, the weights are not changed.
+    rng : Generator
+        Generator of the random draws.
     """
-    import keras
-
-    if X is None or X.shape[0] == 0:
+    if X.shape[0] == 0:
         return
-    # Keras draws its seeds from the same generator of Python.
-    rng = np.random.default_rng(random.getrandbits(63))
     rows = X
     if X.shape[0] > _MAX_ROWS_FOR_INIT:
         rows = X[rng.choice(X.shape[0], _MAX_ROWS_FOR_INIT, replace=False)]
-    rows = (rows.toarray() if sparse.issparse(rows) else rows).astype(np.float32)
-    to_scale = keras.Model(model.input, model.get_layer("scale").output)
-    hidden = keras.ops.convert_to_numpy(to_scale(rows, training=False))
+    hidden = _scaled_features(model, rows)
     for layer in model.layers:
         name = layer.name.partition("_")[0]
         if name == "activation":
-            hidden = keras.ops.convert_to_numpy(layer(hidden))
+            hidden = _numpy(layer(hidden))
         elif name in ("hidden", "scores"):
             z = _initialize_dense(layer, hidden, rng)
             if name == "hidden":
                 hidden = z
+
+
+def _scaled_features(model: keras.Model, rows: Any) -> np.ndarray:
+    """Return the outputs of the layer "scale" for rows, computed in chunks of rows."""
+    import keras
+
+    to_scale = keras.Model(model.input, model.get_layer("scale").output)
+    size = max(16, _MAX_VALUES_PER_CALL // (_VALUES_PER_COLUMN * rows.shape[1]))
+    chunks = []
+    for start in range(0, rows.shape[0], size):
+        chunk = rows[start : start + size]
+        dense = chunk.toarray() if sparse.issparse(chunk) else chunk
+        chunks.append(_numpy(to_scale(dense.astype(np.float32), training=False)))
+    return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+
+
+def _numpy(tensor: Any) -> np.ndarray:
+    import keras
+
+    return keras.ops.convert_to_numpy(tensor)
 
 
 def _initialize_dense(layer: Any, hidden: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -6,13 +6,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import numpy as np
+
 from nnkit._messages import shown
 from nnkit._suggestions import nearest
 from nnkit.builders.autoencoder import autoencoder
 from nnkit.builders.mlp import mlp
 from nnkit.builders.realmlp import realmlp, realmlp_simplified
+from nnkit.builders.realmlp_initialization import initialize_from_rows
 
-__all__ = ["READY_MADE", "BuilderSpec", "TrainingSettings", "find_builder", "spec_of"]
+__all__ = [
+    "READY_MADE",
+    "BuilderSpec",
+    "TrainingSettings",
+    "find_builder",
+    "initializer_of",
+    "spec_of",
+]
 
 
 @dataclass(frozen=True)
@@ -68,12 +78,17 @@ class BuilderSpec:
         Values of parameters that are "auto".
     is_autoencoder : bool, default=False
         Whether the network reconstructs its columns unless a target is asked for.
+    initialize : callable or None, default=None
+        Function of a built network, the encoded training rows and a generator, which assigns
+        initial weights that depend on the rows. The estimator calls it instead of giving the
+        builder the rows as ``X``, so that fits on other rows share the built network.
     """
 
     builder: Callable[..., Any]
     encoder: Literal["tabular", "standard"] = "tabular"
     training: TrainingSettings = field(default_factory=TrainingSettings)
     is_autoencoder: bool = False
+    initialize: Callable[[Any, Any, np.random.Generator], None] | None = None
 
 
 # RealMLP as published trains for all its epochs and keeps the best one.
@@ -91,7 +106,7 @@ READY_MADE: Mapping[str, BuilderSpec] = {
     # An autoencoder reproduces its columns, which codes of categories cannot be.
     "autoencoder": BuilderSpec(autoencoder, encoder="standard", is_autoencoder=True),
     "mlp": BuilderSpec(mlp),
-    "realmlp": BuilderSpec(realmlp, training=_REALMLP),
+    "realmlp": BuilderSpec(realmlp, training=_REALMLP, initialize=initialize_from_rows),
     "realmlp_simplified": BuilderSpec(realmlp_simplified, training=_REALMLP_SIMPLIFIED),
 }
 """The specification of each ready-made builder, by the name that ``model=`` takes."""
@@ -132,3 +147,20 @@ def find_builder(name: str) -> Callable[..., Any]:
         If there is no builder of that name. The message suggests the nearest one.
     """
     return spec_of(name).builder
+
+
+def initializer_of(
+    builder: Callable[..., Any],
+) -> Callable[[Any, Any, np.random.Generator], None] | None:
+    """Return the function that initialises the weights of a ready-made builder from rows.
+
+    Parameters
+    ----------
+    builder : callable
+
+    Returns
+    -------
+    initialize : callable or None
+        None for other builders.
+    """
+    return next((spec.initialize for spec in READY_MADE.values() if spec.builder is builder), None)

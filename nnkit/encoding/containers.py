@@ -75,13 +75,22 @@ def array_of_rows(rows: Any) -> np.ndarray:
     return array if array.dtype.kind in "fiubc" else np.asarray(rows, dtype=object)
 
 
+def columns_in_order(X: Any) -> Any:
+    """Return the columns of a table for `column_at`.
+
+    A DataFrame of pandas becomes the list of its columns, because its ``iloc`` takes longer than
+    the encoding of a column of one row. Other tables are returned unchanged.
+    """
+    return [column for _, column in X.items()] if isinstance(X, pd.DataFrame) else X
+
+
 def column_at(X: Any, position: int, label: str) -> pd.Series:
     """Return a column of a table as a Series, in the form of `plain_column`.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features), or DataFrame of pandas or polars
-        The table.
+    X : ndarray of shape (n_samples, n_features), DataFrame of pandas or polars, or list of Series
+        The table, or its columns from `columns_in_order`.
     position : int
         Position of the column.
     label : str
@@ -92,6 +101,8 @@ def column_at(X: Any, position: int, label: str) -> pd.Series:
     ValueError
         If the values are lists or structs.
     """
+    if isinstance(X, list):
+        return plain_column(X[position], label)
     if isinstance(X, pd.DataFrame):
         return plain_column(X.iloc[:, position], label)
     if isinstance(X, np.ndarray):

@@ -13,7 +13,15 @@ import numpy as np
 
 from nnkit._compat import rows_of
 
-__all__ = ["background_rows", "n_encoded_rows", "n_samples_of", "rows_at", "rows_of"]
+__all__ = [
+    "aligned_empty",
+    "background_rows",
+    "is_aligned",
+    "n_encoded_rows",
+    "n_samples_of",
+    "rows_at",
+    "rows_of",
+]
 
 
 def n_samples_of(X: Any) -> int:
@@ -84,3 +92,26 @@ def background_rows(n_samples: int, background_size: int, seed: int) -> np.ndarr
         return np.arange(n_samples)
     rng = np.random.RandomState(seed)
     return np.sort(rng.choice(n_samples, background_size, replace=False))
+
+
+# TensorFlow uses the memory of an array without a copy if its address is a multiple of this.
+_ALIGNMENT = 64
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return an uninitialised array that TensorFlow can use without a copy.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    dtype : dtype
+    """
+    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    buffer = np.empty(n_bytes + _ALIGNMENT, dtype=np.uint8)
+    start = -buffer.ctypes.data % _ALIGNMENT
+    return buffer[start : start + n_bytes].view(dtype).reshape(shape)
+
+
+def is_aligned(array: np.ndarray) -> bool:
+    """Return whether an array has the alignment and the order of `aligned_empty`."""
+    return array.ctypes.data % _ALIGNMENT == 0 and array.flags.c_contiguous

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.preprocessing import QuantileTransformer
@@ -72,6 +73,31 @@ class Scaling:
                 subsample=None,
             ).fit(_without_tiny(np.where(factor == 0, 0.0, scaled)))
         return cls(fill, center, factor, None if how is None else clip, quantiles)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Scaling]) -> Scaling:
+        """Return the scaling of the columns of several scalings, at least one, in their order.
+
+        Several parts have no ``quantiles``.
+        """
+        if len(parts) == 1:
+            return parts[0]
+        fill, center, factor = (
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("fill", "center", "factor")
+        )
+        return cls(fill, center, factor, parts[0].clip)
+
+    def of_columns(self, columns: slice) -> Scaling:
+        """Return the scaling of some of the columns; all of them if it has ``quantiles``."""
+        if self.quantiles is not None:
+            return self
+        return replace(
+            self,
+            fill=self.fill[columns],
+            center=self.center[columns],
+            factor=self.factor[columns],
+        )
 
     def encode(self, numbers: np.ndarray) -> np.ndarray:
         """Return encoded values (n_samples, k) in float64, finite in float32."""

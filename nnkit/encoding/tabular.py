@@ -19,14 +19,19 @@ from nnkit.encoding.containers import (
     as_table,
     check_unique_names,
     column_at,
+    columns_in_order,
     is_dataframe,
     numeric_matrix,
 )
 from nnkit.encoding.kinds import category_mask, kind_of_feature
 from nnkit.encoding.numeric_columns import DateColumn, NumberColumn
+from nnkit.encoding.rows import aligned_empty
 from nnkit.encoding.scaling import Scaling
 
 __all__ = ["TabularEncoder"]
+
+# Number of values of numeric columns that are read at once, 64 MiB in float64.
+_GROUP_VALUES = 2**23
 
 
 class TabularEncoder(TransformerMixin, BaseEstimator):
@@ -202,9 +207,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         self._check_parameters()
         X_checked = self._check_table(X, reset=True)
         self._learn_columns(X_checked)
-        numbers = self._read_numbers(X_checked)
-        self._scaling = Scaling.of(numbers, self.scaling, self.clip)
-        self._learn_indicators(np.isnan(numbers))
+        self._learn_scaling(X_checked)
         self._arrange_categories()
         return self
 
@@ -264,14 +267,18 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X_checked = self._check_table(X, reset=False)
-        numbers = self._read_numbers(X_checked)
+        columns = columns_in_order(X_checked)
         start = self.n_numeric_ + len(self._indicated)
         n_out = start + sum(encoding.n_columns for encoding in self._categories.values())
-        X_encoded = np.empty((len(numbers), n_out), dtype=np.float32)
-        X_encoded[:, : self.n_numeric_] = self._scaling.encode(numbers)
-        X_encoded[:, self.n_numeric_ : start] = np.isnan(numbers[:, self._indicated])
+        X_encoded = aligned_empty((X_checked.shape[0], n_out), np.float32)
+        for positions in self._numeric_groups(len(X_encoded)):
+            block, numbers = self._read_numbers(X_checked, columns, positions)
+            X_encoded[:, block] = self._scaling.of_columns(block).encode(numbers)
+            is_inside = (self._indicated >= block.start) & (self._indicated < block.stop)
+            missing = np.isnan(numbers[:, self._indicated[is_inside] - block.start])
+            X_encoded[:, self.n_numeric_ + np.flatnonzero(is_inside)] = missing
         for position, encoding in self._categories.items():
-            values = column_at(X_checked, position, encoding.column.label)
+            values = column_at(columns, position, encoding.column.label)
             X_encoded[:, self._blocks[position]] = encoding.encode(values)
         return X_encoded
 
@@ -437,31 +444,78 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             for reader, _ in self._numeric.values()
         )
 
-    def _read_numbers(self, X: Any) -> np.ndarray:
-        """Return numbers and dates (n_samples, n_numeric_) in float64, NaN where missing."""
-        numbers = numeric_matrix(X) if self._is_all_numbers else None
-        if numbers is None:
-            numbers = np.empty((X.shape[0], self.n_numeric_))
-            for position, (reader, block) in self._numeric.items():
-                numbers[:, block] = reader.read(column_at(X, position, reader.label))
-        if not np.isfinite(numbers).all():
-            self._check_no_infinity(numbers)
-        return numbers
+    def _numeric_groups(self, n_samples: int) -> list[list[int]]:
+        """Return the positions of the numeric columns, in groups that are read at once.
 
-    def _check_no_infinity(self, numbers: np.ndarray) -> None:
-        for reader, block in self._numeric.values():
-            if np.isinf(numbers[:, block]).any():
+        The numbers of a group in float64 take about 64 MiB, so that a table that nearly fills the
+        memory is encoded with one copy of it. Quantiles are learnt from all columns at once.
+        """
+        positions = list(self._numeric)
+        if self.scaling == "quantile" or not positions:
+            return [positions] if positions else []
+        size = max(1, _GROUP_VALUES // max(1, n_samples))
+        return [positions[start : start + size] for start in range(0, len(positions), size)]
+
+    def _read_numbers(
+        self, X: Any, columns: Any, positions: Sequence[int]
+    ) -> tuple[slice, np.ndarray]:
+        """Return numbers and dates of a group of columns, NaN where missing.
+
+        Parameters
+        ----------
+        X : DataFrame or ndarray
+            The validated table.
+        columns : object
+            Its columns, from `columns_in_order`.
+        positions : sequence of int
+            Positions of numeric columns, in their order, at least one.
+
+        Returns
+        -------
+        block : slice
+            Positions of the encoded features.
+        numbers : ndarray of shape (n_samples, n_features_of_group)
+            In float64.
+        """
+        block = slice(self._numeric[positions[0]][1].start, self._numeric[positions[-1]][1].stop)
+        numbers = None
+        if self._is_all_numbers:
+            numbers = numeric_matrix(_column_range(X, positions[0], positions[-1] + 1))
+        if numbers is None:
+            numbers = np.empty((X.shape[0], block.stop - block.start))
+            for position in positions:
+                reader, own = self._numeric[position]
+                values = reader.read(column_at(columns, position, reader.label))
+                numbers[:, own.start - block.start : own.stop - block.start] = values
+        if not np.isfinite(numbers).all():
+            self._check_no_infinity(numbers, positions, block.start)
+        return block, numbers
+
+    def _check_no_infinity(self, numbers: np.ndarray, positions: Sequence[int], start: int) -> None:
+        for position in positions:
+            reader, block = self._numeric[position]
+            if np.isinf(numbers[:, block.start - start : block.stop - start]).any():
                 raise ValueError(
                     f"The numbers of column {reader.label} must be finite. Got infinity. "
                     "Replace it, for example with NaN, which counts as missing."
                 )
 
-    def _learn_indicators(self, is_missing: np.ndarray) -> None:
-        # Calendar parts are missing where the date is, so that a date has one indicator.
+    def _learn_scaling(self, X: Any) -> None:
+        """Learn the statistics of the numeric columns, and which of them have indicators."""
+        columns = columns_in_order(X)
+        parts, varies = [Scaling.of(np.empty((0, 0)), self.scaling, self.clip)], []
+        for positions in self._numeric_groups(X.shape[0]):
+            block, numbers = self._read_numbers(X, columns, positions)
+            parts.append(Scaling.of(numbers, self.scaling, self.clip))
+            is_missing = np.isnan(numbers)
+            for position in positions:
+                # Calendar parts are missing where the date is, so that a date has one indicator.
+                missing = is_missing[:, self._numeric[position][1].start - block.start]
+                varies.append(bool(missing.any()) and not missing.all())
+        self._scaling = Scaling.joined(parts[1:] or parts)
         firsts = np.array([block.start for _, block in self._numeric.values()], dtype=np.intp)
-        missing = is_missing[:, firsts]
-        varies = missing.any(axis=0) & ~missing.all(axis=0)
-        self._indicated = firsts[varies] if self.missing_indicator else firsts[:0]
+        has_indicator = np.array(varies, dtype=bool) & self.missing_indicator
+        self._indicated = firsts[has_indicator]
 
     def _arrange_categories(self) -> None:
         """Determine the positions of the encoded features: one-hot columns, then codes."""
@@ -481,6 +535,13 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             names[position]: encoding.column.levels.to_numpy()
             for position, encoding in self._categories.items()
         }
+
+
+def _column_range(X: Any, start: int, stop: int) -> Any:
+    """Return the columns of a table from one position to another, without a copy of all."""
+    if (start, stop) == (0, X.shape[1]):
+        return X
+    return X.iloc[:, start:stop] if isinstance(X, pd.DataFrame) else X[:, start:stop]
 
 
 def _distinct_names(names: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 
 from nnkit._validation import as_count, as_number
 
@@ -135,6 +136,11 @@ class PeriodicEmbedding(keras.layers.Layer):
             keras.ops.transpose(learnt, (1, 0, 2)), (-1, learnt.shape[0] * self.n_units)
         )
         return keras.ops.concatenate([flat, x], axis=-1) if self.keeps_input else flat
+
+    @property
+    def n_intermediate_values(self) -> int:
+        """Number of cosines of a row."""
+        return int(np.prod(self.frequency.shape)) if self.built else 0
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the embedded values, and of the columns if they are kept."""

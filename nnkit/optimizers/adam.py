@@ -157,6 +157,23 @@ class GroupedAdam(keras.optimizers.Adam):
         ]
         super().build(variables)
 
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        """Update the weights.
+
+        Parameters
+        ----------
+        grads : list of tensors
+            Gradient of the loss with respect to each weight.
+        trainable_variables : list of variables or None, default=None
+            The weights. None takes those of ``build``.
+        """
+        # Past Keras' tracking of attributes.
+        object.__setattr__(self, "_known_of_step", {})
+        try:
+            super().apply(grads, trainable_variables)
+        finally:
+            object.__setattr__(self, "_known_of_step", None)
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update one weight.
 
@@ -170,12 +187,44 @@ class GroupedAdam(keras.optimizers.Adam):
             Learning rate, before it is multiplied by the factor of the weight.
         """
         index = self._get_variable_index(variable)
-        rate = ops.cast(learning_rate, variable.dtype) * self._rate_factors[index]
-        if self.weight_decay is not None and self._decay_factors[index]:
+        alpha, decay = self._of_step(variable.dtype, learning_rate)
+        factor = self._rate_factors[index]
+        if decay is not None and self._decay_factors[index]:
             # p ← p · (1 - f · d · λ · η)
-            decay = ops.cast(self._decay_of_step(), variable.dtype) * self._decay_factors[index]
-            self.assign_sub(variable, ops.multiply(variable, decay * rate))
-        super().update_step(gradient, variable, rate)
+            fraction = decay * (factor * self._decay_factors[index])
+            self.assign_sub(variable, ops.multiply(variable, fraction))
+        gradient = ops.cast(gradient, variable.dtype)
+        m, v = self._momentums[index], self._velocities[index]
+        # m ← β₁ m + (1 - β₁) g,    v ← β₂ v + (1 - β₂) g²
+        self.assign_add(m, ops.multiply(ops.subtract(gradient, m), 1 - self.beta_1))
+        squared = ops.square(gradient)
+        self.assign_add(v, ops.multiply(ops.subtract(squared, v), 1 - self.beta_2))
+        if self.amsgrad:
+            largest = self._velocity_hats[index]
+            self.assign(largest, ops.maximum(largest, v))
+            v = largest
+        # p ← p - f · α · m / (√v + ε)
+        scaled = ops.multiply(m, alpha * factor)
+        self.assign_sub(variable, ops.divide(scaled, ops.add(ops.sqrt(v), self.epsilon)))
+
+    def _of_step(self, dtype: str, learning_rate: Any) -> tuple[Any, Any]:
+        """Return α = η √(1 - β₂ᵏ) / (1 - β₁ᵏ) and λ η of this step, before any factors.
+
+        They are the same for all weights of a dtype, so that one `apply` computes them once. This
+        saves a third of the operations of a step.
+        """
+        known = getattr(self, "_known_of_step", None)
+        if known is not None and dtype in known:
+            return known[dtype]
+        rate, n_steps = ops.cast(learning_rate, dtype), ops.cast(self.iterations + 1, dtype)
+        first, second = (ops.power(ops.cast(b, dtype), n_steps) for b in (self.beta_1, self.beta_2))
+        decay = None
+        if self.weight_decay is not None:
+            decay = ops.cast(self._decay_of_step(), dtype) * rate
+        found = rate * ops.sqrt(1 - second) / (1 - first), decay
+        if known is not None:
+            known[dtype] = found
+        return found
 
     def _decay_of_step(self) -> Any:
         if callable(self.weight_decay):

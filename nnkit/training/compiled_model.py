@@ -241,6 +241,8 @@ class CompiledModel:
         for layer in _leaves(self.model):
             shape = getattr(getattr(layer, "output", None), "shape", ())
             sizes.append(int(np.prod([size or 1 for size in tuple(shape)[1:]])))
+            # Layers of nnkit state the size of larger intermediate values.
+            sizes.append(int(getattr(layer, "n_intermediate_values", 0)))
         return int(np.clip(_CHUNK_BYTES // (4 * max(sizes)), 1, 32_768))
 
     @cached_property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -199,6 +199,28 @@ class Network:
                 optimizer = before
             self.state = state._replace(optimizer=optimizer)
         return unlike, [name[0] for name in known]
+
+    def assign_weights(self, function: Callable[[Any], None]) -> None:
+        """Change the weights by a function that assigns variables of the model.
+
+        Parameters
+        ----------
+        function : callable
+            Function of the ``keras.Model`` that networks share. Its variables have the values of
+            this network during the call, and assignments change this network alone.
+        """
+        compiled_model = self.compiled_model
+        model, layout = compiled_model.model, compiled_model.layout
+        with self._lock, on_device(self.device):
+            state = self.state
+            with keras.StatelessScope(layout.known(state.weights, state.others)) as scope:
+                function(model)
+            values = [
+                keras.ops.convert_to_numpy(scope.get_current_value(variable))
+                for variable in model.variables
+            ]
+            assigned = layout.state_of_values(values)
+            self.state = state._replace(weights=assigned.weights, others=assigned.others)
 
     def inputs(self, X_encoded: Any) -> Any:
         """Return encoded rows in the dtypes of the model's inputs."""

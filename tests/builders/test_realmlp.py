@@ -11,8 +11,9 @@ import tensorflow as tf
 from numpydoc.docscrape import FunctionDoc
 from scipy import sparse
 
-from nnkit import KerasClassifier
-from nnkit.builders import Meta, realmlp, realmlp_simplified
+from nnkit import KerasClassifier, clear_compiled_cache
+from nnkit.builders import Meta, realmlp, realmlp_initialization, realmlp_simplified
+from nnkit.training.specification.model_spec import ModelSpec
 
 RNG = np.random.default_rng(0)
 NUMBERS = RNG.normal(size=(300, 3)).astype(np.float32)
@@ -325,6 +326,35 @@ def test_estimator_passes_the_training_rows(iris):
         rows = clf.encoder_.transform(table)
         before_bias, _ = worked_by_hand(clf.model_, rows, selu, n_numeric=4)
         np.testing.assert_allclose(before_bias[0].std(axis=0), 1.0, rtol=1e-3)
+
+
+def test_fits_on_other_rows_share_the_built_network(iris, monkeypatch):
+    X, y = iris
+    clf = KerasClassifier("realmlp", model__units=(8,), random_state=0, epochs=1)
+    clear_compiled_cache()
+    first = clf.fit(X, y)._network
+    n_builds = []
+    build = ModelSpec.build
+    monkeypatch.setattr(ModelSpec, "build", lambda *args: n_builds.append(1) or build(*args))
+
+    later = clf.fit(5 * X[::-1][:140] ** 3, y[::-1][:140])._network
+
+    assert not n_builds
+    assert later.compiled_model is first.compiled_model
+    assert not np.allclose(first.values[-2], later.values[-2])
+
+
+def test_initial_weights_of_many_columns_are_computed_in_chunks(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
+    y = np.tile([0, 1], 25)
+    clf = KerasClassifier("realmlp", model__units=(8,), random_state=0)
+    whole = clf.initialize(X, y)._network.values
+
+    monkeypatch.setattr(realmlp_initialization, "_MAX_VALUES_PER_CALL", 1)
+    chunked = clf.initialize(X, y)._network.values
+
+    for one, other in zip(whole, chunked, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_realmlp_fits_sparse_rows():

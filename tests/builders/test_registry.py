@@ -3,7 +3,13 @@ import inspect
 import pytest
 
 import nnkit
-from nnkit.builders.registry import READY_MADE, TrainingSettings, find_builder, spec_of
+from nnkit.builders.registry import (
+    READY_MADE,
+    TrainingSettings,
+    find_builder,
+    initializer_of,
+    spec_of,
+)
 
 
 def test_registry_has_every_public_builder():
@@ -35,3 +41,10 @@ def test_only_the_autoencoder_reconstructs_its_standardised_columns():
 def test_unknown_builder_raises_with_the_nearest_name():
     with pytest.raises(ValueError, match="model='relmlp' is not a ready-made builder.*'realmlp'"):
         spec_of("relmlp")
+
+
+def test_only_realmlp_is_initialised_from_rows():
+    builders = {name: find_builder(name) for name in READY_MADE}
+
+    assert {name for name, builder in builders.items() if initializer_of(builder)} == {"realmlp"}
+    assert initializer_of(lambda meta: None) is None

@@ -5,7 +5,15 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from nnkit.encoding.rows import background_rows, n_encoded_rows, n_samples_of, rows_at, rows_of
+from nnkit.encoding.rows import (
+    aligned_empty,
+    background_rows,
+    is_aligned,
+    n_encoded_rows,
+    n_samples_of,
+    rows_at,
+    rows_of,
+)
 
 X = np.arange(12.0).reshape(4, 3)
 AT = np.array([2, 0])
@@ -52,3 +60,15 @@ def test_background_is_a_sorted_seeded_sample():
     assert sample.tolist() == sorted(set(sample.tolist()))
     assert sample.tolist() == background_rows(1000, 10, seed=0).tolist()
     assert sample.tolist() != background_rows(1000, 10, seed=1).tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.uint8])
+def test_aligned_empty_has_the_shape_dtype_and_alignment(dtype):
+    array = aligned_empty((5, 3), dtype)
+
+    assert (array.shape, array.dtype) == ((5, 3), np.dtype(dtype))
+    assert array.ctypes.data % 64 == 0
+    assert array.flags.writeable
+    assert is_aligned(array)
+    assert not is_aligned(array[1:])
+    assert not is_aligned(array.T)

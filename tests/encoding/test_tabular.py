@@ -16,7 +16,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from nnkit.encoding import TabularEncoder
+from nnkit.encoding import TabularEncoder, tabular
 
 
 @parametrize_with_checks(
@@ -398,3 +398,27 @@ def test_random_tables_of_pandas_polars_and_objects_are_encoded_alike(X):
     np.testing.assert_array_equal(TabularEncoder().fit(in_polars).transform(in_polars), X_encoded)
     np.testing.assert_array_equal(encoder.transform(in_polars), X_encoded)
     np.testing.assert_array_equal(encoder.transform(X.astype(object)), X_encoded)
+
+
+@few
+@given(tables(), st.sampled_from(["robust", "standard", None, "quantile"]))
+def test_encoding_does_not_depend_on_the_groups_of_columns_read_at_once(X, scaling):
+    numbers = X.select_dtypes("number")
+    for table in (X, numbers, numbers.to_numpy(dtype=np.float64)):
+        whole = TabularEncoder(scaling=scaling).fit(table)
+        X_encoded = whole.transform(table)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tabular, "_GROUP_VALUES", 1)
+
+            grouped = TabularEncoder(scaling=scaling).fit(table)
+
+            np.testing.assert_array_equal(grouped.transform(table), X_encoded)
+            assert list(grouped.get_feature_names_out()) == list(whole.get_feature_names_out())
+
+
+def test_infinity_in_a_later_group_of_columns_raises(monkeypatch):
+    monkeypatch.setattr(tabular, "_GROUP_VALUES", 1)
+    X = pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, np.inf]})
+
+    with pytest.raises(ValueError, match="The numbers of column 'b' must be finite"):
+        TabularEncoder().fit(X)

@@ -44,6 +44,26 @@ def test_predictions_follow_weights_set_in_the_live_model():
     )
 
 
+def test_assign_weights_changes_one_network_and_not_the_shared_model():
+    first, second = network_of(build, seed=1), network_of(build, seed=2)
+    shared, before = first.compiled_model.model.get_weights(), second.values
+    seen = []
+
+    def double(model):
+        seen.append(keras.ops.convert_to_numpy(model.layers[0].kernel))
+        model.layers[0].kernel.assign(2 * model.layers[0].kernel)
+
+    kernel, bias = first.values
+    first.assign_weights(double)
+
+    np.testing.assert_array_equal(seen[0], kernel)
+    np.testing.assert_array_equal(first.values[0], 2 * kernel)
+    np.testing.assert_array_equal(first.values[1], bias)
+    for one, other in zip(second.values, before, strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(first.compiled_model.model.get_weights()[0], shared[0])
+
+
 def test_live_models_of_one_compiled_model_have_separate_weights():
     first, second = network_of(build, seed=1), network_of(build, seed=2)
     assert first.compiled_model is second.compiled_model

@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nnkit._compat import learning_rate_or_schedule
 from nnkit._messages import shown
 from nnkit.builders.meta import Meta
+from nnkit.builders.registry import initializer_of
 from nnkit.builders.signature import builder_arguments, injected_arguments
 from nnkit.builders.size import check_size
 from nnkit.encoding.features import columns_of
@@ -88,15 +91,21 @@ def build(
     facts = _facts(draft, X_encoded, training)
     meta = Meta(**facts, **columns_of(draft.encoder_, facts["X_shape_"]))
     model_spec, schedule_owner = _model_spec(draft, meta, X_encoded, training, settings, n_steps)
+    initialize = initializer_of(model_spec.builder)
 
     def member(position: int) -> Network:
-        return Network(
-            replace(model_spec, seed=draft._seeds.of_member(position).build),
+        seed = draft._seeds.of_member(position).build
+        network = Network(
+            replace(model_spec, seed=seed),
             draft._target.task_choices(),
             take_on_host(X_encoded, slice(0, 1)),
             settings.device,
             draws_afresh=settings.random_state is None,
         )
+        if initialize is not None:
+            rng = np.random.default_rng(seed)
+            network.assign_weights(lambda model: initialize(model, X_encoded, rng))
+        return network
 
     first = member(0)
     if is_on_cpu(settings.device):
@@ -191,7 +200,10 @@ def _model_spec(
         spec = ModelSpec(model, {}, compilation, seed=seed, dtype_policy=policy)
         return spec, schedule_owner
     offered = _offered(draft, meta, X_encoded, training, settings, n_steps)
-    injected = {name: offered[name]() for name in injected_arguments(builder)}
+    # The rows are part of the initialisation of such a builder, not of the build.
+    is_after_build = initializer_of(builder) is not None
+    names = [name for name in injected_arguments(builder) if not (is_after_build and name == "X")]
+    injected = {name: offered[name]() for name in names}
     arguments = builder_arguments(builder, builder_hyperparameters(routed), injected)
     if schedule_owner is None and n_steps is not None and "n_steps" in arguments:
         schedule_owner = "builder"

@@ -10,19 +10,40 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
+from nnkit.encoding.rows import aligned_empty, is_aligned
+
 __all__ = ["take_on_host", "taker", "to_device"]
+
+
+# Smaller arrays are copied, which takes less time than to share their memory.
+_MIN_SHARED_BYTES = 2**20
 
 
 def to_device(X: Any) -> Any:
     """Return rows as tensors, a sparse array as (indptr, indices, data)."""
     if sparse.issparse(X):
         return tuple(
-            tf.convert_to_tensor(part)
+            _tensor(part)
             for part in (X.indptr.astype(np.int64), X.indices.astype(np.int64), X.data)
         )
     if isinstance(X, np.ndarray):  # without the time of a structure
-        return tf.convert_to_tensor(X)
-    return keras.tree.map_structure(tf.convert_to_tensor, X)
+        return _tensor(X)
+    return keras.tree.map_structure(_tensor, X)
+
+
+def _tensor(array: Any) -> Any:
+    """Return an array as a tensor. On a CPU, a large tensor has the memory of an array.
+
+    TensorFlow's conversion keeps the memory of the largest array so far, and needs it twice.
+    """
+    is_small = array.nbytes < _MIN_SHARED_BYTES
+    if is_small or array.dtype.kind not in "fiu" or tf.config.list_logical_devices("GPU"):
+        return tf.convert_to_tensor(array)
+    if not (is_aligned(array) and array.flags.writeable and array.dtype.isnative):
+        copied = aligned_empty(array.shape, array.dtype.newbyteorder("="))
+        copied[...] = array
+        array = copied
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
 def taker(X: Any) -> Callable[[Any, Any], Any]:

@@ -81,9 +81,10 @@ def padded_training(
     take: Take | None,
     state: TrainingState,
     rows: Rows,
-    batch_size: int,
+    batch_size: int | None,
     *,
     is_weighted: bool,
+    in_turn: bool = False,
     n_steps: int | None = None,
 ) -> Callable[..., Any]:
     """Return a compiled function that trains on padded batches of one size.
@@ -99,10 +100,13 @@ def padded_training(
         Example of a state, for shapes and dtypes.
     rows : tuple of X, y and sample_weight
         Examples of the rows, for shapes and dtypes.
-    batch_size : int
-        Rows per step including the padding, at least 1.
+    batch_size : int or None
+        Rows per step including the padding, at least 1. None compiles a TensorFlow graph for
+        batches of any size, whose small steps take a third longer.
     is_weighted : bool
         Whether rows have weights; if not, ``sample_weight`` is not read.
+    in_turn : bool, default=False
+        Whether the operations of a graph run in sequence, in one thread.
     n_steps : int or None, default=None
         Number of batches per call, for XLA, which compiles for one number. A call may use fewer
         of them. None compiles a TensorFlow graph for any number of batches.
@@ -119,6 +123,8 @@ def padded_training(
     def train(
         state: TrainingState, X: Any, y: Any, weight: Any, positions: Any, counts: Any, end: Any
     ) -> Any:
+        n_rows = tf.shape(positions)[1] if batch_size is None else batch_size
+
         def one(i: Any, state: Any, losses: Any) -> Any:
             at = tf.ensure_shape(positions[i], (batch_size,)) if take is not None else i
 
@@ -128,7 +134,7 @@ def padded_training(
             x = keras.tree.map_structure(batch_of, X) if take is None else take(X, at)
             y_true = keras.tree.map_structure(batch_of, y)
             # Padding rows have weight 0.
-            counted = tf.cast(tf.range(batch_size) < counts[i], compiled_model.target_dtype)
+            counted = tf.cast(tf.range(n_rows) < counts[i], compiled_model.target_dtype)
             if is_weighted:
                 counted *= batch_of(weight)
             state, _, loss = step(state, [], x, y_true, counted)
@@ -151,7 +157,6 @@ def padded_training(
     )
     if n_steps is not None:
         return _traced(train, *examples, jit_compile=True)
-    in_turn = suits_one_thread(compiled_model, batch_size)
     return _stepping(train, *examples, in_turn=in_turn)
 
 

@@ -138,7 +138,7 @@ class TrainingRun:
                 self._xla_program(first)
             else:
                 rows, _ = self._device_rows.at(first)
-                self._program("graph", rows, self._padded_size, None)
+                self._graph_program(rows)
             return True
 
         self.compiled_model.fact("is traced", trace)
@@ -203,7 +203,7 @@ class TrainingRun:
             Scheduler.check()
             part = slice(start, start + self.steps_per_call)
             rows, positions = self._device_rows.at(batches[part])
-            program = self._program("graph", rows, self._padded_size, None)
+            program = self._graph_program(rows)
             state, found = program(state, *rows, positions, counts[part], len(counts[part]))
             losses.append(found.numpy())
         return state, np.concatenate(losses).astype(np.float64)
@@ -241,7 +241,20 @@ class TrainingRun:
             keras.tree.map_structure(in_steps, self.data.y),
             or_ones(weight if weight is None else in_steps(weight)),
         )
-        return self._program("xla", rows, size, n_at_once), rows
+        key = ("train", "xla", size, n_at_once, weight is not None, self.rows_key)
+        program = self.compiled_model.program(
+            key,
+            lambda: padded_training(
+                self.compiled_model,
+                None,
+                self.example,
+                rows,
+                size,
+                is_weighted=weight is not None,
+                n_steps=n_at_once,
+            ),
+        )
+        return program, rows
 
     @property
     def _xla_steps(self) -> int:
@@ -250,19 +263,22 @@ class TrainingRun:
         n_steps = np.clip(_XLA_BYTES / max(1, row_bytes), _MIN_XLA_STEPS, _MAX_XLA_STEPS)
         return int(2 ** (np.log2(n_steps) // 1))
 
-    def _program(self, kind: str, rows: Any, size: int, n_steps: int | None) -> Any:
+    def _graph_program(self, rows: tuple[Any, Any, Any]) -> Any:
+        """Return the graph, which trains on any number of batches."""
         is_weighted = self.data.sample_weight is not None
-        key = ("train", kind, size, n_steps, is_weighted, self.rows_key)
+        in_turn = suits_one_thread(self.compiled_model, self.batch_size)
+        # Larger steps take no longer if the size of the batches is not part of the program.
+        size = self._padded_size if in_turn else None
         return self.compiled_model.program(
-            key,
+            ("train", "graph", size, is_weighted, self.rows_key),
             lambda: padded_training(
                 self.compiled_model,
-                self.take if kind == "graph" else None,
+                self.take,
                 self.example,
                 rows,
                 size,
                 is_weighted=is_weighted,
-                n_steps=n_steps,
+                in_turn=in_turn,
             ),
         )
 

@@ -11,6 +11,7 @@ from sklearn.preprocessing import scale
 
 from nnkit import KerasClassifier, TabularClassifier, clear_compiled_cache
 from nnkit.optimizers import Cosine, CosLog, FlatCosine, GroupedAdam, OneCycle, StepDecay, WarmUp
+from nnkit.training.loop import runs
 
 X, Y = load_iris(return_X_y=True)
 X = scale(X)
@@ -141,3 +142,25 @@ def test_scheduled_dropout_of_another_length_shares_a_program(engine):
     np.testing.assert_array_equal(long.predict_proba(X), alone.predict_proba(X))
     layer = next(layer for layer in long.model_.layers if "dropout" in layer.name)
     assert float(layer.step_count) == layer.n_steps == 6
+
+
+def test_default_fits_of_ten_sizes_compile_once(monkeypatch):
+    """The batch size is 64 below 2,000 rows and 128 above."""
+    clear_compiled_cache()
+    n_traced = []
+    padded_training = runs.padded_training
+    monkeypatch.setattr(
+        runs, "padded_training", lambda *a, **k: n_traced.append(1) or padded_training(*a, **k)
+    )
+    rng = np.random.default_rng(0)
+    X_many = rng.normal(size=(3000, 4))
+    y_many = (X_many[:, 0] > 0).astype(int)
+    params = {"epochs": 1, "n_estimators": 1, "cv": None, "random_state": 0}
+    batch_sizes = set()
+
+    for n_samples in range(300, 3001, 300):
+        clf = TabularClassifier(**params).fit(X_many[:n_samples], y_many[:n_samples])
+        batch_sizes.add(clf.resolved_params_["batch_size"])
+
+    assert len(batch_sizes) > 1
+    assert len(n_traced) == 1

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from nnkit.encoding.rows import n_encoded_rows
+from nnkit.encoding.rows import aligned_empty, n_encoded_rows
+from nnkit.training.loop import batches
 from nnkit.training.loop.batches import take_on_host, taker, to_device
 
 DENSE = np.round(np.random.default_rng(0).normal(size=(9, 5)), 1) * (
@@ -36,3 +37,38 @@ def test_batches_keep_the_structure_of_several_inputs(as_structure):
     assert isinstance(batch, as_structure)
     for part, whole in zip(tf.nest.flatten(batch), parts.values(), strict=True):
         np.testing.assert_array_equal(part.numpy(), whole[rows])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8", ">f4", "bool"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_large_tensor_equals_its_array(monkeypatch, dtype, order):
+    monkeypatch.setattr(batches, "_MIN_SHARED_BYTES", 0)
+    array = np.asarray(np.arange(30).reshape(6, 5) % 7, dtype=dtype, order=order)
+    array.flags.writeable = False
+
+    tensor = to_device(array)
+
+    np.testing.assert_array_equal(tensor.numpy(), array)
+    assert tensor.dtype.as_numpy_dtype == array.dtype.newbyteorder("=")
+
+
+def test_large_aligned_array_is_not_copied(monkeypatch):
+    monkeypatch.setattr(batches, "_MIN_SHARED_BYTES", 0)
+    array = aligned_empty((4, 16), np.float32)
+    array[...] = 1.0
+
+    tensor = to_device(array)
+    array[2, 3] = 5.0
+
+    assert float(tensor[2, 3]) == 5.0
+
+
+def test_array_of_other_alignment_is_copied(monkeypatch):
+    monkeypatch.setattr(batches, "_MIN_SHARED_BYTES", 0)
+    array = aligned_empty((65,), np.float32)[1:]
+    array[...] = 1.0
+
+    tensor = to_device(array)
+    array[2] = 5.0
+
+    np.testing.assert_array_equal(tensor.numpy(), 1.0)
