@@ -50,7 +50,9 @@ from nnkit._compat.tensorflow_graphs import (
     NotInTurnError,
     compiled,
     in_one_thread,
+    operations_counted,
     release_kernels,
+    return_free_memory,
     traced,
 )
 
@@ -68,6 +70,7 @@ __all__ = [
     "in_one_thread",
     "keras_mask",
     "learning_rate_or_schedule",
+    "operations_counted",
     "optimizer_copy",
     "output_layer",
     "output_of_layer",
@@ -79,6 +82,7 @@ __all__ = [
     "replaceable_gradient_rules",
     "replaced_metrics",
     "resumed_epoch",
+    "return_free_memory",
     "rows_of",
     "set_schedule",
     "settings_of_thread",

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from nnkit._compat import compile_arguments
+from nnkit._compat import compile_arguments, operations_counted
 from nnkit._forks import check_not_forked
 from nnkit.training.caching.fingerprint import (
     NoFingerprintError,
@@ -35,6 +35,11 @@ __all__ = ["CompiledModel"]
 # Largest number of programs of one compiled model. They differ in their purpose (training,
 # validation, prediction), batch size, and use of sample weights.
 _MAX_PROGRAMS = 16
+
+# Memory that a compiled model takes: copies of its variables (those of the model, its first values,
+# and the moments of the optimizer), and bytes for each operation of its programs. Measured for
+# networks of 200 to 1,400 operations (docs/performance.rst).
+_COPIES_OF_VARIABLES, _OPERATION_BYTES = 5, 12_000
 
 # Largest size of a layer's output for the rows of one call, in bytes.
 _CHUNK_BYTES = 64 * 2**20
@@ -114,6 +119,7 @@ class CompiledModel:
         self.lock = threading.RLock()
         self._layout: StateLayout | None = None
         self._programs: dict[Hashable, Any] = {}
+        self._n_operations: dict[Hashable, int] = {}
         self._facts: dict[str, Any] = {}
 
     @property
@@ -143,10 +149,12 @@ class CompiledModel:
         check_not_forked()
         with self.lock:
             if key not in self._programs:
-                made = make()
+                with operations_counted() as counts:
+                    made = make()
                 while len(self._programs) >= _MAX_PROGRAMS:
-                    del self._programs[next(iter(self._programs))]
-                self._programs[key] = made
+                    oldest = next(iter(self._programs))
+                    del self._programs[oldest], self._n_operations[oldest]
+                self._programs[key], self._n_operations[key] = made, sum(counts)
             else:
                 # Move the program to the end, so that it is evicted last.
                 self._programs[key] = self._programs.pop(key)
@@ -194,9 +202,14 @@ class CompiledModel:
         """Number of trainable weights."""
         return sum(int(np.prod(variable.shape)) for variable in self.model.trainable_variables)
 
-    @cached_property
+    @property
     def n_bytes(self) -> int:
-        """Size of the variables in bytes."""
+        """Approximate memory of the model and its programs in bytes."""
+        n_operations = sum(tuple(self._n_operations.values()))
+        return _COPIES_OF_VARIABLES * self._variable_bytes + _OPERATION_BYTES * n_operations
+
+    @cached_property
+    def _variable_bytes(self) -> int:
         return sum(
             int(np.prod(variable.shape)) * np.dtype(_sized(variable.dtype)).itemsize
             for variable in self.model.variables

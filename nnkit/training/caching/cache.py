@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from nnkit._compat import registered_objects, release_kernels
+from nnkit._compat import registered_objects, release_kernels, return_free_memory
 from nnkit._forks import check_not_forked
 from nnkit.optimizers.training_schedule import step_counts
 from nnkit.training.caching.fingerprint import NoFingerprintError, fingerprint
@@ -34,7 +34,7 @@ from nnkit.training.specification.model_spec import ModelSpec
 __all__ = ["InitialModel", "clear_compiled_cache", "initial_model_of"]
 
 _MAX_COMPILED_MODELS = 32
-_MAX_BYTES = 512 * 2**20
+_MAX_BYTES = 256 * 2**20
 _MAX_MODEL_SPECS = 1024
 _EVICTIONS_PER_COLLECTION = 8
 
@@ -101,7 +101,15 @@ def clear_compiled_cache() -> None:
     with _LOCK:
         _compiled_models.clear()
         _built_specs.clear()
-        release_kernels()
+        _release_memory()
+
+
+def _release_memory() -> None:
+    """Free the memory of removed compiled models."""
+    # Graphs contain reference cycles, and are too few to trigger Python's collector.
+    gc.collect()
+    release_kernels()
+    return_free_memory()
 
 
 def initial_model_of(
@@ -194,17 +202,24 @@ def _known_compiled_model(built: CompiledModel, device: str | None) -> CompiledM
         return built
     found = _compiled_models.setdefault((built.structure, device), built)
     _keep(found)
+    if found is built:
+        _evict()
     return found
 
 
 def _keep(compiled_model: CompiledModel) -> None:
-    """Mark a compiled model as used, and evict the least recently used ones."""
+    """Mark a compiled model as used, and add it if it is not in the cache."""
     for key, known in reversed(_compiled_models.items()):
         if known is compiled_model:
             _compiled_models.move_to_end(key)
-            break
-    else:
-        _compiled_models["alone", id(compiled_model)] = compiled_model
+            return
+    _compiled_models["alone", id(compiled_model)] = compiled_model
+    _evict()
+
+
+def _evict() -> None:
+    """Remove the least recently used compiled models beyond the limits of the cache."""
+    # Programs that are traced later count when the next model is added.
     n_bytes = sum(known.n_bytes for known in _compiled_models.values())
     while len(_compiled_models) > 1 and (
         len(_compiled_models) > _MAX_COMPILED_MODELS or n_bytes > _MAX_BYTES
@@ -215,10 +230,8 @@ def _keep(compiled_model: CompiledModel) -> None:
             del _built_specs[key]
         _n_evicted[0] += 1
         if _n_evicted[0] % _EVICTIONS_PER_COLLECTION == 0:
-            # Graphs contain reference cycles, and are too few to trigger Python's collector.
             del oldest
-            gc.collect()
-            release_kernels()
+            _release_memory()
 
 
 def _routed_rate(model_spec: ModelSpec) -> float | None:

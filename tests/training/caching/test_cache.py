@@ -8,13 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from networks import classifier_network
 
 import nnkit
 from nnkit import KerasClassifier, KerasRegressor
+from nnkit._compat import compiled, traced
 from nnkit.training.caching import cache
 
 L = keras.layers
+SCALAR = tf.TensorSpec((), tf.float32)
 
 
 @pytest.fixture(autouse=True)
@@ -271,11 +274,30 @@ def test_number_of_cached_compiled_models_is_limited(iris, monkeypatch):
 
 
 def test_memory_of_cached_compiled_models_is_limited(iris, monkeypatch):
-    monkeypatch.setattr(cache, "_MAX_BYTES", 4000)
-    kept = [weakref.ref(compiled_model_of(fitted(*iris, model__units=n))) for n in (40, 100, 101)]
+    one = compiled_model_of(fitted(*iris, model__units=30)).n_bytes
+    monkeypatch.setattr(cache, "_MAX_BYTES", int(2.5 * one))
+    kept = [weakref.ref(compiled_model_of(fitted(*iris, model__units=n))) for n in (40, 41, 42)]
+    fitted(*iris, model__units=43)
     gc.collect()
 
-    assert [reference() is None for reference in kept] == [True, True, False]
+    assert [reference() is None for reference in kept] == [True, False, False]
+
+
+def test_size_of_a_compiled_model_includes_its_programs(iris):
+    compiled_model = compiled_model_of(fitted(*iris, model__units=31))
+    size = compiled_model.n_bytes
+
+    compiled_model.program("another", lambda: traced(compiled(tf.square), SCALAR))
+
+    assert compiled_model.n_bytes > size > 100_000
+
+
+def test_clear_compiled_cache_frees_compiled_models_at_once(iris):
+    reference = weakref.ref(compiled_model_of(fitted(*iris, model__units=32)))
+
+    nnkit.clear_compiled_cache()
+
+    assert reference() is None
 
 
 def test_clear_compiled_cache_does_not_affect_fitted_estimators(iris):
