@@ -3,6 +3,7 @@
 - ``plan``: the data, the settings and the record of one training.
 - ``engine``: epochs and callbacks of one training.
 - ``backends``: choice between a TensorFlow graph, XLA and ``keras.Model.fit``.
+- ``thresholds``: the thresholds of that choice, which depend on the machine.
 - ``keras_fit``: training by ``keras.Model.fit``.
 - ``runs``: epochs and validations through a compiled program.
 - ``program``: training and validation as compiled functions of the state.

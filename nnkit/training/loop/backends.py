@@ -28,6 +28,7 @@ from nnkit._compat import compile_arguments, has_gradient_overwrites
 from nnkit.encoding.rows import n_encoded_rows
 from nnkit.training.caching.library_code import runs_library_code_only
 from nnkit.training.compiled_model import CompiledModel
+from nnkit.training.loop import thresholds
 from nnkit.training.loop.callbacks import needs_batches
 
 __all__ = [
@@ -48,16 +49,7 @@ REASON_FOR_KERAS = "reason for keras"
 REASON_FOR_ALONE = "reason for training alone"
 """Key of `CompiledModel.fact`: why trainings are not vectorised; None if they can be."""
 
-# XLA saves about 0.03 ms per step and costs about 0.35 s per compiled model. From this number of
-# steps on it is faster if a compiled model is fitted about ten times, as in a cross-validation of
-# two settings.
-_MIN_STEPS_FOR_XLA = 1000
-
-# Floating-point operations per step above which TensorFlow's kernels are as fast as XLA
-# (docs/performance.rst).
-_MAX_ARITHMETIC_FOR_XLA = 1e7
-
-# The same limit for ensembles.
+# Operations per step above which the members of an ensemble are not XLA-compiled.
 _MAX_ARITHMETIC_OF_ENSEMBLE_FOR_XLA = 1e9
 
 # Operations per step above which one network keeps a GPU busy.
@@ -99,13 +91,14 @@ def choose_backend(compiled_model: CompiledModel, data: Any, plan: Any) -> Backe
     if reason is not None or _has_gpu():
         return "graph"
     n_steps, arithmetic = _n_steps(data, plan), _arithmetic(compiled_model, data, plan)
-    if n_steps >= _MIN_STEPS_FOR_XLA and arithmetic <= _MAX_ARITHMETIC_FOR_XLA:
+    fewest = thresholds.THRESHOLDS.min_steps_for_xla
+    if n_steps >= fewest and arithmetic <= thresholds.THRESHOLDS.max_arithmetic_for_xla:
         return "xla"
     # XLA draws other random numbers than a graph. The first member of an ensemble must equal the
     # single network with the same seed, so that networks with random layers stay with the graph.
     if compiled_model.draws_numbers or arithmetic > _MAX_ARITHMETIC_OF_ENSEMBLE_FOR_XLA:
         return "graph"
-    is_ensemble = plan.n_estimators > 1 and plan.n_estimators * n_steps >= _MIN_STEPS_FOR_XLA
+    is_ensemble = plan.n_estimators > 1 and plan.n_estimators * n_steps >= fewest
     return "xla" if is_ensemble else "graph"
 
 

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from nnkit._compat import NotInTurnError, compiled, in_one_thread, traced
 from nnkit.training.compiled_model import CompiledModel
+from nnkit.training.loop import thresholds
 from nnkit.training.loop.state import TrainingState
 from nnkit.training.loop.step import (
     Step,
@@ -42,9 +43,6 @@ Take = Callable[[Any, Any], Any]
 # X, y and the weights of rows, as tensors or arrays.
 Rows = tuple[Any, Any, Any]
 
-# Operations per step above which a second core saves more time than its synchronization costs.
-_MAX_ARITHMETIC_IN_ONE_THREAD = 5e6
-
 
 def _traced(
     function: Callable[..., Any], *examples: Any, jit_compile: bool = False
@@ -55,7 +53,8 @@ def _traced(
 
 def suits_one_thread(compiled_model: CompiledModel, n_batch: int) -> bool:
     """Return whether a step is fastest in one thread, with its operations in sequence."""
-    is_small = compiled_model.step_arithmetic * n_batch <= _MAX_ARITHMETIC_IN_ONE_THREAD
+    most = thresholds.THRESHOLDS.max_arithmetic_in_one_thread
+    is_small = compiled_model.step_arithmetic * n_batch <= most
     return is_small and not tf.config.list_logical_devices("GPU")
 
 
