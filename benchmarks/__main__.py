@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nnkit
 from benchmarks import (
+    compiling,
     images_sequences,
     imports,
     many_fits,
@@ -27,6 +28,7 @@ from benchmarks.candidates import HAS_SKORCH
 SECTIONS = {
     "standard": standard.section,
     "steps": steps.section,
+    "compiling": compiling.section,
     "images-sequences": images_sequences.section,
     "many-fits": many_fits.section,
     "parallel": parallel.section,

@@ -95,8 +95,7 @@ class TrainingRun:
         self.steps_per_call = max(1, int(_CALL_SECONDS / seconds))
         self.seconds_per_epoch = self._steps_per_epoch * seconds
         self.example = state
-        if backend == "graph":
-            self._device_rows = _DeviceRows(data)
+        self._device_rows = _DeviceRows(data)
 
     @property
     def stacking_key(self) -> Hashable:
@@ -227,21 +226,26 @@ class TrainingRun:
         return state, np.concatenate(losses).astype(np.float64)
 
     def _xla_program(self, batches: np.ndarray) -> tuple[Any, tuple[Any, Any, Any]]:
-        """Return the XLA-compiled program and its rows, (n_steps, n_batch, ...) each."""
+        """Return the XLA-compiled program and its rows, (n_steps, n_batch, ...) each.
+
+        The rows are gathered before the program, since XLA compiles for one number of rows.
+        """
         size, n_at_once = self._padded_size, self._xla_steps
+        positions = np.zeros((n_at_once, size), np.int32)
+        positions[: len(batches)] = batches
+        (X, y, weight), at = self._device_rows.at(positions)
+        is_weighted = self.data.sample_weight is not None
 
-        def in_steps(values: np.ndarray) -> np.ndarray:
-            steps = np.zeros((n_at_once, size, *values.shape[1:]), values.dtype)
-            steps[: len(batches)] = values[batches]
-            return steps
+        # TensorFlow's gather releases Python's lock, unlike NumPy's.
+        def gathered(part: Any) -> Any:
+            return tf.gather(part, at)
 
-        weight = self.data.sample_weight
         rows = (
-            keras.tree.map_structure(in_steps, self.data.X),
-            keras.tree.map_structure(in_steps, self.data.y),
-            or_ones(weight if weight is None else in_steps(weight)),
+            keras.tree.map_structure(gathered, X),
+            keras.tree.map_structure(gathered, y),
+            gathered(weight) if is_weighted else weight,
         )
-        key = ("train", "xla", size, n_at_once, weight is not None, self.rows_key)
+        key = ("train", "xla", size, n_at_once, is_weighted, self.rows_key)
         program = self.compiled_model.program(
             key,
             lambda: padded_training(
@@ -250,7 +254,7 @@ class TrainingRun:
                 self.example,
                 rows,
                 size,
-                is_weighted=weight is not None,
+                is_weighted=is_weighted,
                 n_steps=n_at_once,
             ),
         )
