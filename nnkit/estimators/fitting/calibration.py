@@ -38,7 +38,7 @@ def temperature_of_held_out(
     for position, own_data in enumerate(member_data):
         if own_data.held_out is None or own_data.data.validation is None:
             return None
-        X = own_data.data.validation.X
+        X = own_data.data.validation.own.X
         found = [
             decoder.by_column(member.outputs(X)) for member in members[position :: len(member_data)]
         ]

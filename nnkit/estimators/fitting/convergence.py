@@ -139,23 +139,25 @@ def _compared(outcome: FitOutcome) -> tuple[float, float, str] | None:
     # The losses of a compiled model are read once for all of its fits.
     objectives = network.compiled_model.fact("objectives", lambda: _objectives_of(network))
     # Losses of constants are not implemented for weights of steps.
-    if objectives is None or getattr(data.sample_weight, "ndim", 1) > 1:
+    sample_weight = data.own_sample_weight
+    if objectives is None or getattr(sample_weight, "ndim", 1) > 1:
         return None
-    targets = _flat(data.y)
+    targets = _flat(data.own_y)
     n_samples = len(targets[0])
     n_numbers = sum(math.prod(part.shape) for part in targets)
     rows = slice(None, None, max(1, n_numbers // _MAX_NUMBERS))
-    constant = _of_constants(objectives, targets, data.sample_weight, rows)
+    constant = _of_constants(objectives, targets, sample_weight, rows)
     seen = outcome.losses[min(outcome.best_epoch, len(outcome.losses) - 1)]
     if not constant > 0 or seen < _SUSPICIOUS * constant:
         return None
     # Again, without regularisers and dropout, and with the final weights.
     rows = slice(None, None, math.ceil(n_samples / _MAX_ROWS))
-    constant = _of_constants(objectives, targets, data.sample_weight, rows)
+    constant = _of_constants(objectives, targets, sample_weight, rows)
     # Sparse rows are predicted in chunks, so that they never become one dense table.
     chunk_rows = outcome.batch_size if sparse.issparse(data.X) else None
-    outputs = network.outputs(rows_at(data.X, rows), chunk_rows)
-    weight = None if data.sample_weight is None else data.sample_weight[rows]
+    positions = data.positions(np.arange(n_samples)[rows])
+    outputs = network.outputs(rows_at(data.X, positions), chunk_rows)
+    weight = None if sample_weight is None else sample_weight[rows]
     loss = sum(
         objective.loss(target[rows], output, weight)
         for objective, target, output in zip(objectives, targets, outputs, strict=True)
@@ -197,7 +199,7 @@ def _cause_in_columns(outcome: FitOutcome) -> str | None:
     """Return a sentence about columns whose numbers are too large or too small, else None."""
     if _has_layer(outcome.network.compiled_model.model, _SCALING_LAYERS):
         return None
-    X = outcome.data.X
+    X = outcome.data.own.X
     inputs = X.items() if isinstance(X, dict) else [(None, X)]
     causes = (_cause_in_input(name, part, outcome) for name, part in inputs)
     return next((cause for cause in causes if cause), None)
@@ -250,7 +252,8 @@ def _cause_in_target(outcome: FitOutcome) -> str | None:
     # An activation with limits cannot give standardised values.
     if any(head.scale != "values" or head.limits != (-np.inf, np.inf) for head in heads):
         return None
-    y, X = _flat(outcome.data.y)[0], outcome.data.X
+    own = outcome.data.own
+    y, X = _flat(own.y)[0], own.X
     is_reconstruction = isinstance(X, np.ndarray) and X.shape == y.shape
     if is_reconstruction and np.array_equal(X[:100], y[:100]):
         return None
@@ -273,7 +276,7 @@ def _cause_in_losses(outcome: FitOutcome, ratio: float) -> str | None:
         Ratio of the loss to that of the constant.
     """
     losses = outcome.losses
-    n_steps = len(losses) * math.ceil(len(_flat(outcome.data.y)[0]) / outcome.batch_size)
+    n_steps = len(losses) * math.ceil(outcome.data.n_samples / outcome.batch_size)
     first, last = losses[0], losses[-1]
     has_exploded = ratio > _EXPLODED and last > 1.01 * first
     if ratio < _WITHOUT_FALL or (n_steps < _MIN_STEPS and not has_exploded):

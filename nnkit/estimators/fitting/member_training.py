@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnkit.encoding.features import encode
-from nnkit.encoding.rows import rows_at
 from nnkit.encoding.weights import product_of_weights
 from nnkit.estimators.parameters.fit_settings import FitSettings
 from nnkit.estimators.parameters.parameter_names import routed_parameters
@@ -31,6 +30,7 @@ def member_data_of(
     X_encoded: Any,
     held_out: Rows | None,
     folds: list[FoldIndices],
+    scoring: Any,
 ) -> list[MemberData]:
     """Return the data of each network; a single entry if all networks share it.
 
@@ -46,6 +46,8 @@ def member_data_of(
     held_out : Rows or None
         Validation rows of all networks.
     folds : list of FoldIndices
+    scoring : object
+        The score that is monitored. Only scorers read the columns of held-out rows.
     """
     if len(folds) == 1:
         validation = None
@@ -53,16 +55,18 @@ def member_data_of(
             validation = _training_data(draft, held_out, encode(draft.encoder_, held_out.X))
         data = _training_data(draft, shared, X_encoded)
         return [MemberData(replace(data, validation=validation), held_out, len(shared.y))]
+    from nnkit.training.loop.batches import with_shared_memory
+
+    # The networks share the encoded rows, also on the device.
+    data = _training_data(draft, shared.without_table(), X_encoded)
+    data = replace(data, X=with_shared_memory(data.X))
     member_data = []
     for fold in folds:
-        data, validation = (
-            _training_data(draft, shared.without_table().at(at), rows_at(X_encoded, at))
-            for at in (fold.training, fold.validation)
-        )
-        n_training = fold.n_training(len(shared.y))
-        member_data.append(
-            MemberData(replace(data, validation=validation), shared.at(fold.validation), n_training)
-        )
+        validation = replace(data, rows=fold.validation)
+        own = replace(data, rows=fold.training, validation=validation)
+        rows = shared.without_table() if _is_loss(scoring) else shared
+        held_out = rows.at(fold.validation)
+        member_data.append(MemberData(own, held_out, fold.n_training(len(shared.y))))
     return member_data
 
 
@@ -278,7 +282,7 @@ def _score(
     draft: KerasEstimator, scoring: Any, held_out: Rows | None
 ) -> tuple[str, Callable[[list[np.ndarray]], float]] | None:
     """Return the name of a score, and the function from outputs on held-out rows to its value."""
-    if held_out is None or (isinstance(scoring, str) and scoring == "loss"):
+    if held_out is None or _is_loss(scoring):
         return None
     from nnkit.estimators.fitting.epoch_scoring import scorer_of_outputs, scoring_name
 
@@ -292,3 +296,7 @@ def _score(
         **decoder.score_arguments(),
     )
     return scoring_name(scoring), score
+
+
+def _is_loss(scoring: Any) -> bool:
+    return isinstance(scoring, str) and scoring == "loss"

@@ -359,7 +359,9 @@ def _fit_rows(
     if changed is None:
         _keep_background(draft, shared)
     with on_device(draft._network.device):
-        member_data = member_data_of(draft, shared, X_encoded, division.held_out, division.folds)
+        member_data = member_data_of(
+            draft, shared, X_encoded, division.held_out, division.folds, settings.scoring
+        )
         member_data, interrupt = train_members(
             draft, division.rows, member_data, settings, n_epochs, resumes=changed is not None
         )

@@ -25,7 +25,6 @@ import tensorflow as tf
 from scipy import sparse
 
 from nnkit._compat import compile_arguments, has_gradient_overwrites
-from nnkit.encoding.rows import n_encoded_rows
 from nnkit.training.caching.library_code import runs_library_code_only
 from nnkit.training.compiled_model import CompiledModel
 from nnkit.training.loop import thresholds
@@ -137,12 +136,12 @@ def is_heavy(compiled_model: CompiledModel, data: Any, plan: Any) -> bool:
 
 
 def _n_steps(data: Any, plan: Any) -> int:
-    return int(plan.epochs * math.ceil(n_encoded_rows(data.X) / plan.batch_size))
+    return int(plan.epochs * math.ceil(data.n_samples / plan.batch_size))
 
 
 def _arithmetic(compiled_model: CompiledModel, data: Any, plan: Any) -> float:
     """Return the number of floating-point operations of a step."""
-    return compiled_model.step_arithmetic * min(plan.batch_size, n_encoded_rows(data.X))
+    return compiled_model.step_arithmetic * min(plan.batch_size, data.n_samples)
 
 
 def _has_gpu() -> bool:

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from nnkit.encoding.rows import aligned_empty, is_aligned
 
-__all__ = ["take_on_host", "taker", "to_device"]
+__all__ = ["take_on_host", "taker", "to_device", "with_shared_memory"]
 
 
 # Smaller arrays are copied, which takes less time than to share their memory.
@@ -31,19 +31,35 @@ def to_device(X: Any) -> Any:
     return keras.tree.map_structure(_tensor, X)
 
 
+def with_shared_memory(X: Any) -> Any:
+    """Return rows whose large arrays `to_device` does not copy, also for several trainings.
+
+    Parameters
+    ----------
+    X : ndarray, csr_array, or dict or list of ndarray
+    """
+    return X if sparse.issparse(X) else keras.tree.map_structure(_shared, X)
+
+
 def _tensor(array: Any) -> Any:
     """Return an array as a tensor. On a CPU, a large tensor has the memory of an array.
 
     TensorFlow's conversion keeps the memory of the largest array so far, and needs it twice.
     """
-    is_small = array.nbytes < _MIN_SHARED_BYTES
-    if is_small or array.dtype.kind not in "fiu" or tf.config.list_logical_devices("GPU"):
+    is_plain = array.nbytes >= _MIN_SHARED_BYTES and array.dtype.kind in "fiu"
+    if not is_plain or tf.config.list_logical_devices("GPU"):
         return tf.convert_to_tensor(array)
-    if not (is_aligned(array) and array.flags.writeable and array.dtype.isnative):
-        copied = aligned_empty(array.shape, array.dtype.newbyteorder("="))
-        copied[...] = array
-        array = copied
-    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+    return tf.experimental.dlpack.from_dlpack(_shared(array).__dlpack__())
+
+
+def _shared(array: np.ndarray) -> np.ndarray:
+    """Return an array that TensorFlow uses without a copy, a copy if it is large and not one."""
+    is_usable = is_aligned(array) and array.flags.writeable and array.dtype.isnative
+    if is_usable or array.nbytes < _MIN_SHARED_BYTES:
+        return array
+    copied = aligned_empty(array.shape, array.dtype.newbyteorder("="))
+    copied[...] = array
+    return copied
 
 
 def taker(X: Any) -> Callable[[Any, Any], Any]:

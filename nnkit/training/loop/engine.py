@@ -11,7 +11,6 @@ import keras
 import numpy as np
 
 from nnkit._compat import forget_resumed_epoch, resumed_epoch
-from nnkit.encoding.rows import n_encoded_rows
 from nnkit.exceptions import NonFiniteLossError
 from nnkit.training.loop.backends import (
     REASON_FOR_KERAS,
@@ -188,7 +187,7 @@ def _train(
         add_history=True,
         model=session.callback_model,
         epochs=plan.last_epoch,
-        steps=math.ceil(n_encoded_rows(data.X) / plan.batch_size),
+        steps=math.ceil(data.n_samples / plan.batch_size),
         verbose=0,
     )
     interrupt = None
@@ -275,7 +274,7 @@ def _prepared(
         network.outputs(data.X)
         if data.validation is not None:
             network.outputs(data.validation.X)
-    batch_size = min(plan.batch_size, n_encoded_rows(data.X))
+    batch_size = min(plan.batch_size, data.n_samples)
     run = TrainingRun(compiled_model, backend, data, batch_size, network.state)
     try:
         run.prepare()
@@ -339,7 +338,7 @@ def _run_compiled(
     is_watched = bool(plan.callbacks or plan.stops_early or plan.verbose) or (
         data.validation is not None or plan.ends_at is not None
     )
-    n_samples = n_encoded_rows(data.X)
+    n_samples = data.n_samples
     n_at_once = 1 if is_watched else run.epochs_per_call(plan.epochs)
     callback_list.on_train_begin()
     logs: dict[str, float] = {}

@@ -44,7 +44,7 @@ def run_keras_fit(model: Any, data: TrainingData, plan: TrainingPlan, callback_l
     plan : TrainingPlan
     callback_list : keras.callbacks.CallbackList
     """
-    batches = _OrderedBatches(data, plan)
+    batches = _OrderedBatches(data.own, plan)
     # Keras also calls the dataset's own epoch hooks while it infers shapes, so that a callback
     # sets the order instead.
     callback_list.callbacks.append(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
+from nnkit.encoding.rows import n_encoded_rows, rows_at
 from nnkit.training.loop.backends import Backend
 from nnkit.training.loop.callbacks import ProgressBar
 
@@ -17,6 +19,8 @@ __all__ = ["TrainingData", "TrainingPlan", "TrainingRecord"]
 @dataclass(frozen=True)
 class TrainingData:
     """Encoded training rows and validation rows.
+
+    The networks of an ensemble that hold out different rows share the arrays.
 
     Parameters
     ----------
@@ -31,6 +35,8 @@ class TrainingData:
     units : tuple of array-like or None
         Scale, location, smallest and largest value of the target, for metrics in its own units.
         None if the network learns the target unscaled.
+    rows : ndarray of int or None
+        Positions in the arrays of the rows to use; None for all rows.
     """
 
     X: Any
@@ -38,6 +44,35 @@ class TrainingData:
     sample_weight: np.ndarray | None = None
     validation: TrainingData | None = None
     units: tuple[Any, ...] | None = None
+    rows: np.ndarray | None = None
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows to use."""
+        return n_encoded_rows(self.X) if self.rows is None else len(self.rows)
+
+    def positions(self, at: Any) -> Any:
+        """Return the positions in the arrays of rows to use, which are numbered from 0."""
+        return at if self.rows is None else self.rows[at].astype(np.int32, copy=False)
+
+    @cached_property
+    def own_y(self) -> Any:
+        """Targets of the rows to use."""
+        return _targets_at(self.y, self.rows)
+
+    @cached_property
+    def own_sample_weight(self) -> np.ndarray | None:
+        """Weights of the rows to use."""
+        weight = self.sample_weight
+        return weight if weight is None or self.rows is None else weight[self.rows]
+
+    @property
+    def own(self) -> TrainingData:
+        """The same rows, with arrays of their own."""
+        if self.rows is None:
+            return self
+        X = rows_at(self.X, self.rows)
+        return replace(self, X=X, y=self.own_y, sample_weight=self.own_sample_weight, rows=None)
 
 
 @dataclass(frozen=True)
@@ -131,3 +166,14 @@ class TrainingRecord:
     n_restored: int = 0
     interrupt: KeyboardInterrupt | None = None
     is_stopped_early: bool = False
+
+
+def _targets_at(y: Any, rows: np.ndarray | None) -> Any:
+    """Return rows of targets in a structure like the model's outputs; None for all rows."""
+    if rows is None:
+        return y
+    if isinstance(y, dict):
+        return {name: _targets_at(part, rows) for name, part in y.items()}
+    if isinstance(y, (list, tuple)):
+        return type(y)(_targets_at(part, rows) for part in y)
+    return y[rows]

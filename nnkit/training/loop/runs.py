@@ -81,7 +81,7 @@ class TrainingRun:
     ) -> None:
         self.compiled_model = compiled_model
         self.data = data
-        self.n_samples = n_encoded_rows(data.X)
+        self.n_samples = data.n_samples
         self.batch_size = batch_size
         self._steps_per_epoch = math.ceil(self.n_samples / batch_size)
         self.rows_key = _key_of(data)
@@ -179,6 +179,7 @@ class TrainingRun:
         positions[:, : self.n_samples] = orders
         batches = np.zeros((len(orders) * n_steps, size), np.int32)
         batches[:, : self.batch_size] = positions.reshape(-1, self.batch_size)
+        batches = self.data.positions(batches)
         # Number of rows that count in each batch.
         counts = np.full((len(orders), n_steps), self.batch_size, np.int32)
         counts[:, -1] = self.n_samples - self.batch_size * (n_steps - 1)
@@ -293,6 +294,7 @@ class TrainingRun:
     ) -> tuple[TrainingState, dict[str, float]]:
         metrics, total = fresh_metrics(self.compiled_model, self.data.units), 0.0
         results: dict[str, Any] = {}
+        order = self.data.positions(order)
         # Each call takes whole batches.
         size = self.batch_size * self.steps_per_call
         for start in range(0, len(order), size):
@@ -344,7 +346,8 @@ class ValidationRun:
     ) -> None:
         self._compiled_model = compiled_model
         self._rows = _DeviceRows(data)
-        self._n_samples = n_encoded_rows(data.X)
+        self._n_samples = data.n_samples
+        self._positions = data.positions
         self._weight = data.sample_weight
         self._units = data.units
         self._chunk_rows = chunk_rows or compiled_model.rows_per_chunk
@@ -359,7 +362,8 @@ class ValidationRun:
         losses, totals, chunks = [], [], []
         results: dict[str, Any] = {}
         for start in range(0, self._n_samples, self._chunk_rows):
-            rows = np.arange(start, min(start + self._chunk_rows, self._n_samples), dtype=np.int32)
+            stop = min(start + self._chunk_rows, self._n_samples)
+            rows = self._positions(np.arange(start, stop, dtype=np.int32))
             tensors, positions = self._rows.at(rows)
             program = self._compiled_model.program(
                 self._key, functools.partial(self._made, tensors)

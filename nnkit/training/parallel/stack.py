@@ -46,7 +46,7 @@ class Stack:
         def pooled(*parts: np.ndarray) -> Any:
             return tf.convert_to_tensor(np.concatenate(parts))
 
-        datas = [run.data for run in distinct.values()]
+        datas = [run.data.own for run in distinct.values()]
         X, y = keras.tree.map_structure(pooled, *[(data.X, data.y) for data in datas])
         self._is_weighted = datas[0].sample_weight is not None
         weight = pooled(*[data.sample_weight for data in datas]) if self._is_weighted else None
@@ -127,7 +127,7 @@ class Stack:
 def _digest(run: TrainingRun) -> bytes:
     """Return a digest of the rows, targets and weights of a run."""
     digest = hashlib.blake2b()
-    data = run.data
+    data = run.data.own
     for part in keras.tree.flatten((data.X, data.y, or_ones(data.sample_weight))):
         digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
     return digest.digest()

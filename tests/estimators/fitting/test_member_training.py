@@ -1,5 +1,6 @@
 """n_estimators: deep ensembles of networks, averaged in one estimator."""
 
+import dataclasses
 import pickle
 import signal
 import threading
@@ -12,8 +13,9 @@ from sklearn.datasets import load_iris, make_multilabel_classification
 from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import scale
 
-from nnkit import KerasClassifier, KerasRegressor, batched_training
+from nnkit import KerasClassifier, KerasRegressor, TabularClassifier, batched_training
 from nnkit.exceptions import NonFiniteLossError
+from nnkit.training.loop import engine as engine_module
 
 
 def ensemble(**params):
@@ -204,3 +206,34 @@ def test_batched_training_of_ensembles_equals_separate_training(iris):
         together = cross_val_score(clf, X, y, cv=2, scoring="neg_log_loss")
 
     np.testing.assert_allclose(together, alone, rtol=1e-4)
+
+
+@pytest.mark.parametrize("engine", ["graph", "xla", "keras"])
+def test_networks_that_hold_out_folds_share_the_rows_and_equal_networks_with_copies(
+    iris, monkeypatch, engine
+):
+    X, y = iris
+    weight = np.linspace(0.5, 1.5, len(y))
+    params = {"model": "mlp", "epochs": 3, "n_estimators": 3, "cv": 3, "random_state": 0}
+    clf = TabularClassifier(engine=engine, **params)
+    trained = []
+    train = engine_module.train
+
+    def noted(network, data, plan, scheduler=None):
+        trained.append(data)
+        return train(network, data, plan, scheduler)
+
+    def copied(network, data, plan, scheduler=None):
+        own = dataclasses.replace(data.own, validation=data.validation.own)
+        return train(network, own, plan, scheduler)
+
+    monkeypatch.setattr(engine_module, "train", noted)
+    shared = clone(clf).fit(X, y, sample_weight=weight)
+    monkeypatch.setattr(engine_module, "train", copied)
+    separate = clone(clf).fit(X, y, sample_weight=weight)
+
+    assert len({id(data.X) for data in trained}) == 1
+    assert all(data.validation.X is data.X for data in trained)
+    assert [data.n_samples for data in trained] == [100, 100, 100]
+    np.testing.assert_array_equal(shared.predict_proba(X), separate.predict_proba(X))
+    assert shared.histories_ == separate.histories_

@@ -7,7 +7,7 @@ from scipy import sparse
 
 from nnkit.encoding.rows import aligned_empty, n_encoded_rows
 from nnkit.training.loop import batches
-from nnkit.training.loop.batches import take_on_host, taker, to_device
+from nnkit.training.loop.batches import take_on_host, taker, to_device, with_shared_memory
 
 DENSE = np.round(np.random.default_rng(0).normal(size=(9, 5)), 1) * (
     np.random.default_rng(1).random((9, 5)) < 0.4
@@ -72,3 +72,17 @@ def test_array_of_other_alignment_is_copied(monkeypatch):
     array[2] = 5.0
 
     np.testing.assert_array_equal(tensor.numpy(), 1.0)
+
+
+def test_rows_with_shared_memory_are_not_copied_again(monkeypatch):
+    monkeypatch.setattr(batches, "_MIN_SHARED_BYTES", 0)
+    X = {"a": np.ones((3, 5), dtype=np.float32)[:, ::2], "b": np.ones(3)}
+
+    shared = with_shared_memory(X)
+
+    assert with_shared_memory(shared)["a"] is shared["a"]
+    first, second = to_device(shared), to_device(shared)
+    shared["a"][0, 0] = 7.0
+    for tensors in (first, second):
+        np.testing.assert_array_equal(tensors["a"].numpy(), shared["a"])
+    assert X["a"][0, 0] == 1.0
