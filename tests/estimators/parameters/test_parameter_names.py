@@ -59,7 +59,7 @@ CHANGES = {
 SMALL_ENSEMBLE = {"epochs": 1, "model__units": (4,), "n_estimators": 2}
 TABULAR_CHANGES = {
     "preset": ({"preset": "fast"}, {"epochs": 1, "model__units": (4,), "time_limit": 60}),
-    "calibration": ({"calibration": None}, {**SMALL_ENSEMBLE, "epochs": 20}),
+    "calibration": ({"calibration": None}, {**SMALL_ENSEMBLE, "epochs": 5}),
     "cv": ({"cv": 3}, SMALL_ENSEMBLE),
     "model": ({"model": "mlp"}, SMALL_ENSEMBLE),
     "n_estimators": ({"n_estimators": 1}, SMALL_ENSEMBLE),
