@@ -95,7 +95,8 @@ class TrainingRun:
         self.steps_per_call = max(1, int(_CALL_SECONDS / seconds))
         self.seconds_per_epoch = self._steps_per_epoch * seconds
         self.example = state
-        self._device_rows = _DeviceRows(data)
+        if backend == "graph":
+            self._device_rows = _DeviceRows(data)
 
     @property
     def stacking_key(self) -> Hashable:
@@ -227,24 +228,20 @@ class TrainingRun:
         return state, np.concatenate(losses).astype(np.float64)
 
     def _xla_program(self, batches: np.ndarray) -> tuple[Any, tuple[Any, Any, Any]]:
-        """Return the XLA-compiled program and its rows, (n_steps, n_batch, ...) each.
-
-        The rows are gathered before the program, since XLA compiles for one number of rows.
-        """
+        """Return the XLA-compiled program and its rows, (n_steps, n_batch, ...) each."""
         size, n_at_once = self._padded_size, self._xla_steps
-        positions = np.zeros((n_at_once, size), np.int32)
-        positions[: len(batches)] = batches
-        (X, y, weight), at = self._device_rows.at(positions)
-        is_weighted = self.data.sample_weight is not None
 
-        # TensorFlow's gather releases Python's lock, unlike NumPy's.
-        def gathered(part: Any) -> Any:
-            return tf.gather(part, at)
+        def in_steps(values: np.ndarray) -> np.ndarray:
+            steps = np.zeros((n_at_once, size, *values.shape[1:]), values.dtype)
+            steps[: len(batches)] = values[batches]
+            return steps
 
+        weight = self.data.sample_weight
+        is_weighted = weight is not None
         rows = (
-            keras.tree.map_structure(gathered, X),
-            keras.tree.map_structure(gathered, y),
-            gathered(weight) if is_weighted else weight,
+            keras.tree.map_structure(in_steps, self.data.X),
+            keras.tree.map_structure(in_steps, self.data.y),
+            or_ones(weight if weight is None else in_steps(weight)),
         )
         key = ("train", "xla", size, n_at_once, is_weighted, self.rows_key)
         program = self.compiled_model.program(
