@@ -503,7 +503,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     def _learn_scaling(self, X: Any) -> None:
         """Learn the statistics of the numeric columns, and which of them have indicators."""
         columns = columns_in_order(X)
-        parts, varies = [Scaling.of(np.empty((0, 0)), self.scaling, self.clip)], []
+        parts, varies = [], []
         for positions in self._numeric_groups(X.shape[0]):
             block, numbers = self._read_numbers(X, columns, positions)
             parts.append(Scaling.of(numbers, self.scaling, self.clip))
@@ -512,7 +512,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
                 # Calendar parts are missing where the date is, so that a date has one indicator.
                 missing = is_missing[:, self._numeric[position][1].start - block.start]
                 varies.append(bool(missing.any()) and not missing.all())
-        self._scaling = Scaling.joined(parts[1:] or parts)
+        without_columns = Scaling.of(np.empty((0, 0)), self.scaling, self.clip)
+        self._scaling = Scaling.joined(parts or [without_columns])
         firsts = np.array([block.start for _, block in self._numeric.values()], dtype=np.intp)
         has_indicator = np.array(varies, dtype=bool) & self.missing_indicator
         self._indicated = firsts[has_indicator]

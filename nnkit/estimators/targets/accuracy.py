@@ -70,8 +70,8 @@ def _are_plain_labels(y_true: Any, y_pred: np.ndarray) -> bool:
     return (
         type(y_true) is np.ndarray
         and y_true.ndim == 1
-        and 0 < len(y_true) == len(y_pred)
-        and y_pred.shape == y_true.shape
+        and len(y_true) > 0
+        and y_true.shape == y_pred.shape
         and y_true.dtype == y_pred.dtype
         and y_true.dtype.kind in "biuU"
     )

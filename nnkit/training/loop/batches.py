@@ -46,16 +46,21 @@ def _tensor(array: Any) -> Any:
 
     TensorFlow's conversion keeps the memory of the largest array so far, and needs it twice.
     """
-    is_plain = array.nbytes >= _MIN_SHARED_BYTES and array.dtype.kind in "fiu"
-    if not is_plain or tf.config.list_logical_devices("GPU"):
+    if not _is_shareable(array):
         return tf.convert_to_tensor(array)
     return tf.experimental.dlpack.from_dlpack(_shared(array).__dlpack__())
 
 
+def _is_shareable(array: Any) -> bool:
+    """Return whether a tensor should have the memory of an array: a large one, without a GPU."""
+    is_large = array.nbytes >= _MIN_SHARED_BYTES and array.dtype.kind in "fiu"
+    return is_large and not tf.config.list_logical_devices("GPU")
+
+
 def _shared(array: np.ndarray) -> np.ndarray:
-    """Return an array that TensorFlow uses without a copy, a copy if it is large and not one."""
+    """Return an array that TensorFlow uses without a copy, if it is to be shared."""
     is_usable = is_aligned(array) and array.flags.writeable and array.dtype.isnative
-    if is_usable or array.nbytes < _MIN_SHARED_BYTES:
+    if is_usable or not _is_shareable(array):
         return array
     copied = aligned_empty(array.shape, array.dtype.newbyteorder("="))
     copied[...] = array

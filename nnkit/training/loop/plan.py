@@ -11,6 +11,7 @@ import numpy as np
 
 from nnkit.encoding.rows import n_encoded_rows, rows_at
 from nnkit.training.loop.backends import Backend
+from nnkit.training.loop.batches import take_on_host
 from nnkit.training.loop.callbacks import ProgressBar
 
 __all__ = ["TrainingData", "TrainingPlan", "TrainingRecord"]
@@ -58,7 +59,7 @@ class TrainingData:
     @cached_property
     def own_y(self) -> Any:
         """Targets of the rows to use."""
-        return _targets_at(self.y, self.rows)
+        return self.y if self.rows is None else take_on_host(self.y, self.rows)
 
     @cached_property
     def own_sample_weight(self) -> np.ndarray | None:
@@ -166,14 +167,3 @@ class TrainingRecord:
     n_restored: int = 0
     interrupt: KeyboardInterrupt | None = None
     is_stopped_early: bool = False
-
-
-def _targets_at(y: Any, rows: np.ndarray | None) -> Any:
-    """Return rows of targets in a structure like the model's outputs; None for all rows."""
-    if rows is None:
-        return y
-    if isinstance(y, dict):
-        return {name: _targets_at(part, rows) for name, part in y.items()}
-    if isinstance(y, (list, tuple)):
-        return type(y)(_targets_at(part, rows) for part in y)
-    return y[rows]

@@ -78,9 +78,8 @@ class Forward:
         example = layout.state_of_model(compiled_model.model)
         self._forward = compiled(forward)
         # One trace for any number of rows.
-        self._examples = (
-            like(example.weights), like(example.others), open_rows_of(model, row)
-        )  # fmt: skip
+        rows = open_rows_of(model, row)
+        self._examples = (like(example.weights), like(example.others), rows)
         self._calls = {1: traced(self._forward, *self._examples)}
         self._lock = threading.Lock()
 
