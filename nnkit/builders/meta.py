@@ -63,6 +63,12 @@ class Meta(Mapping[str, Any]):
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore_meta, (self._facts,)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(self._facts)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__["_facts"] = state
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._facts)
 

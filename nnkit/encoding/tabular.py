@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nnkit._documentation import ENCODER_LINK_TEMPLATE
 from nnkit._validation import as_choice, as_count, as_flag, as_number
-from nnkit.encoding.category_columns import CategoryEncoding
+from nnkit.encoding.category_columns import CategoryEncoding, LevelColumn
 from nnkit.encoding.containers import (
     array_of_rows,
     as_table,
@@ -27,8 +27,16 @@ from nnkit.encoding.kinds import category_mask, kind_of_feature
 from nnkit.encoding.numeric_columns import DateColumn, NumberColumn
 from nnkit.encoding.rows import aligned_empty
 from nnkit.encoding.scaling import Scaling
+from nnkit.persistence.plain_parts import PlainParts
+from nnkit.persistence.stored_state import attributes_of_state, state_of_attributes
 
 __all__ = ["TabularEncoder"]
+
+# Stored states of encoders: their classes, beside objects of scikit-learn, which stay objects.
+_PARTS = PlainParts(
+    {cls.__name__: cls for cls in (CategoryEncoding, DateColumn, LevelColumn, NumberColumn, Scaling)},
+    keep=lambda value: value,
+)
 
 # Number of values of numeric columns that are read at once, 64 MiB in float64.
 _GROUP_VALUES = 2**23
@@ -360,6 +368,15 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         for position in self._blocks:
             categories += self._categories[position].feature_names(names[position])
         return np.array(_distinct_names([*numeric, *indicators, *categories]), dtype=object)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes as plain parts, so that files without code can hold the encoder."""
+        attributes = super().__getstate__()
+        return state_of_attributes({name: _PARTS.of(part) for name, part in attributes.items()})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        attributes = attributes_of_state(type(self), state)
+        vars(self).update({name: _PARTS.restored(part) for name, part in attributes.items()})
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

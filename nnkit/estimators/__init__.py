@@ -11,7 +11,7 @@
 - ``fitting``: the stages of a fit, as functions.
 - ``prediction``: outputs of the networks, and the decoder of a fitted estimator.
 - ``network_function``: predictions for encoded rows, for explanations.
-- ``pickling``: pickles of estimators with functions and Keras objects.
+- ``persistence``: stored states of estimators, for pickles and for files without code.
 """
 
 from nnkit.estimators.classifier import KerasClassifier

@@ -24,7 +24,11 @@ from nnkit.estimators.parameters.parameter_names import (
     routed_parameters,
     set_parameters,
 )
-from nnkit.estimators.pickling import dumps, loads, pickled_once
+from nnkit.estimators.persistence.estimator_state import (
+    attributes_without_code,
+    state_without_code,
+)
+from nnkit.estimators.persistence.pickling import pickled
 from nnkit.estimators.prediction import check_fitted
 from nnkit.estimators.targets.target import Target
 
@@ -282,19 +286,26 @@ class KerasEstimator(BaseEstimator):
         return shared_copy(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        with pickled_once(self):
-            state = dict(super().__getstate__())
-            if "callbacks_" in state:
-                state["callbacks_"] = [
-                    _picklable_copy(callback) for callback in state["callbacks_"]
-                ]
-            if state.get("callbacks") is not None:
-                state["callbacks"] = _without_resources(state["callbacks"])
-            # cloudpickle takes builders that pickle does not: lambdas, closures, local functions.
-            return {"cloudpickled": dumps(state)}
+        """Return the attributes as plain parts, for files without code such as those of skops."""
+        return state_without_code(type(self), self._attributes_to_store())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(loads(state["cloudpickled"]))
+        vars(self).update(attributes_without_code(type(self), state))
+
+    def __reduce_ex__(self, protocol: Any) -> Any:  # noqa: ARG002
+        """Return the state for pickle and copy, which hold any builder; see `pickled`."""
+        return pickled(self, self._attributes_to_store())
+
+    def _attributes_to_store(self) -> dict[str, Any]:
+        """Return the attributes, callbacks without their models and open files."""
+        attributes = dict(vars(self))
+        if "callbacks_" in attributes:
+            attributes["callbacks_"] = [
+                _picklable_copy(callback) for callback in attributes["callbacks_"]
+            ]
+        if attributes.get("callbacks") is not None:
+            attributes["callbacks"] = _without_resources(attributes["callbacks"])
+        return attributes
 
 
 def _without_resources(callbacks: Any, stacklevel: int = 4) -> Any:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import cloudpickle
 import keras
 import numpy as np
 import tensorflow as tf
@@ -18,6 +16,7 @@ from nnkit._compat import output_of_layer
 from nnkit._forks import check_not_forked
 from nnkit.training.caching.cache import initial_model_of
 from nnkit.training.compiled_model import CompiledModel
+from nnkit.training.copying.keras_config import ModelFromConfig, StoredConfig
 from nnkit.training.live_model import LiveModel
 from nnkit.training.loop.state import TrainingState, values_of
 from nnkit.training.loop.user_functions import named_codes
@@ -29,6 +28,12 @@ from nnkit.training.specification.model_spec import ModelSpec, as_inputs
 from nnkit.training.specification.output_spec import OutputSpec
 
 __all__ = ["Network", "outputs_of_networks"]
+
+
+# Entries of the stored state of a network.
+_STORED = {
+    "model_spec", "task_choices", "output_spec", "keeps_optimizer", "draws_afresh", "_row", "_saved",
+}  # fmt: skip
 
 
 class Network:
@@ -330,7 +335,8 @@ class Network:
             if self.keeps_optimizer and not self.live.is_recompiled:
                 saved["optimizer"] = [keras.ops.convert_to_numpy(p) for p in self.state.optimizer]
             if not model_spec.is_rebuildable:
-                builder = functools.partial(_from_config, _config_of(self._compiled_model.model))
+                stored = StoredConfig.of(self._compiled_model.model, is_compiled=False)
+                builder = ModelFromConfig(stored)
                 model_spec = replace(
                     model_spec,
                     builder=builder,
@@ -349,6 +355,11 @@ class Network:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        if set(state) != _STORED:
+            raise ValueError(
+                f"The stored network must have the entries {sorted(_STORED)}. "
+                f"Got {sorted(state)} instead. Store the estimator again."
+            )
         vars(self).update(state)
         self.device = None
         self._lock = threading.RLock()
@@ -413,27 +424,3 @@ def _masked_forward(compiled_model: CompiledModel) -> MaskedForward:
 
 def _dense_stack(compiled_model: CompiledModel) -> DenseStack | None:
     return DenseStack(compiled_model) if DenseStack.carries(compiled_model) else None
-
-
-def _config_of(model: Any) -> bytes:
-    """Return the pickled configuration of a model, with the classes of its layers."""
-    config = keras.saving.serialize_keras_object(model)
-    # The model specification compiles the model again.
-    config.pop("compile_config", None)
-    return cloudpickle.dumps((config, _classes_of(model)))
-
-
-def _from_config(pickled: bytes) -> Any:
-    config, classes = cloudpickle.loads(pickled)
-    return keras.saving.deserialize_keras_object(config, custom_objects=classes, safe_mode=False)
-
-
-def _classes_of(model: Any) -> dict[str, Any]:
-    """Return the custom classes of a model and its layers by name."""
-    classes = {}
-    for part in [model, *getattr(model, "layers", [])]:
-        if part is not model:
-            classes.update(_classes_of(part))
-        elif not type(model).__module__.startswith("keras."):
-            classes[type(model).__name__] = type(model)
-    return classes

@@ -3,5 +3,6 @@
 - ``copies``: deep copies of Keras objects by their attributes.
 - ``ownership``: builders that refer to copies of the caller's Keras objects.
 - ``callback_copies``: copies of callbacks, with separate file paths for each network.
+- ``keras_config``: Keras objects as JSON configurations, loaded without code.
 - ``keras_pickling``: pickling of Keras objects of any class.
 """

@@ -1,0 +1,198 @@
+"""Keras objects as JSON configurations, which are loaded without running code of the file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+from nnkit.training.specification.model_spec import parts_inside
+
+__all__ = ["ModelFromConfig", "StoredConfig", "is_keras_object"]
+
+# Modules of Keras whose classes and functions are parts of networks. "builtins" are Keras'
+# functions that are stored by their name.
+_MODULES = frozenset(
+    {
+        "activations", "constraints", "dtype_policies", "initializers", "layers", "losses",
+        "metrics", "models", "ops", "optimizers", "quantizers", "random", "regularizers", "src",
+    }
+)  # fmt: skip
+
+# Classes whose configuration has code, or the path of a file with code.
+_WITH_CODE = {
+    "Lambda": "runs code of the file",
+    "__lambda__": "runs code of the file",
+    "TFSMLayer": "loads a TensorFlow program",
+    "__typespec__": "loads a class of TensorFlow",
+}
+
+
+def is_keras_object(value: Any) -> bool:
+    """Return whether a value is an instance that Keras stores by its configuration."""
+    if isinstance(value, type) or not hasattr(value, "get_config"):
+        return False
+    return any(cls.__module__.startswith("keras.") for cls in type(value).__mro__)
+
+
+@dataclass(frozen=True)
+class StoredConfig:
+    """The configuration of a Keras object, with the user's classes and functions in it.
+
+    Parameters
+    ----------
+    json : str
+        Keras' configuration.
+    custom_objects : dict of str to type or callable, default={}
+        The classes and functions that are not Keras' or nnkit's, by the names with which the
+        configuration refers to them.
+    """
+
+    json: str
+    custom_objects: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, value: Any, *, is_compiled: bool = True) -> StoredConfig:
+        """Return the configuration of a Keras object.
+
+        Parameters
+        ----------
+        value : keras object
+        is_compiled : bool, default=True
+            Whether to keep the optimizer, loss and metrics of a compiled model.
+
+        Raises
+        ------
+        TypeError
+            If Keras cannot store it, or a class or function has no import path.
+        """
+        name = type(value).__name__
+        try:
+            config = keras.saving.serialize_keras_object(value)
+            if not is_compiled:
+                config.pop("compile_config", None)
+            text = json.dumps(config)
+        except (NotImplementedError, TypeError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise TypeError(
+                f"{name} has no configuration that Keras can store as JSON ({reason}). Give its "
+                "class a get_config method, or store the estimator with pickle or joblib."
+            ) from error
+        custom_objects = {}
+        for part in _described_parts(config):
+            key = _name_of_custom(part)
+            if key is not None:
+                custom_objects[key] = _custom_object(part, value)
+        return cls(text, custom_objects)
+
+    def check(self) -> None:
+        """Raise a ValueError if the configuration refers to code that is not stated beside it."""
+        for part in _described_parts(json.loads(self.json)):
+            name = part["class_name"]
+            if name in _WITH_CODE:
+                raise ValueError(
+                    f"The stored Keras configuration has a {name!r}, which {_WITH_CODE[name]}. "
+                    "It is not loaded from a file without pickled code. Replace it by a layer "
+                    "class with a name, or store the estimator with pickle or joblib."
+                )
+            package, _, rest = str(part.get("module")).partition(".")
+            is_of_keras = package == "keras" and rest.partition(".")[0] in _MODULES
+            if is_of_keras or package in ("builtins", "None") or part["module"] == "keras":
+                continue
+            if _name_of_custom(part) not in (None, *self.custom_objects):
+                raise ValueError(
+                    f"The stored Keras configuration refers to {part['module']}.{name}, which the "
+                    "file does not list. Do not use the file."
+                )
+
+    def load(self, *, allows_code: bool = False) -> Any:
+        """Return the Keras object.
+
+        Parameters
+        ----------
+        allows_code : bool, default=False
+            Whether code in the configuration may run, such as that of a Lambda layer. It may only
+            come from a pickle.
+
+        Raises
+        ------
+        ValueError
+            If the configuration refers to code that is not stated beside it.
+        """
+        import nnkit.layers
+        import nnkit.optimizers  # noqa: F401, register the classes with Keras
+
+        if not allows_code:
+            self.check()
+        return keras.saving.deserialize_keras_object(
+            json.loads(self.json),
+            custom_objects=dict(self.custom_objects),
+            safe_mode=not allows_code,
+        )
+
+
+@dataclass(frozen=True)
+class ModelFromConfig:
+    """A builder that makes a model from its stored configuration.
+
+    It takes the place of a builder that used training data, which are not stored.
+
+    Parameters
+    ----------
+    stored : StoredConfig
+    allows_code : bool, default=False
+        As for `StoredConfig.load`.
+    """
+
+    stored: StoredConfig
+    allows_code: bool = False
+
+    def __call__(self) -> Any:
+        """Return the model, uncompiled."""
+        return self.stored.load(allows_code=self.allows_code)
+
+
+def _described_parts(config: Any) -> Iterator[dict[str, Any]]:
+    """Yield all parts of a configuration that name a class or a function."""
+    if isinstance(config, dict):
+        if isinstance(config.get("class_name"), str):
+            yield {"module": None, **config}
+        for entry in config.values():
+            yield from _described_parts(entry)
+    elif isinstance(config, (list, tuple)):
+        for entry in config:
+            yield from _described_parts(entry)
+
+
+def _name_of_custom(part: Mapping[str, Any]) -> str | None:
+    """Return the name by which Keras looks a custom class or function up; None for other parts."""
+    package = str(part["module"]).partition(".")[0]
+    registered = part.get("registered_name")
+    if package in ("keras", "builtins", "None"):
+        return None
+    if package == "nnkit" and str(registered).startswith("nnkit>"):
+        return None
+    return str(part["config"]) if part["class_name"] == "function" else str(registered)
+
+
+def _custom_object(part: Mapping[str, Any], value: Any) -> Any:
+    """Return the class or function of a Keras object that a part of its configuration names."""
+    is_function = part["class_name"] == "function"
+    name = part["config"] if is_function else part["class_name"]
+    for layer in parts_inside(value, keras.Operation):
+        for candidate in (type(layer), *vars(layer).values()):
+            if getattr(candidate, "__name__", None) == name and callable(candidate):
+                return candidate
+    if type(value).__name__ == name:
+        return type(value)
+    found = getattr(sys.modules.get(str(part["module"])), str(name), None)
+    if found is None:
+        raise TypeError(
+            f"{type(value).__name__} uses {name!r} of the module {part['module']}, which cannot be "
+            "imported from there. Define it at the top level of a module."
+        )
+    return found
