@@ -34,7 +34,10 @@ __all__ = ["TabularEncoder"]
 
 # Stored states of encoders: their classes, beside objects of scikit-learn, which stay objects.
 _PARTS = PlainParts(
-    {cls.__name__: cls for cls in (CategoryEncoding, DateColumn, LevelColumn, NumberColumn, Scaling)},
+    {
+        cls.__name__: cls
+        for cls in (CategoryEncoding, DateColumn, LevelColumn, NumberColumn, Scaling)
+    },
     keep=lambda value: value,
 )
 
@@ -376,7 +379,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         attributes = attributes_of_state(type(self), state)
-        vars(self).update({name: _PARTS.restored(part) for name, part in attributes.items()})
+        self.__dict__.update({name: _PARTS.restored(part) for name, part in attributes.items()})
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

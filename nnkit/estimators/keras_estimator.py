@@ -290,9 +290,9 @@ class KerasEstimator(BaseEstimator):
         return state_without_code(type(self), self._attributes_to_store())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(attributes_without_code(type(self), state))
+        self.__dict__.update(attributes_without_code(type(self), state))
 
-    def __reduce_ex__(self, protocol: Any) -> Any:  # noqa: ARG002
+    def __reduce_ex__(self, protocol: Any) -> Any:
         """Return the state for pickle and copy, which hold any builder; see `pickled`."""
         return pickled(self, self._attributes_to_store())
 

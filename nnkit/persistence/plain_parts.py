@@ -19,6 +19,7 @@ KIND = "nnkit"
 
 _SAME = (type(None), bool, int, float, str, bytes)
 _SCALAR_KINDS = {scalar.cls: kind for kind, scalar in SCALARS.items()}
+_COLLECTIONS = {"frozenset": frozenset, "set": set, "tuple": tuple}
 # Lists of at least so many floats are stored as an array.
 _MIN_FLOATS = 8
 # Arrays of at most so many numbers are stored as lists, because a file has a header for each array.
@@ -66,6 +67,8 @@ class PlainParts:
             return self._of_list(value)
         if cls is tuple:
             return {KIND: "tuple", "entries": [self.of(entry) for entry in value]}
+        if cls in (set, frozenset):
+            return {KIND: cls.__name__, "entries": [self.of(entry) for entry in value]}
         if cls is dict:
             return self._of_dict(value)
         if cls in self._names:
@@ -102,7 +105,7 @@ class PlainParts:
             return {KIND: "floats", "values": self.of(np.array(values))}
         if kinds <= {np.ndarray, np.memmap} and len(values) > 1:
             dtypes = {array.dtype for array in values}
-            if len(dtypes) == 1 and dtypes.pop() != object:
+            if len(dtypes) == 1 and dtypes.pop().kind != "O":
                 # One array, because a file has a header for each of them.
                 flat = np.concatenate([array.ravel() for array in values])
                 shapes = [list(array.shape) for array in values]
@@ -156,8 +159,8 @@ class PlainParts:
             return SCALARS[kind].from_fields(fields["fields"])
         if kind in tables.KINDS:
             return tables.from_fields(kind, fields)
-        if kind == "tuple":
-            return tuple(fields["entries"])
+        if kind in _COLLECTIONS:
+            return _COLLECTIONS[kind](fields["entries"])
         if kind in ("array", "number"):
             array = np.array(fields["values"], dtype=fields["dtype"]).reshape(fields["shape"])
             return array if kind == "array" else array[()]
@@ -191,7 +194,7 @@ def _instance(cls: type, fields: dict[str, Any]) -> Any:
                 f"Got {sorted(fields)} instead."
             )
         return cls(**fields)
-    made: Any = cls.__new__(cls)
+    made: Any = object.__new__(cls)
     made.__setstate__(fields)
     return made
 

@@ -53,7 +53,8 @@ def from_fields(kind: str, fields: dict[str, Any]) -> Any:
         values = fields["values"]
         return pd.Series(values, dtype=values.dtype, index=fields["index"], name=fields["name"])
     if kind == "range":
-        return pd.RangeIndex(*fields["bounds"], name=fields["name"])
+        start, stop, step = fields["bounds"]
+        return pd.RangeIndex(start, stop, step, name=fields["name"])
     if kind == "index":
         # Without a dtype, pandas would read objects that are text as its text dtype.
         return pd.Index(fields["values"], dtype=fields["values"].dtype, name=fields["name"])
@@ -68,7 +69,7 @@ def _frame_fields(frame: pd.DataFrame) -> dict[str, Any]:
     """Return the columns of a frame; those of the same dtype of NumPy are one array."""
     by_dtype: dict[Any, list[int]] = {}
     for position, dtype in enumerate(frame.dtypes):
-        is_block = isinstance(dtype, np.dtype) and dtype != object
+        is_block = isinstance(dtype, np.dtype) and dtype.kind != "O"
         by_dtype.setdefault(dtype if is_block else position, []).append(position)
     parts: list[Any] = [
         frame.iloc[:, positions].to_numpy()

@@ -50,7 +50,8 @@ def through_state(value):
 def assert_same(restored, value):
     assert type(restored) is type(value)
     if isinstance(value, np.ndarray):
-        assert restored.dtype == value.dtype and restored.shape == value.shape
+        assert restored.dtype == value.dtype
+        assert restored.shape == value.shape
         assert list(map(repr, restored.ravel().tolist())) == list(map(repr, value.ravel().tolist()))
     elif isinstance(value, (list, tuple)):
         assert len(restored) == len(value)
@@ -83,6 +84,8 @@ ROME = zoneinfo.ZoneInfo("Europe/Rome")
         np.float32(0.1),
         np.datetime64("2020-01-01T10"),
         b"\x00\xff",
+        {1},
+        frozenset({"a"}),
         Range(0.5, 2.0),
         (Range(1.0, 2.0), [Range(3.0, 4.0)]),
         slice(2, None, -1),
@@ -101,7 +104,7 @@ ROME = zoneinfo.ZoneInfo("Europe/Rome")
         pd.NaT,
         pd.NA,
         ROME,
-        datetime.timezone.utc,
+        datetime.UTC,
         2 + 3j,
     ],
     ids=repr,
@@ -182,7 +185,9 @@ def test_index_is_the_same_after_a_round_trip(index):
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
     lambda inner: (
-        st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text() | st.integers(), inner)
+        st.lists(inner)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text() | st.integers(), inner)
     ),
     max_leaves=20,
 )

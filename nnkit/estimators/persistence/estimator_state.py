@@ -84,6 +84,7 @@ def state_without_code(cls: type, attributes: dict[str, Any]) -> dict[str, Any]:
     def keep(value: Any) -> Any:
         builder = _builder_part(value, parts)
         if builder is not None:
+            _check_config(value)
             return builder
         if _is_keras_object(value):
             return _keras_part(value, parts)
@@ -95,7 +96,7 @@ def state_without_code(cls: type, attributes: dict[str, Any]) -> dict[str, Any]:
     for name, value in _without_derived(attributes).items():
         try:
             plain[name] = parts.of(value)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise TypeError(f"{cls.__name__}.{name} cannot be stored: {error}") from error
     return state_of_attributes(plain)
 
@@ -197,6 +198,12 @@ def _builder_part(value: Any, parts: PlainParts) -> dict[str, Any] | None:
     return None
 
 
+def _check_config(builder: Any) -> None:
+    """Raise if the builder is a configuration with code."""
+    if hasattr(builder, "stored"):
+        builder.stored.check()
+
+
 def _is_keras_object(value: Any) -> bool:
     if "keras" not in sys.modules:
         return False
@@ -210,6 +217,7 @@ def _keras_part(value: Any, parts: PlainParts) -> dict[str, Any]:
     from nnkit.training.copying.keras_config import StoredConfig
 
     stored = StoredConfig.of(value)
+    stored.check()
     variables = getattr(value, "variables", []) if hasattr(value, "layers") else []
     return {
         KIND: _KERAS,

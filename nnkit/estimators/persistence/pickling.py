@@ -46,7 +46,7 @@ def pickled(estimator: Any, attributes: dict[str, Any]) -> tuple[Any, ...]:
 
 def unpickled(cls: type, state: dict[str, Any], pickled_objects: bytes) -> Any:
     """Return an estimator from its reduced value; see `pickled`."""
-    estimator = cls.__new__(cls)
+    estimator: Any = object.__new__(cls)
     objects = loads(pickled_objects) if pickled_objects else []
     vars(estimator).update(from_objects(cls, state, objects))
     return estimator

@@ -103,7 +103,7 @@ class StoredConfig:
             is_of_keras = package == "keras" and rest.partition(".")[0] in _MODULES
             if is_of_keras or package in ("builtins", "None") or part["module"] == "keras":
                 continue
-            if _name_of_custom(part) not in (None, *self.custom_objects):
+            if package == "keras" or _name_of_custom(part) not in (None, *self.custom_objects):
                 raise ValueError(
                     f"The stored Keras configuration refers to {part['module']}.{name}, which the "
                     "file does not list. Do not use the file."
