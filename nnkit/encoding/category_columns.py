@@ -16,7 +16,7 @@ from nnkit.encoding.containers import nested_values_error
 from nnkit.encoding.kinds import warn_of_unknown_values
 from nnkit.encoding.scaling import Scaling
 
-__all__ = ["CategoryEncoding", "LevelColumn"]
+__all__ = ["CategoryEncoding", "LevelColumn", "level_texts"]
 
 # Up to this number of rows, a lookup of each row is faster than factorizing the column.
 _FEW_ROWS = 16
@@ -250,6 +250,27 @@ def _warn_of_distinct_values(column: pd.Series, label: str) -> None:
         UserWarning,
         stacklevel=5,
     )
+
+
+def level_texts(column: pd.Series, label: str, missing: str) -> np.ndarray:
+    """Return the text with which each value of a column is compared.
+
+    Parameters
+    ----------
+    column : Series
+        Column in the form of `plain_column`.
+    label : str
+        Name of the column in messages.
+    missing : str
+        Text for missing values.
+
+    Returns
+    -------
+    texts : ndarray of str objects of shape (n_samples,)
+    """
+    codes, _, keys = _distinct(column, label)
+    # Missing values have the code -1, which selects the text that is appended.
+    return np.append(keys.to_numpy(dtype=object), missing)[codes]
 
 
 def _distinct(column: pd.Series, label: str) -> tuple[np.ndarray, pd.Index, pd.Index]:

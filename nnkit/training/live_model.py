@@ -76,6 +76,7 @@ class LiveModel:
             The values of the variables.
         """
         live = self._unshared_model(compiled_model, model_spec, task_choices)
+        live(compiled_model.row)  # Keras exports models only that were called
         compiled_model.layout.assign(state, live)
         self.model, self._spare, self._optimizer = live, None, live.optimizer
 

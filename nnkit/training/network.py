@@ -158,6 +158,19 @@ class Network:
                 self.live.make(compiled_model, self.model_spec, self.task_choices, self._state)
             return self.live.model
 
+    def model_to_export(self) -> Any:
+        """Return a ``keras.Model`` with the weights: the live one, else one that is not kept.
+
+        A live model that is kept would make predictions read the weights from its variables.
+        """
+        compiled_model = self.compiled_model
+        with self._lock, on_device(self.device):
+            if self.live.is_attached:
+                return self.live.model
+            unkept = LiveModel(is_shared=self.live.is_shared)
+            unkept.make(compiled_model, self.model_spec, self.task_choices, self._state)
+            return unkept.model
+
     @property
     def values(self) -> list[np.ndarray]:
         """The values of the model's variables, in their order."""

@@ -1,0 +1,179 @@
+"""Converters of nnkit's estimators and encoders for skl2onnx."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from skl2onnx import update_registered_converter
+from skl2onnx.common.data_types import (
+    BooleanTensorType,
+    DoubleTensorType,
+    FloatTensorType,
+    Int64TensorType,
+    StringTensorType,
+)
+from sklearn.base import is_classifier
+
+from nnkit._compat.skl2onnx_parsing import parse_sklearn_model
+from nnkit.encoding import TabularEncoder
+from nnkit.estimators import KerasTransformer
+from nnkit.estimators.keras_estimator import KerasEstimator
+from nnkit.estimators.prediction import decoder_of
+from nnkit.export.graph import Graph
+from nnkit.export.keras_network import network_to_onnx
+from nnkit.export.outputs import labels_and_probabilities, onnx_labels, values_of_outputs
+from nnkit.export.tabular_encoder import RawColumns, encoded_features
+
+__all__ = ["TENSOR_TYPES", "register_converters"]
+
+TENSOR_TYPES = {
+    "boolean": BooleanTensorType,
+    "date": Int64TensorType,
+    "duration": DoubleTensorType,
+    "float32": FloatTensorType,
+    "float64": DoubleTensorType,
+    "integer": Int64TensorType,
+    "text": StringTensorType,
+}
+"""Type of the tensor for each type of `nnkit.export.onnx_columns`."""
+
+_TYPE_OF_DTYPE = {
+    "float32": FloatTensorType,
+    "float64": DoubleTensorType,
+    "int64": Int64TensorType,
+    "int32": Int64TensorType,
+}
+# skl2onnx asks for the options that classifiers of scikit-learn have.
+_OPTIONS = {"zipmap": [False, True, "columns"], "nocl": [False, True], "output_class_labels": [False]}
+
+
+def register_converters() -> None:
+    """Register the converters with skl2onnx, for all classes and subclasses that exist.
+
+    skl2onnx converts a class only if it is registered itself.
+    """
+    for cls in _with_subclasses(TabularEncoder):
+        update_registered_converter(
+            cls, f"Nnkit{cls.__name__}", _set_encoder_shapes, _convert_encoder, overwrite=True
+        )
+    for cls in _with_subclasses(KerasEstimator):
+        update_registered_converter(
+            cls,
+            f"Nnkit{cls.__name__}",
+            _set_estimator_shapes,
+            _convert_estimator,
+            overwrite=True,
+            parser=_parse_estimator,
+            options=_OPTIONS,
+        )
+
+
+def _with_subclasses(cls: type) -> Iterator[type]:
+    yield cls
+    for subclass in cls.__subclasses__():
+        yield from _with_subclasses(subclass)
+
+
+def _set_encoder_shapes(operator: Any) -> None:
+    n_features_out = len(operator.raw_operator.get_feature_names_out())
+    operator.outputs[0].type = FloatTensorType([None, n_features_out])
+
+
+def _convert_encoder(scope: Any, operator: Any, container: Any) -> None:
+    graph = Graph(scope, container)
+    columns = RawColumns(graph, operator.inputs)
+    features = encoded_features(graph, operator.raw_operator, columns)
+    graph.set_output(operator.outputs[0], features)
+
+
+def _parse_estimator(
+    scope: Any, model: Any, inputs: list[Any], custom_parsers: Any = None
+) -> list[Any]:
+    """Declare the encoder and the networks of an estimator as two operators, and the outputs."""
+    encoded = inputs
+    if model.encoder_ is not None:
+        encoded = parse_sklearn_model(scope, model.encoder_, inputs, custom_parsers)
+    operator = scope.declare_local_operator(f"Nnkit{type(model).__name__}", model)
+    operator.inputs.extend(encoded)
+    for name, kind in _declared_outputs(model):
+        operator.outputs.append(scope.declare_local_variable(name, kind))
+    return list(operator.outputs)
+
+
+def _declared_outputs(model: Any) -> list[tuple[str, Any]]:
+    """Return the names and types of the outputs of an estimator."""
+    if isinstance(model, KerasTransformer):
+        return [("variable", FloatTensorType([None, model._n_features_out]))]
+    decoder = decoder_of(model)
+    if not is_classifier(model):
+        return [("variable", FloatTensorType([None, *(decoder.target.row_shape or (1,))]))]
+    labels = onnx_labels(decoder)
+    of_labels = Int64TensorType if labels is None or labels.dtype != object else StringTensorType
+    label = ("label", of_labels([None, *decoder.classes.row_shape]))
+    if decoder.classes.is_indicator:
+        return [label, ("probabilities", FloatTensorType([None, *decoder.classes.row_shape]))]
+    sizes = [len(column.classes) for column in decoder.classes.columns]
+    if not decoder.classes.row_shape:
+        return [label, ("probabilities", FloatTensorType([None, sizes[0]]))]
+    names = [f"probabilities_{position}" for position in range(len(sizes))]
+    types = [FloatTensorType([None, size]) for size in sizes]
+    return [label, *zip(names, types, strict=True)]
+
+
+def _set_estimator_shapes(operator: Any) -> None:
+    for variable, (_, kind) in zip(
+        operator.outputs, _declared_outputs(operator.raw_operator), strict=True
+    ):
+        variable.type = kind
+
+
+def _convert_estimator(scope: Any, operator: Any, container: Any) -> None:
+    graph, model = Graph(scope, container), operator.raw_operator
+    owner, layer = (model.estimator_, model.layer) if isinstance(model, KerasTransformer) else (model, None)
+    inputs = _network_inputs(graph, operator.inputs, owner._network)
+    members = []
+    for network in owner._members:
+        exported = network_to_onnx(network, graph.opset, layer)
+        names = [tensor.name for tensor in exported.graph.input]
+        members.append(graph.embed(exported, dict(zip(names, inputs, strict=True))))
+    if isinstance(model, KerasTransformer):
+        results = [graph.reshaped(members[0][0], [-1, model._n_features_out])]
+    elif is_classifier(model):
+        labels, probabilities = labels_and_probabilities(graph, decoder_of(model), members)
+        results = [labels, *probabilities]
+    else:
+        results = [values_of_outputs(graph, decoder_of(model), members)]
+    for variable, tensor in zip(operator.outputs, results, strict=True):
+        graph.set_output(variable, tensor)
+
+
+def _network_inputs(graph: Graph, variables: list[Any], network: Any) -> list[str]:
+    """Return the tensors of a network's inputs, in their order and dtypes."""
+    row = network.compiled_model.row
+    if isinstance(row, dict):
+        by_name = {variable.raw_name: variable for variable in variables}
+        # Keras flattens a dict in the order of its keys.
+        return [_of_dtype(graph, [by_name[name]], row[name].dtype) for name in sorted(row)]
+    if isinstance(row, list):
+        return [
+            _of_dtype(graph, [variable], part.dtype)
+            for variable, part in zip(variables, row, strict=True)
+        ]
+    return [_of_dtype(graph, variables, row.dtype)]
+
+
+def _of_dtype(graph: Graph, variables: list[Any], dtype: Any) -> str:
+    """Return the columns of tensors as one tensor of a dtype."""
+    from onnx.helper import np_dtype_to_tensor_dtype
+
+    wanted = _TYPE_OF_DTYPE.get(str(dtype))
+    to = np_dtype_to_tensor_dtype(np.dtype(dtype))
+    tensors = [
+        variable.full_name
+        if wanted is not None and isinstance(variable.type, wanted) and str(dtype) != "int32"
+        else graph.cast(variable.full_name, to)
+        for variable in variables
+    ]
+    return graph.concatenated(tensors)
