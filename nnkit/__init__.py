@@ -25,11 +25,20 @@ __all__ = [
     "exceptions",
     "explain",
     "explanation",
+    "export",
     "layers",
     "optimizers",
 ]
 
-_SUBPACKAGES = ("builders", "encoding", "exceptions", "explanation", "layers", "optimizers")
+_SUBPACKAGES = (
+    "builders",
+    "encoding",
+    "exceptions",
+    "explanation",
+    "export",
+    "layers",
+    "optimizers",
+)
 _MODULES = {
     "KerasClassifier": "nnkit.estimators",
     "KerasRegressor": "nnkit.estimators",
@@ -42,7 +51,7 @@ _MODULES = {
 }
 
 if TYPE_CHECKING:
-    from nnkit import builders, encoding, exceptions, explanation, layers, optimizers
+    from nnkit import builders, encoding, exceptions, explanation, export, layers, optimizers
     from nnkit.estimators import (
         KerasClassifier,
         KerasRegressor,

@@ -31,6 +31,23 @@ def test_unfitted_estimator_does_not_import_tensorflow():
     assert run_fresh(code) == "set()"
 
 
+def test_export_imports_its_packages_on_use_and_names_the_extra():
+    code = (
+        "import sys, nnkit.export\n"
+        "print({'tensorflow', 'keras', 'onnx', 'onnxruntime', 'skl2onnx'} & set(sys.modules))\n"
+        "sys.modules['skl2onnx'] = None\n"
+        "try:\n"
+        "    nnkit.export.to_onnx\n"
+        "except ModuleNotFoundError as error:\n"
+        "    print(error)"
+    )
+
+    assert run_fresh(code).splitlines() == [
+        "set()",
+        "nnkit.export.to_onnx needs skl2onnx. Install it with: pip install 'nnkit[onnx]'",
+    ]
+
+
 def test_unknown_top_level_name_raises():
     assert set(nnkit.__all__) <= set(dir(nnkit))
     with pytest.raises(AttributeError, match="no attribute 'KerasClasifier'"):

@@ -8,6 +8,7 @@ not enough, and the version for which this was checked.
 - ``keras_optimizers``: optimizers as functions of tensors, and copies of them.
 - ``keras_settings``: Keras' settings of threads, registered objects and automatic names.
 - ``tensorflow_graphs``: traced functions and how they are run.
+- ``onnx_packages``: parsers of skl2onnx and errors of onnxruntime.
 - ``gradient_registry``: TensorFlow's registry of gradients, with replacements for one thread.
 """
 

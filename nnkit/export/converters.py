@@ -16,7 +16,7 @@ from skl2onnx.common.data_types import (
 )
 from sklearn.base import is_classifier
 
-from nnkit._compat.skl2onnx_parsing import parse_sklearn_model
+from nnkit._compat.onnx_packages import parse_sklearn_model
 from nnkit.encoding import TabularEncoder
 from nnkit.estimators import KerasTransformer
 from nnkit.estimators.keras_estimator import KerasEstimator
@@ -46,7 +46,11 @@ _TYPE_OF_DTYPE = {
     "int32": Int64TensorType,
 }
 # skl2onnx asks for the options that classifiers of scikit-learn have.
-_OPTIONS = {"zipmap": [False, True, "columns"], "nocl": [False, True], "output_class_labels": [False]}
+_OPTIONS = {
+    "zipmap": [False, True, "columns"],
+    "nocl": [False, True],
+    "output_class_labels": [False],
+}
 
 
 def register_converters() -> None:
@@ -70,7 +74,7 @@ def register_converters() -> None:
         )
 
 
-def _with_subclasses(cls: type) -> Iterator[type]:
+def _with_subclasses(cls: Any) -> Iterator[Any]:
     yield cls
     for subclass in cls.__subclasses__():
         yield from _with_subclasses(subclass)
@@ -131,7 +135,9 @@ def _set_estimator_shapes(operator: Any) -> None:
 
 def _convert_estimator(scope: Any, operator: Any, container: Any) -> None:
     graph, model = Graph(scope, container), operator.raw_operator
-    owner, layer = (model.estimator_, model.layer) if isinstance(model, KerasTransformer) else (model, None)
+    owner, layer = (
+        (model.estimator_, model.layer) if isinstance(model, KerasTransformer) else (model, None)
+    )
     inputs = _network_inputs(graph, operator.inputs, owner._network)
     members = []
     for network in owner._members:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ import onnx
 import tensorflow as tf
 
 from nnkit._compat import output_of_layer
+from nnkit.export.precision import check_precision
 
 if TYPE_CHECKING:
     from nnkit.training.network import Network
@@ -40,18 +43,18 @@ def network_to_onnx(network: Network, opset: int, layer: str | None = None) -> o
     if layer is not None:
         inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs
         model = keras.Model(inputs, output_of_layer(model, layer))
-    if str(model.compute_dtype) not in ("float32", "float64"):
-        raise ValueError(
-            f"The network computes in {model.compute_dtype}, which ONNX runtimes for CPUs do not. "
-            "Fit it with dtype_policy='float32'."
-        )
+    check_precision(model, ("float32", "float64"), "ONNX")
     row = network.compiled_model.row
     signature = keras.tree.map_structure_up_to(
         row,
         lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype),
         row,
     )
-    with tempfile.TemporaryDirectory() as folder, _quiet("tf2onnx"), warnings.catch_warnings():
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _without_messages("tf2onnx"),
+        warnings.catch_warnings(),
+    ):
         # Keras 3.15 refers to np.object for tf2onnx 1.17.
         warnings.simplefilter("ignore", FutureWarning)
         path = Path(folder) / "network.onnx"
@@ -74,15 +77,13 @@ def network_to_onnx(network: Network, opset: int, layer: str | None = None) -> o
     return exported
 
 
-class _quiet:
+@contextmanager
+def _without_messages(name: str) -> Iterator[None]:
     """Suppress the messages of a logger below errors in this context."""
-
-    def __init__(self, name: str) -> None:
-        self._logger = logging.getLogger(name)
-
-    def __enter__(self) -> None:
-        self._level = self._logger.level
-        self._logger.setLevel(logging.ERROR)
-
-    def __exit__(self, *error: object) -> None:
-        self._logger.setLevel(self._level)
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

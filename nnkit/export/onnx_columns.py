@@ -173,7 +173,10 @@ def _columns(X: Any) -> dict[str, pd.Series] | None:
         table = _array_of(table)
     if isinstance(table, np.ndarray) and table.dtype == object and table.ndim == 2:
         n_columns = table.shape[1]
-        return {f"x{position}": column_at(table, position, str(position)) for position in range(n_columns)}
+        return {
+            f"x{position}": column_at(table, position, str(position))
+            for position in range(n_columns)
+        }
     return None
 
 

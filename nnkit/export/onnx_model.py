@@ -10,16 +10,15 @@ from typing import Any, Literal
 import keras
 import numpy as np
 import onnx
+import onnxruntime
 import sklearn
 import tensorflow as tf
-import onnxruntime
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail
-from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NotImplemented_
 from skl2onnx import convert_sklearn
 from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 from sklearn.compose import ColumnTransformer
 from sklearn.utils.validation import check_is_fitted
 
+from nnkit._compat.onnx_packages import has_all_operators
 from nnkit._validation import as_choice
 from nnkit.encoding import TabularEncoder
 from nnkit.estimators.keras_estimator import KerasEstimator
@@ -106,7 +105,7 @@ def to_onnx(estimator: Any, X: Any, *, quantize: Literal["int8"] | None = None) 
     register_converters()
     types = _types(fitted, X)
     model = _converted(fitted, types, _shapes(X))
-    if not _runs(model):
+    if not has_all_operators(model):
         # Operators of scikit-learn's transformers exist in float32 only, such as the imputer.
         types = {name: "float32" if kind in _FLOATS else kind for name, kind in types.items()}
         model = _converted(fitted, types, _shapes(X))
@@ -148,15 +147,6 @@ def _converted(
     return converted
 
 
-def _runs(model: onnx.ModelProto) -> bool:
-    """Return whether onnxruntime has all operators of a model for the types of their inputs."""
-    try:
-        onnxruntime.InferenceSession(model.SerializeToString())
-    except (NotImplemented_, Fail):
-        return False
-    return True
-
-
 def _types(estimator: Any, X: Any) -> dict[str, str]:
     """Return the type of each input; columns of numbers have one type unless they are separate."""
     types = input_types(X)
@@ -175,7 +165,9 @@ def _first_step(estimator: Any) -> Any:
     """Return the transformer that reads the raw columns, or the estimator if there is none."""
     if hasattr(estimator, "steps"):
         return _first_step(estimator.steps[0][1])
-    encoder = getattr(estimator, "encoder_", None) if isinstance(estimator, KerasEstimator) else None
+    encoder = (
+        getattr(estimator, "encoder_", None) if isinstance(estimator, KerasEstimator) else None
+    )
     return estimator if encoder is None else encoder
 
 

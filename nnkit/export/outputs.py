@@ -40,7 +40,9 @@ def values_of_outputs(graph: Graph, decoder: ValueDecoder, members: Sequence[Seq
         values = graph.concatenated(columns) if len(outputs) > 1 else outputs[0]
         values = graph.cast(graph.reshaped(values, [-1, *shape]), DOUBLE)
         if target.is_standardized:
-            scale, location = (np.asarray(part) for part in (target.scaling.scale, target.scaling.location))
+            scale, location = (
+                np.asarray(part) for part in (target.scaling.scale, target.scaling.location)
+            )
             values = graph.add("Mul", values, graph.constant(scale.reshape(-1), np.float64))
             values = graph.add("Add", values, graph.constant(location.reshape(-1), np.float64))
         if target.scaling.limits is not None:
@@ -115,7 +117,9 @@ def onnx_labels(decoder: ClassDecoder) -> np.ndarray | None:
             f"{type(example).__name__}. Convert y to text before fit."
         )
     longest = max(map(len, columns))
-    return np.array([[*column, *[column[0]] * (longest - len(column))] for column in columns], columns[0].dtype)
+    return np.array(
+        [[*column, *[column[0]] * (longest - len(column))] for column in columns], columns[0].dtype
+    )
 
 
 def _by_column(graph: Graph, decoder: ClassDecoder, outputs: Sequence[str]) -> list[str]:

@@ -274,16 +274,10 @@ def _calendar_parts(graph: Graph, microseconds: str, names: Sequence[str]) -> li
         period = quotient(since_march, _PERIOD_DAYS)
         day = remainder(since_march, _PERIOD_DAYS)
         leap_days = minus(quotient(day, 36_524), quotient(day, 1_460))
-        year = quotient(
-            minus(graph.add("Add", day, leap_days), quotient(day, 146_096)), 365
-        )
-        first = graph.add(
-            "Add", times(year, 365), minus(quotient(year, 4), quotient(year, 100))
-        )
+        year = quotient(minus(graph.add("Add", day, leap_days), quotient(day, 146_096)), 365)
+        first = graph.add("Add", times(year, 365), minus(quotient(year, 4), quotient(year, 100)))
         month_from_march = quotient(plus(times(minus(day, first), 5), 2), 153)
-        is_next_year = graph.cast(
-            graph.add("GreaterOrEqual", month_from_march, number(10)), INT64
-        )
+        is_next_year = graph.cast(graph.add("GreaterOrEqual", month_from_march, number(10)), INT64)
         found["month"] = minus(plus(month_from_march, 3), times(is_next_year, 12))
         whole = graph.add("Add", year, times(plus(period, -_N_PERIODS), 400))
         found["year"] = graph.add("Add", whole, is_next_year)

@@ -10,6 +10,7 @@ import onnxruntime
 import pandas as pd
 import polars as pl
 import pytest
+import skl2onnx
 from mixed_tables import raw_table
 from networks import classifier_network, linear_network
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -94,9 +95,13 @@ def test_labels_that_become_integers(labels):
 
 def test_labels_without_a_type_in_onnx_are_refused():
     X, y = IRIS
-    clf = KerasClassifier(**SETTINGS).fit(X, np.array([datetime.date(2020, 1, d) for d in (1, 2, 3)])[y])
+    clf = KerasClassifier(**SETTINGS).fit(
+        X, np.array([datetime.date(2020, 1, d) for d in (1, 2, 3)])[y]
+    )
 
-    with pytest.raises(ValueError, match=r"labels of an ONNX model are text or integers\. Got .*date"):
+    with pytest.raises(
+        ValueError, match=r"labels of an ONNX model are text or integers\. Got .*date"
+    ):
         to_onnx(clf, X)
 
 
@@ -167,7 +172,10 @@ def test_values_of_a_regressor(n_columns):
     target = np.column_stack([1e6 * y, y / 1e3])[:, :n_columns]
     target = target[:, 0] if n_columns == 1 else target
     assert_predicts_alike(KerasRegressor(**SETTINGS).fit(X, target), X)
-    assert_predicts_alike(KerasRegressor(lambda meta: linear_network(meta, "float32"), **SETTINGS).fit(X, y / 100.0), X)
+    assert_predicts_alike(
+        KerasRegressor(lambda meta: linear_network(meta, "float32"), **SETTINGS).fit(X, y / 100.0),
+        X,
+    )
 
 
 def test_values_of_a_network_with_several_outputs():
@@ -212,7 +220,14 @@ def test_encoder_settings_with_gaps_and_unknown_levels(parameters):
 
 
 DATES = pd.to_datetime(
-    ["1890-02-28 23:59:00", "1969-12-31 23:59:59", "1970-01-01 00:00:00", "2000-02-29 12:00:00", None, "2024-12-31 05:00:00"]
+    [
+        "1890-02-28 23:59:00",
+        "1969-12-31 23:59:59",
+        "1970-01-01 00:00:00",
+        "2000-02-29 12:00:00",
+        None,
+        "2024-12-31 05:00:00",
+    ]
 )
 COLUMNS = {
     "empty text and <missing>": ["", "a", None, "<missing>", "c", ""],
@@ -303,7 +318,9 @@ def test_table_of_other_columns_is_refused():
     X, y = MIXED
     clf = KerasClassifier(**SETTINGS).fit(X, y)
 
-    with pytest.raises(ValueError, match=r"Column 'age' held numbers in fit, but X has it as String"):
+    with pytest.raises(
+        ValueError, match=r"Column 'age' held numbers in fit, but X has it as String"
+    ):
         to_onnx(clf, X.assign(age="old"))
     with pytest.raises(ValueError, match="must have the 7 columns of fit. Got 6 instead"):
         to_onnx(clf, X.drop(columns="age"))
@@ -414,26 +431,34 @@ def test_scaler_before_a_network(as_frame):
     X, y = load_wine(return_X_y=True, as_frame=as_frame)
     if as_frame:
         X = X.assign(proline=X["proline"].astype(int))
-    assert_classifies_alike(make_pipeline(StandardScaler(), KerasClassifier(**SETTINGS)).fit(X, y), X)
+    assert_classifies_alike(
+        make_pipeline(StandardScaler(), KerasClassifier(**SETTINGS)).fit(X, y), X
+    )
 
 
 def test_encoder_of_scikit_learn_inside_an_estimator():
     X, y = IRIS_FRAME
-    clf = KerasClassifier("mlp", encoder=make_pipeline(SimpleImputer(), StandardScaler()), **SETTINGS)
+    clf = KerasClassifier(
+        "mlp", encoder=make_pipeline(SimpleImputer(), StandardScaler()), **SETTINGS
+    )
     assert_classifies_alike(clf.fit(X, y), X)
 
 
 def test_texts_through_a_vectorizer():
     X = pd.Series(["a good film", "a bad film", "good", "bad bad film"] * 10)
     y = X.str.contains("good").astype(int)
-    pipeline = make_pipeline(TfidfVectorizer(lowercase=False), KerasClassifier("mlp", **SETTINGS)).fit(X, y)
+    pipeline = make_pipeline(
+        TfidfVectorizer(lowercase=False), KerasClassifier("mlp", **SETTINGS)
+    ).fit(X, y)
 
     assert_classifies_alike(pipeline, X, atol=1e-5)
 
 
 def test_best_estimator_of_a_search():
     X, y = IRIS
-    search = GridSearchCV(KerasClassifier("mlp", **SETTINGS), {"units": [(3,), (4,)]}, cv=2).fit(X, y)
+    search = GridSearchCV(KerasClassifier("mlp", **SETTINGS), {"units": [(3,), (4,)]}, cv=2).fit(
+        X, y
+    )
     assert_classifies_alike(search, X)
 
 
@@ -502,6 +527,39 @@ def test_unknown_transformer_is_named():
 
     with pytest.raises(ValueError, match=r"skl2onnx has no converter of .*Unknown"):
         to_onnx(pipeline, X)
+
+
+def test_half_precision_is_refused():
+    X, y = IRIS
+    clf = KerasClassifier("mlp", dtype_policy="mixed_bfloat16", **SETTINGS).fit(X, y)
+
+    with pytest.raises(ValueError, match="computes in bfloat16, which ONNX does not support"):
+        to_onnx(clf, X)
+
+
+class Doubling(Unknown):
+    """A transformer with a wrong converter."""
+
+    def transform(self, X):
+        return 2.0 * X
+
+
+def test_converter_that_computes_other_values_gives_a_warning():
+    X, y = IRIS
+    clf = make_pipeline(Doubling(), KerasClassifier("mlp", **SETTINGS)).fit(X, y)
+
+    def identity(scope, operator, container):
+        names = [operator.inputs[0].full_name], [operator.outputs[0].full_name]
+        container.add_node("Identity", *names, name=scope.get_unique_operator_name("Identity"))
+
+    def same_shape(operator):
+        operator.outputs[0].type = operator.inputs[0].type
+
+    skl2onnx.update_registered_converter(Doubling, "TestsDoubling", same_shape, identity)
+    with pytest.warns(
+        UserWarning, match=r"The ONNX model differs from predict_proba by .* 100 rows"
+    ):
+        to_onnx(clf, X)
 
 
 def test_invalid_quantize_is_named():
