@@ -431,6 +431,9 @@ def needs_batches(callback: Any) -> bool:
         return callback.update_freq != "epoch"
     if isinstance(callback, (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore)):
         return callback.save_freq != "epoch"
+    if type(callback).__module__ == "mlflow.keras.callback":
+        # MLflow's callback has a hook for batches that does nothing unless this is set.
+        return getattr(callback, "log_every_n_steps", None) is not None
     for name in _BATCH_HOOKS:
         hook = getattr(callback, name)
         if getattr(hook, "__func__", hook) is not getattr(keras.callbacks.Callback, name):
