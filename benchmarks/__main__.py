@@ -20,6 +20,7 @@ from benchmarks import (
     memory,
     parallel,
     profiling,
+    serving,
     standard,
     steps,
 )
@@ -34,6 +35,7 @@ SECTIONS = {
     "parallel": parallel.section,
     "memory": memory.section,
     "imports": imports.section,
+    "serving": serving.section,
 }
 
 
@@ -73,7 +75,7 @@ def parsed_arguments():
 
 def header(is_quick):
     """Return the head of the page: what ran where."""
-    names = ("tensorflow", "keras", "scikit-learn", "scikeras", "numpy")
+    names = ("tensorflow", "keras", "scikit-learn", "scikeras", "numpy", "onnxruntime")
     names += ("torch", "skorch") if HAS_SKORCH else ()
     packages = ", ".join(f"{name} {version(name)}" for name in names)
     note = "\nA quick run, to try the script out: too few repetitions for figures.\n"

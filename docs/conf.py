@@ -65,7 +65,16 @@ html_theme_options = {
 }
 # Pages without subpages have no navigation to show in the left sidebar.
 html_sidebars = {
-    page: [] for page in ("index", "tables", "user_guide", "explaining", "performance", "scikeras")
+    page: []
+    for page in (
+        "index",
+        "tables",
+        "user_guide",
+        "explaining",
+        "performance",
+        "scikeras",
+        "storing",
+    )
 }
 
 

@@ -34,8 +34,6 @@ def run(tmp_path, monkeypatch):
     mlflow.set_tracking_uri(before)
 
 
-# MLflow 3.17 warns of its own signatures.
-@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
 @pytest.mark.parametrize("kind", ["pipeline", "raw table"])
 def test_mlflow_stores_and_loads_an_estimator_by_skops(run, kind):
     if kind == "pipeline":

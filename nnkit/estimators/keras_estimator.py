@@ -28,7 +28,7 @@ from nnkit.estimators.persistence.estimator_state import (
     attributes_without_code,
     state_without_code,
 )
-from nnkit.estimators.persistence.pickling import pickled
+from nnkit.estimators.persistence.pickling import pickled, stored_once
 from nnkit.estimators.prediction import check_fitted
 from nnkit.estimators.targets.target import Target
 
@@ -287,14 +287,16 @@ class KerasEstimator(BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes as plain parts, for files without code such as those of skops."""
-        return state_without_code(type(self), self._attributes_to_store())
+        with stored_once(self):
+            return state_without_code(type(self), self._attributes_to_store())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(attributes_without_code(type(self), state))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Return the state for pickle and copy, which hold any builder; see `pickled`."""
-        return pickled(self, self._attributes_to_store())
+        with stored_once(self):
+            return pickled(self, self._attributes_to_store())
 
     def _attributes_to_store(self) -> dict[str, Any]:
         """Return the attributes, callbacks without their models and open files."""

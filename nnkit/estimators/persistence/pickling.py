@@ -18,7 +18,7 @@ import cloudpickle
 from nnkit.estimators.persistence.estimator_state import from_objects, state_with_objects
 from nnkit.estimators.persistence.import_paths import has_import_path
 
-__all__ = ["dumps", "loads", "pickled", "unpickled"]
+__all__ = ["dumps", "loads", "pickled", "stored_once", "unpickled"]
 
 # Size in bytes above which a pickle's values of global variables are reported.
 _LARGE = 4 * 2**20
@@ -36,12 +36,11 @@ def pickled(estimator: Any, attributes: dict[str, Any]) -> tuple[Any, ...]:
     attributes : dict
         Its attributes.
     """
-    with _pickled_once(estimator):
-        state, objects = state_with_objects(attributes)
-        pickled_objects = dumps(objects) if objects else b""
-        if len(pickled_objects) > _LARGE:
-            _warn_of_large_globals(type(estimator).__name__, objects)
-        return unpickled, (type(estimator), state, pickled_objects)
+    state, objects = state_with_objects(attributes)
+    pickled_objects = dumps(objects) if objects else b""
+    if len(pickled_objects) > _LARGE:
+        _warn_of_large_globals(type(estimator).__name__, objects)
+    return unpickled, (type(estimator), state, pickled_objects)
 
 
 def unpickled(cls: type, state: dict[str, Any], pickled_objects: bytes) -> Any:
@@ -116,13 +115,13 @@ _under_way = threading.local()
 
 
 @contextmanager
-def _pickled_once(estimator: Any) -> Iterator[None]:
-    """Raise if an estimator is pickled inside its own pickle, through a callback that holds it.
+def stored_once(estimator: Any) -> Iterator[None]:
+    """Raise if an estimator is stored inside its own file, through a callback that holds it.
 
     Parameters
     ----------
     estimator : estimator
-        The estimator that is pickled in this context.
+        The estimator that is stored in this context.
 
     Raises
     ------
