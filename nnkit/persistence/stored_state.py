@@ -68,7 +68,9 @@ def _joined(value: Any, parts: list[Any]) -> Any:
     return {key: _joined(entry, parts) for key, entry in value.items()}
 
 
-def attributes_of_state(cls: type, state: Any) -> dict[str, Any]:
+def attributes_of_state(
+    cls: type, state: Any, *, may_replace_methods: bool = False
+) -> dict[str, Any]:
     """Return the attributes of a stored state, as plain parts.
 
     Parameters
@@ -77,6 +79,9 @@ def attributes_of_state(cls: type, state: Any) -> dict[str, Any]:
         Class of the object.
     state : dict
         State from `state_of_attributes`.
+    may_replace_methods : bool, default=False
+        Whether attributes may have the names of methods and properties of the class, as a user may
+        have set them. False for files that are not trusted.
 
     Raises
     ------
@@ -109,7 +114,7 @@ def attributes_of_state(cls: type, state: Any) -> dict[str, Any]:
         raise ValueError(
             f"The stored state of the {name} is damaged ({error}). Store the estimator again."
         ) from error
-    for attribute in names:
+    for attribute in () if may_replace_methods else names:
         if not attribute.isidentifier() or _is_of_class(inspect.getattr_static(cls, attribute, 0)):
             raise ValueError(
                 f"The stored state of the {name} has the attribute {attribute!r}, which no "

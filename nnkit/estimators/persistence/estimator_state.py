@@ -144,16 +144,19 @@ def from_objects(cls: type, state: Any, objects: list[Any]) -> dict[str, Any]:
         return _model_from_config(fields, allows_code=True)
 
     restore = {_OBJECT: lambda fields: objects[fields["position"]], _CONFIG: from_config}
-    return _restored(cls, state, restore)
+    return _restored(cls, state, restore, is_from_pickle=True)
 
 
 def _restored(
-    cls: type, state: Any, restore: Mapping[str, Callable[[dict[str, Any]], Any]]
+    cls: type,
+    state: Any,
+    restore: Mapping[str, Callable[[dict[str, Any]], Any]],
+    *,
+    is_from_pickle: bool = False,
 ) -> dict[str, Any]:
-    plain = attributes_of_state(cls, state)
-    is_fitted = "_members" in plain
+    plain = attributes_of_state(cls, state, may_replace_methods=is_from_pickle)
     ready_made = {_READY_MADE: lambda fields: spec_of(fields["name"]).builder}
-    parts = PlainParts(_classes(plain, is_fitted=is_fitted), _no_keep, {**ready_made, **restore})
+    parts = PlainParts(_classes(plain), _no_keep, {**ready_made, **restore})
     attributes = parts.restored(plain)
     for name, (source, derive) in _DERIVED.items():
         if source in attributes:
@@ -165,11 +168,9 @@ def _no_keep(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not restored")
 
 
-def _classes(attributes: Mapping[str, Any], *, is_fitted: bool | None = None) -> dict[str, type]:
+def _classes(attributes: Mapping[str, Any]) -> dict[str, type]:
     """Return the classes of nnkit in a state; those of networks only if there are any."""
-    if is_fitted is None:
-        is_fitted = "_members" in attributes
-    if not is_fitted:
+    if "_members" not in attributes:
         return _CLASSES
     of_networks = {
         name: getattr(importlib.import_module(module), name)
