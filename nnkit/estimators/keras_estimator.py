@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KerasEstimator"]
 
+_BUILT_ON_ACCESS = ("model_", "models_")
+
 
 class KerasEstimator(BaseEstimator):
     """Base class of the estimators: parameters, fit and persistence.
@@ -260,6 +262,12 @@ class KerasEstimator(BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_network" in vars(self)
+
+    def __dir__(self) -> list[str]:
+        # scikit-learn's __dir__ reads every attribute, and the live models would be built.
+        names = [name for name in object.__dir__(self) if name not in _BUILT_ON_ACCESS]
+        available = [name for name in names if hasattr(self, name)]
+        return [*available, *_BUILT_ON_ACCESS] if self.__sklearn_is_fitted__() else available
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

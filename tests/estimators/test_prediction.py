@@ -65,3 +65,15 @@ def test_unknown_argument_of_predict_raises_with_a_suggestion(fitted):
 
     with pytest.raises(TypeError, match="predict has no argument 'batchsize'. Did you mean batch_"):
         member_outputs(clf, X, {"batchsize": 3})
+
+
+def test_listing_the_attributes_builds_no_live_model(iris):
+    """Completion in a notebook lists the attributes."""
+    X, y = iris
+    clf = KerasClassifier("mlp", epochs=1)
+
+    assert "model_" not in dir(clf)
+    names = dir(clf.fit(X, y))
+
+    assert {"model_", "models_", "predict_proba", "classes_"} <= set(names)
+    assert not clf._network.live.is_attached

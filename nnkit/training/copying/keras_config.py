@@ -27,7 +27,10 @@ _MODULES = frozenset(
 _WITH_CODE = {
     "Lambda": "runs code of the file",
     "__lambda__": "runs code of the file",
+    "FlaxLayer": "loads objects of JAX",
+    "JaxLayer": "loads objects of JAX",
     "TFSMLayer": "loads a TensorFlow program",
+    "TorchModuleWrapper": "loads objects of PyTorch",
     "__typespec__": "loads a class of TensorFlow",
 }
 

@@ -49,8 +49,10 @@ vectorized_or_not = pytest.mark.parametrize(
 @pytest.fixture(autouse=True)
 def _no_thread_is_left():
     yield
-    names = [thread.name for thread in threading.enumerate()]
-    assert not [name for name in names if name.startswith("nnkit")]
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("nnkit")]
+    for thread in threads:
+        thread.join(timeout=30)
+    assert not [thread.name for thread in threads if thread.is_alive()]
 
 
 def classifier(model=classifier_network, **params):
