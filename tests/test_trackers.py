@@ -12,14 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from nnkit import KerasClassifier, TabularClassifier
+from nnkit.export import TRUSTED_TYPES
 
 IRIS = load_iris(return_X_y=True, as_frame=True)
-# Types that are named when a pipeline of ready-made networks is stored.
-TRUSTED = [
-    "nnkit.encoding.tabular.TabularEncoder",
-    "nnkit.estimators.classifier.KerasClassifier",
-    "nnkit.estimators.tabular_estimators.TabularClassifier",
-]
 
 
 @pytest.fixture
@@ -44,13 +39,13 @@ def test_mlflow_stores_and_loads_an_estimator_by_skops(run, kind):
         model = TabularClassifier("fast", epochs=2).fit(X, y)
 
     info = mlflow.sklearn.log_model(
-        model, name="model", skops_trusted_types=TRUSTED, pip_requirements=["nnkit"]
+        model, name="model", skops_trusted_types=list(TRUSTED_TYPES), pip_requirements=["nnkit"]
     )
     loaded = mlflow.sklearn.load_model(info.model_uri)
 
     assert info.flavors["sklearn"]["serialization_format"] == "skops"
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
-    assert set(sio.get_untrusted_types(data=sio.dumps(model))) <= set(TRUSTED)
+    assert set(sio.get_untrusted_types(data=sio.dumps(model))) <= set(TRUSTED_TYPES)
 
 
 def test_mlflow_records_every_epoch_of_the_compiled_engine(run):

@@ -43,6 +43,7 @@ from nnkit._compat.keras_optimizers import (
 from nnkit._compat.keras_settings import (
     fresh_names,
     registered_objects,
+    safe_mode,
     settings_of_thread,
     thread_settings,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "resumed_epoch",
     "return_free_memory",
     "rows_of",
+    "safe_mode",
     "set_schedule",
     "settings_of_thread",
     "state_to_copy",

@@ -7,7 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["fresh_names", "registered_objects", "settings_of_thread", "thread_settings"]
+__all__ = [
+    "fresh_names",
+    "registered_objects",
+    "safe_mode",
+    "settings_of_thread",
+    "thread_settings",
+]
 
 _KERAS_SETTINGS = ("dtype_policy", "custom_objects_scope_dict")
 
@@ -79,3 +85,16 @@ def fresh_names() -> Iterator[None]:
         yield
     finally:
         global_state.set_global_attribute("object_name_uids", before or defaultdict(int))
+
+
+@contextmanager
+def safe_mode(*, is_safe: bool) -> Iterator[None]:
+    """Let Keras refuse code in configurations, or run it, within a context.
+
+    Reason: ``keras.config.enable_unsafe_deserialization`` overrides the argument ``safe_mode`` of the
+    public function (Keras 3.15).
+    """
+    from keras.src.saving.serialization_lib import SafeModeScope
+
+    with SafeModeScope(is_safe):
+        yield

@@ -9,6 +9,7 @@
 - ``graph``: nodes of an ONNX graph, added through skl2onnx.
 - ``onnx_quantization``: weights of an ONNX model as 8-bit integers.
 - ``precision``: the precision in which the layers of a network compute.
+- ``trusted_types``: the classes of nnkit that a file of skops may name.
 - ``litert``: `to_litert`, a network as a LiteRT file.
 """
 
@@ -18,12 +19,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from nnkit.export.onnx_columns import onnx_inputs
+from nnkit.export.trusted_types import TRUSTED_TYPES
 
 if TYPE_CHECKING:
     from nnkit.export.litert import to_litert
     from nnkit.export.onnx_model import to_onnx
 
-__all__ = ["onnx_inputs", "to_litert", "to_onnx"]
+__all__ = ["TRUSTED_TYPES", "onnx_inputs", "to_litert", "to_onnx"]
 
 _MODULES = {"to_litert": "litert", "to_onnx": "onnx_model"}
 # The packages of the extra "onnx", which are imported when they are used.

@@ -142,8 +142,7 @@ def _convert_estimator(scope: Any, operator: Any, container: Any) -> None:
     members = []
     for network in owner._members:
         exported = network_to_onnx(network, graph.opset, layer)
-        names = [tensor.name for tensor in exported.graph.input]
-        members.append(graph.embed(exported, dict(zip(names, inputs, strict=True))))
+        members.append(graph.embed(exported, inputs))
     if isinstance(model, KerasTransformer):
         results = [graph.reshaped(members[0][0], [-1, model._n_features_out])]
     elif is_classifier(model):

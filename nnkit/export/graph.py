@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto, numpy_helper
+from onnx import ModelProto, TensorProto, compose, helper, numpy_helper
 
-__all__ = ["DOUBLE", "FLOAT", "INT64", "STRING", "Graph"]
+__all__ = ["DOUBLE", "FLOAT", "INT64", "STRING", "Graph", "with_embedded_models"]
+
+# Domain of the nodes that stand for other models.
+_DOMAIN = "nnkit"
 
 DOUBLE, FLOAT, INT64, STRING = (
     TensorProto.DOUBLE,
@@ -103,41 +106,65 @@ class Graph:
             name=self._scope.get_unique_operator_name("Identity"),
         )
 
-    def embed(self, model: ModelProto, inputs: Mapping[str, str]) -> list[str]:
-        """Add the nodes of another ONNX model, and return the names of its outputs.
+    def embed(self, model: ModelProto, inputs: Sequence[str]) -> list[str]:
+        """Add a node that stands for another ONNX model, and return the names of its outputs.
+
+        skl2onnx sorts nodes, and does not know nested graphs and left-out inputs, which recurrent
+        layers have. `with_embedded_models` replaces the node after the conversion.
 
         Parameters
         ----------
         model : onnx.ModelProto
-            Model without nested graphs.
-        inputs : mapping of str to str
-            The tensor of this graph for each input of the model.
+        inputs : sequence of str
+            The tensors of this graph for the inputs of the model.
         """
-        names = {"": "", **inputs}
-
-        def own(name: str) -> str:
-            if name not in names:
-                names[name] = self._name("network")
-            return names[name]
-
-        for initializer in model.graph.initializer:
-            constant = TensorProto()
-            constant.CopyFrom(initializer)
-            constant.name = own(initializer.name)
-            self._container.initializers.append(constant)
-        for node in model.graph.node:
-            copied = type(node)()
-            copied.CopyFrom(node)
-            copied.name = self._scope.get_unique_operator_name(node.op_type)
-            for position, name in enumerate(node.input):
-                copied.input[position] = own(name)
-            for position, name in enumerate(node.output):
-                copied.output[position] = own(name)
-            self._container.nodes.append(copied)
-        for opset in model.opset_import:
-            self._container.node_domain_version_pair_sets.add((opset.domain, opset.version))
-        return [own(output.name) for output in model.graph.output]
+        outputs = [self._name("network") for _ in model.graph.output]
+        self._container.add_node(
+            "EmbeddedModel",
+            list(inputs),
+            outputs,
+            op_domain=_DOMAIN,
+            op_version=1,
+            name=self._scope.get_unique_operator_name("EmbeddedModel"),
+            model=model.SerializeToString(),
+        )
+        return outputs
 
     def _name(self, seed: str) -> str:
         name: str = self._scope.get_unique_variable_name(f"nnkit_{seed}")
         return name
+
+
+def with_embedded_models(model: ModelProto) -> ModelProto:
+    """Return a model in which the nodes of `Graph.embed` are replaced by the nodes of their models.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+        Not changed.
+    """
+    whole = ModelProto()
+    whole.CopyFrom(model)
+    versions = {opset.domain: opset.version for opset in model.opset_import}
+    del whole.graph.node[:]
+    for position, node in enumerate(model.graph.node):
+        if node.domain != _DOMAIN:
+            whole.graph.node.append(node)
+            continue
+        embedded = ModelProto.FromString(node.attribute[0].s)
+        # Names of all tensors, also of nested graphs, begin with the prefix.
+        embedded = compose.add_prefix(embedded, f"nnkit_{position}/")
+        inner = [entry.name for entry in embedded.graph.input]
+        results = [entry.name for entry in embedded.graph.output]
+        for source, target in zip(node.input, inner, strict=True):
+            whole.graph.node.append(helper.make_node("Identity", [source], [target]))
+        whole.graph.node.extend(embedded.graph.node)
+        whole.graph.initializer.extend(embedded.graph.initializer)
+        for source, target in zip(results, node.output, strict=True):
+            whole.graph.node.append(helper.make_node("Identity", [source], [target]))
+        for opset in embedded.opset_import:
+            versions[opset.domain] = max(opset.version, versions.get(opset.domain, 0))
+    versions.pop(_DOMAIN, None)
+    del whole.opset_import[:]
+    whole.opset_import.extend(helper.make_opsetid(*entry) for entry in versions.items())
+    return whole

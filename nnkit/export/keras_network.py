@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 import onnx
 import tensorflow as tf
+from onnx import helper, numpy_helper
 
 from nnkit._compat import output_of_layer
 from nnkit.export.precision import check_precision
@@ -74,15 +76,58 @@ def network_to_onnx(network: Network, opset: int, layer: str | None = None) -> o
                 f"Keras cannot export the network to ONNX: {reason} Replace the layer, or serve the "
                 "estimator with Python."
             ) from error
-    return exported
+    return _checked(_with_known_operators(exported), len(keras.tree.flatten(row)), opset)
+
+
+def _with_known_operators(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Replace functions of TensorFlow that tf2onnx 1.17 leaves as they are."""
+    nodes = []
+    for node in model.graph.node:
+        if node.op_type not in ("Erfc", "Expm1"):
+            nodes.append(node)
+            continue
+        inner, one = f"{node.output[0]}/inner", f"{node.output[0]}/one"
+        is_erfc = node.op_type == "Erfc"
+        # [erfc(x) = 1 - erf(x)] and [expm1(x) = exp(x) - 1]
+        terms = [one, inner] if is_erfc else [inner, one]
+        model.graph.initializer.append(numpy_helper.from_array(np.float32(1), one))
+        nodes += [
+            helper.make_node("Erf" if is_erfc else "Exp", node.input, [inner]),
+            helper.make_node("Sub", terms, node.output),
+        ]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
+def _checked(model: onnx.ModelProto, n_inputs: int, opset: int) -> onnx.ModelProto:
+    """Raise if a model has operators that ONNX lacks, or constants that became inputs."""
+    unknown = {
+        node.op_type
+        for node in model.graph.node
+        if not node.domain and not onnx.defs.has(node.op_type, max_inclusive_version=opset)
+    }
+    if unknown:
+        raise ValueError(
+            f"The network has the TensorFlow operations {sorted(unknown)}, which ONNX does not have. "
+            "Use another activation or layer, or serve the estimator with Python."
+        )
+    constants = [entry.name for entry in model.graph.input][n_inputs:]
+    if constants:
+        raise ValueError(
+            f"The network has the constant {constants[0]!r}, which is no weight of a layer, so that "
+            "tf2onnx takes it for an input. Make it a weight, for example by Normalization().adapt "
+            "in place of mean= and variance=."
+        )
+    return model
 
 
 @contextmanager
 def _without_messages(name: str) -> Iterator[None]:
-    """Suppress the messages of a logger below errors in this context."""
+    """Suppress the messages of a logger in this context; errors are raised too."""
     logger = logging.getLogger(name)
     level = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import warnings
@@ -10,12 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from nnkit._validation import as_choice
 from nnkit.encoding import TabularEncoder
+from nnkit.estimators import KerasTransformer
+from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.prediction import check_fitted, encoded_rows
 from nnkit.export.precision import check_precision
 
@@ -47,8 +49,8 @@ def to_litert(
         None keeps 32-bit floats. "int8_weights" stores the weights as 8-bit integers, a quarter of the
         size, and computes in floats. "int8" also computes in integers, for devices without floats;
         it is less exact, and the ranges of values are those of representative rows.
-    X : DataFrame, array or dict of arrays, default=None
-        Representative raw rows for "int8". None uses the rows in ``background_``.
+    X : DataFrame or array, default=None
+        Representative raw rows for "int8", of a network with one input. None uses the rows in ``background_``.
 
     Returns
     -------
@@ -57,6 +59,8 @@ def to_litert(
 
     Raises
     ------
+    TypeError
+        If the estimator is a pipeline or a transformer.
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
     ValueError
@@ -85,6 +89,12 @@ def to_litert(
     target = Path(path)
     if target.suffix != ".tflite":
         raise ValueError(f"path must end with '.tflite'. Got {str(path)!r} instead.")
+    if not isinstance(estimator, KerasEstimator) or isinstance(estimator, KerasTransformer):
+        raise TypeError(
+            "to_litert takes a classifier or a regressor of nnkit. Got "
+            f"{type(estimator).__name__} instead. Of a pipeline, give the last step, "
+            "pipeline[-1], or use nnkit.export.to_onnx for the whole."
+        )
     check_fitted(estimator)
     if len(estimator._members) > 1:
         raise ValueError(
@@ -98,8 +108,7 @@ def to_litert(
     if quantize is not None:
         options["optimizations"] = [tf.lite.Optimize.DEFAULT]
     if rows is not None:
-        flat = keras.tree.flatten(rows)
-        options["representative_dataset"] = lambda: _one_by_one(flat)
+        options["representative_dataset"] = lambda: _one_by_one(rows)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # Keras 3.15 on NumPy 2.4: `__array__` without the copy keyword, inside Keras.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -111,6 +120,7 @@ def to_litert(
         except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ValueError(f"Keras cannot export the network to LiteRT: {reason}") from error
+        _check_operators(written)
         difference = 0.0 if rows is None else _difference(written, network, rows)
         shutil.move(written, target)
     if difference > _LARGEST_DIFFERENCE:
@@ -123,7 +133,7 @@ def to_litert(
     return target
 
 
-def _representative_rows(estimator: Any, X: Any) -> Any:
+def _representative_rows(estimator: Any, X: Any) -> np.ndarray:
     """Return encoded rows from which the ranges of integers are learnt."""
     encoder = estimator.encoder_
     if isinstance(encoder, TabularEncoder) and encoder.cardinalities_:
@@ -138,27 +148,43 @@ def _representative_rows(estimator: Any, X: Any) -> Any:
         raise ValueError(
             "quantize='int8' needs representative rows: give X, or fit with background_size=100."
         )
-    return estimator._network.inputs(encoded_rows(estimator, raw))
+    rows = estimator._network.inputs(encoded_rows(estimator, raw))
+    if not isinstance(rows, np.ndarray):
+        raise ValueError(
+            "quantize='int8' takes networks with one input. Use quantize='int8_weights'."
+        )
+    return rows
 
 
-def _one_by_one(arrays: list[np.ndarray]) -> Iterator[list[np.ndarray]]:
-    for position in range(len(arrays[0])):
-        yield [array[position : position + 1] for array in arrays]
+def _check_operators(path: Path) -> None:
+    """Raise if a file has operators of TensorFlow, which LiteRT's interpreter does not have."""
+    names = {name.decode() for name in re.findall(rb"Flex([A-Za-z0-9]+)", path.read_bytes())}
+    names -= {"Delegate"}
+    if names:
+        raise ValueError(
+            f"The network has the TensorFlow operators {sorted(names)}, which LiteRT does not have. Give "
+            "recurrent layers unroll=True, or use nnkit.export.to_onnx."
+        )
 
 
-def _difference(path: Path, network: Any, rows: Any) -> float:
+def _one_by_one(rows: np.ndarray) -> Iterator[list[np.ndarray]]:
+    for position in range(len(rows)):
+        yield [rows[position : position + 1]]
+
+
+def _difference(path: Path, network: Any, rows: np.ndarray) -> float:
     """Return the largest difference of the outputs of a file and of a network."""
     with warnings.catch_warnings():
         # TensorFlow 2.21 recommends another package for its interpreter.
         warnings.simplefilter("ignore")
         interpreter = tf.lite.Interpreter(model_path=str(path))
-    arrays = keras.tree.flatten(rows)
-    inputs, output = interpreter.get_input_details(), interpreter.get_output_details()[0]
-    for entry, array in zip(inputs, arrays, strict=True):
-        interpreter.resize_tensor_input(entry["index"], array.shape)
-    interpreter.allocate_tensors()
-    for entry, array in zip(inputs, arrays, strict=True):
-        interpreter.set_tensor(entry["index"], array)
-    interpreter.invoke()
-    found = interpreter.get_tensor(output["index"])
-    return float(np.abs(found - network.outputs(rows)[0]).max())
+    run = interpreter.get_signature_runner()
+    (name,) = run.get_input_details()
+    found = run(**{name: rows})
+    expected = network.outputs(rows)
+    # The names of the outputs end in their positions.
+    ordered = sorted(found, key=lambda output: (len(output), output))
+    return max(
+        float(np.abs(found[name] - output).max())
+        for name, output in zip(ordered, expected, strict=True)
+    )

@@ -33,6 +33,15 @@ MISSING_DATE = int(np.iinfo(np.int64).min)
 """Value of a missing date, as NumPy represents it."""
 
 _ARRAY_TYPES = {"b": "boolean", "i": "integer", "u": "integer", "f": "float64", "U": "text"}
+# Kinds of columns, as from `kind_of`, whose values an input takes.
+_KINDS = {
+    "boolean": ("boolean",),
+    "date": ("date",),
+    "duration": ("duration",),
+    "float32": ("number", "boolean"),
+    "float64": ("number", "boolean"),
+    "integer": ("number", "boolean"),
+}
 _DTYPES = {
     "boolean": np.bool_,
     "date": np.int64,
@@ -88,17 +97,16 @@ def column_type(column: pd.Series, label: str) -> str:
         Dtypes that can be missing are "float64" for numbers and "text" for Boolean values.
     """
     is_numpy = isinstance(column.dtype, np.dtype) and column.dtype.kind != "O"
-    values = column
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        values = column.cat.categories.to_series()
-    kind = kind_of(values, label)
+    is_category = isinstance(column.dtype, pd.CategoricalDtype)
+    kind = kind_of(column.cat.categories.to_series() if is_category else column, label)
     if kind == "number":
         if is_numpy and column.dtype.kind in "iu":
             return "integer"
         return "float32" if column.dtype == np.float32 else "float64"
     if kind == "boolean":
         return "boolean" if is_numpy else "text"
-    return kind if kind in ("date", "duration") else "text"
+    # Dates that are levels are compared as text.
+    return kind if kind in ("date", "duration") and not is_category else "text"
 
 
 def onnx_inputs(model: Any, X: Any) -> dict[str, np.ndarray]:
@@ -197,26 +205,47 @@ def _values(column: Any, kind: str, name: str, missing_text: str) -> np.ndarray:
     """Return the values of a column (n_samples, 1) or of an array in the type of an input."""
     if not isinstance(column, pd.Series):
         array = np.asarray(column)
-        array = array.astype(object) if kind == "text" else array.astype(_DTYPES[kind], copy=False)
-        return array[:, np.newaxis] if array.ndim == 1 else array
+        values: np.ndarray = array.astype(object) if kind == "text" else _exact(array, kind, name)
+        return values[:, np.newaxis] if values.ndim == 1 else values
     if kind == "text":
         return level_texts(column, repr(name), missing_text)[:, np.newaxis]
     if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype if kind == "date" else object)
+        column = pd.Series(column.cat.categories).reindex(column.cat.codes.to_numpy())
+    found = kind_of(column, repr(name))
+    is_missing = bool(column.isna().all())
+    allowed = _KINDS[kind]
+    if found not in allowed and not (is_missing and kind not in ("boolean", "integer")):
+        raise _type_error(name, kind, column.dtype)
     if kind == "date":
         return _microseconds(column)[:, np.newaxis]
     if kind == "duration":
         seconds = pd.to_timedelta(column).dt.total_seconds()
         return seconds.to_numpy(dtype=np.float64)[:, np.newaxis]
+    if kind in ("boolean", "integer") and column.isna().any():
+        raise _type_error(name, kind, "missing values")
+    if kind in ("float32", "float64"):
+        numbers: np.ndarray = column.to_numpy(dtype=_DTYPES[kind], na_value=np.nan)
+        return numbers[:, np.newaxis]
+    return _exact(column.to_numpy(), kind, name)[:, np.newaxis]
+
+
+def _exact(array: np.ndarray, kind: str, name: str) -> np.ndarray:
+    """Return an array in the dtype of an input, in which integers and Boolean values are exact."""
     try:
-        missing = {} if kind in ("boolean", "integer") else {"na_value": np.nan}
-        values: np.ndarray = column.to_numpy(dtype=_DTYPES[kind], **missing)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"The column {name!r} must have values of the type {kind}, as in the export. "
-            f"Got {column.dtype} instead."
-        ) from error
-    return values[:, np.newaxis]
+        values: np.ndarray = array.astype(_DTYPES[kind])
+        is_exact = kind not in ("boolean", "integer") or bool((values == array).all())
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _type_error(name, kind, array.dtype) from error
+    if not is_exact:
+        raise _type_error(name, kind, "other values")
+    return values
+
+
+def _type_error(name: str, kind: str, found: Any) -> ValueError:
+    return ValueError(
+        f"The column {name!r} must have values of the type {kind}, as in the export. Got {found} "
+        "instead. Export with rows that have the types, and the missing values, of later rows."
+    )
 
 
 def _microseconds(column: pd.Series) -> np.ndarray:

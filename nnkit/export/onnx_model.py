@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import onnx
 import onnxruntime
+import pandas as pd
 import sklearn
 import tensorflow as tf
 from skl2onnx import convert_sklearn
@@ -23,6 +24,7 @@ from nnkit._validation import as_choice
 from nnkit.encoding import TabularEncoder
 from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.export.converters import TENSOR_TYPES, register_converters
+from nnkit.export.graph import with_embedded_models
 from nnkit.export.onnx_columns import (
     MISSING_TEXT_KEY,
     TYPES_KEY,
@@ -36,6 +38,12 @@ __all__ = ["to_onnx"]
 
 # Versions of the operators of ONNX and of its operators for machine learning.
 _OPSETS = {"": 18, "ai.onnx.ml": 3}
+# Types of columns without values, by their kind in fit.
+_TYPES_OF_KINDS = {"date": "date", "number": "float64"}
+# skl2onnx raises errors of many classes for what it does not support.
+_ERRORS_OF_SKL2ONNX = (
+    AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
 # Rows that are compared with Python after the export, and the largest difference without a warning.
 _N_COMPARED, _LARGEST_DIFFERENCE = 100, 1e-4
 _FLOATS = frozenset({"duration", "float64"})
@@ -60,7 +68,8 @@ def to_onnx(estimator: Any, X: Any, *, quantize: Literal["int8"] | None = None) 
     -------
     model : onnx.ModelProto
         A classifier has the outputs "label" and "probabilities" (several columns of y:
-        "probabilities_0", ...), other estimators have "variable". The metadata have the columns, the
+        "probabilities_0", ...), other estimators have "variable"; an output that has the name of a
+        column gets an underscore at its end. The metadata have the columns, the
         classes and the versions. Save it with ``onnx.save(model, path)``.
 
     Raises
@@ -102,6 +111,8 @@ def to_onnx(estimator: Any, X: Any, *, quantize: Literal["int8"] | None = None) 
     as_choice("quantize", quantize, ("int8", None))
     fitted = getattr(estimator, "best_estimator_", estimator)
     check_is_fitted(fitted)
+    rows = _first_rows(X)
+    expected = _predicted(fitted, rows)  # raises for rows that are not like those of fit
     register_converters()
     types = _types(fitted, X)
     model = _converted(fitted, types, _shapes(X))
@@ -109,6 +120,12 @@ def to_onnx(estimator: Any, X: Any, *, quantize: Literal["int8"] | None = None) 
         # Operators of scikit-learn's transformers exist in float32 only, such as the imputer.
         types = {name: "float32" if kind in _FLOATS else kind for name, kind in types.items()}
         model = _converted(fitted, types, _shapes(X))
+        if not has_all_operators(model):
+            raise ValueError(
+                f"onnxruntime cannot run the ONNX model that skl2onnx makes of {_steps(fitted)}, for "
+                "the types of the columns of X. Convert the steps one by one to find the one it does "
+                "not support, and do that one before the pipeline."
+            )
     encoder = _first_step(fitted)
     levels = encoder.categories_.values() if isinstance(encoder, TabularEncoder) else ()
     metadata = {
@@ -116,7 +133,7 @@ def to_onnx(estimator: Any, X: Any, *, quantize: Literal["int8"] | None = None) 
         MISSING_TEXT_KEY: missing_text(X, [level for of_column in levels for level in of_column]),
     }
     onnx.helper.set_model_props(model, {**metadata, **_facts(fitted)})
-    _warn_of_differences(model, fitted, X)
+    _warn_of_differences(model, rows, expected)
     return with_int8_weights(model) if quantize == "int8" else model
 
 
@@ -141,19 +158,56 @@ def _converted(
             f"skl2onnx has no converter of {name or str(error).splitlines()[0]}. Register one with "
             "skl2onnx.update_registered_converter, or do this step before the pipeline."
         ) from error
+    except _ERRORS_OF_SKL2ONNX as error:
+        if isinstance(error, ValueError) and "nnkit" in _module_of_origin(error):
+            raise
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(
+            f"skl2onnx cannot convert {_steps(estimator)}: {reason} ({type(error).__name__}). Convert "
+            "the steps one by one to find the one it does not support, and do that one before the "
+            "pipeline."
+        ) from error
+    model = with_embedded_models(model)
     inputs = topology.scopes[0].input_variables
     _rename_inputs(model, {variable.onnx_name: variable.raw_name for variable in inputs})
     converted: onnx.ModelProto = model
     return converted
 
 
+def _steps(estimator: Any) -> str:
+    """Return the classes of the steps of a pipeline, for messages."""
+    steps = [step for _, step in estimator.steps] if hasattr(estimator, "steps") else [estimator]
+    return " → ".join(type(step).__name__ for step in steps)
+
+
+def _module_of_origin(error: BaseException) -> str:
+    """Return the name of the module that raised an error."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
+
+
 def _types(estimator: Any, X: Any) -> dict[str, str]:
     """Return the type of each input; columns of numbers have one type unless they are separate."""
     types = input_types(X)
+    encoder = _first_step(estimator)
+    if isinstance(encoder, TabularEncoder) and len(types) == encoder.n_features_in_:
+        for name, kind in zip(types, encoder.feature_kinds_, strict=True):
+            if not isinstance(X, Mapping) and types[name] == "text" and _is_all_missing(X, name):
+                types[name] = _TYPES_OF_KINDS.get(kind, "text")
     is_all_numbers = set(types.values()) <= _NUMBERS and len(set(types.values())) > 1
     if is_all_numbers and not isinstance(X, Mapping) and not _takes_columns(estimator):
         return dict.fromkeys(types, "float64")
     return types
+
+
+def _is_all_missing(X: Any, name: str) -> bool:
+    """Return whether a column of a DataFrame of pandas has no values."""
+    if not isinstance(X, pd.DataFrame):
+        return False
+    position = list(map(str, X.columns)).index(name)
+    return bool(X.iloc[:, position].isna().all())
 
 
 def _takes_columns(estimator: Any) -> bool:
@@ -237,30 +291,35 @@ def _facts(estimator: Any) -> dict[str, str]:
     return facts
 
 
-def _warn_of_differences(model: onnx.ModelProto, estimator: Any, X: Any) -> None:
-    """Warn if the model and the estimator predict other values for the first rows of a table."""
-    rows = _first_rows(X)
-    session = onnxruntime.InferenceSession(model.SerializeToString())
-    names = [output.name for output in session.get_outputs()]
-    found = dict(zip(names, session.run(None, onnx_inputs(model, rows)), strict=True))
+def _predicted(estimator: Any, X: Any) -> Any:
+    """Return what an estimator computes: probabilities, values or transformed rows."""
     method = next(
         name for name in ("predict_proba", "predict", "transform") if hasattr(estimator, name)
     )
-    expected = getattr(estimator, method)(rows)
+    return getattr(estimator, method)(X)
+
+
+def _warn_of_differences(model: onnx.ModelProto, X: Any, expected: Any) -> None:
+    """Warn if a model computes other values than expected for the rows of a table."""
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    names = [output.name for output in session.get_outputs()]
+    found = dict(zip(names, session.run(None, onnx_inputs(model, X)), strict=True))
     parts = expected if isinstance(expected, list) else [expected]
     arrays = [array for name, array in found.items() if name.startswith(("proba", "variable"))]
     if len(arrays) != len(parts):
         return  # an output of skl2onnx that is a sequence
     for array, part in zip(arrays, parts, strict=True):
-        values = np.asarray(part.toarray() if hasattr(part, "toarray") else part, dtype=np.float64)
+        values = np.asarray(part.toarray() if hasattr(part, "toarray") else part)
+        if values.dtype.kind not in "biuf" or values.size != array.size:
+            return  # labels of a classifier without probabilities
         scale = max(1.0, float(np.abs(values).max(initial=0.0)))
         difference = float(np.abs(array.reshape(values.shape) - values).max(initial=0.0)) / scale
         if not difference <= _LARGEST_DIFFERENCE:
             warnings.warn(
-                f"The ONNX model differs from {method} by {difference:.2g} (relative to the largest "
-                f"value) on the first {len(values)} rows of X. A converter of skl2onnx treats "
-                "values in another way, for example missing or unknown ones. Compare the "
-                "transformers before the network one by one.",
+                f"The ONNX model differs from the estimator by {difference:.2g} (relative to the "
+                f"largest value) on the first {len(values)} rows of X. Compare the steps of the "
+                "pipeline one by one. Converters of skl2onnx treat missing and unknown values in "
+                "other ways.",
                 UserWarning,
                 stacklevel=3,
             )

@@ -144,7 +144,7 @@ class PlainParts:
         fields = {name: self.restored(entry) for name, entry in part.items() if name != KIND}
         try:
             return self._restored_kind(kind, fields)
-        except (KeyError, IndexError, TypeError, AttributeError) as error:
+        except (LookupError, TypeError, AttributeError, OSError) as error:
             raise ValueError(
                 f"The stored state is damaged: a part of kind {kind!r} cannot be restored "
                 f"({type(error).__name__}: {error})."

@@ -10,9 +10,10 @@ from mixed_tables import raw_table
 from networks import classifier_network, linear_network
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import scale
 
-from nnkit import KerasClassifier, KerasRegressor, TabularClassifier
+from nnkit import KerasClassifier, KerasRegressor, KerasTransformer, TabularClassifier
 from nnkit.encoding import TabularEncoder
 from nnkit.export import to_litert
 
@@ -78,6 +79,57 @@ def test_inexact_integers_give_a_warning(tmp_path):
 
     with pytest.warns(UserWarning, match=r"differs from the estimator by up to .*'int8_weights'"):
         to_litert(clf, tmp_path / "network.tflite", quantize="int8")
+
+
+def test_several_outputs_are_compared_one_by_one(tmp_path):
+    X, y = IRIS
+
+    def network(meta):
+        inputs = keras.Input((4,))
+        flags = keras.layers.Dense(1, activation="sigmoid")(inputs)
+        return keras.Model(inputs, [flags, keras.layers.Dense(3, activation="softmax")(inputs)])
+
+    clf = KerasClassifier(network, **SETTINGS).fit(scale(X), np.column_stack([y > 0, y]))
+
+    assert to_litert(clf, tmp_path / "network.tflite", quantize="int8").exists()
+
+
+def test_recurrent_layers_need_to_be_unrolled(tmp_path):
+    X = np.random.default_rng(0).normal(size=(30, 5, 2)).astype(np.float32)
+    y = (X[..., 0].sum(axis=1) > 0).astype(int)
+
+    def network(meta, unroll=False):
+        recurrent = keras.layers.GRU(3, unroll=unroll)
+        return keras.Sequential(
+            [keras.Input((5, 2)), recurrent, keras.layers.Dense(1, activation="sigmoid")]
+        )
+
+    with pytest.raises(ValueError, match=r"has the TensorFlow operators .* unroll=True"):
+        to_litert(KerasClassifier(network, **SETTINGS).fit(X, y), tmp_path / "a.tflite")
+    assert not list(tmp_path.iterdir())
+    clf = KerasClassifier(network, unroll=True, **SETTINGS).fit(X, y)
+    found = run(to_litert(clf, tmp_path / "b.tflite"), X)[:, 0]
+    np.testing.assert_allclose(found, clf.predict_proba(X)[:, 1], atol=1e-5)
+
+
+def test_integers_of_several_inputs_are_refused(tmp_path):
+    X = {"left": np.ones((10, 2)), "right": np.ones((10, 1))}
+
+    def network(meta):
+        inputs = [keras.Input((2,), name="left"), keras.Input((1,), name="right")]
+        return keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Concatenate()(inputs)))
+
+    reg = KerasRegressor(network, **SETTINGS).initialize(X, np.arange(10.0))
+
+    with pytest.raises(ValueError, match="quantize='int8' takes networks with one input"):
+        to_litert(reg, tmp_path / "a.tflite", quantize="int8", X=X)
+    assert to_litert(reg, tmp_path / "b.tflite").exists()
+
+
+def test_pipelines_and_transformers_are_refused(tmp_path):
+    for estimator in (make_pipeline(KerasClassifier()), KerasTransformer()):
+        with pytest.raises(TypeError, match=r"takes a classifier or a regressor.*pipeline\[-1\]"):
+            to_litert(estimator, tmp_path / "a.tflite")
 
 
 def test_codes_of_categories_are_refused_as_integers(tmp_path):

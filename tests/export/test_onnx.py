@@ -21,7 +21,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+from sklearn.preprocessing import OneHotEncoder, PowerTransformer, StandardScaler, TargetEncoder
 
 from nnkit import (
     KerasClassifier,
@@ -243,6 +243,9 @@ COLUMNS = {
     "levels of integers": pd.Categorical([1, 2, None, 1, 3, 3]),
     "levels of floats": pd.Categorical([0.1, 2.5, None, 0.1, 1 / 3, 1 / 3]),
     "levels of Boolean": pd.Categorical([True, False, None, True, True, False]),
+    "levels of dates": pd.Categorical(DATES),
+    "levels of durations": pd.Categorical(pd.to_timedelta([1, 2, None, 1, 2, 3], unit="h")),
+    "levels of periods": pd.Categorical(pd.PeriodIndex(["2020-01", "2020-02"] * 3, freq="M")),
     "mixture": np.array([1, "a", None, 2.0, "1", "b"], dtype=object),
     "dates": DATES,
     "dates in UTC": DATES.tz_localize("UTC"),
@@ -318,12 +321,12 @@ def test_table_of_other_columns_is_refused():
     X, y = MIXED
     clf = KerasClassifier(**SETTINGS).fit(X, y)
 
-    with pytest.raises(
-        ValueError, match=r"Column 'age' held numbers in fit, but X has it as String"
-    ):
+    with pytest.raises(ValueError, match="Column 'age' held numbers in fit and holds text"):
         to_onnx(clf, X.assign(age="old"))
-    with pytest.raises(ValueError, match="must have the 7 columns of fit. Got 6 instead"):
+    with pytest.raises(ValueError, match="Feature names seen at fit time, yet now missing"):
         to_onnx(clf, X.drop(columns="age"))
+    with pytest.raises(ValueError, match="must be in the same order as they were in fit"):
+        to_onnx(clf, X[X.columns[::-1]])
     with pytest.raises(ValueError, match="must have the column 'road', as in the export"):
         onnx_inputs(to_onnx(clf, X), X.drop(columns="road"))
     with pytest.raises(ValueError, match="'height' must have values of the type float64"):
@@ -394,6 +397,48 @@ def test_convolutional_network_for_images():
         )
 
     assert_classifies_alike(KerasClassifier(network, **SETTINGS).fit(X, y), X)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: keras.layers.LSTM(4),
+        lambda: keras.layers.Bidirectional(keras.layers.GRU(4)),
+        lambda: keras.layers.SimpleRNN(4),
+    ],
+    ids=["LSTM", "bidirectional GRU", "SimpleRNN"],
+)
+def test_recurrent_networks_for_sequences(layer):
+    X = np.random.default_rng(0).normal(size=(40, 7, 3)).astype(np.float32)
+    y = (X[..., 0].sum(axis=1) > 0).astype(int)
+
+    def network(meta):
+        layers = [keras.Input(meta.X_shape_[1:]), keras.layers.Masking(), layer()]
+        return keras.Sequential([*layers, keras.layers.Dense(1, activation="sigmoid")])
+
+    assert_classifies_alike(KerasClassifier(network, **SETTINGS).fit(X, y), X)
+
+
+@pytest.mark.parametrize("activation", ["gelu", "celu", "elu", "mish", "silu", "softplus", "tanh"])
+def test_activations(activation):
+    X, y = IRIS
+    clf = KerasClassifier(classifier_network, model__activation=activation, **SETTINGS)
+    assert_classifies_alike(clf.fit(X, y), X)
+
+
+def test_constant_that_is_no_weight_is_refused():
+    X, y = IRIS
+
+    def network(meta):
+        normalization = keras.layers.Normalization(mean=0.0, variance=1.0)
+        return keras.Sequential(
+            [keras.Input((4,)), normalization, keras.layers.Dense(3, activation="softmax")]
+        )
+
+    clf = KerasClassifier(network, **SETTINGS).fit(X, y)
+
+    with pytest.raises(ValueError, match="The network has the constant .*, which is no weight"):
+        to_onnx(clf, X)
 
 
 def test_network_with_several_inputs():
@@ -580,9 +625,76 @@ def test_converter_that_computes_other_values_gives_a_warning():
 
     skl2onnx.update_registered_converter(Doubling, "TestsDoubling", same_shape, identity)
     with pytest.warns(
-        UserWarning, match=r"The ONNX model differs from predict_proba by .* 100 rows"
+        UserWarning, match=r"The ONNX model differs from the estimator by .* 100 rows"
     ):
         to_onnx(clf, X)
+
+
+def test_fault_of_a_converter_names_the_steps():
+    X, y = IRIS
+    pipeline = make_pipeline(PowerTransformer(), KerasClassifier("mlp", **SETTINGS)).fit(X, y)
+
+    with pytest.raises(ValueError, match="PowerTransformer → KerasClassifier.* one by one"):
+        to_onnx(pipeline, X)
+
+
+@pytest.mark.parametrize(
+    ("column", "changed", "message"),
+    [
+        ("integer", [1.5, 2.0], "'integer' must have values of the type integer"),
+        ("integer", [np.nan, 2.0], "'integer' must have values of the type integer"),
+        ("integer", ["one", "two"], "'integer' must have values of the type integer"),
+        ("boolean", [True, None], "'boolean' must have values of the type boolean"),
+        ("boolean", ["no", "yes"], "'boolean' must have values of the type boolean"),
+        ("float", ["no", "yes"], "'float' must have values of the type float64"),
+        ("date", [1.0, 2.0], "'date' must have values of the type date"),
+        ("duration", ["1 h", "2 h"], "'duration' must have values of the type duration"),
+    ],
+)
+def test_values_of_another_type_are_refused_as_inputs(column, changed, message):
+    X = pd.DataFrame(
+        {
+            "integer": [1, 2],
+            "boolean": [True, False],
+            "float": [0.5, 1.5],
+            "date": pd.to_datetime(["2020-01-01", "2020-01-02"]),
+            "duration": pd.to_timedelta([1, 2], unit="h"),
+        }
+    )
+    model = to_onnx(TabularEncoder().fit(X), X)
+
+    with pytest.raises(ValueError, match=message):
+        onnx_inputs(model, X.assign(**{column: np.array(changed, dtype=object)}))
+
+
+def test_integers_of_an_array_are_not_rounded():
+    X = np.arange(8).reshape(4, 2)
+    model = to_onnx(TabularEncoder().fit(X), X)
+
+    assert onnx_inputs(model, X.astype(float))["X"].dtype == np.int64
+    with pytest.raises(ValueError, match="'X' must have values of the type integer"):
+        onnx_inputs(model, X + 0.5)
+
+
+def test_columns_without_values_in_the_export_have_the_type_of_fit():
+    X, _ = MIXED
+    encoder = TabularEncoder().fit(X)
+    rows = X.head(3).assign(age=None, city=None, since=None)
+
+    model = to_onnx(encoder, rows)
+
+    np.testing.assert_allclose(
+        run(model, X)["variable"], encoder.transform(X), rtol=1e-6, atol=1e-6
+    )
+
+
+def test_columns_with_the_names_of_outputs_rename_the_outputs():
+    X = pd.DataFrame({"label": [1.0, 2.0, 3.0, 4.0], "variable": [1.0, 2.0, 1.0, 2.0]})
+    clf = KerasClassifier(**SETTINGS).fit(X, [0, 1, 0, 1])
+
+    found = run(to_onnx(clf, X), X)
+
+    assert list(found) == ["label_", "probabilities"]
 
 
 def test_invalid_quantize_is_named():

@@ -19,7 +19,7 @@ import numpy as np
 from nnkit.builders.meta import Meta
 from nnkit.builders.registry import READY_MADE, spec_of
 from nnkit.encoding.targets import ClassLabels, ClassTarget, ContinuousTarget
-from nnkit.estimators.persistence.import_paths import check_import_path
+from nnkit.estimators.persistence.import_paths import check_import_path, check_is_no_internal
 from nnkit.estimators.rows.training_rows import Seeds
 from nnkit.estimators.targets.class_weighting import ClassWeights
 from nnkit.estimators.targets.classification import ClassificationTarget
@@ -134,6 +134,8 @@ def attributes_without_code(cls: type, state: Any) -> dict[str, Any]:
     ValueError
         If the state has another format, is damaged, or refers to code that the file does not name.
     """
+    if isinstance(state, dict):
+        check_is_no_internal(state.get("parts", []))
     return _restored(cls, state, {_KERAS: _keras_object, _CONFIG: _model_from_config})
 
 
@@ -159,7 +161,7 @@ def _restored(
     parts = PlainParts(_classes(plain), _no_keep, {**ready_made, **restore})
     attributes = parts.restored(plain)
     for name, (source, derive) in _DERIVED.items():
-        if source in attributes:
+        if isinstance(attributes.get(source), list) and attributes[source]:
             attributes[name] = derive(attributes[source])
     return attributes
 

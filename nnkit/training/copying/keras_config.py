@@ -10,18 +10,26 @@ from typing import Any
 
 import keras
 
+from nnkit._compat import safe_mode
 from nnkit.training.specification.model_spec import parts_inside
 
 __all__ = ["ModelFromConfig", "StoredConfig", "is_keras_object"]
 
-# Modules of Keras whose classes and functions are parts of networks. "builtins" are Keras'
-# functions that are stored by their name.
-_MODULES = frozenset(
+# Modules of Keras whose classes are parts of networks.
+_CLASS_MODULES = frozenset(
     {
-        "activations", "constraints", "dtype_policies", "initializers", "layers", "losses",
-        "metrics", "models", "ops", "optimizers", "quantizers", "random", "regularizers", "src",
+        "constraints", "dtype_policies", "initializers", "layers", "losses", "metrics", "models",
+        "ops", "optimizers", "quantizers", "random", "regularizers", "src",
     }
 )  # fmt: skip
+# Modules of Keras whose functions are parts of layers.
+_FUNCTION_MODULES = frozenset(
+    {"activations", "constraints", "initializers", "losses", "metrics", "ops", "regularizers"}
+)
+# Names of values in a configuration that are no classes.
+_VALUES = frozenset(
+    {"__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__"}
+)
 
 # Classes whose configuration has code, or the path of a file with code.
 _WITH_CODE = {
@@ -102,14 +110,12 @@ class StoredConfig:
                     "It is not loaded from a file without pickled code. Replace it by a layer "
                     "class with a name, or store the estimator with pickle or joblib."
                 )
-            package, _, rest = str(part.get("module")).partition(".")
-            is_of_keras = package == "keras" and rest.partition(".")[0] in _MODULES
-            if is_of_keras or package in ("builtins", "None") or part["module"] == "keras":
-                continue
-            if package == "keras" or _name_of_custom(part) not in (None, *self.custom_objects):
+            key = _name_of_custom(part)
+            if key is not None and key not in self.custom_objects:
+                shown = part["config"] if name == "function" else name
                 raise ValueError(
-                    f"The stored Keras configuration refers to {part['module']}.{name}, which the "
-                    "file does not list. Do not use the file."
+                    f"The stored Keras configuration refers to {part.get('module')}.{shown}, which "
+                    "the file does not list. Do not use the file."
                 )
 
     def load(self, *, allows_code: bool = False) -> Any:
@@ -131,11 +137,10 @@ class StoredConfig:
 
         if not allows_code:
             self.check()
-        return keras.saving.deserialize_keras_object(
-            json.loads(self.json),
-            custom_objects=dict(self.custom_objects),
-            safe_mode=not allows_code,
-        )
+        with safe_mode(is_safe=not allows_code):
+            return keras.saving.deserialize_keras_object(
+                json.loads(self.json), custom_objects=dict(self.custom_objects)
+            )
 
 
 @dataclass(frozen=True)
@@ -163,7 +168,7 @@ def _described_parts(config: Any) -> Iterator[dict[str, Any]]:
     """Yield all parts of a configuration that name a class or a function."""
     if isinstance(config, dict):
         if isinstance(config.get("class_name"), str):
-            yield {"module": None, **config}
+            yield {"config": None, **config}
         for entry in config.values():
             yield from _described_parts(entry)
     elif isinstance(config, (list, tuple)):
@@ -172,14 +177,36 @@ def _described_parts(config: Any) -> Iterator[dict[str, Any]]:
 
 
 def _name_of_custom(part: Mapping[str, Any]) -> str | None:
-    """Return the name by which Keras looks a custom class or function up; None for other parts."""
-    package = str(part["module"]).partition(".")[0]
-    registered = part.get("registered_name")
-    if package in ("keras", "builtins", "None"):
+    """Return the name by which Keras looks a custom class or function up; None for other parts.
+
+    Keras looks a class up by its registered name first, whatever the module is.
+    """
+    name, module = part["class_name"], str(part.get("module"))
+    if name in _VALUES or name in _WITH_CODE:
         return None
-    if package == "nnkit" and str(registered).startswith("nnkit>"):
-        return None
-    return str(part["config"]) if part["class_name"] == "function" else str(registered)
+    if name == "function":
+        key = str(part["config"])
+        return None if "." not in key and _is_function_module(module) else key
+    registered = part.get("registered_name") or name
+    if registered.startswith("nnkit>"):
+        cls = keras.saving.get_registered_object(registered)
+        if cls is not None and cls.__module__.startswith(("nnkit.layers.", "nnkit.optimizers.")):
+            return None
+    package, _, rest = module.partition(".")
+    is_of_keras = package == "keras" and (not rest or rest.partition(".")[0] in _CLASS_MODULES)
+    if "module" not in part:
+        # Keras' short form of initializers and regularizers.
+        is_of_keras = any(
+            hasattr(place, name) for place in (keras.initializers, keras.regularizers)
+        )
+    return None if is_of_keras and registered == name and "." not in name else str(registered)
+
+
+def _is_function_module(module: str) -> bool:
+    """Return whether a module has Keras' own functions. "builtins" are those stored by name."""
+    package, _, rest = module.partition(".")
+    first = rest.removeprefix("src.").partition(".")[0]
+    return module == "builtins" or (package == "keras" and first in _FUNCTION_MODULES)
 
 
 def _custom_object(part: Mapping[str, Any], value: Any) -> Any:
@@ -192,10 +219,12 @@ def _custom_object(part: Mapping[str, Any], value: Any) -> Any:
                 return candidate
     if type(value).__name__ == name:
         return type(value)
-    found = getattr(sys.modules.get(str(part["module"])), str(name), None)
+    # Keras stores no module for objects of __main__.
+    module = part.get("module") or "__main__"
+    found = getattr(sys.modules.get(module), str(name), None)
     if found is None:
         raise TypeError(
-            f"{type(value).__name__} uses {name!r} of the module {part['module']}, which cannot be "
+            f"{type(value).__name__} uses {name!r} of the module {module}, which cannot be "
             "imported from there. Define it at the top level of a module."
         )
     return found

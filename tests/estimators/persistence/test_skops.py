@@ -1,5 +1,6 @@
 """Files of skops: round trips without code, and hostile files."""
 
+import functools
 import io
 import json
 import pickle
@@ -21,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 from skops.io.exceptions import UntrustedTypesFoundException
 
+import nnkit.estimators.persistence.pickling
 from nnkit import (
     KerasClassifier,
     KerasRegressor,
@@ -29,6 +31,8 @@ from nnkit import (
     TabularRegressor,
 )
 from nnkit.encoding import TabularEncoder
+from nnkit.export import TRUSTED_TYPES
+from nnkit.training.copying.keras_config import ModelFromConfig, StoredConfig
 
 IRIS = load_iris(return_X_y=True)
 DIABETES = load_diabetes(return_X_y=True, as_frame=True)
@@ -56,7 +60,7 @@ def through_skops(estimator, also_trusted=()):
     """Return an estimator after a round trip in which only classes of nnkit are trusted."""
     data = sio.dumps(estimator)
     untrusted = sio.get_untrusted_types(data=data)
-    assert all(name.startswith("nnkit.") or name in also_trusted for name in untrusted)
+    assert set(untrusted) <= {*TRUSTED_TYPES, *also_trusted}
     assert set(also_trusted) <= set(untrusted)
     return sio.loads(data, trusted=untrusted)
 
@@ -187,10 +191,12 @@ def test_classes_and_functions_in_a_keras_configuration_are_listed():
     [
         (lambda meta: None, r"KerasClassifier\.model cannot be stored: <lambda> of the module"),
         (keras.Sequential([keras.layers.Lambda(lambda x: x)]), "Lambda"),
+        (keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None), "<lambda>"),
     ],
 )
 def test_code_without_an_import_path_is_not_stored(model, message):
-    clf = KerasClassifier(model)
+    is_callback = isinstance(model, keras.callbacks.Callback)
+    clf = KerasClassifier(callbacks=model) if is_callback else KerasClassifier(model)
 
     with pytest.raises(TypeError, match=message):
         sio.dumps(clf)
@@ -253,6 +259,21 @@ def add_unlisted_function_of_keras(document):
     }
 
 
+def add_keras_part(name, module, config, registered=None):
+    """Return a change that adds a Keras object of a class or function to a document."""
+    part = {"class_name": name, "module": module, "config": config, "registered_name": registered}
+
+    def change(document):
+        document["loss"] = {
+            "nnkit": "keras object",
+            "json": json.dumps(part),
+            "custom_objects": {},
+            "values": [],
+        }
+
+    return change
+
+
 def add_pickle(document):
     document["loss"] = {"nnkit": "object", "position": 0}
 
@@ -270,8 +291,17 @@ def add_attribute_of_network(document):
     [
         (replace_builder, "model='os.system' is not a ready-made builder"),
         (add_lambda, "has a 'Lambda', which runs code of the file"),
-        (add_function_of_os, r"refers to os\.function, which the file does not list"),
-        (add_unlisted_function_of_keras, r"refers to keras\.utils\.function"),
+        (add_function_of_os, r"refers to os\.system, which the file does not list"),
+        (add_unlisted_function_of_keras, r"refers to keras\.utils\.get_file"),
+        (add_keras_part("layers.Lambda", "keras", {}), r"refers to keras\.layers\.Lambda"),
+        (add_keras_part("function", "keras", "config.enable_flash_attention"), r"keras\.config\."),
+        (add_keras_part("Doubled", None, {}, "tests>Doubled"), r"refers to None\.Doubled"),
+        (
+            add_keras_part("Doubled", "builtins", {}, "tests>Doubled"),
+            r"refers to builtins\.Doubled",
+        ),
+        (add_keras_part("Dense", "keras.layers", {}, "tests>Doubled"), r"keras\.layers\.Dense"),
+        (add_keras_part("TorchModuleWrapper", "keras.layers", {}), "loads objects of PyTorch"),
         (add_pickle, "kind 'object', which this version of nnkit does not know"),
         (replace_method, "has the attribute 'predict', which no KerasClassifier stores"),
         (add_attribute_of_network, "stored network must have the entries"),
@@ -297,6 +327,81 @@ def test_function_in_the_place_of_a_part_is_listed():
     assert "os.system" in sio.get_untrusted_types(data=data)
     with pytest.raises(UntrustedTypesFoundException, match=r"os\.system"):
         sio.loads(data, trusted=["nnkit.estimators.classifier.KerasClassifier"])
+
+
+def system_of_lambda(allows_code):
+    """Return the builder of a network whose configuration has code, as a file could have it."""
+    config = {"class_name": "__lambda__", "module": "builtins", "config": {"code": "4w=="}}
+    return ModelFromConfig(StoredConfig(json.dumps(config)), allows_code=allows_code)
+
+
+@pytest.mark.parametrize(
+    "builder",
+    [
+        lambda: system_of_lambda(allows_code=True),
+        lambda: functools.partial(nnkit.estimators.persistence.pickling.loads, b""),
+        lambda: nnkit.estimators.persistence.pickling.unpickled,
+        lambda: [nnkit.estimators.persistence.pickling.loads],
+    ],
+    ids=["configuration with code", "partial", "function", "list"],
+)
+def test_parts_of_nnkit_that_are_never_stored_are_refused_although_trusted(builder):
+    """Somebody may trust all names that begin with nnkit."""
+    clf = KerasClassifier("mlp", epochs=1).fit(*IRIS)
+    state = clf.__getstate__()
+    document = json.loads(state["attributes"])
+    document["_members"][0]["model_spec"]["builder"] = {"nnkit part": len(state["parts"])}
+    state["attributes"] = json.dumps(document)
+    state["parts"].append(builder())
+
+    with pytest.raises(ValueError, match=r"refers to nnkit\..*, which nnkit never stores"):
+        KerasClassifier().__setstate__(state)
+
+
+def test_keras_setting_for_unsafe_configurations_is_not_used():
+    """In a process of its own, because Keras cannot take the setting back."""
+    code = (
+        "import keras\n"
+        "from nnkit.training.copying.keras_config import StoredConfig\n"
+        "keras.config.enable_unsafe_deserialization()\n"
+        'stored = StoredConfig(\'{"class_name": "StringLookup", "module": "keras.layers", \'\n'
+        '                      \'"config": {"vocabulary": "/etc/hostname"}}\')\n'
+        "stored.load()"
+    )
+
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 1
+    assert "loading of a vocabulary file" in result.stderr
+
+
+class OwnLoss(keras.losses.Loss):
+    """A loss that is not registered with Keras."""
+
+    def call(self, y_true, y_pred):
+        return keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
+
+
+def test_classes_and_functions_of_main_are_stored_with_a_warning(monkeypatch):
+    """Keras stores no module for classes of notebooks."""
+    for name in ("OwnLoss", "Doubled"):
+        cls = globals()[name]
+        monkeypatch.setattr(cls, "__module__", "__main__")
+        monkeypatch.setattr(sys.modules["__main__"], name, cls, raising=False)
+    model = keras.Sequential(
+        [keras.Input((4,)), Doubled(), keras.layers.Dense(3, activation="softmax")]
+    )
+    clf = KerasClassifier(model, loss=OwnLoss(), epochs=1).fit(scale(IRIS[0]), IRIS[1])
+
+    with pytest.warns(UserWarning, match="(OwnLoss|Doubled) is defined in __main__"):
+        data = sio.dumps(clf)
+    names = sio.get_untrusted_types(data=data)
+    restored = sio.loads(data, trusted=names)
+
+    assert {"__main__.OwnLoss", "__main__.Doubled"} <= set(names)
+    np.testing.assert_array_equal(restored.predict(IRIS[0]), clf.predict(IRIS[0]))
 
 
 @pytest.mark.parametrize("where", ["middle", "end"])
