@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -135,8 +137,27 @@ def attributes_without_code(cls: type, state: Any) -> dict[str, Any]:
         If the state has another format, is damaged, or refers to code that the file does not name.
     """
     if isinstance(state, dict):
-        check_is_no_internal(state.get("parts", []))
+        _check_parts(state)
     return _restored(cls, state, {_KERAS: _keras_object, _CONFIG: _model_from_config})
+
+
+def _check_parts(state: dict[str, Any]) -> None:
+    """Raise if a state refers to code by other means than objects that the file names.
+
+    Keras makes objects of any dict with the entry "class_name", also of arguments of layers.
+    """
+    parts = state.get("parts", [])
+    if not isinstance(parts, list) or any(isinstance(p, (dict, list, set, tuple)) for p in parts):
+        raise ValueError(
+            "The stored state is damaged: its parts must be arrays and objects. Do not use the file."
+        )
+    check_is_no_internal(parts)
+    document = state.get("attributes")
+    if isinstance(document, str) and "class_name" in document:
+        from nnkit.training.copying.keras_config import StoredConfig
+
+        with suppress(json.JSONDecodeError):  # reported when the state is read
+            StoredConfig(document).check()
 
 
 def from_objects(cls: type, state: Any, objects: list[Any]) -> dict[str, Any]:

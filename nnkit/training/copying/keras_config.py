@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -88,16 +89,25 @@ class StoredConfig:
                 config.pop("compile_config", None)
             text = json.dumps(config)
         except (NotImplementedError, TypeError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise TypeError(
                 f"{name} has no configuration that Keras can store as JSON ({reason}). Give its "
                 "class a get_config method, or store the estimator with pickle or joblib."
             ) from error
         custom_objects = {}
+        held = _own_objects(value)
+        for own, function in held.items():
+            if inspect.isfunction(function) and _is_function_of_keras(own, "builtins"):
+                raise TypeError(
+                    f"{name} uses a function {own!r}, which Keras would store as its own function of "
+                    "that name. Give it another name, or store the estimator with pickle or joblib."
+                )
         for part in _described_parts(config):
             key = _name_of_custom(part)
+            is_function = part["class_name"] == "function"
+            used = str(part["config"]) if is_function else part["class_name"]
             if key is not None:
-                custom_objects[key] = _custom_object(part, value)
+                custom_objects[key] = held[used] if used in held else _imported(part, used, value)
         return cls(text, custom_objects)
 
     def check(self) -> None:
@@ -186,7 +196,7 @@ def _name_of_custom(part: Mapping[str, Any]) -> str | None:
         return None
     if name == "function":
         key = str(part["config"])
-        return None if "." not in key and _is_function_module(module) else key
+        return None if _is_function_of_keras(key, module) else key
     registered = part.get("registered_name") or name
     if registered.startswith("nnkit>"):
         cls = keras.saving.get_registered_object(registered)
@@ -202,26 +212,32 @@ def _name_of_custom(part: Mapping[str, Any]) -> str | None:
     return None if is_of_keras and registered == name and "." not in name else str(registered)
 
 
-def _is_function_module(module: str) -> bool:
-    """Return whether a module has Keras' own functions. "builtins" are those stored by name."""
+def _is_function_of_keras(name: str, module: str) -> bool:
+    """Return whether a function is Keras' own. Keras stores unexported functions as "builtins"."""
+    if module == "builtins":
+        return any(hasattr(getattr(keras, place), name) for place in _FUNCTION_MODULES)
     package, _, rest = module.partition(".")
     first = rest.removeprefix("src.").partition(".")[0]
-    return module == "builtins" or (package == "keras" and first in _FUNCTION_MODULES)
+    return "." not in name and package == "keras" and first in _FUNCTION_MODULES
 
 
-def _custom_object(part: Mapping[str, Any], value: Any) -> Any:
-    """Return the class or function of a Keras object that a part of its configuration names."""
-    is_function = part["class_name"] == "function"
-    name = part["config"] if is_function else part["class_name"]
-    for layer in parts_inside(value, keras.Operation):
+def _own_objects(value: Any) -> dict[str, Any]:
+    """Return the user's classes and functions in a Keras object, by their names."""
+    held = {}
+    for layer in [value, *parts_inside(value, keras.Operation)]:
         for candidate in (type(layer), *vars(layer).values()):
-            if getattr(candidate, "__name__", None) == name and callable(candidate):
-                return candidate
-    if type(value).__name__ == name:
-        return type(value)
+            name = getattr(candidate, "__name__", None)
+            module = str(getattr(candidate, "__module__", None))
+            if name is not None and callable(candidate) and not module.startswith("keras."):
+                held[name] = candidate
+    return held
+
+
+def _imported(part: Mapping[str, Any], name: str, value: Any) -> Any:
+    """Return the class or function that a part of a configuration names, from its module."""
     # Keras stores no module for objects of __main__.
     module = part.get("module") or "__main__"
-    found = getattr(sys.modules.get(module), str(name), None)
+    found = getattr(sys.modules.get(module), name, None)
     if found is None:
         raise TypeError(
             f"{type(value).__name__} uses {name!r} of the module {module}, which cannot be "

@@ -112,6 +112,23 @@ def test_pipeline_is_loaded_with_joblib_in_another_process(iris_frame, tmp_path)
     np.testing.assert_allclose(there, pipeline.predict_proba(X), atol=1e-6)
 
 
+def test_attribute_with_the_name_of_a_method_is_pickled(iris):
+    clf = KerasClassifier("mlp", epochs=1).fit(*iris)
+    clf.score = "an attribute of the user"
+
+    assert through_pickle(clf).score == clf.score
+
+
+def test_pickle_of_another_format_is_refused(iris, monkeypatch):
+    clf = KerasClassifier("mlp")
+    with monkeypatch.context() as patch:
+        patch.setattr("nnkit.persistence.stored_state.FORMAT", 99)
+        pickled = pickle.dumps(clf)
+
+    with pytest.raises(ValueError, match="in the format 99, but nnkit .* reads the format 1"):
+        pickle.loads(pickled)
+
+
 def test_pickle_excludes_training_data_and_optimizer_state():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(5000, 10)), rng.normal(size=5000)

@@ -341,9 +341,9 @@ def system_of_lambda(allows_code):
         lambda: system_of_lambda(allows_code=True),
         lambda: functools.partial(nnkit.estimators.persistence.pickling.loads, b""),
         lambda: nnkit.estimators.persistence.pickling.unpickled,
-        lambda: [nnkit.estimators.persistence.pickling.loads],
+        lambda: nnkit.estimators.persistence.pickling.loads.__get__(b""),
     ],
-    ids=["configuration with code", "partial", "function", "list"],
+    ids=["configuration with code", "partial", "function", "method"],
 )
 def test_parts_of_nnkit_that_are_never_stored_are_refused_although_trusted(builder):
     """Somebody may trust all names that begin with nnkit."""
@@ -356,6 +356,32 @@ def test_parts_of_nnkit_that_are_never_stored_are_refused_although_trusted(build
 
     with pytest.raises(ValueError, match=r"refers to nnkit\..*, which nnkit never stores"):
         KerasClassifier().__setstate__(state)
+
+
+def with_part(part):
+    """Return the state of an estimator whose loss is a part of it."""
+    state = KerasClassifier("mlp", units=(3,)).__getstate__()
+    document = json.loads(state["attributes"])
+    document["loss"] = {"nnkit part": len(state["parts"])}
+    return {**state, "attributes": json.dumps(document), "parts": [*state["parts"], part]}
+
+
+@pytest.mark.parametrize("part", [{"class_name": "Lambda"}, [1], (1,), {1}])
+def test_containers_as_parts_are_refused(part):
+    with pytest.raises(ValueError, match="its parts must be arrays and objects"):
+        KerasClassifier().__setstate__(with_part(part))
+
+
+def test_configuration_as_an_argument_of_a_builder_is_checked():
+    """Keras makes an object of a dict with the entry "class_name"."""
+    config = {"class_name": "Doubled", "module": None, "registered_name": "tests>Doubled"}
+    state = KerasClassifier("mlp", activation={**config, "config": {}}).__getstate__()
+
+    with pytest.raises(ValueError, match=r"refers to None\.Doubled, which the file does not list"):
+        KerasClassifier().__setstate__(state)
+    allowed = KerasClassifier("mlp", activation={"class_name": "ReLU", "config": {}})
+    allowed.activation["module"] = "keras.layers"
+    assert KerasClassifier().__setstate__(allowed.__getstate__()) is None
 
 
 def test_keras_setting_for_unsafe_configurations_is_not_used():
