@@ -41,6 +41,8 @@ class PlainParts:
     restore : mapping of str to callable, default={}
         For each further kind of part that ``keep`` returns, a function of the part's entries, which
         are restored already.
+    check_dict : callable or None, default=None
+        Function of each restored dict, which raises if the dict must not be in a state.
     """
 
     def __init__(
@@ -48,8 +50,10 @@ class PlainParts:
         classes: Mapping[str, type],
         keep: Callable[[Any], Any],
         restore: Mapping[str, Callable[[dict[str, Any]], Any]] | None = None,
+        check_dict: Callable[[dict[Any, Any]], None] | None = None,
     ) -> None:
         self.classes, self.keep, self.restore = classes, keep, restore or {}
+        self.check_dict = check_dict
         self._names = {cls: name for name, cls in classes.items()}
 
     def of(self, value: Any) -> Any:
@@ -139,7 +143,7 @@ class PlainParts:
         if type(part) is not dict:
             return part
         if KIND not in part:
-            return {key: self.restored(entry) for key, entry in part.items()}
+            return self._checked({key: self.restored(entry) for key, entry in part.items()})
         kind = part[KIND]
         fields = {name: self.restored(entry) for name, entry in part.items() if name != KIND}
         try:
@@ -149,6 +153,11 @@ class PlainParts:
                 f"The stored state is damaged: a part of kind {kind!r} cannot be restored "
                 f"({type(error).__name__}: {error})."
             ) from error
+
+    def _checked(self, restored: dict[Any, Any]) -> dict[Any, Any]:
+        if self.check_dict is not None:
+            self.check_dict(restored)
+        return restored
 
     def _restored_kind(self, kind: Any, fields: dict[str, Any]) -> Any:
         if kind in self.classes:
@@ -171,7 +180,7 @@ class PlainParts:
         if kind == "floats":
             return fields["values"].tolist()
         if kind == "dict":
-            return dict(zip(fields["keys"], fields["values"], strict=True))
+            return self._checked(dict(zip(fields["keys"], fields["values"], strict=True)))
         if kind == "slice":
             return slice(*fields["fields"])
         if kind == "dtype":

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import json
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -138,26 +136,29 @@ def attributes_without_code(cls: type, state: Any) -> dict[str, Any]:
     """
     if isinstance(state, dict):
         _check_parts(state)
-    return _restored(cls, state, {_KERAS: _keras_object, _CONFIG: _model_from_config})
+    restore = {_KERAS: _keras_object, _CONFIG: _model_from_config}
+    return _restored(cls, state, restore, check_dict=_check_dict)
 
 
 def _check_parts(state: dict[str, Any]) -> None:
-    """Raise if a state refers to code by other means than objects that the file names.
-
-    Keras makes objects of any dict with the entry "class_name", also of arguments of layers.
-    """
+    """Raise if the objects of a state are not those that nnkit stores."""
     parts = state.get("parts", [])
     if not isinstance(parts, list) or any(isinstance(p, (dict, list, set, tuple)) for p in parts):
         raise ValueError(
             "The stored state is damaged: its parts must be arrays and objects. Do not use the file."
         )
     check_is_no_internal(parts)
-    document = state.get("attributes")
-    if isinstance(document, str) and "class_name" in document:
-        from nnkit.training.copying.keras_config import StoredConfig
 
-        with suppress(json.JSONDecodeError):  # reported when the state is read
-            StoredConfig(document).check()
+
+def _check_dict(restored: dict[Any, Any]) -> None:
+    """Raise if Keras would make an object of a dict that is not one of Keras or nnkit.
+
+    Keras does so with any dict that has the entry "class_name", also with arguments of layers.
+    """
+    if "class_name" in restored:
+        from nnkit.training.copying.keras_config import check_config
+
+        check_config(restored)
 
 
 def from_objects(cls: type, state: Any, objects: list[Any]) -> dict[str, Any]:
@@ -167,7 +168,7 @@ def from_objects(cls: type, state: Any, objects: list[Any]) -> dict[str, Any]:
         return _model_from_config(fields, allows_code=True)
 
     restore = {_OBJECT: lambda fields: objects[fields["position"]], _CONFIG: from_config}
-    return _restored(cls, state, restore, is_from_pickle=True)
+    return _restored(cls, state, restore)
 
 
 def _restored(
@@ -175,11 +176,13 @@ def _restored(
     state: Any,
     restore: Mapping[str, Callable[[dict[str, Any]], Any]],
     *,
-    is_from_pickle: bool = False,
+    check_dict: Callable[[dict[Any, Any]], None] | None = None,
 ) -> dict[str, Any]:
-    plain = attributes_of_state(cls, state, may_replace_methods=is_from_pickle)
+    """Return the attributes of a state; ``check_dict`` is given for states that are not trusted."""
+    plain = attributes_of_state(cls, state, may_replace_methods=check_dict is None)
     ready_made = {_READY_MADE: lambda fields: spec_of(fields["name"]).builder}
-    parts = PlainParts(_classes(plain), _no_keep, {**ready_made, **restore})
+    known = {**ready_made, **restore}
+    parts = PlainParts(_classes(plain), _no_keep, known, check_dict)
     attributes = parts.restored(plain)
     for name, (source, derive) in _DERIVED.items():
         if isinstance(attributes.get(source), list) and attributes[source]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ import keras
 from nnkit._compat import safe_mode
 from nnkit.training.specification.model_spec import parts_inside
 
-__all__ = ["ModelFromConfig", "StoredConfig", "is_keras_object"]
+__all__ = ["ModelFromConfig", "StoredConfig", "check_config", "is_keras_object"]
 
 # Modules of Keras whose classes are parts of networks.
 _CLASS_MODULES = frozenset(
@@ -49,6 +49,38 @@ def is_keras_object(value: Any) -> bool:
     if isinstance(value, type) or not hasattr(value, "get_config"):
         return False
     return any(cls.__module__.startswith("keras.") for cls in type(value).__mro__)
+
+
+def check_config(config: Any, custom_objects: Container[str] = ()) -> None:
+    """Raise if a configuration refers to code other than that of Keras and nnkit.
+
+    Parameters
+    ----------
+    config : dict, list or anything else
+        Configuration, of which Keras makes objects.
+    custom_objects : container of str, default=()
+        Names of classes and functions to which it may refer.
+
+    Raises
+    ------
+    ValueError
+        If it has code, or refers to another class or function.
+    """
+    for part in _described_parts(config):
+        name = part["class_name"]
+        if name in _WITH_CODE:
+            raise ValueError(
+                f"The stored Keras configuration has a {name!r}, which {_WITH_CODE[name]}. "
+                "It is not loaded from a file without pickled code. Replace it by a layer "
+                "class with a name, or store the estimator with pickle or joblib."
+            )
+        key = _name_of_custom(part)
+        if key is not None and key not in custom_objects:
+            shown = part["config"] if name == "function" else name
+            raise ValueError(
+                f"The stored Keras configuration refers to {part.get('module')}.{shown}, which "
+                "the file does not list. Do not use the file."
+            )
 
 
 @dataclass(frozen=True)
@@ -112,21 +144,7 @@ class StoredConfig:
 
     def check(self) -> None:
         """Raise a ValueError if the configuration refers to code that is not stated beside it."""
-        for part in _described_parts(json.loads(self.json)):
-            name = part["class_name"]
-            if name in _WITH_CODE:
-                raise ValueError(
-                    f"The stored Keras configuration has a {name!r}, which {_WITH_CODE[name]}. "
-                    "It is not loaded from a file without pickled code. Replace it by a layer "
-                    "class with a name, or store the estimator with pickle or joblib."
-                )
-            key = _name_of_custom(part)
-            if key is not None and key not in self.custom_objects:
-                shown = part["config"] if name == "function" else name
-                raise ValueError(
-                    f"The stored Keras configuration refers to {part.get('module')}.{shown}, which "
-                    "the file does not list. Do not use the file."
-                )
+        check_config(json.loads(self.json), self.custom_objects)
 
     def load(self, *, allows_code: bool = False) -> Any:
         """Return the Keras object.
@@ -177,8 +195,8 @@ class ModelFromConfig:
 def _described_parts(config: Any) -> Iterator[dict[str, Any]]:
     """Yield all parts of a configuration that name a class or a function."""
     if isinstance(config, dict):
-        if isinstance(config.get("class_name"), str):
-            yield {"config": None, **config}
+        if "class_name" in config:
+            yield {"config": None, **config, "class_name": str(config["class_name"])}
         for entry in config.values():
             yield from _described_parts(entry)
     elif isinstance(config, (list, tuple)):

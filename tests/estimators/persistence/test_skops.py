@@ -376,9 +376,21 @@ def test_configuration_as_an_argument_of_a_builder_is_checked():
     """Keras makes an object of a dict with the entry "class_name"."""
     config = {"class_name": "Doubled", "module": None, "registered_name": "tests>Doubled"}
     state = KerasClassifier("mlp", activation={**config, "config": {}}).__getstate__()
+    document = json.loads(state["attributes"])
+    pairs = {"nnkit": "dict", "keys": list(config), "values": list(config.values())}
+    disguised = [
+        state["attributes"].replace("class_name", "class\\u005fname"),
+        json.dumps({**document, "activation": pairs}),
+        json.dumps(
+            {**document, "activation": {"nnkit": "objects", "shape": [1], "values": [pairs]}}
+        ),
+    ]
 
-    with pytest.raises(ValueError, match=r"refers to None\.Doubled, which the file does not list"):
-        KerasClassifier().__setstate__(state)
+    for attributes in (state["attributes"], *disguised):
+        with pytest.raises(
+            ValueError, match=r"refers to None\.Doubled, which the file does not list"
+        ):
+            KerasClassifier().__setstate__({**state, "attributes": attributes})
     allowed = KerasClassifier("mlp", activation={"class_name": "ReLU", "config": {}})
     allowed.activation["module"] = "keras.layers"
     assert KerasClassifier().__setstate__(allowed.__getstate__()) is None
