@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["has_all_operators", "parse_sklearn_model"]
+__all__ = ["outputs_of_model", "parse_sklearn_model"]
 
 
 def parse_sklearn_model(
@@ -21,16 +21,31 @@ def parse_sklearn_model(
     return outputs
 
 
-def has_all_operators(model: Any) -> bool:
-    """Return whether onnxruntime has the operators of an ONNX model for the types of their inputs.
+def outputs_of_model(model: Any, inputs: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the outputs of an ONNX model by name; None if onnxruntime cannot run it.
 
     Reason: the errors of a session have classes that only a private module defines (1.32).
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+    inputs : dict of str to ndarray
+        By the names of the model's inputs.
     """
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # the errors are raised
     try:
-        onnxruntime.InferenceSession(model.SerializeToString())
-    except (errors.NotImplemented, errors.Fail):
-        return False
-    return True
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+        names = [output.name for output in session.get_outputs()]
+        return dict(zip(names, session.run(None, inputs), strict=True))
+    except (
+        errors.Fail,
+        errors.InvalidArgument,
+        errors.InvalidGraph,
+        errors.NotImplemented,
+        errors.RuntimeException,
+    ):
+        return None

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import keras
 import numpy as np
 import onnx
-import onnxruntime
 import pandas as pd
 import sklearn
 import tensorflow as tf
@@ -19,7 +18,7 @@ from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 from sklearn.compose import ColumnTransformer
 from sklearn.utils.validation import check_is_fitted
 
-from nnkit._compat.onnx_packages import has_all_operators
+from nnkit._compat.onnx_packages import outputs_of_model
 from nnkit._validation import as_choice
 from nnkit.encoding import TabularEncoder
 from nnkit.estimators.keras_estimator import KerasEstimator
@@ -115,26 +114,34 @@ def to_onnx(estimator: Any, X: Any, *, quantize: Literal["int8"] | None = None) 
     expected = _predicted(fitted, rows)  # raises for rows that are not like those of fit
     register_converters()
     types = _types(fitted, X)
-    model = _converted(fitted, types, _shapes(X))
-    if not has_all_operators(model):
+    model, found = _run_once(fitted, types, X, rows)
+    if found is None:
         # Operators of scikit-learn's transformers exist in float32 only, such as the imputer.
         types = {name: "float32" if kind in _FLOATS else kind for name, kind in types.items()}
-        model = _converted(fitted, types, _shapes(X))
-        if not has_all_operators(model):
-            raise ValueError(
-                f"onnxruntime cannot run the ONNX model that skl2onnx makes of {_steps(fitted)}, for "
-                "the types of the columns of X. Convert the steps one by one to find the one it does "
-                "not support, and do that one before the pipeline."
-            )
-    encoder = _first_step(fitted)
+        model, found = _run_once(fitted, types, X, rows)
+    if found is None:
+        raise ValueError(
+            f"onnxruntime cannot run the ONNX model that skl2onnx makes of {_steps(fitted)}, for the "
+            "types of the columns of X. Convert the steps one by one to find the one it does not "
+            "support, and do that one before the pipeline."
+        )
+    _warn_of_differences(found, expected)
+    return with_int8_weights(model) if quantize == "int8" else model
+
+
+def _run_once(
+    estimator: Any, types: Mapping[str, str], X: Any, rows: Any
+) -> tuple[onnx.ModelProto, dict[str, Any] | None]:
+    """Return the ONNX model for inputs of these types, and its outputs for rows if it runs."""
+    model = _converted(estimator, types, _shapes(X))
+    encoder = _first_step(estimator)
     levels = encoder.categories_.values() if isinstance(encoder, TabularEncoder) else ()
     metadata = {
         TYPES_KEY: json.dumps(types),
         MISSING_TEXT_KEY: missing_text(X, [level for of_column in levels for level in of_column]),
     }
-    onnx.helper.set_model_props(model, {**metadata, **_facts(fitted)})
-    _warn_of_differences(model, rows, expected)
-    return with_int8_weights(model) if quantize == "int8" else model
+    onnx.helper.set_model_props(model, {**metadata, **_facts(estimator)})
+    return model, outputs_of_model(model, onnx_inputs(model, rows))
 
 
 def _converted(
@@ -191,6 +198,8 @@ def _module_of_origin(error: BaseException) -> str:
 def _types(estimator: Any, X: Any) -> dict[str, str]:
     """Return the type of each input; columns of numbers have one type unless they are separate."""
     types = input_types(X)
+    if "" in types:
+        raise ValueError("The inputs of an ONNX model have names. Rename the column ''.")
     encoder = _first_step(estimator)
     if isinstance(encoder, TabularEncoder) and len(types) == encoder.n_features_in_:
         for name, kind in zip(types, encoder.feature_kinds_, strict=True):
@@ -299,11 +308,8 @@ def _predicted(estimator: Any, X: Any) -> Any:
     return getattr(estimator, method)(X)
 
 
-def _warn_of_differences(model: onnx.ModelProto, X: Any, expected: Any) -> None:
-    """Warn if a model computes other values than expected for the rows of a table."""
-    session = onnxruntime.InferenceSession(model.SerializeToString())
-    names = [output.name for output in session.get_outputs()]
-    found = dict(zip(names, session.run(None, onnx_inputs(model, X)), strict=True))
+def _warn_of_differences(found: dict[str, Any], expected: Any) -> None:
+    """Warn if the outputs of a model are not the expected values."""
     parts = expected if isinstance(expected, list) else [expected]
     arrays = [array for name, array in found.items() if name.startswith(("proba", "variable"))]
     if len(arrays) != len(parts):

@@ -3,18 +3,21 @@
 import json
 
 import keras
+import numpy as np
 import pandas as pd
 import pytest
 import skl2onnx
 from onnx_models import IRIS, MIXED, SETTINGS, run
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PowerTransformer
 
 from nnkit import (
     KerasClassifier,
 )
+from nnkit.encoding import TabularEncoder
 from nnkit.export import onnx_inputs, to_onnx
 
 
@@ -120,3 +123,21 @@ def test_columns_with_the_names_of_outputs_rename_the_outputs():
 def test_invalid_quantize_is_named():
     with pytest.raises(ValueError, match="quantize must be 'int8' or None. Got 'int4'"):
         to_onnx(KerasClassifier(), IRIS[0], quantize="int4")
+
+
+def test_model_that_does_not_run_names_the_steps():
+    X, y = IRIS
+    X = np.where(np.arange(600).reshape(150, 4) % 7 == 0, np.nan, X)
+    imputer = SimpleImputer(add_indicator=True)  # skl2onnx 1.20 leaves the indicators out
+    pipeline = make_pipeline(imputer, KerasClassifier("mlp", encoder=None, **SETTINGS)).fit(X, y)
+
+    with pytest.raises(ValueError, match="cannot run the ONNX model .* SimpleImputer → KerasClass"):
+        to_onnx(pipeline, X)
+
+
+def test_column_without_a_name_is_refused():
+    X = pd.DataFrame({"": [1.0, 2.0], "a": [1.0, 2.0]})
+    encoder = TabularEncoder().fit(X)
+
+    with pytest.raises(ValueError, match="inputs of an ONNX model have names"):
+        to_onnx(encoder, X)
