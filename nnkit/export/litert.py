@@ -23,6 +23,10 @@ from nnkit.export.precision import check_precision
 
 __all__ = ["to_litert"]
 
+_NOT_OF_LITERT = (
+    "The network has {}, which LiteRT does not have. Give recurrent layers unroll=True, or use "
+    "nnkit.export.to_onnx."
+)
 # Largest difference of the outputs on the representative rows without a warning.
 _LARGEST_DIFFERENCE = 0.05
 
@@ -118,6 +122,8 @@ def to_litert(
                 str(written), format="litert", verbose=False, **options
             )
         except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:
+            if "Flex" in str(error):
+                raise ValueError(_NOT_OF_LITERT.format("operators of TensorFlow")) from error
             reason = str(error).strip().splitlines()[0]
             raise ValueError(f"Keras cannot export the network to LiteRT: {reason}") from error
         _check_operators(written)
@@ -161,10 +167,7 @@ def _check_operators(path: Path) -> None:
     names = {name.decode() for name in re.findall(rb"Flex([A-Za-z0-9]+)", path.read_bytes())}
     names -= {"Delegate"}
     if names:
-        raise ValueError(
-            f"The network has the TensorFlow operators {sorted(names)}, which LiteRT does not have. Give "
-            "recurrent layers unroll=True, or use nnkit.export.to_onnx."
-        )
+        raise ValueError(_NOT_OF_LITERT.format(f"the TensorFlow operators {sorted(names)}"))
 
 
 def _one_by_one(rows: np.ndarray) -> Iterator[list[np.ndarray]]:

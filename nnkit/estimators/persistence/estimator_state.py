@@ -143,11 +143,17 @@ def attributes_without_code(cls: type, state: Any) -> dict[str, Any]:
 def _check_parts(state: dict[str, Any]) -> None:
     """Raise if the objects of a state are not those that nnkit stores."""
     parts = state.get("parts", [])
-    if not isinstance(parts, list) or any(isinstance(p, (dict, list, set, tuple)) for p in parts):
+    if not isinstance(parts, list) or any(map(_holds_values, parts)):
         raise ValueError(
             "The stored state is damaged: its parts must be arrays and objects. Do not use the file."
         )
     check_is_no_internal(parts)
+
+
+def _holds_values(part: Any) -> bool:
+    """Return whether an object of a state has further values, which belong into the document."""
+    is_of_objects = isinstance(part, np.ndarray) and part.dtype.hasobject
+    return isinstance(part, (dict, list, set, tuple)) or is_of_objects
 
 
 def _check_dict(restored: dict[Any, Any]) -> None:

@@ -27,6 +27,10 @@ _CLASS_MODULES = frozenset(
 _FUNCTION_MODULES = frozenset(
     {"activations", "constraints", "initializers", "losses", "metrics", "ops", "regularizers"}
 )
+# Functions of these modules that make objects of configurations.
+_LOADERS = frozenset({"deserialize", "get", "serialize"})
+# Modules of nnkit whose classes are registered with Keras.
+_OWN_MODULES = ("nnkit.layers.", "nnkit.optimizers.")
 # Names of values in a configuration that are no classes.
 _VALUES = frozenset(
     {"__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__"}
@@ -165,10 +169,17 @@ class StoredConfig:
 
         if not allows_code:
             self.check()
+        config, custom_objects = json.loads(self.json), dict(self.custom_objects)
         with safe_mode(is_safe=not allows_code):
-            return keras.saving.deserialize_keras_object(
-                json.loads(self.json), custom_objects=dict(self.custom_objects)
-            )
+            if allows_code:
+                return keras.saving.deserialize_keras_object(config, custom_objects=custom_objects)
+            try:
+                return keras.saving.deserialize_keras_object(config, custom_objects=custom_objects)
+            except (TypeError, ValueError) as error:
+                reason = " ".join(str(error).split())[:300]
+                raise ValueError(
+                    f"Keras refuses the stored configuration, or cannot load it: {reason}"
+                ) from error
 
 
 @dataclass(frozen=True)
@@ -207,36 +218,56 @@ def _described_parts(config: Any) -> Iterator[dict[str, Any]]:
 def _name_of_custom(part: Mapping[str, Any]) -> str | None:
     """Return the name by which Keras looks a custom class or function up; None for other parts.
 
-    Keras looks a class up by its registered name first, whatever the module is.
+    Keras looks a class up among the registered ones first, by its registered name, and a function by
+    its name, whatever the module is.
     """
     name, module = part["class_name"], str(part.get("module"))
     if name in _VALUES or name in _WITH_CODE:
         return None
     if name == "function":
         key = str(part["config"])
-        return None if _is_function_of_keras(key, module) else key
-    registered = part.get("registered_name") or name
-    if registered.startswith("nnkit>"):
-        cls = keras.saving.get_registered_object(registered)
-        if cls is not None and cls.__module__.startswith(("nnkit.layers.", "nnkit.optimizers.")):
-            return None
-    package, _, rest = module.partition(".")
-    is_of_keras = package == "keras" and (not rest or rest.partition(".")[0] in _CLASS_MODULES)
-    if "module" not in part:
-        # Keras' short form of initializers and regularizers.
-        is_of_keras = any(
-            hasattr(place, name) for place in (keras.initializers, keras.regularizers)
+        is_of_keras = _is_function_of_keras(key, module)
+    else:
+        key = str(part.get("registered_name") or name)
+        is_of_keras = key == name and _is_class_of_keras(
+            name, module, is_short="module" not in part
         )
-    return None if is_of_keras and registered == name and "." not in name else str(registered)
+    registered = keras.saving.get_registered_object(key)
+    if key.startswith("nnkit>") and registered is not None:
+        return None if registered.__module__.startswith(_OWN_MODULES) else key
+    return None if is_of_keras and registered is None else key
+
+
+def _is_class_of_keras(name: str, module: str, *, is_short: bool) -> bool:
+    """Return whether Keras has a class for parts of networks; ``is_short`` is a form without module."""
+    if is_short:
+        # Keras' short form of initializers and regularizers.
+        return any(_has_class(place, name) for place in (keras.initializers, keras.regularizers))
+    package, *inner = module.split(".")
+    if package != "keras" or "." in name or (inner and inner[0] not in _CLASS_MODULES):
+        return False
+    if inner[:1] == ["src"]:
+        return True  # Keras refuses all but its saveable classes there
+    place: Any = keras
+    for part in inner:
+        place = getattr(place, part, None)
+    return _has_class(place, name)
+
+
+def _has_class(place: Any, name: str) -> bool:
+    return inspect.isclass(getattr(place, name, None))
 
 
 def _is_function_of_keras(name: str, module: str) -> bool:
     """Return whether a function is Keras' own. Keras stores unexported functions as "builtins"."""
+    if name in _LOADERS:
+        return False
     if module == "builtins":
         return any(hasattr(getattr(keras, place), name) for place in _FUNCTION_MODULES)
-    package, _, rest = module.partition(".")
-    first = rest.removeprefix("src.").partition(".")[0]
-    return "." not in name and package == "keras" and first in _FUNCTION_MODULES
+    package, *inner = module.split(".")
+    inner = inner[1:] if inner[:1] == ["src"] else inner
+    is_allowed = package == "keras" and bool(inner) and inner[0] in _FUNCTION_MODULES
+    return is_allowed and hasattr(getattr(keras, inner[0]), name)
 
 
 def _own_objects(value: Any) -> dict[str, Any]:

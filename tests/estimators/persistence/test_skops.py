@@ -301,13 +301,34 @@ def add_attribute_of_network(document):
             r"refers to builtins\.Doubled",
         ),
         (add_keras_part("Dense", "keras.layers", {}, "tests>Doubled"), r"keras\.layers\.Dense"),
+        (
+            add_keras_part("tests>Doubled", "keras.layers", {}),
+            r"refers to keras\.layers\.tests>Doubled",
+        ),
+        (add_keras_part("Registered", "keras.layers", {}), r"refers to keras\.layers\.Registered"),
+        (
+            add_keras_part("deserialize", "keras.layers", {}),
+            r"refers to keras\.layers\.deserialize",
+        ),
+        (add_keras_part("function", "keras.activations", "tests>act"), r"refers to .*tests>act"),
+        (
+            add_keras_part("function", "keras.activations", "get"),
+            r"refers to keras\.activations\.get",
+        ),
+        (add_keras_part("function", "builtins", "eval"), r"refers to builtins\.eval"),
+        (
+            add_keras_part("StringLookup", "keras.layers", {"vocabulary": "/etc/hostname"}),
+            "refuses",
+        ),
         (add_keras_part("TorchModuleWrapper", "keras.layers", {}), "loads objects of PyTorch"),
         (add_pickle, "kind 'object', which this version of nnkit does not know"),
         (replace_method, "has the attribute 'predict', which no KerasClassifier stores"),
         (add_attribute_of_network, "stored network must have the entries"),
     ],
 )
-def test_hostile_state_is_refused(change, message):
+def test_hostile_state_is_refused(change, message, monkeypatch):
+    monkeypatch.setitem(keras.saving.get_custom_objects(), "Registered", Doubled)
+    monkeypatch.setitem(keras.saving.get_custom_objects(), "tests>act", halved_loss)
     clf = KerasClassifier("mlp", epochs=1).fit(*IRIS)
     data = changed(clf, with_document(change))
 
@@ -366,7 +387,11 @@ def with_part(part):
     return {**state, "attributes": json.dumps(document), "parts": [*state["parts"], part]}
 
 
-@pytest.mark.parametrize("part", [{"class_name": "Lambda"}, [1], (1,), {1}])
+@pytest.mark.parametrize(
+    "part",
+    [{"class_name": "Lambda"}, [1], (1,), {1}, np.array([{"class_name": "Lambda"}])],
+    ids=repr,
+)
 def test_containers_as_parts_are_refused(part):
     with pytest.raises(ValueError, match="its parts must be arrays and objects"):
         KerasClassifier().__setstate__(with_part(part))
@@ -378,7 +403,9 @@ def test_configuration_as_an_argument_of_a_builder_is_checked():
     state = KerasClassifier("mlp", activation={**config, "config": {}}).__getstate__()
     document = json.loads(state["attributes"])
     pairs = {"nnkit": "dict", "keys": list(config), "values": list(config.values())}
+    text_of_numpy = {"nnkit": "number", "dtype": "<U7", "shape": [], "values": ["Doubled"]}
     disguised = [
+        json.dumps({**document, "activation": {**config, "class_name": text_of_numpy}}),
         state["attributes"].replace("class_name", "class\\u005fname"),
         json.dumps({**document, "activation": pairs}),
         json.dumps(
