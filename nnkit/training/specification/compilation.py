@@ -92,7 +92,14 @@ class Compilation:
 
 
 def _find_optimizer(name: str) -> Any:
+    registered = keras.saving.get_registered_object(name)
+    if registered is not None and not _is_optimizer_class(registered):
+        raise ValueError(name)  # Keras would make an instance of any registered class
     return type(keras.optimizers.get(name))
+
+
+def _is_optimizer_class(value: Any) -> bool:
+    return inspect.isclass(value) and issubclass(value, keras.optimizers.Optimizer)
 
 
 def _make_optimizer(optimizer: Any, routed: Mapping[str, Any]) -> Any:

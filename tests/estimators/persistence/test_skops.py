@@ -423,6 +423,17 @@ def test_configuration_as_an_argument_of_a_builder_is_checked():
     assert KerasClassifier().__setstate__(allowed.__getstate__()) is None
 
 
+def test_registered_class_is_not_made_by_its_name_as_an_optimizer(monkeypatch):
+    made = []
+    monkeypatch.setitem(
+        keras.saving.get_custom_objects(), "Runner", type("Runner", (), {"__init__": made.append})
+    )
+
+    with pytest.raises(ValueError, match="optimizer must be a name that Keras knows"):
+        KerasClassifier(optimizer="Runner", epochs=1).fit(*IRIS)
+    assert made == []
+
+
 def test_keras_setting_for_unsafe_configurations_is_not_used():
     """In a process of its own, because Keras cannot take the setting back."""
     code = (
