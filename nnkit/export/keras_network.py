@@ -61,7 +61,6 @@ def network_to_onnx(network: Network, opset: int, layer: str | None = None) -> o
         warnings.simplefilter("ignore", FutureWarning)
         path = Path(folder) / "network.onnx"
         try:
-            model(row)  # Keras exports models only that were called
             model.export(
                 str(path),
                 format="onnx",

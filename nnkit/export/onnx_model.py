@@ -60,8 +60,8 @@ def to_onnx(estimator: Any, X: Any, *, quantize: Literal["int8"] | None = None) 
         Rows like those of ``fit``, at least one. Their columns and types become the inputs of the
         model. A DataFrame has an input for each column, by its name.
     quantize : "int8" or None, default=None
-        "int8" stores large kernels as 8-bit integers with a scale for each unit, which takes a quarter
-        of the memory and changes probabilities by less than about 0.02. None keeps 32-bit floats.
+        "int8" stores large kernels as 8-bit integers with scales, which takes less than half of the
+        space and changes probabilities by less than about 0.02. None keeps 32-bit floats.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -161,14 +161,7 @@ def _codes(graph: Graph, encoding: CategoryEncoding, columns: RawColumns, positi
     if kind == "String":
         if not codes:
             codes = {"": 0}
-        return graph.add(
-            "LabelEncoder",
-            tensor,
-            domain=_ML,
-            keys_strings=list(codes),
-            values_int64s=list(codes.values()),
-            default_int64=0,
-        )
+        return _looked_up(graph, tensor, codes, keys_strings=list(codes))
     numbers = {float(key): code for key, code in codes.items() if _is_number(key)}
     if not numbers:
         zero = graph.constant([0], np.int64)
@@ -176,19 +169,18 @@ def _codes(graph: Graph, encoding: CategoryEncoding, columns: RawColumns, positi
     if kind == "Int64" or kind == "Boolean":
         integers = tensor if kind == "Int64" else graph.cast(tensor, INT64)
         exact = {int(number): code for number, code in numbers.items() if number.is_integer()}
-        return graph.add(
-            "LabelEncoder",
-            integers,
-            domain=_ML,
-            keys_int64s=list(exact),
-            values_int64s=list(exact.values()),
-            default_int64=0,
-        )
+        return _looked_up(graph, integers, exact, keys_int64s=list(exact))
     # (n, 1) = (1, C) -> (n, C), of which at most one column is true
     values = tensor if kind == "Double" else graph.cast(tensor, DOUBLE)
     is_equal = graph.add("Equal", values, graph.constant([list(numbers)], np.float64))
     weights = graph.constant(np.array(list(numbers.values()))[:, np.newaxis], np.float64)
     return graph.cast(graph.add("MatMul", graph.cast(is_equal, DOUBLE), weights), INT64)
+
+
+def _looked_up(graph: Graph, tensor: str, codes: Mapping[Any, int], **keys: list[Any]) -> str:
+    """Return the codes of values, 0 for those that are no keys."""
+    values = {"values_int64s": list(codes.values()), "default_int64": 0}
+    return graph.add("LabelEncoder", tensor, domain=_ML, **keys, **values)
 
 
 def _is_number(key: str) -> bool:

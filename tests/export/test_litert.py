@@ -71,6 +71,18 @@ def test_representative_rows_are_those_of_the_background(tmp_path):
     assert not (tmp_path / "b.tflite").exists()
 
 
+def test_representative_rows_determine_the_ranges_of_integers(tmp_path):
+    X, y = IRIS
+    clf = KerasClassifier("mlp", encoder=None, **SETTINGS).fit(scale(X), y)
+
+    near, far = (
+        to_litert(clf, tmp_path / name, quantize="int8", X=rows).read_bytes()
+        for name, rows in (("near.tflite", scale(X)), ("far.tflite", 5.0 * scale(X)))
+    )
+
+    assert near != far
+
+
 def test_inexact_integers_give_a_warning(tmp_path):
     X, y = raw_table(300)
     clf = KerasClassifier(

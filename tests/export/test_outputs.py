@@ -4,7 +4,6 @@ import datetime
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 from networks import classifier_network, linear_network
 from onnx_models import (
@@ -23,8 +22,7 @@ from nnkit import (
     TabularClassifier,
     TabularRegressor,
 )
-from nnkit.encoding import TabularEncoder
-from nnkit.export import onnx_inputs, to_onnx
+from nnkit.export import to_onnx
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 2], ["a", "b", "c"], [0, 1, 1], ["no", "yes", "yes"]])
@@ -166,32 +164,3 @@ def test_clipped_ensemble_of_a_regressor():
 
     assert reg.predict(X_far).max() == pytest.approx(y.max())
     assert_predicts_alike(reg, X, X_far)
-
-
-@pytest.mark.parametrize(
-    ("column", "changed", "message"),
-    [
-        ("integer", [1.5, 2.0], "'integer' must have values of the type integer"),
-        ("integer", [np.nan, 2.0], "'integer' must have values of the type integer"),
-        ("integer", ["one", "two"], "'integer' must have values of the type integer"),
-        ("boolean", [True, None], "'boolean' must have values of the type boolean"),
-        ("boolean", ["no", "yes"], "'boolean' must have values of the type boolean"),
-        ("float", ["no", "yes"], "'float' must have values of the type float64"),
-        ("date", [1.0, 2.0], "'date' must have values of the type date"),
-        ("duration", ["1 h", "2 h"], "'duration' must have values of the type duration"),
-    ],
-)
-def test_values_of_another_type_are_refused_as_inputs(column, changed, message):
-    X = pd.DataFrame(
-        {
-            "integer": [1, 2],
-            "boolean": [True, False],
-            "float": [0.5, 1.5],
-            "date": pd.to_datetime(["2020-01-01", "2020-01-02"]),
-            "duration": pd.to_timedelta([1, 2], unit="h"),
-        }
-    )
-    model = to_onnx(TabularEncoder().fit(X), X)
-
-    with pytest.raises(ValueError, match=message):
-        onnx_inputs(model, X.assign(**{column: np.array(changed, dtype=object)}))

@@ -9,15 +9,9 @@ import pytest
 import skops.io as sio
 from mixed_tables import raw_table
 from sklearn.datasets import load_iris
+from stored_estimators import outputs
 
 FOLDERS = sorted((Path(__file__).parent / "stored").iterdir())
-
-
-def outputs(estimator, X):
-    rows = X[:5]
-    if hasattr(estimator, "predict_proba"):
-        return estimator.predict_proba(rows)
-    return estimator.predict(rows) if hasattr(estimator, "predict") else estimator.transform(rows)
 
 
 @pytest.mark.parametrize("name", ["tabular", "regressor", "pipeline", "autoencoder"])

@@ -1,8 +1,9 @@
 """Write the files of this version of nnkit that later versions must be able to load.
 
-PYTHONPATH=.:tests python tests/estimators/persistence/write_stored_files.py
+PYTHONPATH=.:tests python tests/stored_estimators.py
 
-The files are in ``stored/<version>/``. They are written once for each version and never again.
+The files are in ``estimators/persistence/stored/<version>/``. They are written once for each version
+and never again.
 """
 
 import json
@@ -60,7 +61,7 @@ def outputs(estimator, X):
 
 def main():
     """Write the files of this version."""
-    folder = Path(__file__).parent / "stored" / nnkit.__version__
+    folder = Path(__file__).parent / "estimators/persistence/stored" / nnkit.__version__
     folder.mkdir()
     expected = {}
     for name, (estimator, X) in fitted_estimators().items():
