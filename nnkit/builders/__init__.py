@@ -1,6 +1,9 @@
 """Ready-made networks: sizes and hyperparameters in, ``keras.Model`` out.
 
-- ``registry``: all ready-made builders, each with its encoder and its training settings.
+- ``registry``: all ready-made builders.
+- ``builder_spec``: what a ready-made builder brings: encoder, training settings, search space.
+- ``images``, ``sequences``, ``texts``: networks for other data than tables.
+- ``optimization``: the optimizer of networks for images, sequences and texts.
 - ``mlp``: the multilayer perceptron.
 - ``realmlp``: RealMLP, the multilayer perceptron tuned for tables, and its simplified form.
 - ``realmlp_initialization``: initial weights of RealMLP from training rows.

@@ -6,12 +6,13 @@ The rules were chosen on real tables (docs/tables.rst).
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from nnkit.builders.registry import TrainingSettings, spec_of
+from nnkit.builders.builder_spec import TableFacts, TrainingSettings
+from nnkit.builders.registry import spec_of
 
-__all__ = ["PRESETS", "PRESET_BUILDER", "TableFacts", "preset_settings", "training_settings"]
+__all__ = ["PRESETS", "PRESET_BUILDER", "preset_settings", "training_settings"]
 
 PRESETS = ("fast", "default", "best")
 """The values of ``preset``."""
@@ -20,31 +21,16 @@ PRESET_BUILDER = "realmlp"
 """Name of the ready-made builder that all presets train."""
 
 
-@dataclass(frozen=True)
-class TableFacts:
-    """Facts about a training table that settings depend on.
-
-    Parameters
-    ----------
-    n_samples : int
-        Rows with a weight above 0.
-    n_features : int
-        Columns before encoding.
-    """
-
-    n_samples: int
-    n_features: int
-
-
-def training_settings(model: Any) -> TrainingSettings:
+def training_settings(model: Any, table: TableFacts) -> TrainingSettings:
     """Return the values of parameters that are "auto" for a network.
 
     Parameters
     ----------
     model : str, callable or keras.Model
         A string is the name of a ready-made builder. Other networks have Keras' defaults.
+    table : TableFacts
     """
-    return spec_of(model).training if isinstance(model, str) else TrainingSettings()
+    return spec_of(model).training_for(table) if isinstance(model, str) else TrainingSettings()
 
 
 # Upper bound of the multiplications of a preset: those of a forward pass times rows, epochs and
@@ -70,7 +56,7 @@ def preset_settings(model: Any, preset: str, table: TableFacts) -> TrainingSetti
     table : TableFacts
     """
     if not (isinstance(model, str) and model == "auto"):
-        own = training_settings(model)
+        own = training_settings(model, table)
         return replace(own, early_stopping=True, n_estimators=_N_ESTIMATORS[preset])
     widths = [_COLUMNS_PER_FEATURE * table.n_features, *_UNITS]
     per_row = sum(above * below for above, below in itertools.pairwise(widths))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,6 @@ from nnkit.encoding.numeric_columns import NumberColumn
 from nnkit.encoding.tabular import TabularEncoder
 
 __all__ = [
-    "EncoderKind",
     "as_numbers",
     "columns_of",
     "encode",
@@ -29,9 +28,6 @@ __all__ = [
     "make_encoder",
     "warn_of_columns_without_effect",
 ]
-
-EncoderKind = Literal["tabular", "standard"]
-"""The transformer of ``encoder="auto"``: `TabularEncoder` or ``StandardScaler``."""
 
 # Suggestions for strings that are not encoders.
 _SUGGESTIONS = {
@@ -54,16 +50,17 @@ _NO_NUMBERS = {
 }
 
 
-def make_encoder(encoder: Any, *, kind: EncoderKind | None, is_sparse: bool = False) -> Any | None:
+def make_encoder(encoder: Any, *, kind: Any, is_sparse: bool = False) -> Any | None:
     """Return an unfitted transformer for the columns, or None to use the columns unchanged.
 
     Parameters
     ----------
     encoder : "auto", None or transformer
         The parameter ``encoder`` of an estimator. "auto" is chosen by ``kind``.
-    kind : {"tabular", "standard"} or None
+    kind : {"tabular", "standard"}, transformer or None
         Transformer of "auto". "tabular" is `TabularEncoder`, or ``StandardScaler`` if the table is
-        sparse. "standard" is ``StandardScaler``. None is no transformer.
+        sparse. "standard" is ``StandardScaler``. Another transformer is cloned. None is no
+        transformer.
     is_sparse : bool, default=False
         Whether the table is sparse. It is then scaled, but not centred.
 
@@ -77,6 +74,8 @@ def make_encoder(encoder: Any, *, kind: EncoderKind | None, is_sparse: bool = Fa
     if isinstance(encoder, str) and encoder == "auto":
         if kind is None:
             return None
+        if not isinstance(kind, str):
+            return clone(kind)
         if kind == "tabular" and not is_sparse:
             return TabularEncoder(min_frequency=_MIN_FREQUENCY)
         return StandardScaler(with_mean=not is_sparse)
@@ -92,7 +91,7 @@ def make_encoder(encoder: Any, *, kind: EncoderKind | None, is_sparse: bool = Fa
 
 
 def columns_of(encoder: Any | None, shape: Any) -> dict[str, Any]:
-    """Return the number of numeric encoded features and the cardinalities of codes.
+    """Return the facts about encoded features that builders receive in ``meta``.
 
     Parameters
     ----------
@@ -105,11 +104,16 @@ def columns_of(encoder: Any | None, shape: Any) -> dict[str, Any]:
     -------
     facts : dict
         ``n_numeric_``, the number of leading encoded features that are numbers, and
-        ``cardinalities_``, the number of codes of each trailing encoded feature of codes. Without
-        a `TabularEncoder`, all encoded features are numbers. Empty if there are several inputs.
+        ``cardinalities_``, the number of codes of each trailing encoded feature of codes. An
+        encoder with a method ``meta_facts`` has facts of its own. Without an encoder of nnkit, all
+        encoded features are numbers. Empty if there are several inputs.
     """
     if isinstance(encoder, TabularEncoder):
         return {"n_numeric_": encoder.n_numeric_, "cardinalities_": encoder.cardinalities_}
+    facts_of_encoder = getattr(encoder, "meta_facts", None)
+    if facts_of_encoder is not None:
+        facts: dict[str, Any] = facts_of_encoder()
+        return facts
     if not isinstance(shape, tuple) or len(shape) != 2:
         return {}
     return {"n_numeric_": shape[1], "cardinalities_": ()}

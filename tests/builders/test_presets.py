@@ -1,7 +1,7 @@
 import pytest
 
-from nnkit.builders.presets import PRESETS, TableFacts, preset_settings, training_settings
-from nnkit.builders.registry import TrainingSettings
+from nnkit.builders.builder_spec import TableFacts, TrainingSettings
+from nnkit.builders.presets import PRESETS, preset_settings, training_settings
 
 SMALL, LARGE = TableFacts(1_000, 20), TableFacts(1_000_000, 200)
 
@@ -31,9 +31,9 @@ def test_preset_trains_at_least_sixteen_epochs_of_one_network():
 def test_other_network_keeps_its_settings_in_the_ensemble():
     settings = preset_settings("mlp", "default", SMALL)
 
-    assert settings.epochs == training_settings("mlp").epochs
+    assert settings.epochs == training_settings("mlp", SMALL).epochs
     assert (settings.n_estimators, settings.early_stopping) == (5, True)
 
 
 def test_own_network_has_the_defaults_of_keras():
-    assert training_settings(lambda meta: None) == TrainingSettings()
+    assert training_settings(lambda meta: None, SMALL) == TrainingSettings()

@@ -3,13 +3,8 @@ import inspect
 import pytest
 
 import nnkit
-from nnkit.builders.registry import (
-    READY_MADE,
-    TrainingSettings,
-    find_builder,
-    initializer_of,
-    spec_of,
-)
+from nnkit.builders.builder_spec import TrainingSettings
+from nnkit.builders.registry import READY_MADE, find_builder, initializer_of, spec_of
 
 
 def test_registry_has_every_public_builder():

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from scipy import sparse
 
 from nnkit._messages import shown
-from nnkit.builders.presets import TableFacts
+from nnkit.builders.builder_spec import TableFacts
 from nnkit.encoding.features import columns_of, encode, encode_first, warn_of_columns_without_effect
 from nnkit.encoding.rows import background_rows, rows_of
 from nnkit.estimators.fitting.building import Networks, build, rebuild

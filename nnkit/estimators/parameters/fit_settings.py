@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from sklearn.base import is_classifier
 
-from nnkit.builders.presets import TableFacts, preset_settings, training_settings
-from nnkit.builders.registry import TrainingSettings
+from nnkit.builders.builder_spec import TableFacts, TrainingSettings
+from nnkit.builders.presets import preset_settings, training_settings
 from nnkit.estimators.parameters.parameter_names import (
     names_of_all_signatures,
     routed_parameters,
@@ -283,7 +283,7 @@ def resolve(
 
 def _settings_of_builder(given: GivenSettings, table: TableFacts) -> TrainingSettings:
     if not given.is_tabular:
-        return training_settings(given.model)
+        return training_settings(given.model, table)
     return preset_settings(given.model, given.preset, table)
 
 

@@ -6,7 +6,8 @@ from mixed_tables import N_ROWS, X, Y, auto, last_hidden_units
 from sklearn.base import clone
 
 from nnkit import TabularClassifier, TabularRegressor
-from nnkit.builders.presets import TableFacts, preset_settings
+from nnkit.builders.builder_spec import TableFacts
+from nnkit.builders.presets import preset_settings
 
 
 @pytest.mark.filterwarnings("ignore:.*time_limit")

@@ -1,0 +1,4 @@
+"""Ready-made networks for texts.
+
+- ``specs``: their encoders, training settings and search spaces.
+"""
