@@ -2,6 +2,9 @@
 
 - ``features``: the transformer of a network's columns, and checks of the encoded features.
 - ``tabular``: `TabularEncoder`, which encodes numbers, dates and categories of a raw table.
+- ``samples``: encoders of images, sequences and texts.
+- ``multi_input_encoder``: `MultiInputEncoder`, which encodes several inputs of a network.
+- ``input_dict``: `InputDict`, a dict of inputs whose rows can be selected.
 - ``kinds``: kinds of columns, and changes of a column since ``fit``.
 - ``numeric_columns``: codecs of columns of numbers, durations and dates.
 - ``category_columns``: codecs of columns of categories.
@@ -15,6 +18,8 @@
 - ``temperature``: temperature scaling of probabilities.
 """
 
+from nnkit.encoding.input_dict import InputDict
+from nnkit.encoding.multi_input_encoder import MultiInputEncoder
 from nnkit.encoding.tabular import TabularEncoder
 
-__all__ = ["TabularEncoder"]
+__all__ = ["InputDict", "MultiInputEncoder", "TabularEncoder"]

@@ -16,6 +16,7 @@ from nnkit._messages import shown
 from nnkit._suggestions import nearest
 from nnkit.encoding.containers import column_at, is_dataframe, numeric_matrix
 from nnkit.encoding.kinds import kind_of
+from nnkit.encoding.multi_input_encoder import MultiInputEncoder
 from nnkit.encoding.numeric_columns import NumberColumn
 from nnkit.encoding.tabular import TabularEncoder
 
@@ -55,8 +56,9 @@ def make_encoder(encoder: Any, *, kind: Any, is_sparse: bool = False) -> Any | N
 
     Parameters
     ----------
-    encoder : "auto", None or transformer
-        The parameter ``encoder`` of an estimator. "auto" is chosen by ``kind``.
+    encoder : "auto", None, transformer, or dict of transformers and lists of columns
+        The parameter ``encoder`` of an estimator. "auto" is chosen by ``kind``. A dict becomes a
+        `MultiInputEncoder`.
     kind : {"tabular", "standard"}, transformer or None
         Transformer of "auto". "tabular" is `TabularEncoder`, or ``StandardScaler`` if the table is
         sparse. "standard" is ``StandardScaler``. Another transformer is cloned. None is no
@@ -79,13 +81,15 @@ def make_encoder(encoder: Any, *, kind: Any, is_sparse: bool = False) -> Any | N
         if kind == "tabular" and not is_sparse:
             return TabularEncoder(min_frequency=_MIN_FREQUENCY)
         return StandardScaler(with_mean=not is_sparse)
+    if isinstance(encoder, Mapping):
+        return MultiInputEncoder(dict(encoder))
     is_transformer = hasattr(encoder, "fit") and hasattr(encoder, "transform")
     if is_transformer and not isinstance(encoder, type):
         return clone(encoder)
     suggestion = nearest(encoder, _SUGGESTIONS) if isinstance(encoder, str) else None
     hint = "" if suggestion is None else f" Did you mean {_SUGGESTIONS[suggestion]}?"
     raise ValueError(
-        "encoder must be 'auto', None or a scikit-learn transformer. "
+        "encoder must be 'auto', None, a scikit-learn transformer or a dict of encoders. "
         f"Got {shown(encoder)} instead.{hint}"
     )
 
@@ -108,8 +112,6 @@ def columns_of(encoder: Any | None, shape: Any) -> dict[str, Any]:
         encoder with a method ``meta_facts`` has facts of its own. Without an encoder of nnkit, all
         encoded features are numbers. Empty if there are several inputs.
     """
-    if isinstance(encoder, TabularEncoder):
-        return {"n_numeric_": encoder.n_numeric_, "cardinalities_": encoder.cardinalities_}
     facts_of_encoder = getattr(encoder, "meta_facts", None)
     if facts_of_encoder is not None:
         facts: dict[str, Any] = facts_of_encoder()

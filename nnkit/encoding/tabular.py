@@ -372,6 +372,16 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             categories += self._categories[position].feature_names(names[position])
         return np.array(_distinct_names([*numeric, *indicators, *categories]), dtype=object)
 
+    def meta_facts(self) -> dict[str, Any]:
+        """Return the facts about the encoded features that builders receive in ``meta``.
+
+        Returns
+        -------
+        facts : dict
+            ``n_numeric_`` and ``cardinalities_``.
+        """
+        return {"n_numeric_": self.n_numeric_, "cardinalities_": self.cardinalities_}
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes as plain parts, so that files without code can hold the encoder."""
         attributes = super().__getstate__()

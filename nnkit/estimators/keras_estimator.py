@@ -103,6 +103,8 @@ class KerasEstimator(BaseEstimator):
     _is_stopped_early: bool
     _built_with: dict[str, Any]
     _takes_raw: bool
+    # Whether the encoder takes one object for each row. Files of earlier versions lack it.
+    _takes_samples: bool = False
     # The estimator that a draft is a copy of, and scikit-learn's callbacks.
     _drafted_from: KerasEstimator
 

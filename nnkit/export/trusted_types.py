@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["TRUSTED_TYPES"]
 
 TRUSTED_TYPES: tuple[str, ...] = (
+    "nnkit.encoding.multi_input_encoder.MultiInputEncoder",
     "nnkit.encoding.tabular.TabularEncoder",
     "nnkit.estimators.classifier.KerasClassifier",
     "nnkit.estimators.regressor.KerasRegressor",

@@ -60,7 +60,7 @@ def test_encode_raises_on_strings_and_nan():
 
 
 def test_make_encoder_raises_on_other_values():
-    with pytest.raises(ValueError, match="encoder must be 'auto', None or a scikit-learn transf"):
+    with pytest.raises(ValueError, match="encoder must be 'auto', None, a scikit-learn transf"):
         make_encoder("scale", kind="tabular")
 
 

@@ -17,6 +17,7 @@ from nnkit.encoding.weights import product_of_weights
 from nnkit.estimators.parameters.fit_settings import FitSettings, GivenSettings
 from nnkit.estimators.parameters.routing import model_of
 from nnkit.estimators.rows.inputs import check_is_table, check_same_length
+from nnkit.estimators.rows.samples import check_samples
 from nnkit.estimators.rows.tables import check_table
 from nnkit.estimators.rows.training_rows import FoldIndices, Rows, fold_indices_of
 from nnkit.estimators.rows.validation_rows import warning_of_columns
@@ -136,11 +137,16 @@ def check_estimator_table(estimator: KerasEstimator, X: Any, *, reset: bool) -> 
     if reset:
         encoder = encoder_of(estimator, is_sparse=sparse.issparse(X))
         estimator._takes_raw = not is_own and isinstance(encoder, TabularEncoder)
+        estimator._takes_samples = getattr(encoder, "takes_samples", False)
+    if estimator._takes_samples:
+        check_is_table(X)
+        return check_samples(estimator, X, reset=reset)
     is_raw = estimator._takes_raw
     if reset and is_raw and isinstance(X, Mapping) and not sparse.issparse(X):
         raise ValueError(
-            f"X is a dict of inputs, but model={estimator.model!r} takes one table. Give a "
-            "function that builds a network with these inputs."
+            f"X is a dict of inputs, but model={estimator.model!r} takes one table. Use "
+            "model='multimodal' with a dict of encoders, or give a function that builds a network "
+            "with these inputs."
         )
     return check_table(estimator, X, reset=reset, goes_to_encoder=is_own or is_raw, is_raw=is_raw)
 

@@ -1,6 +1,7 @@
 """The rows of a fit: tables and weights, checked, and divided into training and validation rows.
 
 - ``tables``: tables of every container, checked and compared with those of ``fit``.
+- ``samples``: images, sequences, texts and several inputs, with one object for each row.
 - ``inputs``: data that are no table: batches, lists of inputs, rows of unequal length.
 - ``weights_and_groups``: sample weights and groups, checked.
 - ``training_rows``: seeds of a fit, its rows, and the rows of each network.

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from nnkit.encoding.containers import array_of_rows
 
 __all__ = [
-    "are_samples",
-    "as_samples",
     "check_is_one_input",
     "check_is_table",
     "check_same_length",
@@ -109,19 +106,3 @@ def _listed(lengths: list[int]) -> str:
     if len(lengths) == 2:
         return f"{lengths[0]} and {lengths[1]}"
     return f"{lengths[0]} to {lengths[-1]}" if lengths else "unequal numbers of"
-
-
-def are_samples(X: Any) -> bool:
-    """Return whether X has one object for each row, such as a text or a dict, and no columns."""
-    if isinstance(X, (list, tuple)):
-        return bool(X) and isinstance(X[0], (str, bytes, Mapping))
-    return len(getattr(X, "shape", ())) == 1
-
-
-def as_samples(X: Any) -> Any:
-    """Return one object for each row as a Series or an object array, which can be indexed."""
-    if isinstance(X, (pd.Series, np.ndarray)):
-        return X
-    samples = np.empty(len(X), dtype=object)
-    samples[:] = list(X)
-    return samples

@@ -14,13 +14,8 @@ from sklearn.utils.validation import validate_data
 from nnkit._messages import shown
 from nnkit.encoding.containers import as_table, check_unique_names
 from nnkit.encoding.features import as_numbers
-from nnkit.estimators.rows.inputs import (
-    are_samples,
-    as_samples,
-    check_is_one_input,
-    check_is_table,
-    rows_of_list,
-)
+from nnkit.estimators.rows.inputs import check_is_one_input, check_is_table, rows_of_list
+from nnkit.estimators.rows.samples import are_samples, as_samples
 
 __all__ = ["check_table", "to_picklable", "with_names"]
 

@@ -57,7 +57,7 @@ def with_value(frame, column, row, value):
         ({"optimizer": "adm"}, "optimizer must be a name that Keras knows"),
         ({"callbacks": 3}, "callbacks must be a keras.callbacks.Callback"),
         ({"metrics": "acuracy"}, "is not a metric that Keras knows"),
-        ({"encoder": "scale"}, "encoder must be 'auto', None or a scikit-learn transformer"),
+        ({"encoder": "scale"}, "encoder must be 'auto', None, a scikit-learn transformer"),
         ({"device": "/GPU:7"}, "device='/GPU:7' is not a device of this process"),
         ({"class_weight": {2: 1.0}}, "class_weight names the label 2, but y has the labels"),
         ({"class_weight": "even"}, "class_weight must be 'balanced'"),
