@@ -12,6 +12,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import check_random_state
 
 from nnkit._messages import shown
+from nnkit.encoding.input_dict import InputDict
 from nnkit.encoding.rows import rows_of
 from nnkit.encoding.splits import fold_rows, holdout_rows, split_rows
 from nnkit.encoding.targets import ClassLabels
@@ -217,7 +218,9 @@ def _split_by(
     splitter: Any, name: str, rows: Rows, n_splits: int
 ) -> tuple[Rows, list[FoldIndices]]:
     """Return the rows with a weight, and the first splits of a splitter, which counts all rows."""
-    splits = split_rows(splitter, rows.X, rows.y, rows.groups, n_splits, name=name)
+    # scikit-learn counts the keys of a dict.
+    X = InputDict(rows.X) if isinstance(rows.X, dict) else rows.X
+    splits = split_rows(splitter, X, rows.y, rows.groups, n_splits, name=name)
     weighted = rows.with_nonzero_weight()
     if weighted is not rows:
         has_weight = rows.has_weight
