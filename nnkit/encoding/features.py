@@ -239,6 +239,8 @@ def _checked(transformed: Any, encoder: Any | None) -> Any:
 
 def _finite_array(values: Any, encoder: Any) -> np.ndarray:
     array = values.toarray() if sparse.issparse(values) else np.asarray(values)
+    if encoder is None and array.dtype == object:
+        return array  # texts, which were checked
     if array.dtype.kind not in "fiub":
         try:
             array = array.astype(np.float64)

@@ -278,7 +278,8 @@ def _built(model_spec: ModelSpec, task_choices: Any, X_example: Any) -> tuple[An
     """Return a fresh compiled model, its output specification, and a row of zeros."""
     model = model_spec.build(X_example)
     row = keras.tree.map_structure(
-        lambda part: np.zeros((1, *part.shape[1:]), part.dtype), as_inputs(model, X_example)
+        lambda part: np.full((1, *part.shape[1:]), "" if part.dtype == object else 0, part.dtype),
+        as_inputs(model, X_example),
     )
     output_spec = compile_model(
         model,

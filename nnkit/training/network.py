@@ -405,6 +405,8 @@ def outputs_of_networks(
     # A live model that the user has compiled again has a compiled model of its own.
     if any(other.compiled_model is not compiled_model for other in networks[1:]):
         return [outputs_of_networks([network], X_encoded, chunk_rows)[0] for network in networks]
+    if isinstance(X_encoded, np.ndarray) and X_encoded.dtype == object:
+        X_encoded = first.inputs(X_encoded)  # texts get the axes of the input
     stack = compiled_model.fact("dense stack", lambda: _dense_stack(compiled_model))
     if stack is not None and isinstance(X_encoded, np.ndarray) and len(X_encoded):
         X = X_encoded.astype(compiled_model.row.dtype, copy=False)

@@ -12,7 +12,7 @@ from sklearn.utils.validation import validate_data
 from nnkit.encoding.containers import as_table, check_unique_names, is_dataframe
 from nnkit.encoding.input_dict import InputDict
 
-__all__ = ["are_samples", "as_samples", "check_samples"]
+__all__ = ["are_samples", "are_texts", "as_samples", "check_samples"]
 
 
 def are_samples(X: Any) -> bool:
@@ -20,6 +20,14 @@ def are_samples(X: Any) -> bool:
     if isinstance(X, (list, tuple)):
         return bool(X) and isinstance(X[0], (str, bytes, Mapping))
     return len(getattr(X, "shape", ())) == 1
+
+
+def are_texts(X: Any) -> bool:
+    """Return whether X is a list, array or Series of single values with a text among them."""
+    if not are_samples(X) or getattr(getattr(X, "dtype", None), "kind", "O") in "biufcmM":
+        return False
+    values = X if isinstance(X, (list, tuple)) else np.asarray(X, dtype=object)
+    return any(isinstance(value, str) for value in values)
 
 
 def as_samples(X: Any) -> Any:

@@ -15,7 +15,7 @@ from nnkit._messages import shown
 from nnkit.encoding.containers import as_table, check_unique_names
 from nnkit.encoding.features import as_numbers
 from nnkit.estimators.rows.inputs import check_is_one_input, check_is_table, rows_of_list
-from nnkit.estimators.rows.samples import are_samples, as_samples
+from nnkit.estimators.rows.samples import are_samples, are_texts, as_samples
 
 __all__ = ["check_table", "to_picklable", "with_names"]
 
@@ -65,6 +65,8 @@ def check_table(
         estimator._input_shapes = None
     if goes_to_encoder:
         return _check_for_encoder(estimator, X_table, reset=reset, is_raw=is_raw)
+    if are_texts(X_table):
+        return _check_texts(estimator, X_table, reset=reset)
     return _check_numbers(estimator, X_table, reset=reset)
 
 
@@ -110,8 +112,28 @@ def _check_for_encoder(estimator: Any, X: Any, *, reset: bool, is_raw: bool) -> 
     return X if hasattr(X, "shape") else np.asarray(rows_of_list(X))
 
 
+def _check_texts(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
+    """Return texts as an array of str objects, for a network with an input of dtype string."""
+    texts = np.asarray(X, dtype=object)
+    unlike = [position for position, text in enumerate(texts) if not isinstance(text, str)]
+    if unlike:
+        raise ValueError(
+            f"X holds texts, but row {unlike[0]} is {shown(texts[unlike[0]])}. Replace it by a "
+            "text, such as '' for a missing one."
+        )
+    if reset:
+        vars(estimator).pop("feature_names_in_", None)
+        estimator.n_features_in_ = 1
+        estimator._row_shape = ()
+    elif estimator._row_shape != ():
+        raise ValueError("X holds texts, but in fit it had numbers. Give X as in fit.")
+    return texts
+
+
 def _check_numbers(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Return a dense or sparse table as finite numbers."""
+    if not reset and getattr(estimator, "_row_shape", None) == ():
+        raise ValueError("X must be a list, Series or array of texts, as in fit.")
     X_numbers = as_numbers(X)
     options: dict[str, Any] = {"accept_sparse": "csr", "allow_nd": True, "ensure_all_finite": False}
     shape = getattr(X_numbers, "shape", ())

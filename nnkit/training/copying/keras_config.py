@@ -121,6 +121,7 @@ class StoredConfig:
         name = type(value).__name__
         try:
             config = keras.saving.serialize_keras_object(value)
+            _add_vocabularies(config, value)
             if not is_compiled:
                 config.pop("compile_config", None)
             text = json.dumps(config)
@@ -201,6 +202,33 @@ class ModelFromConfig:
     def __call__(self) -> Any:
         """Return the model, uncompiled."""
         return self.stored.load(allows_code=self.allows_code)
+
+
+def _add_vocabularies(config: Any, value: Any) -> None:
+    """Add what ``adapt`` learnt to the configurations of lookup layers, which leave it out.
+
+    Raises
+    ------
+    TypeError
+        If a layer has weights of its words, which Keras does not give out.
+    """
+    adapted = {
+        (type(layer).__name__, layer.name): layer
+        for layer in parts_inside(value, keras.layers.Layer)
+        if hasattr(layer, "get_vocabulary")
+    }
+    for part in _described_parts(config) if adapted else ():
+        settings = part["config"]
+        name = settings.get("name") if isinstance(settings, dict) else None
+        layer = adapted.get((part["class_name"], str(name)))
+        if layer is None or settings.get("vocabulary"):
+            continue
+        if settings.get("output_mode") == "tf_idf":
+            raise TypeError(
+                f"output_mode='tf_idf' of the layer {name!r} has weights that Keras does not store "
+                "in its configuration. Give the vocabulary and idf_weights to its constructor."
+            )
+        settings["vocabulary"] = layer.get_vocabulary(include_special_tokens=False)
 
 
 def _described_parts(config: Any) -> Iterator[dict[str, Any]]:

@@ -215,7 +215,10 @@ def output_structure(model: Any, X_example: Any) -> Any:
         Rows in the format of the model's inputs.
     """
     rows = keras.tree.map_structure(
-        lambda part: keras.KerasTensor((None, *part.shape[1:]), dtype=str(part.dtype)), X_example
+        lambda part: keras.KerasTensor(
+            (None, *part.shape[1:]), dtype="string" if part.dtype == object else str(part.dtype)
+        ),
+        X_example,
     )
     return model.compute_output_spec(rows)
 

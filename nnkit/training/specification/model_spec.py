@@ -184,11 +184,32 @@ def as_inputs(model: Any, X: Any) -> Any:
         Encoded rows.
     """
     dtypes = _input_dtypes(model, X)
+    inputs = getattr(model, "inputs", None) or []
+    if len(inputs) == 1 and not isinstance(X, (Mapping, list)) and X.ndim == 1:
+        # One text for each row: (n_samples,) -> (n_samples, 1) for keras.Input((1,)).
+        X = X.reshape(len(X), *[1] * (len(inputs[0].shape) - 1))
     if isinstance(X, Mapping):
-        return {name: in_range_of(dtypes[name], part, name) for name, part in X.items()}
+        return {name: _in_dtype(dtypes[name], part, name) for name, part in X.items()}
     if isinstance(X, list):
-        return [in_range_of(dtype, part, "X") for part, dtype in zip(X, dtypes, strict=True)]
-    return in_range_of(dtypes, X, "X")
+        return [_in_dtype(dtype, part, "X") for part, dtype in zip(X, dtypes, strict=True)]
+    return _in_dtype(dtypes, X, "X")
+
+
+def _in_dtype(dtype: str, values: Any, name: str) -> Any:
+    """Return numbers or texts in the dtype of an input."""
+    are_texts = values.dtype == object
+    if are_texts and dtype != "string":
+        raise ValueError(
+            f"{name} holds texts, but the input of the model has the dtype {dtype}. Use a model for "
+            "texts such as model='text_cnn', encoder=nnkit.encoding.TextEncoder(), or "
+            "keras.Input((), dtype='string') and keras.layers.TextVectorization in the builder."
+        )
+    if dtype == "string" and not are_texts:
+        raise ValueError(
+            f"The input of the model has the dtype string, but {name} holds numbers. Give texts as "
+            "a list or a Series, and encoder=None."
+        )
+    return values if are_texts else in_range_of(dtype, values, name)
 
 
 def _input_dtypes(model: Any, X: Any) -> Any:
@@ -223,6 +244,13 @@ def _check_input_shapes(model: Any, X_example: Any, *, is_given: bool) -> None:
                 f"The model has the input {missing[0]!r}, which X does not have. "
                 f"The model takes {names}; X has {list(X_example)}."
             )
+        unused = [name for name in X_example if name not in names]
+        if unused:
+            raise ValueError(
+                f"X has the input {unused[0]!r}, which the model lacks. The model takes {names}; X "
+                f"has {list(X_example)}. Add keras.Input(..., name={unused[0]!r}), or leave the "
+                "input out of X."
+            )
         pairs = [(tensor, X_example[tensor.name]) for tensor in inputs]
     else:
         parts = X_example if isinstance(X_example, list) else [X_example]
@@ -240,7 +268,10 @@ def _check_input_shapes(model: Any, X_example: Any, *, is_given: bool) -> None:
             "function that builds a model of the size meta.X_shape_[1:]."
         )
     for tensor, part in pairs:
+        _in_dtype(str(tensor.dtype), part, "X" if len(pairs) == 1 else tensor.name)
         shape, given = tuple(tensor.shape)[1:], part.shape[1:]
+        if part.dtype == object and shape == (1,):
+            continue  # `as_inputs` adds the axis
         if len(shape) != len(given) or any(
             expected not in (None, came) for expected, came in zip(shape, given, strict=True)
         ):
