@@ -14,6 +14,7 @@ from sklearn.utils import get_tags
 from nnkit._compat import with_callbacks
 from nnkit._documentation import DOC_LINK_TEMPLATE
 from nnkit.estimators.fitting import stages
+from nnkit.estimators.fitting.fine_tuning import fit_in_phases
 from nnkit.estimators.fitting.row_preparation import encoder_of, validation_arguments
 from nnkit.estimators.fitting.transaction import draft_of, shared_copy
 from nnkit.estimators.parameters.cloning import cloned
@@ -222,7 +223,8 @@ class KerasEstimator(BaseEstimator):
         validation = validation_arguments(given, X_val, y_val, sample_weight_val)
         given = replace(given, has_validation_rows=validation is not None)
         with draft_of(self) as draft:
-            result = stages.fit(draft, X, y, sample_weight, groups, given, validation)
+            rows = (X, y, sample_weight, groups)
+            result = fit_in_phases(draft, rows, given, validation, fit_arguments)
         if result.interrupt is not None:
             raise result.interrupt
         # The warning is last: if warnings are errors, the estimator is fitted nevertheless.

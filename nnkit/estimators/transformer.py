@@ -24,6 +24,7 @@ from nnkit.builders.signature import depends_on_data
 from nnkit.encoding.features import encode, make_encoder
 from nnkit.estimators.classifier import KerasClassifier
 from nnkit.estimators.fitting import stages
+from nnkit.estimators.fitting.fine_tuning import fit_in_phases
 from nnkit.estimators.fitting.transaction import completed, draft_of, shared_copy
 from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.parameters.continuation import (
@@ -36,6 +37,8 @@ from nnkit.estimators.parameters.parameter_names import store_arguments
 from nnkit.estimators.parameters.routing import resolve_builder
 from nnkit.estimators.prediction import decoder_of
 from nnkit.estimators.regressor import KerasRegressor
+from nnkit.estimators.rows.inputs import check_is_table
+from nnkit.estimators.rows.samples import check_samples
 from nnkit.estimators.rows.tables import check_table
 
 if TYPE_CHECKING:
@@ -261,9 +264,8 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
         self._check_own_parameters()
         resumes = is_trained and self.warm_start and self.__sklearn_is_fitted__()
         X_checked = self._check_table(X, reset=not resumes)
-        is_named = isinstance(self.model, str)
         if not resumes:
-            self.encoder_ = make_encoder(self.encoder, kind="standard" if is_named else None)
+            self.encoder_ = self._make_encoder()
             if self.encoder_ is not None:
                 with np.errstate(over="ignore", invalid="ignore"):  # `encode` reports it
                     self.encoder_.fit(X_checked, y)
@@ -328,7 +330,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
             return None
         given = given_settings(estimator, {})
         with draft_of(estimator) as draft:
-            return stages.fit(draft, X_encoded, target, sample_weight, None, given, None)
+            return fit_in_phases(draft, (X_encoded, target, sample_weight, None), given, None, {})
 
     def _task(self, X_encoded: np.ndarray, y: Any) -> str:
         """Return the task of the network, as far as it is known before the network is built."""
@@ -363,7 +365,20 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
         cls = KerasClassifier if task == "classification" else KerasRegressor
         return cls(self.model, encoder=None, background_size=0, n_estimators=1, **params)
 
+    def _make_encoder(self) -> Any | None:
+        """Return the unfitted encoder: that of the builder, or a scaler of the columns to learn."""
+        kind = None
+        if isinstance(self.model, str):
+            kind = spec_of(self.model).encoder
+            kind = "standard" if isinstance(kind, str) else kind
+        return make_encoder(self.encoder, kind=kind)
+
     def _check_table(self, X: Any, *, reset: bool) -> Any:
+        if reset:
+            self._takes_samples = getattr(self._make_encoder(), "takes_samples", False)
+        if self._takes_samples:
+            check_is_table(X)
+            return check_samples(self, X, reset=reset)
         if sparse.issparse(X):
             raise TypeError(
                 "Sparse input is not supported by KerasTransformer, which gives back dense "

@@ -18,7 +18,7 @@ from nnkit.encoding.features import columns_of
 from nnkit.estimators.parameters.fit_settings import FitSettings
 from nnkit.estimators.parameters.parameter_names import routed_parameters
 from nnkit.estimators.parameters.routing import (
-    PREFIXES,
+    OF_COMPILATION,
     as_python,
     builder_hyperparameters,
     resolve_builder,
@@ -237,7 +237,7 @@ def _compilation(
         settings.optimizer,
         settings.loss,
         settings.metrics,
-        {prefix: routed_to(prefix, routed) for prefix in PREFIXES},
+        {prefix: routed_to(prefix, routed) for prefix in OF_COMPILATION},
         n_steps if is_scheduled else None,
         wins=settings.is_ready_made and settings.is_optimizer_given,
         is_asked=settings.is_optimizer_given,

@@ -56,7 +56,7 @@ from nnkit.estimators.targets.classification import ClassDecoder
 if TYPE_CHECKING:
     from nnkit.estimators.keras_estimator import KerasEstimator
 
-__all__ = ["FitResult", "fit", "fit_warning", "initialize", "partial_fit"]
+__all__ = ["FitResult", "fit", "fit_warning", "initialize", "joined_history", "partial_fit"]
 
 
 _SCIKERAS_HOOKS = {
@@ -169,7 +169,7 @@ def _fit_one_epoch(
     )
     if earlier is not None:
         draft.histories_ = [
-            _joined(*histories) for histories in zip(earlier, draft.histories_, strict=True)
+            joined_history(*histories) for histories in zip(earlier, draft.histories_, strict=True)
         ]
     draft.history_ = draft.histories_[0]
     draft.n_iter_ = len(draft.history_.get("loss", []))
@@ -476,8 +476,16 @@ def fit_warning(estimator: KerasEstimator, result: FitResult, owner: Any = None)
     return warning_of_fit(outcome)
 
 
-def _joined(earlier: dict[str, list[float]], now: dict[str, list[float]]) -> dict[str, list[float]]:
-    """Return one history after the other, with NaN for what an epoch did not record."""
+def joined_history(
+    earlier: dict[str, list[float]], now: dict[str, list[float]]
+) -> dict[str, list[float]]:
+    """Return one history after the other, with NaN for what an epoch did not record.
+
+    Parameters
+    ----------
+    earlier, now : dict of str to list of float
+        Losses and metrics by epoch.
+    """
     n_before, n_now = (len(part.get("loss", [])) for part in (earlier, now))
     return {
         name: [

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["changed_parameters", "check_changes", "parameters_of_network"]
+__all__ = ["FIXED_PARAMETERS", "changed_parameters", "check_changes", "parameters_of_network"]
 
 # After a change of these, the network is rebuilt and compiled, and keeps its weights.
 _OF_NETWORK = ("model", "device", "optimizer", "loss", "metrics")
 # A change of these would have no effect on a resumed training, and raises an error.
-_FIXED = {
+FIXED_PARAMETERS = {
     "task": "the network learns what it was built for",
     "encoder": "the columns are encoded as in the first fit",
     "random_state": "the initial weights and the orders of rows follow from that of the first fit",
@@ -21,7 +21,7 @@ _FIXED = {
     "background_size": "the background rows are those of the first fit",
 }
 # These are read by each fit.
-_EACH_TIME = ("callbacks", "fit", "predict")
+_EACH_TIME = ("callbacks", "fit", "predict", "fine_tune")
 
 
 def parameters_of_network(own: Mapping[str, Any], routed: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def parameters_of_network(own: Mapping[str, Any], routed: Mapping[str, Any]) -> 
     routed : mapping
         The other ones, such as ``model__units``.
     """
-    of_first = {name: own[name] for name in (*_OF_NETWORK, *_FIXED) if name in own}
+    of_first = {name: own[name] for name in (*_OF_NETWORK, *FIXED_PARAMETERS) if name in own}
     of_network = {
         name: value for name, value in routed.items() if name.partition("__")[0] not in _EACH_TIME
     }
@@ -75,10 +75,10 @@ def check_changes(changed: list[str]) -> None:
     """
     for name in changed:
         fixed = name.partition("__")[0]
-        if fixed in _FIXED:
+        if fixed in FIXED_PARAMETERS:
             raise ValueError(
                 f"{name} was changed, but has no effect on a resumed training: "
-                f"{_FIXED[fixed]}. Set it back, or fit anew with warm_start=False."
+                f"{FIXED_PARAMETERS[fixed]}. Set it back, or fit anew with warm_start=False."
             )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIT_ARGUMENTS",
+    "OF_COMPILATION",
     "PREDICT_ARGUMENTS",
     "PREFIXES",
     "as_python",
@@ -28,7 +29,10 @@ __all__ = [
     "routed_to",
 ]
 
-PREFIXES = ("model", "optimizer", "loss", "metrics", "callbacks", "compile", "fit", "predict")
+OF_COMPILATION = ("model", "optimizer", "loss", "metrics", "callbacks", "compile")
+"""The prefixes of arguments of a network and its training."""
+
+PREFIXES = (*OF_COMPILATION, "fit", "predict", "fine_tune")
 """The prefixes of routed parameters ``prefix__name``."""
 
 FIT_ARGUMENTS = [

@@ -12,6 +12,7 @@ from nnkit.builders.signature import (
     accepted_arguments,
     takes_any_argument,
 )
+from nnkit.estimators.parameters.continuation import FIXED_PARAMETERS
 from nnkit.estimators.parameters.routing import (
     FIT_ARGUMENTS,
     PREDICT_ARGUMENTS,
@@ -66,6 +67,8 @@ def unknown_name(
         owner = _TABULAR_ONLY.get(name)
         hint = known.hint(name) if owner is None else f"It is a parameter of {owner}."
         return f"{name} is not a parameter. {hint}"
+    if prefix == "fine_tune":
+        return _not_for_second_phase(name, rest, known, model, optimizer)
     if prefix in _TAKEN:
         # Callbacks of fit have arguments of their own: fit__callbacks__patience.
         if rest.partition("__")[0] in _TAKEN[prefix]:
@@ -82,6 +85,19 @@ def unknown_name(
         is_named = prefix == "optimizer" and isinstance(optimizer, str)
         return _not_of_optimizer(name, rest) if is_named else None
     return _unknown_prefix(name, prefix, rest, known)
+
+
+def _not_for_second_phase(
+    name: str, rest: str, known: KnownNames, model: Any, optimizer: Any
+) -> str | None:
+    """Return what is wrong with a parameter of the second phase of a training."""
+    first = rest.partition("__")[0]
+    if first in (*FIXED_PARAMETERS, "warm_start", "n_estimators", "fine_tune"):
+        return f"{name}: {first} is the same in both phases of a training. Leave it out."
+    if rest in known.own_names:
+        return None
+    reason = unknown_name(rest, known.own_names, model, optimizer)
+    return None if reason is None else f"{name}: {reason}"
 
 
 def _not_of_optimizer(name: str, rest: str) -> str | None:
