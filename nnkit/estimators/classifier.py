@@ -15,6 +15,7 @@ from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.parameters.parameter_names import store_arguments
 from nnkit.estimators.parameters.routing import FIT_ARGUMENTS
 from nnkit.estimators.prediction import decoder_of, fitted_copy, member_outputs
+from nnkit.estimators.rows.batches import rows_to_score
 from nnkit.estimators.targets.classification import ClassificationTarget
 
 __all__ = ["KerasClassifier"]
@@ -275,15 +276,15 @@ class KerasClassifier(ClassifierMixin, CallbackSupportMixin, KerasEstimator):
         stages.partial_fit(self, X, y, classes, sample_weight, fit_arguments)
         return self
 
-    def score(self, X: Any, y: Any, sample_weight: Any | None = None) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: Any | None = None) -> float:
         """Return the accuracy of ``predict(X)``.
 
         Parameters
         ----------
         X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
-            The rows, with the columns of ``fit`` in their order.
+            The rows, with the columns of ``fit`` in their order; or a dataset with rows and labels.
         y : array-like of shape (n_samples,) or (n_samples, ...)
-            Their labels. With several columns, all labels of a row must be right. For sequences,
+            Their labels; None if X is a dataset. With several columns, all labels of a row must be right. For sequences,
             the fraction of right steps counts.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
@@ -293,6 +294,7 @@ class KerasClassifier(ClassifierMixin, CallbackSupportMixin, KerasEstimator):
         accuracy : float
             In [0, 1].
         """
+        X, y, sample_weight = rows_to_score(X, y, sample_weight)
         y_pred = self.predict(X)
         return float(decoder_of(self).accuracy(y, y_pred, sample_weight))
 

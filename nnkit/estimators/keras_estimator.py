@@ -177,18 +177,22 @@ class KerasEstimator(BaseEstimator):
 
         Parameters
         ----------
-        X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
+        X : array-like, DataFrame, sparse matrix, dict or dataset, with n_samples rows
             The table (n_samples, n_features), or arrays of more axes such as images. Values are
             numbers unless ``encoder`` takes other values. A dict has the inputs of a network by
-            name. Sparse rows are converted to dense rows batch by batch.
+            name (in a cross-validation, a `nnkit.encoding.InputDict`). Sparse rows are converted
+            to dense rows batch by batch. A ``keras.utils.PyDataset``, ``tf.data.Dataset`` or
+            iterator yields batches (x, y) or (x, y, sample_weight): each epoch reads a new pass
+            over a dataset, and an iterator is read once.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The target: labels of any kind for a classifier, numbers for a regressor. It is
-            required; the default None exists for scikit-learn's checks.
+            required unless X is a dataset.
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_steps), default=None
             Weights of the rows, or of the steps of sequences, at least 0; None is equal weights.
             Only their ratios matter: the loss of a batch is Σwl/Σw. Rows of weight 0 are left out.
         X_val, y_val, sample_weight_val : like X, y and sample_weight, default=None
             Validation rows, instead of held-out rows. They are encoded like the training rows.
+            ``X_val`` can be a dataset.
         groups : array-like of shape (n_samples,), default=None
             Group of each row. Held-out fractions, folds and splitters for groups hold out whole
             groups. Without held-out rows they have no effect.

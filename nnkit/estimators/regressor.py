@@ -14,6 +14,7 @@ from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.parameters.parameter_names import store_arguments
 from nnkit.estimators.parameters.routing import FIT_ARGUMENTS
 from nnkit.estimators.prediction import decoder_of, fitted_copy, member_outputs
+from nnkit.estimators.rows.batches import rows_to_score
 from nnkit.estimators.targets.regression import RegressionTarget
 
 __all__ = ["KerasRegressor"]
@@ -274,3 +275,23 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
         outputs, decoder = member_outputs(fitted, X, predict_arguments), decoder_of(fitted)
         y_pred = decoder.predicted(outputs)
         return (y_pred, decoder.spread(outputs)) if return_std else y_pred
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any | None = None) -> float:
+        """Return the coefficient of determination R² of ``predict(X)``.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
+            The rows, with the columns of ``fit`` in their order; or a dataset with rows and values.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their values; None if X is a dataset.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        r2 : float
+            1 - Σ(y - ŷ)² / Σ(y - ȳ)², at most 1; of several columns the mean.
+        """
+        X, y, sample_weight = rows_to_score(X, y, sample_weight)
+        return float(super().score(X, y, sample_weight))

@@ -37,7 +37,6 @@ from nnkit.estimators.parameters.parameter_names import store_arguments
 from nnkit.estimators.parameters.routing import resolve_builder
 from nnkit.estimators.prediction import decoder_of
 from nnkit.estimators.regressor import KerasRegressor
-from nnkit.estimators.rows.inputs import check_is_table
 from nnkit.estimators.rows.samples import check_samples
 from nnkit.estimators.rows.tables import check_table
 
@@ -377,7 +376,6 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
         if reset:
             self._takes_samples = getattr(self._make_encoder(), "takes_samples", False)
         if self._takes_samples:
-            check_is_table(X)
             return check_samples(self, X, reset=reset)
         if sparse.issparse(X):
             raise TypeError(

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnkit.datasets.batch_source import BatchSource
 from nnkit.encoding.features import encode
 from nnkit.encoding.weights import product_of_weights
+from nnkit.estimators.fitting.row_preparation import check_rows
 from nnkit.estimators.parameters.fit_settings import FitSettings
 from nnkit.estimators.parameters.parameter_names import routed_parameters
 from nnkit.estimators.parameters.routing import routed_to
@@ -54,6 +56,8 @@ def member_data_of(
         if held_out is not None:
             validation = _training_data(draft, held_out, encode(draft.encoder_, held_out.X))
         data = _training_data(draft, shared, X_encoded)
+        if shared.source is not None:
+            data = replace(data, renewed=partial(_rows_of_next_pass, draft, shared.source))
         return [MemberData(replace(data, validation=validation), held_out, len(shared.y))]
     from nnkit.training.loop.batches import with_shared_memory
 
@@ -90,6 +94,13 @@ def _training_data(draft: KerasEstimator, rows: Rows, X_encoded: Any) -> Trainin
         None if weight is None else weight.astype(network.target_dtype),
         units=target.units(),
     )
+
+
+def _rows_of_next_pass(draft: KerasEstimator, source: BatchSource) -> TrainingData:
+    """Return the training rows of a new pass over a dataset."""
+    read = source.read()
+    rows = check_rows(draft, read.X, read.y, read.sample_weight, None).with_nonzero_weight()
+    return _training_data(draft, rows, encode(draft.encoder_, rows.X))
 
 
 def _expanded_weight(

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from scipy import sparse
 
 from nnkit.builders.registry import spec_of
+from nnkit.datasets.batch_source import is_batches
 from nnkit.encoding import TabularEncoder
 from nnkit.encoding.features import make_encoder
 from nnkit.encoding.rows import n_samples_of
 from nnkit.encoding.weights import product_of_weights
 from nnkit.estimators.parameters.fit_settings import FitSettings, GivenSettings
 from nnkit.estimators.parameters.routing import model_of
-from nnkit.estimators.rows.inputs import check_is_table, check_same_length
+from nnkit.estimators.rows.batches import read_rows, rows_to_predict, warn_of_single_pass
+from nnkit.estimators.rows.inputs import check_same_length
 from nnkit.estimators.rows.samples import check_samples
 from nnkit.estimators.rows.tables import check_table
 from nnkit.estimators.rows.training_rows import FoldIndices, Rows, fold_indices_of
@@ -76,7 +78,7 @@ def check_rows(
     ----------
     draft : estimator
     X, y, sample_weight, groups : object
-        The arguments of ``fit``.
+        The arguments of ``fit``. If X is a dataset, its first pass is read.
     given : GivenSettings or None, default=None
         None for validation rows.
     learns : bool, default=False
@@ -84,7 +86,7 @@ def check_rows(
     classes : array-like or None, default=None
         All labels, if they were given.
     """
-    check_is_table(X)
+    X, y, sample_weight, source = read_rows(X, y, sample_weight)
     if y is None:
         raise ValueError(
             f"This {type(draft).__name__} estimator requires y to be passed, "
@@ -120,7 +122,7 @@ def check_rows(
         check_weights(weight)
         weight = product_of_weights(weight)
     grouping = None if groups is None else checked_groups(groups, n_samples)
-    return Rows(X_checked, y_checked, encoded, weight, grouping, given_weight)
+    return Rows(X_checked, y_checked, encoded, weight, grouping, given_weight, source)
 
 
 def check_estimator_table(estimator: KerasEstimator, X: Any, *, reset: bool) -> Any:
@@ -138,8 +140,8 @@ def check_estimator_table(estimator: KerasEstimator, X: Any, *, reset: bool) -> 
         encoder = encoder_of(estimator, is_sparse=sparse.issparse(X))
         estimator._takes_raw = not is_own and isinstance(encoder, TabularEncoder)
         estimator._takes_samples = getattr(encoder, "takes_samples", False)
+    X = rows_to_predict(X)
     if estimator._takes_samples:
-        check_is_table(X)
         return check_samples(estimator, X, reset=reset)
     is_raw = estimator._takes_raw
     if reset and is_raw and isinstance(X, Mapping) and not sparse.issparse(X):
@@ -183,7 +185,7 @@ def validation_arguments(
     Parameters
     ----------
     given : GivenSettings
-        Its ``validation_data`` is a tuple of the arguments below.
+        Its ``validation_data`` is a tuple of the arguments below, or a dataset.
     X_val, y_val, sample_weight_val : object
         The arguments of ``fit``.
     """
@@ -191,6 +193,8 @@ def validation_arguments(
         if X_val is not None:
             raise ValueError("Give either X_val and y_val, or validation_data, not both.")
         data = given.validation_data
+        if is_batches(data):
+            return (data, None, None)
         if not isinstance(data, (list, tuple)) or len(data) not in (2, 3):
             raise ValueError(
                 "validation_data must be a tuple (X_val, y_val) or (X_val, y_val, "
@@ -199,6 +203,8 @@ def validation_arguments(
         return (data[0], data[1], data[2] if len(data) == 3 else None)
     if X_val is None and y_val is None and sample_weight_val is not None:
         raise ValueError("sample_weight_val needs X_val and y_val, whose rows it weighs.")
+    if is_batches(X_val):
+        return (X_val, y_val, sample_weight_val)
     if (X_val is None) != (y_val is None):
         raise ValueError("X_val and y_val belong together. Give both or neither.")
     return None if X_val is None else (X_val, y_val, sample_weight_val)
@@ -215,6 +221,8 @@ def divide(
         weighted = rows.with_nonzero_weight()
         held_out = _validation_rows(draft, weighted, *validation).with_nonzero_weight()
         return Division(weighted, weighted, held_out, [FoldIndices()])
+    if settings.cv is not None or settings.validation_split != 0:
+        warn_of_single_pass(rows)
     codes, labels = draft._target.stratification(rows.encoded)
     rows, folds = fold_indices_of(rows, settings, draft._seeds.split, codes, labels)
     if not settings.shuffle:

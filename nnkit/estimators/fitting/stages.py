@@ -41,6 +41,7 @@ from nnkit.estimators.parameters.fit_settings import (
     FitSettings,
     GivenSettings,
     given_settings,
+    is_auto,
     resolve,
 )
 from nnkit.estimators.parameters.parameter_checks import (
@@ -265,6 +266,8 @@ def _resolve_settings(
         if given.n_estimators == "auto":
             given = replace(given, n_estimators=len(draft._members))
         _check_resumes(draft, given, changed)
+    if rows.source is not None and (given.batch_size is None or is_auto(given.batch_size)):
+        given = replace(given, batch_size=rows.source.batch_size)
     table = TableFacts(int(rows.has_weight.sum()), draft.n_features_in_)
     routed = builder_hyperparameters(routed_parameters(draft))
     settings = resolve(draft, given, table, routed)

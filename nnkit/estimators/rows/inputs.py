@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from nnkit.datasets.batch_source import is_batches
 from nnkit.encoding.containers import array_of_rows
 
 __all__ = [
@@ -16,17 +16,10 @@ __all__ = [
     "rows_of_list",
 ]
 
-_IN_BATCHES = ("PyDataset", "Sequence", "DatasetV2", "DataLoader", "IterableDataset")
-
 
 def check_is_table(X: Any) -> None:
     """Raise a TypeError if X is an iterator or a dataset that yields batches."""
-    in_batches = any(
-        cls.__name__ in _IN_BATCHES
-        and cls.__module__.partition(".")[0] in ("keras", "tensorflow", "torch", "tf_keras")
-        for cls in type(X).__mro__
-    )
-    if in_batches or isinstance(X, Iterator):
+    if is_batches(X):
         raise TypeError(
             f"X must be a table, an array or a dict of arrays, and y the target beside it. Got "
             f"{type(X).__name__} instead. Collect the rows first: of batches, "

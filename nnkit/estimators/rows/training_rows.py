@@ -12,6 +12,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import check_random_state
 
 from nnkit._messages import shown
+from nnkit.datasets.batch_source import BatchSource
 from nnkit.encoding.input_dict import InputDict
 from nnkit.encoding.rows import rows_of
 from nnkit.encoding.splits import fold_rows, holdout_rows, split_rows
@@ -68,7 +69,11 @@ def _seeds_of(random_state: int) -> Seeds:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of a fit: table, target, encoded target, weights and groups."""
+    """Rows of a fit: table, target, encoded target, weights and groups.
+
+    ``source`` is the dataset whose next pass gives the rows of the next epoch. Selected rows have
+    none.
+    """
 
     X: Any
     y: np.ndarray
@@ -77,6 +82,7 @@ class Rows:
     groups: np.ndarray | None = None
     # The argument sample_weight, with an axis of steps if each step has a weight.
     given_weight: np.ndarray | None = None
+    source: BatchSource | None = None
 
     def at(self, positions: np.ndarray | None) -> Rows:
         """Return the rows at these positions; None is all of them."""

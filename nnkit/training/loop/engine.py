@@ -299,7 +299,9 @@ def _scheduled(
         scheduler.note_training(plan.epochs * (1.0 if run is None else run.seconds_per_epoch))
     if scheduler is None or run is None:
         yield run
-    elif suits_stack(run.compiled_model, data, plan, backend, scheduler.vectorize):
+    elif data.renewed is None and suits_stack(
+        run.compiled_model, data, plan, backend, scheduler.vectorize
+    ):
         with in_batched_group(scheduler, run) as member:
             yield member
     else:
@@ -338,7 +340,6 @@ def _run_compiled(
     is_watched = bool(plan.callbacks or plan.stops_early or plan.verbose) or (
         data.validation is not None or plan.ends_at is not None
     )
-    n_samples = data.n_samples
     n_at_once = 1 if is_watched else run.epochs_per_call(plan.epochs)
     callback_list.on_train_begin()
     logs: dict[str, float] = {}
@@ -346,7 +347,10 @@ def _run_compiled(
         epochs = range(first, min(first + n_at_once, plan.last_epoch))
         callback_list.on_epoch_begin(first)
         session.sync_from_model()
-        orders = [row_order(n_samples, plan, epoch) for epoch in epochs]
+        if data.renewed is not None and first > session.first_epoch(plan):
+            data = data.of_next_epoch()
+            run.use(data)
+        orders = [row_order(data.n_samples, plan, epoch) for epoch in epochs]
         state, found = run(session.state, orders)
         session.update(state)
         for epoch, logs in zip(epochs, found, strict=True):

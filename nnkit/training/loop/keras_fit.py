@@ -73,6 +73,8 @@ class _OrderedBatches(keras.utils.PyDataset):
         self.begin_epoch(plan.first_epoch)
 
     def begin_epoch(self, epoch: int) -> None:
+        if self._data.renewed is not None and epoch > self._plan.first_epoch:
+            self._data = self._data.of_next_epoch()
         self._rows_in_order = row_order(n_encoded_rows(self._data.X), self._plan, epoch)
 
     def __len__(self) -> int:

@@ -38,6 +38,9 @@ class TrainingData:
         None if the network learns the target unscaled.
     rows : ndarray of int or None
         Positions in the arrays of the rows to use; None for all rows.
+    renewed : callable or None
+        Function that returns the data of the next epoch, for a dataset that can yield other rows
+        in each pass. None trains on the same rows in all epochs.
     """
 
     X: Any
@@ -46,11 +49,18 @@ class TrainingData:
     validation: TrainingData | None = None
     units: tuple[Any, ...] | None = None
     rows: np.ndarray | None = None
+    renewed: Callable[[], TrainingData] | None = None
 
     @property
     def n_samples(self) -> int:
         """Number of rows to use."""
         return n_encoded_rows(self.X) if self.rows is None else len(self.rows)
+
+    def of_next_epoch(self) -> TrainingData:
+        """Return the rows of the next epoch; the same ones if ``renewed`` is None."""
+        if self.renewed is None:
+            return self
+        return replace(self.renewed(), validation=self.validation, renewed=self.renewed)
 
     def positions(self, at: Any) -> Any:
         """Return the positions in the arrays of rows to use, which are numbered from 0."""

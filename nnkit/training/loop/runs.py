@@ -80,14 +80,10 @@ class TrainingRun:
         state: TrainingState,
     ) -> None:
         self.compiled_model = compiled_model
-        self.data = data
-        self.n_samples = data.n_samples
         self.batch_size = batch_size
-        self._steps_per_epoch = math.ceil(self.n_samples / batch_size)
-        self.rows_key = _key_of(data)
-        self.take = taker(data.X)
         self._backend = backend
         self._is_padded = is_padded(compiled_model)
+        self.use(data)
         if not self._is_padded:
             prepare_metrics(compiled_model, data.X, data.y)
         arithmetic = compiled_model.step_arithmetic * batch_size
@@ -95,7 +91,21 @@ class TrainingRun:
         self.steps_per_call = max(1, int(_CALL_SECONDS / seconds))
         self.seconds_per_epoch = self._steps_per_epoch * seconds
         self.example = state
-        if backend == "graph":
+
+    def use(self, data: Any) -> None:
+        """Train on these rows from now on.
+
+        Parameters
+        ----------
+        data : TrainingData
+            With rows of the same shapes and dtypes, if there were others before.
+        """
+        self.data = data
+        self.n_samples = data.n_samples
+        self._steps_per_epoch = math.ceil(self.n_samples / self.batch_size)
+        self.rows_key = _key_of(data)
+        self.take = taker(data.X)
+        if self._backend == "graph":
             self._device_rows = _DeviceRows(data)
 
     @property
@@ -117,7 +127,7 @@ class TrainingRun:
 
     def epochs_per_call(self, n_epochs: int) -> int:
         """Return the number of epochs per call, where no callback runs between epochs."""
-        if not self._is_padded:
+        if not self._is_padded or self.data.renewed is not None:
             return 1
         return max(1, min(self.steps_per_call // self._steps_per_epoch, n_epochs))
 

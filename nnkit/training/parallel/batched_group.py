@@ -178,6 +178,10 @@ class ThreadedRun:
         """Return the number of epochs per call, as `TrainingRun.epochs_per_call`."""
         return self._run.epochs_per_call(n_epochs)
 
+    def use(self, data: Any) -> None:
+        """Train on these rows from now on, as `TrainingRun.use`."""
+        self._run.use(data)
+
     def __call__(
         self, state: TrainingState, orders: Sequence[np.ndarray]
     ) -> tuple[TrainingState, list[dict[str, float]]]:

@@ -203,7 +203,7 @@ def test_fit_suggests_names_for_arguments_of_other_libraries(iris, arguments, hi
         ({"callbacks": [5]}, "Got 5 instead."),
         ({"model": "mpl"}, "Did you mean 'mlp'?"),
         ({"encoder": "Tabular Encoder"}, "Did you mean nnkit.encoding.TabularEncoder()?"),
-        ({"encoder": "one-hot"}, "transformer. Got 'one-hot' instead."),
+        ({"encoder": "one-hot"}, "of encoders. Got 'one-hot' instead."),
     ],
     ids=str,
 )

@@ -188,10 +188,19 @@ def of_keras():
 
 
 @pytest.mark.parametrize("make", [batches, Rows, of_tensorflow, of_keras])
-@pytest.mark.parametrize("y", [None, Y], ids=["without y", "with y"])
-def test_fit_raises_on_datasets_and_iterators(make, y):
+def test_fit_raises_on_a_target_beside_a_dataset(make):
+    with pytest.raises(ValueError, match="X is a dataset .* Leave y out"):
+        own().fit(make(), Y)
+
+
+def test_fit_raises_on_an_empty_iterator():
+    with pytest.raises(ValueError, match="yields no batches. An iterator that was read before"):
+        own().fit(Rows())
+
+
+def test_transformer_raises_on_datasets():
     with pytest.raises(TypeError, match="X must be a table, an array or a dict of arrays.*Collect"):
-        own().fit(make(), y)
+        KerasTransformer(epochs=1).fit(of_keras())
 
 
 @pytest.mark.parametrize("model", [classifier_network, "mlp"])
