@@ -1,4 +1,4 @@
-"""Keras layers for tabular data, which any Keras model can use.
+"""Keras layers for tabular data and sequences, which any Keras model can use.
 
 The layers are registered with Keras when this package is imported, so that
 ``keras.models.load_model`` finds them.
@@ -10,6 +10,7 @@ The layers are registered with Keras when this package is imported, so that
 - ``categories``: embeddings of categories, and categories in a linear model.
 - ``dropout``: dropout whose rate decreases during training.
 - ``column_slice``: a range of the columns.
+- ``sequences``: masks, pooling and positions of padded sequences.
 - ``initialization``: initializers by name.
 """
 
@@ -22,14 +23,24 @@ from nnkit.layers.dropout import ScheduledDropout
 from nnkit.layers.parametric_activation import ParametricActivation
 from nnkit.layers.periodic import PeriodicEmbedding
 from nnkit.layers.scale import Scale
+from nnkit.layers.sequences import (
+    MaskedAveragePooling1D,
+    MaskedMaxPooling1D,
+    SinusoidalPositions,
+    StepMask,
+)
 
 __all__ = [
     "CategoryBias",
     "CategoryEmbeddings",
     "ColumnSlice",
+    "MaskedAveragePooling1D",
+    "MaskedMaxPooling1D",
     "NTKDense",
     "ParametricActivation",
     "PeriodicEmbedding",
     "Scale",
     "ScheduledDropout",
+    "SinusoidalPositions",
+    "StepMask",
 ]
