@@ -25,9 +25,11 @@ from nnkit.layers.periodic import PeriodicEmbedding
 from nnkit.layers.scale import Scale
 from nnkit.layers.sequences import (
     MaskedAveragePooling1D,
+    MaskedBatchNormalization,
     MaskedMaxPooling1D,
     SinusoidalPositions,
     StepMask,
+    StepValues,
 )
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "CategoryEmbeddings",
     "ColumnSlice",
     "MaskedAveragePooling1D",
+    "MaskedBatchNormalization",
     "MaskedMaxPooling1D",
     "NTKDense",
     "ParametricActivation",
@@ -43,4 +46,5 @@ __all__ = [
     "ScheduledDropout",
     "SinusoidalPositions",
     "StepMask",
+    "StepValues",
 ]

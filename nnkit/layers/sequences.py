@@ -8,7 +8,16 @@ import keras
 import numpy as np
 from keras import ops
 
-__all__ = ["MaskedAveragePooling1D", "MaskedMaxPooling1D", "SinusoidalPositions", "StepMask"]
+from nnkit._validation import as_count
+
+__all__ = [
+    "MaskedAveragePooling1D",
+    "MaskedBatchNormalization",
+    "MaskedMaxPooling1D",
+    "SinusoidalPositions",
+    "StepMask",
+    "StepValues",
+]
 
 # Wavelengths of positions are a geometric series up to 2 pi times this number.
 _LONGEST = 10_000.0
@@ -140,7 +149,11 @@ class MaskedMaxPooling1D(_MaskedPooling):
 
     def __init__(self, pool_size: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.pool_size = pool_size
+        self.pool_size = (
+            None
+            if pool_size is None
+            else as_count("pool_size", pool_size, alternatives=", or None")
+        )
 
     def call(self, inputs: Any) -> Any:
         """Return the maxima."""
@@ -161,6 +174,92 @@ class MaskedMaxPooling1D(_MaskedPooling):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor by name, in serialised form."""
         return {**super().get_config(), "pool_size": self.pool_size}
+
+
+@keras.saving.register_keras_serializable(package="nnkit")
+class MaskedBatchNormalization(keras.layers.BatchNormalization):
+    """BatchNormalization with the statistics of the steps that are not padding.
+
+    **Shape**
+
+    - Inputs: a list of (n_batch, n_steps, n_channels) and the mask (n_batch, n_steps, 1)
+    - Output: (n_batch, n_steps, n_channels)
+
+    Notes
+    -----
+    It computes what ``keras.layers.BatchNormalization`` computes with the argument ``mask``, but
+    the mask is an input. An argument would be passed on to the next layer, and convolutions warn of
+    masks.
+
+    References
+    ----------
+    S. Ioffe and C. Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing
+    Internal Covariate Shift", ICML 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnkit.layers import MaskedBatchNormalization
+    >>> x, mask = np.array([[[2.0], [4.0], [9.0]]]), np.array([[[1.0], [1.0], [0.0]]])
+    >>> MaskedBatchNormalization()([x, mask], training=True).numpy().round(2)[0, :2].tolist()
+    [[-1.0], [1.0]]
+    """
+
+    def build(self, input_shape: Any) -> None:
+        """Create the statistics and the learnt scale and offset of the channels."""
+        super().build(input_shape[0])
+        self.input_spec = None  # that of a single input
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return the normalised steps. Values of padding are normalised too."""
+        x, mask = inputs
+        # (n_batch, n_steps, 1) -> (n_batch, n_steps)
+        return super().call(x, training=training, mask=ops.squeeze(mask, axis=-1))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape of the steps."""
+        return tuple(input_shape[0])
+
+
+@keras.saving.register_keras_serializable(package="nnkit")
+class StepValues(keras.layers.Layer):
+    """One value for each step, without the axis of channels and without a mask.
+
+    **Shape**
+
+    - Input: (n_batch, n_steps, 1)
+    - Output: (n_batch, n_steps)
+
+    Parameters
+    ----------
+    **kwargs : object
+        Arguments of ``keras.layers.Layer``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnkit.layers import StepValues
+    >>> StepValues()(np.zeros((2, 5, 1))).shape
+    TensorShape([2, 5])
+    """
+
+    # The output of a row depends on this row only.
+    is_rowwise = True
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, x: Any) -> Any:
+        """Return the values."""
+        return ops.squeeze(x, axis=-1)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> None:
+        """Return None: losses of values have one weight a row, and take no mask of steps."""
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape without channels."""
+        return tuple(input_shape[:-1])
 
 
 @keras.saving.register_keras_serializable(package="nnkit")

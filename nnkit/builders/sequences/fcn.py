@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nnkit._validation import as_counts, as_fraction
+from nnkit._validation import as_fraction
 from nnkit.builders.optimization import compile_with_schedule
-from nnkit.builders.sequences.padding import Padding, finished, kernel_sizes_of, sequence_input
+from nnkit.builders.sequences.padding import (
+    Padding,
+    filters_of,
+    finished,
+    kernel_sizes_of,
+    sequence_input,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -79,7 +85,7 @@ def fcn(
     >>> fcn(meta).output_shape
     (None, 3)
     """
-    n_filters = as_counts("filters", filters)
+    n_filters = filters_of(filters)
     sizes = kernel_sizes_of(kernel_sizes, n_filters)
     dropout_rate = as_fraction("dropout_rate", dropout_rate)
     x = inputs = sequence_input(meta)

@@ -39,7 +39,7 @@ def lstm(
         Fraction in [0, 1) of the outputs of each LSTM layer that is dropped in training.
     return_sequences : bool, default=False
         Whether the network has an output for each step, for a target of shape (n_samples, n_steps).
-        Padding has outputs too: give weights of steps to leave it out of the loss.
+        Padding is left out of the loss of class labels, not of that of values.
     learning_rate : float, default=0.005
         Peak of the learning rate, above 0. It follows one cycle if ``n_steps`` is given.
     weight_decay : float, default=0.01

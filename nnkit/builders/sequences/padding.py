@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from nnkit.builders.meta import Meta
 
-__all__ = ["Padding", "kernel_sizes_of", "sequence_input", "step_outputs"]
+__all__ = ["Padding", "filters_of", "finished", "kernel_sizes_of", "sequence_input", "step_outputs"]
+
+# Keras' default of 0.99 needs some 500 steps, which small sets may not have.
+_MOMENTUM = 0.9
 
 
 def sequence_input(meta: Meta) -> Any:
@@ -79,8 +82,11 @@ class Padding:
         """Return the steps after BatchNormalization with the statistics of steps only."""
         import keras
 
-        layer = keras.layers.BatchNormalization()
-        return layer(x) if self.mask is None else layer(x, mask=self.is_step())
+        if self.mask is None:
+            return keras.layers.BatchNormalization(momentum=_MOMENTUM)(x)
+        from nnkit.layers import MaskedBatchNormalization
+
+        return MaskedBatchNormalization(momentum=_MOMENTUM)([x, self.mask])
 
     def mean(self, x: Any) -> Any:
         """Return the mean over the steps: (n_batch, n_channels)."""
@@ -123,6 +129,24 @@ class Padding:
         return hidden if activation is None else keras.layers.Activation(activation)(hidden)
 
 
+def filters_of(filters: Any) -> tuple[int, ...]:
+    """Return the filters of each convolution.
+
+    Parameters
+    ----------
+    filters : sequence of int
+
+    Raises
+    ------
+    ValueError
+        If there are none, or a number is below 1.
+    """
+    checked = as_counts("filters", filters)
+    if not checked:
+        raise ValueError("filters must have at least one entry. Got none.")
+    return checked
+
+
 def kernel_sizes_of(kernel_sizes: Any, filters: tuple[int, ...]) -> tuple[int, ...]:
     """Return the width of each convolution.
 
@@ -161,8 +185,7 @@ def step_outputs(meta: Meta, x: Any) -> Any:
     Returns
     -------
     outputs : keras tensor
-        Class probabilities (n_batch, n_steps, n_classes), or a probability or a value for each step
-        (n_batch, n_steps).
+        Class probabilities (n_batch, n_steps, n_classes), or values (n_batch, n_steps).
 
     Raises
     ------
@@ -179,12 +202,13 @@ def step_outputs(meta: Meta, x: Any) -> Any:
             f"return_sequences=True needs y of shape (n_samples, {n_steps}), with a label or a value "
             f"for each encoded step. Got {meta.get('n_outputs_', 1)} column(s) of kind {kind!r}."
         )
-    if kind == "multiclass-multioutput":
-        n_classes = len({label for labels in meta.classes_ for label in labels.tolist()})
-        return keras.layers.Dense(n_classes, activation="softmax")(x)
-    activation = "sigmoid" if kind == "multilabel-indicator" else "linear"
-    values = keras.layers.Dense(1, activation=activation)(x)
-    return keras.layers.Reshape((n_steps,))(values)
+    if kind != "continuous-multioutput":
+        is_binary = kind == "multilabel-indicator"
+        labels = {0, 1} if is_binary else {part for of in meta.classes_ for part in of.tolist()}
+        return keras.layers.Dense(len(labels), activation="softmax")(x)
+    from nnkit.layers import StepValues
+
+    return StepValues()(keras.layers.Dense(1)(x))
 
 
 def finished(meta: Meta, inputs: Any, hidden: Any, dropout_rate: float = 0.0) -> keras.Model:

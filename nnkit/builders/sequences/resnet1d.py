@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnkit._validation import as_counts, as_fraction
 from nnkit.builders.optimization import compile_with_schedule
-from nnkit.builders.sequences.padding import Padding, finished, sequence_input
+from nnkit.builders.sequences.padding import Padding, filters_of, finished, sequence_input
 
 if TYPE_CHECKING:
     import keras
@@ -80,7 +80,7 @@ def resnet1d(
     >>> resnet1d(meta).output_shape
     (None, 3)
     """
-    n_filters = as_counts("filters", filters)
+    n_filters = filters_of(filters)
     sizes = as_counts("kernel_sizes", kernel_sizes)
     dropout_rate = as_fraction("dropout_rate", dropout_rate)
     x = inputs = sequence_input(meta)

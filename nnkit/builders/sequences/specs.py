@@ -9,6 +9,7 @@ from typing import Any
 from scipy.stats import loguniform, uniform
 
 from nnkit.builders.builder_spec import BuilderSpec, TableFacts, TrainingSettings
+from nnkit.builders.sequences.conv1d_autoencoder import conv1d_autoencoder
 from nnkit.builders.sequences.fcn import fcn
 from nnkit.builders.sequences.gru import gru
 from nnkit.builders.sequences.inception_time import inception_time
@@ -84,6 +85,18 @@ _RECURRENT_SPACE: Mapping[str, Any] = {
 }
 
 SEQUENCE_BUILDERS: Mapping[str, BuilderSpec] = {
+    "conv1d_autoencoder": BuilderSpec(
+        conv1d_autoencoder,
+        SequenceEncoder(),
+        training_of(n_steps=1_500, min_epochs=20, max_epochs=100),
+        is_autoencoder=True,
+        search_space={
+            "model__learning_rate": loguniform(3e-4, 1e-2),
+            "model__n_components": [2, 4, 8, 16, 32],
+            "model__filters": [(16, 32), (32, 64), (32, 64, 128)],
+            "model__noise": uniform(0.0, 0.5),
+        },
+    ),
     "fcn": BuilderSpec(fcn, SequenceEncoder(), _CONVOLUTIONAL, search_space=_CONVOLUTIONAL_SPACE),
     "resnet1d": BuilderSpec(
         resnet1d,
