@@ -19,5 +19,29 @@ from nnkit.builders.autoencoder import autoencoder
 from nnkit.builders.meta import Meta
 from nnkit.builders.mlp import mlp
 from nnkit.builders.realmlp import realmlp, realmlp_simplified
+from nnkit.builders.sequences import (
+    conv1d_autoencoder,
+    fcn,
+    gru,
+    inception_time,
+    lstm,
+    lstm_fcn,
+    resnet1d,
+    transformer_encoder,
+)
 
-__all__ = ["Meta", "autoencoder", "mlp", "realmlp", "realmlp_simplified"]
+__all__ = [
+    "Meta",
+    "autoencoder",
+    "conv1d_autoencoder",
+    "fcn",
+    "gru",
+    "inception_time",
+    "lstm",
+    "lstm_fcn",
+    "mlp",
+    "realmlp",
+    "realmlp_simplified",
+    "resnet1d",
+    "transformer_encoder",
+]

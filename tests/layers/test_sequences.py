@@ -110,15 +110,50 @@ def test_invalid_pool_size_raises(value):
         MaskedMaxPooling1D(value)
 
 
-def test_a_network_is_restored_from_its_configuration():
+def network():
     inputs = keras.Input((5, 3))
     mask = StepMask()(inputs)
     x = MaskedMaxPooling1D(3)([SinusoidalPositions()(inputs), mask])
-    model = keras.Model(inputs, MaskedAveragePooling1D()([x, mask]))
+    x = MaskedBatchNormalization()([x, mask])
+    values = StepValues()(keras.layers.Dense(1)(x))
+    return keras.Model(inputs, [MaskedAveragePooling1D()([x, mask]), values])
 
-    restored = keras.Model.from_config(model.get_config())
 
-    np.testing.assert_array_equal(restored(X), model(X))
+def test_saved_network_predicts_the_same_after_loading(tmp_path):
+    model = network()
+    model.save(tmp_path / "model.keras")
+
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+
+    for found, expected in zip(loaded(X), model(X), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "mixed_float16"])
+def test_networks_compute_in_other_dtypes(dtype):
+    default = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype)
+    try:
+        outputs = network()(X)
+    finally:
+        keras.config.set_dtype_policy(default)
+
+    assert [part.dtype.name for part in outputs] == [dtype.removeprefix("mixed_")] * 2
+    assert all(np.isfinite(np.asarray(part, np.float32)).all() for part in outputs)
+
+
+def test_weights_have_gradients_and_padding_has_none():
+    model = network()
+    x = tf.constant(X * MASK)
+
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        pooled, _ = model(x)
+        loss = tf.reduce_sum(pooled**2)
+
+    gradient = tape.gradient(loss, x).numpy()
+    assert np.any(gradient[0, :3] != 0)
+    np.testing.assert_array_equal(gradient[0, 3:], 0)
 
 
 def test_batch_normalization_equals_that_of_the_steps_without_padding():

@@ -76,8 +76,7 @@ def conv1d_autoencoder(
 
     Examples
     --------
-    >>> from nnkit.builders import Meta
-    >>> from nnkit.builders.sequences.conv1d_autoencoder import conv1d_autoencoder
+    >>> from nnkit.builders import Meta, conv1d_autoencoder
     >>> meta = Meta(X_shape_=(60, 150, 2), target_type_="continuous", n_output_units_=300)
     >>> model = conv1d_autoencoder(meta, n_components=3)
     >>> model.get_layer("representation").units, model.output_shape

@@ -79,8 +79,7 @@ def fcn(
 
     Examples
     --------
-    >>> from nnkit.builders import Meta
-    >>> from nnkit.builders.sequences.fcn import fcn
+    >>> from nnkit.builders import Meta, fcn
     >>> meta = Meta(X_shape_=(60, 150, 1), target_type_="multiclass", n_output_units_=3)
     >>> fcn(meta).output_shape
     (None, 3)

@@ -71,8 +71,7 @@ def gru(
 
     Examples
     --------
-    >>> from nnkit.builders import Meta
-    >>> from nnkit.builders.sequences.gru import gru
+    >>> from nnkit.builders import Meta, gru
     >>> meta = Meta(X_shape_=(60, 150, 1), target_type_="multiclass", n_output_units_=3)
     >>> gru(meta).output_shape
     (None, 3)

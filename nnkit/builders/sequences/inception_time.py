@@ -83,8 +83,7 @@ def inception_time(
 
     Examples
     --------
-    >>> from nnkit.builders import Meta
-    >>> from nnkit.builders.sequences.inception_time import inception_time
+    >>> from nnkit.builders import Meta, inception_time
     >>> meta = Meta(X_shape_=(60, 150, 1), target_type_="multiclass", n_output_units_=3)
     >>> inception_time(meta, n_modules=3).output_shape
     (None, 3)

@@ -70,8 +70,7 @@ def lstm(
 
     Examples
     --------
-    >>> from nnkit.builders import Meta
-    >>> from nnkit.builders.sequences.lstm import lstm
+    >>> from nnkit.builders import Meta, lstm
     >>> meta = Meta(X_shape_=(60, 150, 1), target_type_="multiclass", n_output_units_=3)
     >>> lstm(meta).output_shape
     (None, 3)

@@ -83,8 +83,7 @@ def lstm_fcn(
 
     Examples
     --------
-    >>> from nnkit.builders import Meta
-    >>> from nnkit.builders.sequences.lstm_fcn import lstm_fcn
+    >>> from nnkit.builders import Meta, lstm_fcn
     >>> meta = Meta(X_shape_=(60, 150, 1), target_type_="multiclass", n_output_units_=3)
     >>> lstm_fcn(meta).output_shape
     (None, 3)

@@ -74,8 +74,7 @@ def resnet1d(
 
     Examples
     --------
-    >>> from nnkit.builders import Meta
-    >>> from nnkit.builders.sequences.resnet1d import resnet1d
+    >>> from nnkit.builders import Meta, resnet1d
     >>> meta = Meta(X_shape_=(60, 150, 1), target_type_="multiclass", n_output_units_=3)
     >>> resnet1d(meta).output_shape
     (None, 3)

@@ -80,8 +80,7 @@ def transformer_encoder(
 
     Examples
     --------
-    >>> from nnkit.builders import Meta
-    >>> from nnkit.builders.sequences.transformer_encoder import transformer_encoder
+    >>> from nnkit.builders import Meta, transformer_encoder
     >>> meta = Meta(X_shape_=(60, 150, 1), target_type_="multiclass", n_output_units_=3)
     >>> transformer_encoder(meta).output_shape
     (None, 3)
