@@ -7,6 +7,7 @@ __all__ = ["TRUSTED_TYPES"]
 TRUSTED_TYPES: tuple[str, ...] = (
     "nnkit.encoding.multi_input_encoder.MultiInputEncoder",
     "nnkit.encoding.samples.sequence_encoder.SequenceEncoder",
+    "nnkit.encoding.samples.image_encoder.ImageEncoder",
     "nnkit.encoding.tabular.TabularEncoder",
     "nnkit.estimators.classifier.KerasClassifier",
     "nnkit.estimators.regressor.KerasRegressor",

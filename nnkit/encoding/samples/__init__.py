@@ -1,1 +1,5 @@
-"""Encoders of data with one object for each row: an image, a sequence or a text."""
+"""Encoders of data with one object for each row: an image, a sequence or a text.
+
+- ``image_encoder``: `ImageEncoder`, which encodes arrays, images of Pillow and files.
+- ``image_reading``: images of any container as arrays of pixels.
+"""
