@@ -7,6 +7,7 @@
 - ``mlp``: the multilayer perceptron.
 - ``realmlp``: RealMLP, the multilayer perceptron tuned for tables, and its simplified form.
 - ``realmlp_initialization``: initial weights of RealMLP from training rows.
+- ``transfer``: a pretrained network with new last layers.
 - ``autoencoder``: a network with a bottleneck, which learns its input or a target.
 - ``presets``: settings of TabularClassifier and TabularRegressor, by preset and table size.
 - ``meta``: facts about the data for a builder.
@@ -16,6 +17,10 @@
 """
 
 from nnkit.builders.autoencoder import autoencoder
+from nnkit.builders.images.cnn2d import cnn2d
+from nnkit.builders.images.conv_autoencoder import conv_autoencoder
+from nnkit.builders.images.resnet2d import resnet2d
+from nnkit.builders.images.unet import unet
 from nnkit.builders.meta import Meta
 from nnkit.builders.mlp import mlp
 from nnkit.builders.realmlp import realmlp, realmlp_simplified
@@ -29,11 +34,14 @@ from nnkit.builders.sequences import (
     resnet1d,
     transformer_encoder,
 )
+from nnkit.builders.transfer import transfer
 
 __all__ = [
     "Meta",
     "autoencoder",
+    "cnn2d",
     "conv1d_autoencoder",
+    "conv_autoencoder",
     "fcn",
     "gru",
     "inception_time",
@@ -43,5 +51,8 @@ __all__ = [
     "realmlp",
     "realmlp_simplified",
     "resnet1d",
+    "resnet2d",
+    "transfer",
     "transformer_encoder",
+    "unet",
 ]

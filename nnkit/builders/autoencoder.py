@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nnkit._validation import as_count
+from nnkit._validation import as_count, as_number
 from nnkit.builders.mlp import check_activation, output_layers, widths_of
 from nnkit.builders.size import check_widths
 
@@ -22,6 +22,7 @@ def autoencoder(
     n_components: int = 2,
     units: int | Sequence[int] = (64,),
     activation: Any = "relu",
+    noise: float = 0.0,
 ) -> keras.Model:
     """Return an uncompiled autoencoder whose bottleneck is the layer "representation".
 
@@ -35,12 +36,21 @@ def autoencoder(
         Units of each hidden layer of the encoder, at least 1. The decoder has them in reverse.
     activation : str or callable, default="relu"
         Activation of the hidden layers. The bottleneck is linear.
+    noise : float, default=0.0
+        Standard deviation of normal noise that is added to the columns in training, at least 0, in
+        units of the standardised columns. Above 0, the network learns to remove noise (a denoising
+        autoencoder).
 
     Returns
     -------
     model : keras.Model
         From ``X_shape_[1]`` inputs to the outputs that the target needs: the reconstructed
         columns, class probabilities or values.
+
+    References
+    ----------
+    P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio, P.-A. Manzagol, "Stacked Denoising
+    Autoencoders", JMLR 11, 2010, section 3 (noise).
 
     Examples
     --------
@@ -56,8 +66,11 @@ def autoencoder(
     hidden = widths_of(units)
     check_activation(activation)
     n_components = as_count("n_components", n_components)
+    noise = as_number("noise", noise, "[0, inf)")
     check_widths(meta.X_shape_[1:], hidden)
     x = inputs = keras.Input(shape=meta.X_shape_[1:])
+    if noise:
+        x = keras.layers.GaussianNoise(noise)(x)
     for n_units in hidden:
         x = keras.layers.Dense(n_units, activation=activation)(x)
     x = keras.layers.Dense(n_components, name="representation")(x)

@@ -1,4 +1,4 @@
-"""Keras layers for tabular data and sequences, which any Keras model can use.
+"""Keras layers for tables, images and sequences, which any Keras model can use.
 
 The layers are registered with Keras when this package is imported, so that
 ``keras.models.load_model`` finds them.
@@ -11,11 +11,13 @@ The layers are registered with Keras when this package is imported, so that
 - ``dropout``: dropout whose rate decreases during training.
 - ``column_slice``: a range of the columns.
 - ``sequences``: masks, pooling and positions of padded sequences.
+- ``augmentation``: random shifts, flips, rotations, zoom and cut-out of images in training.
 - ``initialization``: initializers by name.
 """
 
 from __future__ import annotations
 
+from nnkit.layers.augmentation import RandomAffine, RandomCutout
 from nnkit.layers.categories import CategoryBias, CategoryEmbeddings
 from nnkit.layers.column_slice import ColumnSlice
 from nnkit.layers.dense import NTKDense
@@ -42,6 +44,8 @@ __all__ = [
     "NTKDense",
     "ParametricActivation",
     "PeriodicEmbedding",
+    "RandomAffine",
+    "RandomCutout",
     "Scale",
     "ScheduledDropout",
     "SinusoidalPositions",

@@ -139,6 +139,8 @@ class ImageEncoder(TransformerMixin, BaseEstimator):
 
     _doc_link_module = "nnkit"
     _doc_link_template = ENCODER_LINK_TEMPLATE
+    # Estimators hand over X as it came; the encoder checks each image itself.
+    takes_samples = True
 
     n_features_in_: int
     image_shape_: tuple[int, int, int]
@@ -278,8 +280,14 @@ class ImageEncoder(TransformerMixin, BaseEstimator):
         return np.clip(np.round(values), 0, _MAXIMA[self._facts.kind]).astype(self._facts.kind)
 
     def meta_facts(self) -> dict[str, Any]:
-        """Return the facts about the encoded rows that builders receive in ``meta``."""
-        return {}
+        """Return the facts about the encoded rows that builders receive in ``meta``.
+
+        Returns
+        -------
+        facts : dict
+            ``image_scaling_``, which is ``scaling``.
+        """
+        return {"image_scaling_": self.scaling}
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes as plain parts, so that files without code can hold the encoder."""
@@ -432,10 +440,12 @@ class ImageEncoder(TransformerMixin, BaseEstimator):
             values = np.empty(pixels.shape, dtype=np.float32)
             self._map_range(pixels, values)
             self._check_finite(values, rows)
-            values = values.reshape(-1, n_channels).astype(np.float64)
-            n_pixels += len(values)
-            total += values.sum(axis=0)
-            total_of_squares += np.square(values).sum(axis=0)
+            # (n_rows, height, width, n_channels) -> (n_rows * height * width, n_channels)
+            by_channel = values.reshape(-1, n_channels).astype(np.float64)
+            n_pixels += len(by_channel)
+            total += by_channel.sum(axis=0)
+            total_of_squares += np.square(by_channel).sum(axis=0)
+        # [var = E(x^2) - E(x)^2]
         self.mean_ = total / n_pixels
         deviation = np.sqrt(np.maximum(total_of_squares / n_pixels - self.mean_**2, 0.0))
         self.scale_ = np.where(deviation > 1e-6, deviation, 1.0)

@@ -476,7 +476,7 @@ def test_tags_and_meta_facts():
     assert ImageEncoder(shape=(8, 8)).__sklearn_tags__().input_tags.two_d_array
     assert not tags.input_tags.allow_nan
     assert not tags.target_tags.required
-    assert ImageEncoder().meta_facts() == {}
+    assert ImageEncoder(scaling=None).meta_facts() == {"image_scaling_": None}
 
 
 @pytest.mark.parametrize("scaling", ["range", "standard", None])
