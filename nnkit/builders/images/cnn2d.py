@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from nnkit._validation import as_count, as_fraction
 from nnkit.builders.images.augmentation import augmented
-from nnkit.builders.images.convolutions import convolution, image_input, normalized, pooled
+from nnkit.builders.images.convolutions import (
+    convolution,
+    filters_of,
+    image_input,
+    normalized,
+    pooled,
+)
 from nnkit.builders.mlp import output_layers, widths_of
 from nnkit.builders.optimization import compile_with_schedule
 from nnkit.builders.size import check_widths
@@ -32,7 +38,7 @@ def cnn2d(
     filters: int | Sequence[int] = (16, 32, 64),
     kernel_size: int = 3,
     units: int | Sequence[int] = (128,),
-    dropout_rate: float = 0.3,
+    dropout_rate: float = 0.2,
     augment: str | Mapping[str, Any] | None = "auto",
     learning_rate: float = 0.005,
     weight_decay: float = 0.01,
@@ -50,7 +56,7 @@ def cnn2d(
         Height and width of the filters, at least 1.
     units : int or sequence of int, default=(128,)
         Units of each hidden layer behind the blocks, at least 1.
-    dropout_rate : float, default=0.3
+    dropout_rate : float, default=0.2
         Fraction in [0, 1) of the inputs of each hidden layer and of the last layer that is dropped.
     augment : {"auto", "light", "photos"}, mapping of str to object, or None, default="auto"
         Random changes of the images in training. None is no change.
@@ -108,7 +114,7 @@ def cnn2d(
     widths = widths_of(units)
     x = inputs = image_input(meta)
     x = augmented(x, augment)
-    for position, n_filters in enumerate(widths_of(filters)):
+    for position, n_filters in enumerate(filters_of(filters)):
         x = convolution(x, n_filters, kernel_size)
         if position > 0 or min(x.shape[1:3]) >= _MIN_SIDE_FOR_FIRST_POOL:
             x = pooled(x)

@@ -7,8 +7,14 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from nnkit._validation import as_count, as_number
-from nnkit.builders.images.convolutions import can_shrink, convolution, image_input, normalized
-from nnkit.builders.mlp import output_layers, widths_of
+from nnkit.builders.images.convolutions import (
+    can_shrink,
+    convolution,
+    filters_of,
+    image_input,
+    normalized,
+)
+from nnkit.builders.mlp import output_layers
 from nnkit.builders.optimization import compile_with_schedule
 
 if TYPE_CHECKING:
@@ -82,7 +88,7 @@ def conv_autoencoder(
 
     n_components = as_count("n_components", n_components)
     noise = as_number("noise", noise, "[0, inf)")
-    widths = widths_of(filters)
+    widths = filters_of(filters)
     x = inputs = image_input(meta)
     if noise:
         x = keras.layers.GaussianNoise(noise)(x)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
+
+from nnkit._validation import as_count, as_counts
 
 if TYPE_CHECKING:
     from nnkit.builders.meta import Meta
 
-__all__ = ["can_shrink", "convolution", "image_input", "normalized", "pooled"]
+__all__ = ["can_shrink", "convolution", "filters_of", "image_input", "normalized", "pooled"]
 
 # Keras' default of 0.99 needs some 500 steps until the moving averages describe the data, and
 # trainings on a few hundred images have fewer.
@@ -44,6 +48,27 @@ def image_input(meta: Meta) -> Any:
             "shape=(height, width) if each pixel is a column."
         )
     return keras.Input(shape=shape)
+
+
+def filters_of(filters: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the filters of each block or stage, at least one.
+
+    Parameters
+    ----------
+    filters : int or sequence of int
+        A single number is one block.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or a number is not an integer of at least 1.
+    """
+    if isinstance(filters, Integral):
+        return (as_count("filters", filters),)
+    checked = as_counts("filters", filters)
+    if not checked:
+        raise ValueError("filters must have at least one entry, such as (16, 32). Got none.")
+    return checked
 
 
 def convolution(x: Any, n_filters: int, kernel_size: int = 3, strides: int = 1) -> Any:

@@ -10,10 +10,11 @@ from nnkit.builders.images.augmentation import augmented
 from nnkit.builders.images.convolutions import (
     can_shrink,
     convolution,
+    filters_of,
     image_input,
     normalized,
 )
-from nnkit.builders.mlp import output_layers, widths_of
+from nnkit.builders.mlp import output_layers
 from nnkit.builders.optimization import compile_with_schedule
 
 if TYPE_CHECKING:
@@ -97,11 +98,10 @@ def resnet2d(
 
     n_blocks = as_count("n_blocks", n_blocks)
     dropout_rate = as_fraction("dropout_rate", dropout_rate)
-    widths = widths_of(filters)
+    widths = filters_of(filters)
     x = inputs = image_input(meta)
     x = augmented(x, augment)
-    if widths:
-        x = normalized(convolution(x, widths[0]))
+    x = normalized(convolution(x, widths[0]))
     for stage, n_filters in enumerate(widths):
         for block in range(n_blocks):
             shrinks = stage > 0 and block == 0 and can_shrink(x)

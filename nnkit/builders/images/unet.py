@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnkit._validation import as_choice, as_fraction
-from nnkit.builders.images.convolutions import convolution, image_input, normalized
-from nnkit.builders.mlp import widths_of
+from nnkit.builders.images.convolutions import convolution, filters_of, image_input, normalized
 from nnkit.builders.optimization import compile_with_schedule
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ def unet(
 
     as_choice("output_activation", output_activation, ("softmax", "sigmoid"))
     dropout_rate = as_fraction("dropout_rate", dropout_rate)
-    widths = widths_of(filters) or (16,)
+    widths = filters_of(filters)
     x = inputs = image_input(meta)
     n_axes = meta.get("y_ndim_", 0)
     if n_axes not in (3, 4):
