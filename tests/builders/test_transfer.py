@@ -28,7 +28,7 @@ def small_base(name="small", shape=(8, 8, 3)):
     model = keras.Model(inputs, x, name=name)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.moving_mean.assign(np.linspace(-0.1, 0.2, len(layer.moving_mean)))
+            layer.moving_mean.assign(np.linspace(-0.1, 0.2, layer.moving_mean.shape[0]))
     return model
 
 
@@ -108,9 +108,8 @@ def test_nested_layers_of_a_base_are_counted_from_the_end():
 
     model = transfer(META, base, n_unfrozen=1)
 
-    names = [variable.path for variable in model.get_layer("base").trainable_variables]
-    assert len(names) == 2
-    assert all("/b/" in name for name in names)
+    shapes = [tuple(weight.shape) for weight in model.get_layer("base").trainable_variables]
+    assert shapes == [(3, 2), (2,)]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +118,6 @@ def test_nested_layers_of_a_base_are_counted_from_the_end():
         ({"head_units": 5}, "layers"),
         ({"dropout_rate": 0.0}, "layers"),
         ({"augment": "light"}, "layers"),
-        ({"preprocess": lambda x: x * 2}, "layers"),
         ({"learning_rate": 0.1}, "optimizer"),
         ({"weight_decay": 0.1}, "optimizer"),
         ({"n_steps": 10}, "optimizer"),
@@ -133,6 +131,16 @@ def test_every_argument_changes_the_network(changed, of_what):
         }[of_what]
 
     assert found(transfer(META, small_base(), **changed)) != found(transfer(META, small_base()))
+
+
+def test_preprocess_is_applied_to_the_images():
+    images = np.random.default_rng(0).random((3, 8, 8, 3)).astype(np.float32)
+    plain = transfer(META, small_base(), preprocess=None)
+    centred = transfer(META, small_base(), preprocess=lambda x: 2 * x - 1)
+    centred.set_weights(plain.get_weights())
+
+    np.testing.assert_allclose(centred(images), plain(2 * images - 1), atol=1e-5)
+    assert np.any(np.abs(centred(images) - plain(images)) > 1e-3)
 
 
 @pytest.mark.parametrize("kind", ["tf", "torch", "caffe"])
@@ -200,7 +208,7 @@ class Unregistered(keras.Model):
     [
         ("mobilenet", {}, "base must be a keras.Model.* Got 'mobilenet' instead"),
         (Unregistered(), {}, "base must be built"),
-        (small_base(shape=(9, 9, 3)), {}, r"takes images of shape \(9, 9, 3\).* size=\(9, 9\)"),
+        (small_base(shape=(9, 9, 3)), {}, r"takes images of shape \(9, 9, 3\).*size=\(9, 9\)"),
         (small_base(shape=(8, 8, 1)), {}, "color_mode='grayscale'"),
         (small_base(), {"n_unfrozen": 3}, "n_unfrozen must be at most 2.* Got 3 instead"),
         (small_base(), {"n_unfrozen": -1}, "n_unfrozen must be an integer of at least 0"),
