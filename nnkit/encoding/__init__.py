@@ -20,6 +20,14 @@
 
 from nnkit.encoding.input_dict import InputDict
 from nnkit.encoding.multi_input_encoder import MultiInputEncoder
+from nnkit.encoding.samples.image_encoder import ImageEncoder
+from nnkit.encoding.samples.sequence_encoder import SequenceEncoder
 from nnkit.encoding.tabular import TabularEncoder
 
-__all__ = ["InputDict", "MultiInputEncoder", "TabularEncoder"]
+__all__ = [
+    "ImageEncoder",
+    "InputDict",
+    "MultiInputEncoder",
+    "SequenceEncoder",
+    "TabularEncoder",
+]

@@ -16,6 +16,7 @@ from nnkit.explanation.masking.feature_groups import (
 from nnkit.explanation.masking.input_layout import InputLayout, flat_table
 from nnkit.explanation.masking.masked_samples import MaskedRows, MaskedTable
 from nnkit.explanation.masking.regions import REGIONS, label_map_groups, region_groups
+from nnkit.explanation.masking.sample_arrays import array_of_samples
 from nnkit.explanation.options import ExplainOptions
 from nnkit.explanation.pipelines.outputs import Output
 from nnkit.explanation.pipelines.preprocessing import (
@@ -100,6 +101,10 @@ def make_explanation_task(
         rows = transformed_rows(pipeline, X)
         background = None if background is None else transformed_rows(pipeline, background)
         explained = pipeline.last_step
+    if not explained.transformers:
+        encoder = getattr(explained.final, "encoder_", None)
+        rows = array_of_samples(encoder, rows)
+        background = array_of_samples(encoder, background)
     table, layout = flat_table(rows, "X")
     check_columns(explained.estimator, table)
     explained_rows = _ExplainedRows(explained, table, layout, background, output, options)

@@ -122,7 +122,7 @@ class SequenceEncoder(TransformerMixin, BaseEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> from nnkit.encoding.samples.sequence_encoder import SequenceEncoder
+    >>> from nnkit.encoding import SequenceEncoder
     >>> X = [[1.0, 2.0, 3.0], [5.0, np.nan, 7.0, 8.0]]
     >>> encoder = SequenceEncoder().fit(X)
     >>> X_encoded = encoder.transform(X)

@@ -52,8 +52,9 @@ def rows_of_list(X: Any) -> Any:
             raise ValueError(inputs) from error
         lengths = sorted({len(row) for row in X if hasattr(row, "__len__")})
         raise ValueError(
-            f"The rows of X must have the same shape. Got rows of {_listed(lengths)} values. Pad "
-            "sequences first, for example with keras.utils.pad_sequences."
+            f"The rows of X must have the same shape. Got rows of {_listed(lengths)} values. For "
+            "sequences, use encoder=nnkit.encoding.SequenceEncoder(), or a network for them such as "
+            "model='gru'."
         ) from error
 
 

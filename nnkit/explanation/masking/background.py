@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline
 from nnkit.encoding.rows import rows_of
 from nnkit.explanation.masking.input_layout import InputLayout, flat_table
 from nnkit.explanation.masking.row_pools import align_background
+from nnkit.explanation.masking.sample_arrays import array_of_samples
 from nnkit.explanation.pipelines.steps import DecomposedPipeline
 
 __all__ = ["Background", "choose_background"]
@@ -78,6 +79,8 @@ def choose_background(
     is_sample_of_x = False
     if background is None and not isinstance(pipeline.estimator, Pipeline):
         background = getattr(pipeline.estimator, "background_", None)
+        encoder = getattr(pipeline.estimator, "encoder_", None)
+        background = array_of_samples(encoder, background)
         name, origin = "The estimator's background_", "kept by the estimator"
     elif background is None and may_be_kept:
         kept = getattr(pipeline.final, "background_", None)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
+from nnkit.encoding import ImageEncoder, SequenceEncoder
 from nnkit.estimators.classifier import KerasClassifier
 from nnkit.estimators.network_function import NetworkFunction
 from nnkit.estimators.regressor import KerasRegressor
@@ -193,7 +194,8 @@ def encoded_rows(
     if may_mix:
 
         def encode(table: Any) -> np.ndarray:
-            return np.asarray(preprocessing.encoded(preprocessing.transformed(table)))
+            rows = preprocessing.transformed(layout.restored(table))
+            return np.asarray(preprocessing.encoded(rows))
 
         if not is_columnwise(encode, sources, pool, seed=seed, is_thorough=is_probed):
             return None
@@ -226,8 +228,18 @@ def _sources(
 
 def _sources_of_parts(preprocessing: FittedPreprocessing, layout: InputLayout) -> np.ndarray | None:
     """Return the source of each encoded feature of an array, or of several inputs."""
-    if preprocessing.all_transformers:
-        return None
+    encoder = preprocessing.all_transformers
+    if encoder:
+        # Encoders of images and sequences compute each encoded feature from the element at its
+        # place, unless they resize or fill gaps, which `is_columnwise` finds.
+        is_elementwise = (
+            layout.kind == "array"
+            and len(encoder) == 1
+            and isinstance(encoder[0], (ImageEncoder, SequenceEncoder))
+            and preprocessing.function is not None
+            and preprocessing.function.n_encoded == layout.parts[0].n_columns
+        )
+        return np.arange(layout.parts[0].n_columns) if is_elementwise else None
     if layout.kind == "array":
         return np.arange(layout.parts[0].n_columns)
     # The inputs of the network may be in another order than those of X.

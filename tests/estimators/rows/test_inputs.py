@@ -207,7 +207,9 @@ def test_transformer_raises_on_datasets():
 def test_fit_raises_on_ragged_rows(model):
     rows = [[1.0, 2.0, 3.0][: 1 + row % 3] for row in range(24)]
 
-    with pytest.raises(ValueError, match="Got rows of 1 to 3 values. Pad sequences first"):
+    with pytest.raises(
+        ValueError, match="Got rows of 1 to 3 values. For sequences, use.*SequenceEncoder"
+    ):
         KerasClassifier(model, epochs=1).fit(rows, Y)
 
 
