@@ -24,6 +24,7 @@ from nnkit.builders.images.unet import unet
 from nnkit.builders.meta import Meta
 from nnkit.builders.mlp import mlp
 from nnkit.builders.realmlp import realmlp, realmlp_simplified
+from nnkit.builders.registry import search_space
 from nnkit.builders.sequences import (
     conv1d_autoencoder,
     fcn,
@@ -52,6 +53,7 @@ __all__ = [
     "realmlp_simplified",
     "resnet1d",
     "resnet2d",
+    "search_space",
     "transfer",
     "transformer_encoder",
     "unet",

@@ -23,6 +23,7 @@ __all__ = [
     "READY_MADE",
     "find_builder",
     "initializer_of",
+    "search_space",
     "spec_of",
 ]
 
@@ -71,6 +72,42 @@ def spec_of(name: str) -> BuilderSpec:
             "Or give a function that returns a keras.Model."
         )
     return READY_MADE[name]
+
+
+def search_space(name: str) -> dict[str, Any]:
+    """Return parameters of a ready-made network that are worth a search, with their values.
+
+    Parameters
+    ----------
+    name : str
+        Name of the network, as for ``model=``.
+
+    Returns
+    -------
+    space : dict of str to list or distribution
+        Lists, and distributions of ``scipy.stats``, by the names of the parameters of an estimator
+        with this network, as ``RandomizedSearchCV`` takes them.
+
+    Raises
+    ------
+    ValueError
+        If there is no network of that name, or it has no search space.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import RandomizedSearchCV
+    >>> from nnkit import KerasClassifier
+    >>> from nnkit.builders import search_space
+    >>> space = search_space("fcn")
+    >>> search = RandomizedSearchCV(KerasClassifier("fcn"), space, n_iter=10)
+    >>> space["model__kernel_sizes"]
+    [(5, 5, 3), (8, 5, 3), (15, 9, 5)]
+    """
+    space = spec_of(name).search_space
+    if not space:
+        there_are = sorted(other for other, spec in READY_MADE.items() if spec.search_space)
+        raise ValueError(f"model={name!r} has no search space; there are those of {there_are}.")
+    return dict(space)
 
 
 def find_builder(name: str) -> Callable[..., Any]:

@@ -27,6 +27,7 @@ __all__ = [
     "encode_first",
     "in_range_of",
     "make_encoder",
+    "parameter_names_of_default",
     "warn_of_columns_without_effect",
 ]
 
@@ -51,7 +52,13 @@ _NO_NUMBERS = {
 }
 
 
-def make_encoder(encoder: Any, *, kind: Any, is_sparse: bool = False) -> Any | None:
+def make_encoder(
+    encoder: Any,
+    *,
+    kind: Any,
+    is_sparse: bool = False,
+    parameters: Mapping[str, Any] | None = None,
+) -> Any | None:
     """Return an unfitted transformer for the columns, or None to use the columns unchanged.
 
     Parameters
@@ -65,6 +72,8 @@ def make_encoder(encoder: Any, *, kind: Any, is_sparse: bool = False) -> Any | N
         transformer.
     is_sparse : bool, default=False
         Whether the table is sparse. It is then scaled, but not centred.
+    parameters : mapping of str to object or None, default=None
+        Parameters of the transformer of "auto", by name.
 
     Raises
     ------
@@ -76,11 +85,7 @@ def make_encoder(encoder: Any, *, kind: Any, is_sparse: bool = False) -> Any | N
     if isinstance(encoder, str) and encoder == "auto":
         if kind is None:
             return None
-        if not isinstance(kind, str):
-            return clone(kind)
-        if kind == "tabular" and not is_sparse:
-            return TabularEncoder(min_frequency=_MIN_FREQUENCY)
-        return StandardScaler(with_mean=not is_sparse)
+        return _default_encoder(kind, is_sparse=is_sparse).set_params(**(parameters or {}))
     if isinstance(encoder, Mapping):
         return MultiInputEncoder(dict(encoder))
     is_transformer = hasattr(encoder, "fit") and hasattr(encoder, "transform")
@@ -92,6 +97,25 @@ def make_encoder(encoder: Any, *, kind: Any, is_sparse: bool = False) -> Any | N
         "encoder must be 'auto', None, a scikit-learn transformer or a dict of encoders. "
         f"Got {shown(encoder)} instead.{hint}"
     )
+
+
+def _default_encoder(kind: Any, *, is_sparse: bool = False) -> Any:
+    if not isinstance(kind, str):
+        return clone(kind)
+    if kind == "tabular" and not is_sparse:
+        return TabularEncoder(min_frequency=_MIN_FREQUENCY)
+    return StandardScaler(with_mean=not is_sparse)
+
+
+def parameter_names_of_default(kind: Any) -> list[str]:
+    """Return the names of the parameters of the transformer of "auto".
+
+    Parameters
+    ----------
+    kind : {"tabular", "standard"}, transformer or None
+        As for `make_encoder`.
+    """
+    return [] if kind is None else sorted(_default_encoder(kind).get_params())
 
 
 def columns_of(encoder: Any | None, shape: Any) -> dict[str, Any]:

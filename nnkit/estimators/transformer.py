@@ -33,8 +33,8 @@ from nnkit.estimators.parameters.continuation import (
     parameters_of_network,
 )
 from nnkit.estimators.parameters.fit_settings import given_settings
-from nnkit.estimators.parameters.parameter_names import store_arguments
-from nnkit.estimators.parameters.routing import resolve_builder
+from nnkit.estimators.parameters.parameter_names import routed_parameters, store_arguments
+from nnkit.estimators.parameters.routing import resolve_builder, routed_to
 from nnkit.estimators.prediction import decoder_of
 from nnkit.estimators.regressor import KerasRegressor
 from nnkit.estimators.rows.samples import check_samples
@@ -359,7 +359,9 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
         """Return the estimator that learns, unfitted."""
         own = ("model", "layer", "task", "encoder")
         params = {
-            name: value for name, value in self.get_params(deep=False).items() if name not in own
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if name.partition("__")[0] not in own or name.startswith("model__")
         }
         cls = KerasClassifier if task == "classification" else KerasRegressor
         return cls(self.model, encoder=None, background_size=0, n_estimators=1, **params)
@@ -370,7 +372,8 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
         if isinstance(self.model, str):
             kind = spec_of(self.model).encoder
             kind = "standard" if isinstance(kind, str) else kind
-        return make_encoder(self.encoder, kind=kind)
+        parameters = routed_to("encoder", routed_parameters(self))
+        return make_encoder(self.encoder, kind=kind, parameters=parameters)
 
     def _check_table(self, X: Any, *, reset: bool) -> Any:
         if reset:

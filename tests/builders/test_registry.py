@@ -1,15 +1,22 @@
 import inspect
 
 import pytest
+from sklearn.base import clone
 
 import nnkit
 from nnkit.builders.builder_spec import TrainingSettings
-from nnkit.builders.registry import READY_MADE, find_builder, initializer_of, spec_of
+from nnkit.builders.registry import (
+    READY_MADE,
+    find_builder,
+    initializer_of,
+    search_space,
+    spec_of,
+)
 
 
 def test_registry_has_every_public_builder():
     # The pretrained network of `transfer` is an argument without a default.
-    public = set(nnkit.builders.__all__) - {"Meta", "transfer"}
+    public = set(nnkit.builders.__all__) - {"Meta", "search_space", "transfer"}
 
     assert set(READY_MADE) == public
     assert all(spec.builder is getattr(nnkit.builders, name) for name, spec in READY_MADE.items())
@@ -37,6 +44,22 @@ def test_only_autoencoders_reconstruct_and_only_that_of_tables_standardises():
 
     assert found == {"autoencoder", "conv1d_autoencoder", "conv_autoencoder"}
     assert standard == {"autoencoder"}
+
+
+@pytest.mark.parametrize("name", [name for name, spec in READY_MADE.items() if spec.search_space])
+def test_search_space_names_parameters_of_an_estimator(name):
+    estimator = nnkit.KerasClassifier(name)
+
+    for parameter, values in search_space(name).items():
+        value = values[0] if isinstance(values, list) else values.rvs(random_state=0)
+        estimator.set_params(**{parameter: value})
+
+    assert clone(estimator).get_params().keys() >= search_space(name).keys()
+
+
+def test_network_without_a_search_space_raises():
+    with pytest.raises(ValueError, match="model='mlp' has no search space; there are those of"):
+        search_space("mlp")
 
 
 def test_unknown_builder_raises_with_the_nearest_name():

@@ -16,7 +16,8 @@ from nnkit.encoding.features import make_encoder
 from nnkit.encoding.rows import n_samples_of
 from nnkit.encoding.weights import product_of_weights
 from nnkit.estimators.parameters.fit_settings import FitSettings, GivenSettings
-from nnkit.estimators.parameters.routing import model_of
+from nnkit.estimators.parameters.parameter_names import routed_parameters
+from nnkit.estimators.parameters.routing import model_of, routed_to
 from nnkit.estimators.rows.batches import read_rows, rows_to_predict, warn_of_single_pass
 from nnkit.estimators.rows.inputs import check_same_length
 from nnkit.estimators.rows.samples import check_samples
@@ -174,7 +175,8 @@ def encoder_of(estimator: KerasEstimator, *, is_sparse: bool = False) -> Any | N
             kind = spec_of(model).encoder
         elif hasattr(estimator, "preset"):
             kind = "tabular"
-    return make_encoder(estimator.encoder, kind=kind, is_sparse=is_sparse)
+    parameters = routed_to("encoder", routed_parameters(estimator))
+    return make_encoder(estimator.encoder, kind=kind, is_sparse=is_sparse, parameters=parameters)
 
 
 def validation_arguments(

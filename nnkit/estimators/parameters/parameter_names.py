@@ -203,7 +203,11 @@ def _store_routed(
 
 def _reason_against(estimator: KerasEstimator, name: str) -> str | None:
     return unknown_name(
-        name, estimator._get_param_names(), model_of(estimator), estimator.optimizer
+        name,
+        estimator._get_param_names(),
+        model_of(estimator),
+        estimator.optimizer,
+        getattr(estimator, "encoder", None),
     )
 
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnkit._suggestions import did_you_mean, from_elsewhere, nearest, remark_on
+from nnkit.builders.registry import spec_of
 from nnkit.builders.signature import (
     INJECTED_ARGUMENTS,
     accepted_arguments,
     takes_any_argument,
 )
+from nnkit.encoding.features import parameter_names_of_default
 from nnkit.estimators.parameters.continuation import FIXED_PARAMETERS
 from nnkit.estimators.parameters.routing import (
     FIT_ARGUMENTS,
@@ -31,7 +33,7 @@ _TABULAR_ONLY = {
 
 
 def unknown_name(
-    name: str, own_names: Iterable[str], model: Any, optimizer: Any = None
+    name: str, own_names: Iterable[str], model: Any, optimizer: Any = None, encoder: Any = None
 ) -> str | None:
     """Return what is wrong with a name outside the signature; None if it is valid.
 
@@ -45,6 +47,8 @@ def unknown_name(
         The network of the estimator. Arguments of a builder are valid names.
     optimizer : str, class or keras.optimizers.Optimizer or None, default=None
         The estimator's ``optimizer``. Keras' own are strings, and their arguments are checked.
+    encoder : "auto", transformer or None, default=None
+        The estimator's ``encoder``. That of a ready-made builder takes parameters.
     """
     try:
         builder = resolve_builder(model)
@@ -67,6 +71,10 @@ def unknown_name(
         owner = _TABULAR_ONLY.get(name)
         hint = known.hint(name) if owner is None else f"It is a parameter of {owner}."
         return f"{name} is not a parameter. {hint}"
+    if prefix == "encoder" and isinstance(encoder, str) and isinstance(model, str):
+        names = parameter_names_of_default(spec_of(model).encoder)
+        hint = did_you_mean(rest, names, "encoder__")
+        return None if rest in names else f"{name}: the encoder has no parameter {rest!r}. {hint}"
     if prefix == "fine_tune":
         return _not_for_second_phase(name, rest, known, model, optimizer)
     if prefix in _TAKEN:
