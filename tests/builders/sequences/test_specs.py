@@ -17,11 +17,11 @@ from sequence_networks import (
     sequences,
 )
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from nnkit import KerasClassifier, KerasRegressor
+from nnkit import KerasClassifier, KerasRegressor, KerasTransformer
 from nnkit.builders.builder_spec import TableFacts
 from nnkit.builders.sequences.specs import SEQUENCE_BUILDERS
 from nnkit.encoding.samples.sequence_encoder import SequenceEncoder
@@ -148,6 +148,30 @@ def test_copies_and_stored_files_predict_alike(name):
 
     for copy in copies:
         np.testing.assert_allclose(copy.predict_proba(X), y_proba, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lists_of_unequal_length_are_cross_validated(name):
+    X, y = labelled_sequences()
+    rows = [row[: 3 + at % 5] for at, row in enumerate(X)]
+
+    fitted = cross_validate(
+        small(name, epochs=2), rows, y, cv=2, return_estimator=True, error_score="raise"
+    )
+
+    first, _ = fitted["estimator"]
+    assert first.predict_proba(rows).shape == (40, 2)
+    kinds = {type(layer).__name__ for layer in first.model_.layers}
+    assert kinds & {"StepMask"}
+
+
+def test_autoencoder_represents_lists_of_unequal_length():
+    X = sequences(30)
+    rows = [row[: 3 + at % 5] for at, row in enumerate(X)]
+
+    transformer = KerasTransformer("conv1d_autoencoder", model__n_components=3, epochs=2)
+
+    assert transformer.fit(rows).transform(rows[:4]).shape == (4, 3)
 
 
 @pytest.mark.parametrize("name", NAMES)
