@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt, prod
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -155,7 +156,10 @@ def _images_of_frame(
                 f"Got {shown(columns)} instead."
             )
     if len(chosen) == 1:
-        return _images_of_items(_values_of(frame[chosen[0]]), shape)
+        items = _values_of(frame[chosen[0]])
+        # A single column of numbers is a table of one pixel.
+        if shape is None or not items or not isinstance(items[0], Real):
+            return _images_of_items(items, shape)
     if shape is None:
         raise ValueError(
             f"X has {len(chosen)} columns ({shown(chosen)}). Give columns= the name of the column "

@@ -167,6 +167,8 @@ def test_tables_of_pixels_are_reshaped():
         np.testing.assert_array_equal(X_encoded, expected)
     some = ImageEncoder(columns=frame.columns[:16].tolist(), shape=(2, -1)).fit_transform(frame)
     assert some.shape == (1797, 2, 8, 1)
+    one = ImageEncoder(columns=frame.columns[20], shape=(1, 1)).fit_transform(frame)
+    assert one.shape == (1797, 1, 1, 1)
 
 
 def test_columns_selects_the_column_of_images(photos):
