@@ -27,8 +27,10 @@ class KerasClassifier(ClassifierMixin, CallbackSupportMixin, KerasEstimator):
     Parameters
     ----------
     model : str, callable or keras.Model, default="mlp"
-        The network. A string names a ready-made builder: ``"mlp"``, ``"realmlp"`` or
-        ``"realmlp_simplified"`` (`nnkit.builders`). A callable returns a ``keras.Model``, compiled
+        The network. A string names a ready-made builder of `nnkit.builders`: ``"mlp"``,
+        ``"realmlp"`` or ``"realmlp_simplified"`` for tables, ``"cnn2d"`` and others for images,
+        ``"resnet1d"`` and others for sequences, ``"text_bag"`` and others for texts,
+        ``"multimodal"`` for several inputs. A callable returns a ``keras.Model``, compiled
         or not. A ``keras.Model`` is copied with its weights by each fit, so that a pretrained
         model is not changed. A callable gets those of the following arguments that it names:
         ``meta`` (`nnkit.builders.Meta`, facts about the data), ``compile_kwargs`` (arguments for
@@ -51,10 +53,11 @@ class KerasClassifier(ClassifierMixin, CallbackSupportMixin, KerasEstimator):
         batches make ``engine="auto"`` train by ``keras.Model.fit``.
     epochs : int or "auto", default="auto"
         Passes over the training rows, at least 1; with ``early_stopping`` the maximum. "auto" is
-        100, and 256 for RealMLP.
+        100; ready-made networks have values of their own, RealMLP 256.
     batch_size : int, "auto" or None, default="auto"
-        Rows of an optimizer step, at least 1. "auto" and None are 32, as in Keras; for RealMLP
-        "auto" is 256. -1 is all rows.
+        Rows of an optimizer step, at least 1. "auto" and None are 32, as in Keras, and the
+        size of the batches of a dataset; for ready-made networks "auto" is their own value, 256
+        for RealMLP. -1 is all rows.
     class_weight : dict, "balanced", list of these, or None, default=None
         Weights of classes by label, at least 0. Labels that are missing in the dict have the
         weight 1. "balanced" weights each class by the inverse of its frequency. For several
@@ -63,7 +66,7 @@ class KerasClassifier(ClassifierMixin, CallbackSupportMixin, KerasEstimator):
     early_stopping : bool or "auto", default="auto"
         Whether to stop when the score on held-out rows has not improved by more than ``tol``
         for ``n_iter_no_change`` epochs, and to keep the weights of the best epoch. "auto" is
-        False, and True for RealMLP.
+        False, and True for RealMLP and some networks for other data than tables.
     validation_split : float, splitter, list or None, default=None
         The rows that are held out: a fraction in [0, 1), stratified by class; a scikit-learn
         splitter, of which the first split is used, with the ``groups`` of ``fit``; or a list with
@@ -78,11 +81,14 @@ class KerasClassifier(ClassifierMixin, CallbackSupportMixin, KerasEstimator):
     scoring : str, callable or None, default="loss"
         The score on held-out rows. "loss" is the loss, to be minimised. A scikit-learn scorer
         or its name is recorded as ``val_<name>`` and maximised. None is accuracy.
-    encoder : "auto", None or transformer, default="auto"
-        Transformer of the columns. "auto" depends on the network. Ready-made builders have a
+    encoder : "auto", None, transformer or dict, default="auto"
+        Transformer of X. "auto" depends on the network. Ready-made networks for tables have a
         `nnkit.encoding.TabularEncoder`, which takes strings, categories, dates and missing
-        values, or a ``StandardScaler`` for a sparse table. Other networks have none. A
-        transformer is cloned, and fitted on the training rows of the raw table.
+        values, or a ``StandardScaler`` for a sparse table. Those for images, sequences and texts
+        have an `nnkit.encoding.ImageEncoder`, `nnkit.encoding.SequenceEncoder` or
+        `nnkit.encoding.TextEncoder`. Other networks have none. A transformer is cloned, and
+        fitted on the training rows. A dict of transformers and lists of columns makes several
+        inputs, see `nnkit.encoding.MultiInputEncoder`.
     shuffle : bool, default=True
         Whether each epoch takes the rows in a new random order.
     warm_start : bool, default=False
@@ -109,9 +115,10 @@ class KerasClassifier(ClassifierMixin, CallbackSupportMixin, KerasEstimator):
         epoch. None is no limit.
     background_size : int, default=100
         Number of training rows kept as background of explanations, at least 0.
-    n_estimators : int, default=1
-        Number of networks, at least 1. They are trained side by side with different initial
-        weights and orders of rows, and their probabilities are averaged: a deep ensemble [1]_.
+    n_estimators : int or "auto", default="auto"
+        Number of networks, at least 1. "auto" is 1, and 5 for InceptionTime. They are trained
+        side by side with different initial weights and orders of rows, and their probabilities
+        are averaged: a deep ensemble [1]_.
     verbose : {0, 1, 2, "auto"}, default=0
         0 shows nothing, 1 and "auto" show a progress bar for fits of more than half a second, 2
         prints a line for each epoch.
@@ -119,9 +126,11 @@ class KerasClassifier(ClassifierMixin, CallbackSupportMixin, KerasEstimator):
         Arguments by prefix: ``model__units=(32,)``, ``optimizer__learning_rate=0.01``,
         ``loss__label_smoothing=0.1``, ``metrics__threshold=0.3``, ``callbacks__patience=3``
         (of one callback in a list or dict: ``callbacks__0__patience``),
-        ``compile__jit_compile=True``, ``fit__epochs=5``, ``predict__batch_size=1000``; and
-        arguments of the builder without a prefix. They override the configuration of instances.
-        ``set_params`` and searches take them too.
+        ``compile__jit_compile=True``, ``fit__epochs=5``, ``predict__batch_size=1000``;
+        ``encoder__NAME``, parameters of the encoder of "auto"; ``fine_tune__NAME``, values of
+        parameters in a second phase of the training; and arguments of the builder without a
+        prefix. They override the configuration of instances. ``set_params`` and searches take
+        them too.
 
     Attributes
     ----------
@@ -228,7 +237,7 @@ class KerasClassifier(ClassifierMixin, CallbackSupportMixin, KerasEstimator):
         engine: Literal["auto", "graph", "xla", "keras"] = "auto",
         time_limit: float | None = None,
         background_size: int = 100,
-        n_estimators: int = 1,
+        n_estimators: int | Literal["auto"] = "auto",
         verbose: Literal[0, 1, 2, "auto"] = 0,
         **routed: Any,
     ) -> None:

@@ -123,9 +123,11 @@ class TabularClassifier(KerasClassifier):
         Arguments by prefix: ``model__units=(32,)``, ``optimizer__learning_rate=0.01``,
         ``loss__label_smoothing=0.1``, ``metrics__threshold=0.3``, ``callbacks__patience=3``
         (of one callback in a list or dict: ``callbacks__0__patience``),
-        ``compile__jit_compile=True``, ``fit__epochs=5``, ``predict__batch_size=1000``; and
-        arguments of the builder without a prefix. They override the configuration of instances.
-        ``set_params`` and searches take them too.
+        ``compile__jit_compile=True``, ``fit__epochs=5``, ``predict__batch_size=1000``;
+        ``encoder__NAME``, parameters of the encoder of "auto"; ``fine_tune__NAME``, values of
+        parameters in a second phase of the training; and arguments of the builder without a
+        prefix. They override the configuration of instances. ``set_params`` and searches take
+        them too.
 
     Attributes
     ----------
@@ -328,9 +330,11 @@ class TabularRegressor(KerasRegressor):
         Arguments by prefix: ``model__units=(32,)``, ``optimizer__learning_rate=0.01``,
         ``loss__label_smoothing=0.1``, ``metrics__threshold=0.3``, ``callbacks__patience=3``
         (of one callback in a list or dict: ``callbacks__0__patience``),
-        ``compile__jit_compile=True``, ``fit__epochs=5``, ``predict__batch_size=1000``; and
-        arguments of the builder without a prefix. They override the configuration of instances.
-        ``set_params`` and searches take them too.
+        ``compile__jit_compile=True``, ``fit__epochs=5``, ``predict__batch_size=1000``;
+        ``encoder__NAME``, parameters of the encoder of "auto"; ``fine_tune__NAME``, values of
+        parameters in a second phase of the training; and arguments of the builder without a
+        prefix. They override the configuration of instances. ``set_params`` and searches take
+        them too.
 
     Attributes
     ----------

@@ -57,7 +57,8 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
     Parameters
     ----------
     model : str, callable or keras.Model, default="autoencoder"
-        The network, as in `KerasClassifier`. ``"autoencoder"`` has a bottleneck of
+        The network, as in `KerasClassifier`. ``"autoencoder"`` for tables, ``"conv_autoencoder"``
+        for images and ``"conv1d_autoencoder"`` for sequences have a bottleneck of
         ``model__n_components`` units.
     layer : str or None, default="representation"
         Name of the layer whose output is the representation; None is the network's output.
@@ -100,9 +101,9 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
         The score on held-out rows. "loss" is the loss, to be minimised. A scikit-learn scorer
         or its name is recorded as ``val_<name>`` and maximised. None is R².
     encoder : "auto", None or transformer, default="auto"
-        Transformer of the columns. "auto" is a ``StandardScaler`` for a ready-made builder, and
-        None for other networks. None is no transformer. A transformer is cloned and fitted on the
-        raw table.
+        Transformer of X. "auto" is a ``StandardScaler`` for ``"autoencoder"``, the encoder of the
+        network for other ready-made autoencoders, and None for other networks. None is no
+        transformer. A transformer is cloned and fitted on the raw rows.
     shuffle : bool, default=True
         Whether each epoch takes the rows in a new random order.
     warm_start : bool, default=False
@@ -133,9 +134,11 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
         Arguments by prefix: ``model__units=(32,)``, ``optimizer__learning_rate=0.01``,
         ``loss__label_smoothing=0.1``, ``metrics__threshold=0.3``, ``callbacks__patience=3``
         (of one callback in a list or dict: ``callbacks__0__patience``),
-        ``compile__jit_compile=True``, ``fit__epochs=5``, ``predict__batch_size=1000``; and
-        arguments of the builder without a prefix. They override the configuration of instances.
-        ``set_params`` and searches take them too.
+        ``compile__jit_compile=True``, ``fit__epochs=5``, ``predict__batch_size=1000``;
+        ``encoder__NAME``, parameters of the encoder of "auto"; ``fine_tune__NAME``, values of
+        parameters in a second phase of the training; and arguments of the builder without a
+        prefix. They override the configuration of instances. ``set_params`` and searches take
+        them too.
 
     Attributes
     ----------

@@ -22,9 +22,8 @@ __all__ = ["check_parameters", "check_predict_arguments"]
 def check_parameters(given: GivenSettings) -> None:
     """Raise a ValueError for the first setting of a fit that is out of its range."""
     for name in ("epochs", "n_iter_no_change", "n_estimators"):
-        has_auto = name != "n_estimators" or given.is_tabular
-        if not (has_auto and is_auto(getattr(given, name))):
-            as_count(name, getattr(given, name), alternatives=", or 'auto'" if has_auto else "")
+        if not is_auto(getattr(given, name)):
+            as_count(name, getattr(given, name), alternatives=", or 'auto'")
     as_count("background_size", given.background_size, minimum=0)
     as_count("initial_epoch", given.initial_epoch, minimum=0)
     if not _is_one_of(given.batch_size, ("auto", -1, None)):
