@@ -12,6 +12,7 @@
 - ``containers``: tables and columns of pandas, polars, Arrow and NumPy in common forms.
 - ``rows``: number, selection and random samples of rows.
 - ``target_values``: conversion of targets in any container to arrays.
+- ``samples``: encoders of data with one object for each row, such as `TextEncoder`.
 - ``targets``: codecs of class labels and of continuous targets.
 - ``weights``: weights of classes, and products of weights.
 - ``splits``: splits of rows into training rows and validation rows.
@@ -22,6 +23,7 @@ from nnkit.encoding.input_dict import InputDict
 from nnkit.encoding.multi_input_encoder import MultiInputEncoder
 from nnkit.encoding.samples.image_encoder import ImageEncoder
 from nnkit.encoding.samples.sequence_encoder import SequenceEncoder
+from nnkit.encoding.samples.text_encoder import TextEncoder
 from nnkit.encoding.tabular import TabularEncoder
 
 __all__ = [
@@ -30,4 +32,5 @@ __all__ = [
     "MultiInputEncoder",
     "SequenceEncoder",
     "TabularEncoder",
+    "TextEncoder",
 ]
