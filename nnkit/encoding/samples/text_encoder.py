@@ -418,10 +418,10 @@ class TextEncoder(TransformerMixin, BaseEstimator):
                 "X must be a list, an array or a Series of texts, or a DataFrame with a column of "
                 f"texts. Got {shown(X)} instead."
             )
-        shape = getattr(X, "shape", (len(X),))
-        if len(shape) > 1 and not (len(shape) == 2 and shape[1] == 1):
+        shape = tuple(getattr(X, "shape", ()))
+        if shape[1:] not in ((), (1,)):
             raise ValueError(
-                f"X must have the shape (n_samples,) or (n_samples, 1). Got {tuple(shape)} instead. "
+                f"X must have the shape (n_samples,) or (n_samples, 1). Got {shape} instead. "
                 "Select the column of texts."
             )
         if self.column is not None and getattr(X, "name", None) != self.column:
