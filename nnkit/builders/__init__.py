@@ -35,6 +35,7 @@ from nnkit.builders.sequences import (
     resnet1d,
     transformer_encoder,
 )
+from nnkit.builders.texts import text_bag, text_cnn, text_lstm, text_transformer
 from nnkit.builders.transfer import transfer
 
 __all__ = [
@@ -54,6 +55,10 @@ __all__ = [
     "resnet1d",
     "resnet2d",
     "search_space",
+    "text_bag",
+    "text_cnn",
+    "text_lstm",
+    "text_transformer",
     "transfer",
     "transformer_encoder",
     "unet",

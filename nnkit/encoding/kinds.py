@@ -12,6 +12,7 @@ import pandas as pd
 __all__ = [
     "category_mask",
     "check_all_missing",
+    "check_no_free_text",
     "kind_of",
     "kind_of_feature",
     "warn_of_unknown_values",
@@ -56,6 +57,10 @@ _REMEDIES = {
     "date": "Convert it with pandas.to_datetime.",
     "duration": "Convert it with pandas.to_timedelta.",
 }
+
+# Smallest number of distinct values, their share of all values, and their mean number of words,
+# for which a column holds free text. Titles of films, jobs and articles have up to some 10 words.
+_MIN_TEXTS, _MIN_DISTINCT_TEXTS, _MIN_WORDS = 20, 0.5, 12
 
 
 def kind_of(column: pd.Series, label: str) -> str:
@@ -122,6 +127,43 @@ def kind_of_feature(column: pd.Series, label: str, is_category: bool | None) -> 
             "categorical_features does not name it. Name it there, or use 'from_dtype'."
         )
     return "date" if kind == "date" else "number"
+
+
+def check_no_free_text(column: pd.Series, label: str) -> None:
+    """Raise a ValueError if a column holds free text, such as reviews.
+
+    Parameters
+    ----------
+    column : Series
+        Column in the form of `plain_column`.
+    label : str
+        Name of the column in messages.
+
+    Notes
+    -----
+    Free text has at least 20 distinct values, which are at least half of the values that are not
+    missing, and at least 12 words in the mean of the distinct values. Names, titles, addresses and
+    identifiers have fewer words. A Categorical is never free text.
+    """
+    dtype = column.dtype
+    is_text = pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype)
+    if not is_text or pd.api.types.infer_dtype(column, skipna=True) != "string":
+        return
+    present = column.dropna()
+    distinct = pd.unique(present).tolist()
+    if len(distinct) < max(_MIN_TEXTS, _MIN_DISTINCT_TEXTS * len(present)):
+        return
+    n_words = sum(len(text.split()) for text in distinct) / len(distinct)
+    if n_words < _MIN_WORDS:
+        return
+    example = distinct[0]
+    example = example if len(example) <= 60 else f"{example[:60]}..."
+    raise ValueError(
+        f"Column {label} holds free text, {len(distinct)} distinct values of {n_words:.0f} words on "
+        f"average, such as {example!r}. Leave the column out, encode it by TextEncoder(column="
+        f"{label}) in a dict of encoders, or name it in categorical_features to have it as a "
+        "category."
+    )
 
 
 def category_mask(

@@ -23,7 +23,7 @@ from nnkit.encoding.containers import (
     is_dataframe,
     numeric_matrix,
 )
-from nnkit.encoding.kinds import category_mask, kind_of_feature
+from nnkit.encoding.kinds import category_mask, check_no_free_text, kind_of_feature
 from nnkit.encoding.numeric_columns import DateColumn, NumberColumn
 from nnkit.encoding.rows import aligned_empty
 from nnkit.encoding.scaling import Scaling
@@ -58,7 +58,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         Columns that are categories.
 
         - "from_dtype": text, pandas and polars categoricals, and mixtures of text and numbers.
-          Boolean columns are encoded as categories with two levels.
+          Boolean columns are encoded as categories with two levels. A column of free text, such
+          as reviews, raises an error.
         - An array of names, an array of positions, or a mask of shape (n_features,). These columns
           are categories whatever their dtype. All others must be numbers, Boolean values (encoded
           as 0 and 1), durations or dates.
@@ -213,7 +214,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         ------
         ValueError
             If a parameter is out of its range, a column name occurs twice, numbers are infinite,
-            values are lists, or a column of text is not in ``categorical_features``.
+            values are lists, a column of text is not in ``categorical_features``, or a column
+            holds free text: mostly distinct values of at least 12 words on average.
         """
         self._check_parameters()
         X_checked = self._check_table(X, reset=True)
@@ -448,6 +450,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             listed = None if is_category is None else bool(is_category[position])
             kind = kind_of_feature(column, label, listed)
             kinds.append(kind)
+            if kind == "category" and listed is None:
+                check_no_free_text(column, label)
             if kind in ("category", "boolean"):
                 self._categories[position] = CategoryEncoding.of(
                     column,

@@ -1,4 +1,4 @@
-"""Keras layers for tables, images and sequences, which any Keras model can use.
+"""Keras layers for tables, images, sequences and texts, which any Keras model can use.
 
 The layers are registered with Keras when this package is imported, so that
 ``keras.models.load_model`` finds them.
@@ -12,6 +12,7 @@ The layers are registered with Keras when this package is imported, so that
 - ``column_slice``: a range of the columns.
 - ``sequences``: masks, pooling and positions of padded sequences.
 - ``augmentation``: random shifts, flips, rotations, zoom and cut-out of images in training.
+- ``tokens``: vectors, masks and dropout of codes of tokens.
 - ``initialization``: initializers by name.
 """
 
@@ -33,6 +34,7 @@ from nnkit.layers.sequences import (
     StepMask,
     StepValues,
 )
+from nnkit.layers.tokens import TokenBag, TokenDropout, TokenEmbedding, TokenMask
 
 __all__ = [
     "CategoryBias",
@@ -51,4 +53,8 @@ __all__ = [
     "SinusoidalPositions",
     "StepMask",
     "StepValues",
+    "TokenBag",
+    "TokenDropout",
+    "TokenEmbedding",
+    "TokenMask",
 ]

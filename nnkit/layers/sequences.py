@@ -74,6 +74,9 @@ class _MaskedPooling(keras.layers.Layer):
     # The output of a row depends on this row only.
     is_rowwise = True
 
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> None:
+        """Return None, because the output has no steps. A mask of Keras is accepted."""
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape without steps."""
         n_batch, _, n_channels = input_shape[0]

@@ -12,6 +12,7 @@ from nnkit.builders.registry import (
     search_space,
     spec_of,
 )
+from nnkit.builders.texts.specs import TEXT_BUILDERS
 
 
 def test_registry_has_every_public_builder():
@@ -67,8 +68,10 @@ def test_unknown_builder_raises_with_the_nearest_name():
         spec_of("relmlp")
 
 
-def test_only_realmlp_is_initialised_from_rows():
+def test_only_realmlp_and_networks_for_texts_are_initialised_from_rows():
     builders = {name: find_builder(name) for name in READY_MADE}
 
-    assert {name for name, builder in builders.items() if initializer_of(builder)} == {"realmlp"}
+    found = {name for name, builder in builders.items() if initializer_of(builder)}
+
+    assert found == {"realmlp", *TEXT_BUILDERS}
     assert initializer_of(lambda meta: None) is None

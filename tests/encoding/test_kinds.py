@@ -119,3 +119,55 @@ def test_column_without_values_in_fit_is_encoded_as_zero(learnt, later):
 
     with pytest.warns(UserWarning, match="All values were missing in fit"):
         assert not encoder.transform(frame(later)).any()
+
+
+REVIEWS = [
+    f"I saw film number {row} with friends and we did not like it at all." for row in range(30)
+]
+
+
+@pytest.mark.parametrize("dtype", [object, "string", "str"])
+def test_fit_raises_on_a_column_of_free_text(dtype):
+    X = pd.DataFrame({"stars": range(31), "review": pd.Series([*REVIEWS, None], dtype=dtype)})
+
+    message = (
+        "Column 'review' holds free text, 30 distinct values of 15 words on average, such as 'I "
+        r"saw film number 0 .*Leave the column out, encode it by TextEncoder\(column='review'\) in "
+        "a dict of encoders, or name it in categorical_features"
+    )
+    with pytest.raises(ValueError, match=message):
+        TabularEncoder().fit(X)
+
+
+@pytest.mark.filterwarnings("ignore:Nearly every value of column")
+@pytest.mark.parametrize("column", [REVIEWS, pd.Categorical(REVIEWS)], ids=["listed", "declared"])
+def test_free_text_that_is_declared_a_category_is_encoded(column):
+    listed = "from_dtype" if isinstance(column, pd.Categorical) else ["x"]
+
+    encoder = TabularEncoder(categorical_features=listed).fit(frame(column))
+
+    assert encoder.cardinalities_ == (31,)
+
+
+@pytest.mark.filterwarnings("ignore:Nearly every value of column")
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Cumings, Mrs. John Bradley (Florence Briggs Thayer) {}",
+        "Dr. Strangelove or: How I Learned to Stop Worrying {}",
+        "{} Old Mill Road, Apartment 4, Springfield, IL 62704, USA",
+        "A/5 21171 {}",
+        "https://example.org/a/long/path/{}?with=many&arguments=1",
+        "3f2a9c{}",
+    ],
+)
+def test_names_titles_addresses_and_identifiers_are_categories(value):
+    X = frame([value.format(row) for row in range(40)])
+
+    assert TabularEncoder().fit(X).feature_kinds_.tolist() == ["category"]
+
+
+def test_a_few_long_levels_are_categories():
+    X = frame(REVIEWS[:3] * 20)
+
+    assert TabularEncoder().fit(X).feature_kinds_.tolist() == ["category"]

@@ -64,7 +64,11 @@ def values_of(variables):
 
 def test_table_of_cases_has_all_layers_for_tables():
     # These have tests of their own.
-    others = {*nnkit.layers.sequences.__all__, *nnkit.layers.augmentation.__all__}
+    others = {
+        *nnkit.layers.sequences.__all__,
+        *nnkit.layers.augmentation.__all__,
+        *nnkit.layers.tokens.__all__,
+    }
 
     found = {type(make()).__name__ for make, _, _ in LAYERS.values()}
 

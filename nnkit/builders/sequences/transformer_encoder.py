@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from nnkit.builders.meta import Meta
 
-__all__ = ["transformer_encoder"]
+__all__ = ["transformer_encoder", "with_attention", "with_feed_forward"]
 
 
 def transformer_encoder(
@@ -102,15 +102,27 @@ def transformer_encoder(
     if dropout_rate > 0:
         x = keras.layers.Dropout(dropout_rate)(x)
     for _ in range(n_blocks):
-        x = _with_attention(padding, x, n_heads, dropout_rate)
-        x = _with_feed_forward(x, feed_forward_units, dropout_rate)
+        x = with_attention(padding, x, n_heads, dropout_rate)
+        x = with_feed_forward(x, feed_forward_units, dropout_rate)
     x = keras.layers.LayerNormalization()(x)
     model = finished(meta, inputs, padding.mean(x))
     compile_with_schedule(model, learning_rate, weight_decay, n_steps)
     return model
 
 
-def _with_attention(padding: Padding, x: Any, n_heads: int, dropout_rate: float) -> Any:
+def with_attention(padding: Padding, x: Any, n_heads: int, dropout_rate: float) -> Any:
+    """Return the steps plus the attention of each step to all steps.
+
+    Parameters
+    ----------
+    padding : Padding
+        The padding, to which no step attends.
+    x : keras tensor of shape (n_batch, n_steps, n_channels)
+    n_heads : int
+        Number of attention heads.
+    dropout_rate : float
+        Fraction in [0, 1) of the attention that is dropped in training.
+    """
     import keras
 
     normalized = keras.layers.LayerNormalization()(x)
@@ -126,7 +138,17 @@ def _with_attention(padding: Padding, x: Any, n_heads: int, dropout_rate: float)
     return keras.layers.Add()([x, hidden])
 
 
-def _with_feed_forward(x: Any, n_units: int, dropout_rate: float) -> Any:
+def with_feed_forward(x: Any, n_units: int, dropout_rate: float) -> Any:
+    """Return the steps plus the output of a feed-forward network of each step.
+
+    Parameters
+    ----------
+    x : keras tensor of shape (n_batch, n_steps, n_channels)
+    n_units : int
+        Units of the hidden layer.
+    dropout_rate : float
+        Fraction in [0, 1) of the output that is dropped in training.
+    """
     import keras
 
     hidden = keras.layers.Dense(n_units, activation="gelu")(keras.layers.LayerNormalization()(x))

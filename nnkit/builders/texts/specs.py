@@ -2,11 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from nnkit.builders.builder_spec import BuilderSpec
+from scipy.stats import loguniform, uniform
 
-__all__ = ["TEXT_BUILDERS"]
+from nnkit.builders.builder_spec import BuilderSpec, TableFacts, TrainingSettings
+from nnkit.builders.texts.text_bag import text_bag
+from nnkit.builders.texts.text_cnn import text_cnn
+from nnkit.builders.texts.text_lstm import text_lstm
+from nnkit.builders.texts.text_transformer import text_transformer
+from nnkit.builders.texts.token_inputs import assign_token_weights
+from nnkit.encoding.samples.text_encoder import TextEncoder
 
-TEXT_BUILDERS: Mapping[str, BuilderSpec] = {}
+__all__ = ["TEXT_BUILDERS", "training_of"]
+
+_HOLD_OUT = 0.1
+# Below, a hold-out is too small to select an epoch, and its rows are missed in training.
+_MIN_ROWS_FOR_HOLD_OUT = 300
+# Rows of a step, by the largest number of rows for which it is used.
+_BATCH_SIZES = ((500, 16), (20_000, 32), (50_000, 64))
+_MAX_BATCH_SIZE = 128
+
+
+def training_of(
+    n_steps: int, min_epochs: int, max_epochs: int
+) -> Callable[[TableFacts], TrainingSettings]:
+    """Return the training settings of a builder as a function of the number of rows.
+
+    Parameters
+    ----------
+    n_steps : int
+        Optimizer steps to train for, as far as the bounds of the epochs allow. Small sets need as
+        many steps as larger ones.
+    min_epochs, max_epochs : int
+        Bounds of the epochs.
+    """
+
+    def training(table: TableFacts) -> TrainingSettings:
+        has_hold_out = table.n_samples >= _MIN_ROWS_FOR_HOLD_OUT
+        n_rows = table.n_samples * (1 - _HOLD_OUT) if has_hold_out else table.n_samples
+        sizes = [size for most, size in _BATCH_SIZES if table.n_samples <= most]
+        batch_size = sizes[0] if sizes else _MAX_BATCH_SIZE
+        epochs = round(n_steps / max(1, math.ceil(n_rows / batch_size)))
+        return TrainingSettings(
+            epochs=min(max(epochs, min_epochs), max_epochs),
+            batch_size=batch_size,
+            early_stopping=has_hold_out,
+            # The schedule of the learning rate ends with the last epoch; the best one is kept.
+            n_iter_no_change=None,
+            validation_split=_HOLD_OUT if has_hold_out else None,
+        )
+
+    return training
+
+
+# A bag has pairs of words as tokens. Its order has no effect, so that long texts are cheap.
+_BAG_ENCODER = TextEncoder(binary=True, ngram_range=(1, 2), max_length=1_000)
+_SEQUENCE_ENCODER = TextEncoder(max_length=300)
+
+_COMMON_SPACE: Mapping[str, Any] = {
+    "model__learning_rate": loguniform(2e-4, 5e-3),
+    "model__skip_rate_factor": loguniform(10.0, 200.0),
+    "model__token_dropout_rate": uniform(0.0, 0.7),
+    "model__dropout_rate": uniform(0.0, 0.6),
+    "encoder__max_tokens": [10_000, 20_000, 50_000],
+}
+_SEQUENCE_SPACE: Mapping[str, Any] = {
+    **_COMMON_SPACE,
+    "model__embedding_units": [32, 64, 128],
+    "model__weight_decay": loguniform(1e-4, 1e-1),
+    "encoder__max_length": [100, 200, 300, 500],
+}
+
+TEXT_BUILDERS: Mapping[str, BuilderSpec] = {
+    "text_bag": BuilderSpec(
+        text_bag,
+        _BAG_ENCODER,
+        training_of(n_steps=1_000, min_epochs=5, max_epochs=60),
+        initialize=assign_token_weights,
+        search_space={
+            **_COMMON_SPACE,
+            "model__embedding_units": [8, 16, 32, 64],
+            "model__units": [(), 32, 64, 128],
+            "encoder__ngram_range": [(1, 1), (1, 2), (1, 3)],
+        },
+    ),
+    "text_cnn": BuilderSpec(
+        text_cnn,
+        _SEQUENCE_ENCODER,
+        training_of(n_steps=800, min_epochs=4, max_epochs=40),
+        initialize=assign_token_weights,
+        search_space={
+            **_SEQUENCE_SPACE,
+            "model__n_filters": [32, 64, 128],
+            "model__kernel_sizes": [(2, 3), (2, 3, 4), (3, 4, 5)],
+        },
+    ),
+    "text_lstm": BuilderSpec(
+        text_lstm,
+        _SEQUENCE_ENCODER,
+        training_of(n_steps=600, min_epochs=4, max_epochs=40),
+        initialize=assign_token_weights,
+        search_space={**_SEQUENCE_SPACE, "model__units": [32, 64, 128]},
+    ),
+    "text_transformer": BuilderSpec(
+        text_transformer,
+        _SEQUENCE_ENCODER,
+        training_of(n_steps=800, min_epochs=4, max_epochs=40),
+        initialize=assign_token_weights,
+        search_space={
+            **_SEQUENCE_SPACE,
+            "model__n_blocks": [1, 2, 3],
+            "model__feed_forward_units": [64, 128, 256],
+        },
+    ),
+}
 """The specification of each builder for texts, by the name that ``model=`` takes."""
