@@ -7,6 +7,7 @@
 - ``mlp``: the multilayer perceptron.
 - ``realmlp``: RealMLP, the multilayer perceptron tuned for tables, and its simplified form.
 - ``realmlp_initialization``: initial weights of RealMLP from training rows.
+- ``multimodal``: a network with a branch for each of several inputs.
 - ``transfer``: a pretrained network with new last layers.
 - ``autoencoder``: a network with a bottleneck, which learns its input or a target.
 - ``presets``: settings of TabularClassifier and TabularRegressor, by preset and table size.
@@ -23,6 +24,7 @@ from nnkit.builders.images.resnet2d import resnet2d
 from nnkit.builders.images.unet import unet
 from nnkit.builders.meta import Meta
 from nnkit.builders.mlp import mlp
+from nnkit.builders.multimodal import multimodal
 from nnkit.builders.realmlp import realmlp, realmlp_simplified
 from nnkit.builders.registry import search_space
 from nnkit.builders.sequences import (
@@ -50,6 +52,7 @@ __all__ = [
     "lstm",
     "lstm_fcn",
     "mlp",
+    "multimodal",
     "realmlp",
     "realmlp_simplified",
     "resnet1d",

@@ -74,9 +74,10 @@ class BuilderSpec:
     ----------
     builder : callable
         Returns a ``keras.Model`` from ``meta`` and its hyperparameters.
-    encoder : {"tabular", "standard"} or transformer, default="tabular"
+    encoder : {"tabular", "standard"}, transformer or None, default="tabular"
         Encoder of X: `nnkit.encoding.TabularEncoder`, ``StandardScaler``, or an unfitted
-        transformer of other data, such as `nnkit.encoding.ImageEncoder`, which is cloned.
+        transformer of other data, such as `nnkit.encoding.ImageEncoder`, which is cloned. None is
+        no encoder.
     training : TrainingSettings or callable, default=TrainingSettings()
         Values of parameters that are "auto", or a function of `TableFacts` that returns them.
     is_autoencoder : bool, default=False

@@ -11,9 +11,10 @@ import numpy as np
 from nnkit._messages import shown
 from nnkit._suggestions import nearest
 from nnkit.builders.autoencoder import autoencoder
-from nnkit.builders.builder_spec import BuilderSpec, TrainingSettings
+from nnkit.builders.builder_spec import BuilderSpec, TableFacts, TrainingSettings
 from nnkit.builders.images.specs import IMAGE_BUILDERS
 from nnkit.builders.mlp import mlp
+from nnkit.builders.multimodal import multimodal
 from nnkit.builders.realmlp import realmlp, realmlp_simplified
 from nnkit.builders.realmlp_initialization import initialize_from_rows
 from nnkit.builders.sequences.specs import SEQUENCE_BUILDERS
@@ -39,12 +40,28 @@ _REALMLP = TrainingSettings(
 )
 _REALMLP_SIMPLIFIED = replace(_REALMLP, is_clipped=False)
 
+# With fewer rows, a hold-out of a tenth says little about an epoch.
+_MIN_ROWS_FOR_HOLD_OUT = 500
+
+
+def _multimodal_training(table: TableFacts) -> TrainingSettings:
+    """Return one cycle of the learning rate; the best epoch on held-out rows is kept."""
+    has_held_out = table.n_samples >= _MIN_ROWS_FOR_HOLD_OUT
+    return TrainingSettings(
+        epochs=min(60, max(15, round(30_000 / max(1, table.n_samples)))),
+        early_stopping=has_held_out,
+        n_iter_no_change=None,
+        validation_split=0.1 if has_held_out else None,
+    )
+
+
 READY_MADE: Mapping[str, BuilderSpec] = {
     # An autoencoder reproduces its columns, which codes of categories cannot be.
     "autoencoder": BuilderSpec(autoencoder, encoder="standard", is_autoencoder=True),
     "mlp": BuilderSpec(mlp),
     "realmlp": BuilderSpec(realmlp, training=_REALMLP, initialize=initialize_from_rows),
     "realmlp_simplified": BuilderSpec(realmlp_simplified, training=_REALMLP_SIMPLIFIED),
+    "multimodal": BuilderSpec(multimodal, encoder=None, training=_multimodal_training),
     **IMAGE_BUILDERS,
     **SEQUENCE_BUILDERS,
     **TEXT_BUILDERS,

@@ -12,7 +12,6 @@
 - ``containers``: tables and columns of pandas, polars, Arrow and NumPy in common forms.
 - ``rows``: number, selection and random samples of rows.
 - ``target_values``: conversion of targets in any container to arrays.
-- ``samples``: encoders of data with one object for each row, such as `TextEncoder`.
 - ``targets``: codecs of class labels and of continuous targets.
 - ``weights``: weights of classes, and products of weights.
 - ``splits``: splits of rows into training rows and validation rows.

@@ -121,6 +121,8 @@ class TextEncoder(TransformerMixin, BaseEstimator):
 
     _doc_link_module = "nnkit"
     _doc_link_template = ENCODER_LINK_TEMPLATE
+    # The estimators give it X unchanged.
+    takes_samples = True
 
     n_features_in_: int
     n_steps_: int
