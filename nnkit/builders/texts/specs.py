@@ -21,13 +21,19 @@ __all__ = ["TEXT_BUILDERS", "training_of"]
 _HOLD_OUT = 0.1
 # Below, a hold-out is too small to select an epoch, and its rows are missed in training.
 _MIN_ROWS_FOR_HOLD_OUT = 300
+# A bag is regularised by dropout of tokens. Below, the rows of a hold-out are worth more in training:
+# 0.5 points of accuracy on 3,200 film reviews.
+_MIN_ROWS_FOR_HOLD_OUT_OF_BAG = 10_000
 # Rows of a step, by the largest number of rows for which it is used.
 _BATCH_SIZES = ((500, 16), (20_000, 32), (50_000, 64))
 _MAX_BATCH_SIZE = 128
 
 
 def training_of(
-    n_steps: int, min_epochs: int, max_epochs: int
+    n_steps: int,
+    min_epochs: int,
+    max_epochs: int,
+    min_rows_for_hold_out: int = _MIN_ROWS_FOR_HOLD_OUT,
 ) -> Callable[[TableFacts], TrainingSettings]:
     """Return the training settings of a builder as a function of the number of rows.
 
@@ -38,10 +44,12 @@ def training_of(
         many steps as larger ones.
     min_epochs, max_epochs : int
         Bounds of the epochs.
+    min_rows_for_hold_out : int, default=300
+        Smallest number of rows of which a tenth is held out for early stopping.
     """
 
     def training(table: TableFacts) -> TrainingSettings:
-        has_hold_out = table.n_samples >= _MIN_ROWS_FOR_HOLD_OUT
+        has_hold_out = table.n_samples >= min_rows_for_hold_out
         n_rows = table.n_samples * (1 - _HOLD_OUT) if has_hold_out else table.n_samples
         sizes = [size for most, size in _BATCH_SIZES if table.n_samples <= most]
         batch_size = sizes[0] if sizes else _MAX_BATCH_SIZE
@@ -80,7 +88,7 @@ TEXT_BUILDERS: Mapping[str, BuilderSpec] = {
     "text_bag": BuilderSpec(
         text_bag,
         _BAG_ENCODER,
-        training_of(n_steps=1_000, min_epochs=5, max_epochs=60),
+        training_of(1_000, 5, 60, min_rows_for_hold_out=_MIN_ROWS_FOR_HOLD_OUT_OF_BAG),
         initialize=assign_token_weights,
         search_space={
             **_COMMON_SPACE,

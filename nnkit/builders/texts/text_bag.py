@@ -75,8 +75,8 @@ def text_bag(
     -----
     Both paths begin with the mean of `nnkit.layers.TokenBag`. For ``model="text_bag"``, the
     estimator assigns the inverse document frequencies of the training rows to it, so that the
-    linear model is logistic regression of TF-IDF, regularised by dropout of tokens and by early
-    stopping.
+    linear model is logistic regression of TF-IDF, regularised by dropout of tokens. Below 10,000
+    texts, the estimator trains on all of them, without early stopping.
 
     References
     ----------

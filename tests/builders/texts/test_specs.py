@@ -245,6 +245,7 @@ def test_search_space_names_parameters_of_builder_and_encoder(name):
 def test_training_settings_depend_on_the_number_of_rows(name, n_samples):
     settings = TEXT_BUILDERS[name].training_for(TableFacts(n_samples, 1))
 
+    assert settings.early_stopping is (n_samples >= (10_000 if name == "text_bag" else 300))
     assert settings.n_iter_no_change is None
     n_steps = settings.epochs * n_samples / settings.batch_size
     assert n_samples < 300 or n_steps >= 300
