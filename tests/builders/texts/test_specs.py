@@ -220,10 +220,19 @@ def test_networks_are_searched_and_regress(name):
         small(name, KerasRegressor, epochs=1), {"model__learning_rate": [1e-3]}, cv=2
     )
 
-    search.fit(pd.Series(X), target)
+    search.fit(pd.DataFrame({"review": X}), target)
 
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    assert search.predict(pd.Series(X)).shape == (40,)
+    assert search.predict(pd.Series(X, name="review")).shape == (40,)
+
+
+@pytest.mark.parametrize("name", ["text_bag", "text_cnn"])
+def test_networks_predict_several_targets_and_in_ensembles(name):
+    X, y = labelled_texts(40)
+    labels, values = np.stack([y, y[::-1]], axis=1), np.stack([y == "good"] * 2, axis=1) + 0.1
+
+    assert small(name, epochs=1, n_estimators=2).fit(X, labels).predict(X).shape == (40, 2)
+    assert small(name, KerasRegressor, epochs=1).fit(X, values).predict(X).shape == (40, 2)
 
 
 @pytest.mark.parametrize("name", NAMES)
