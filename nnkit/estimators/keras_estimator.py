@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import cloudpickle
@@ -106,6 +108,8 @@ class KerasEstimator(BaseEstimator):
     _takes_raw: bool
     # Whether the encoder takes one object for each row. Files of earlier versions lack it.
     _takes_samples: bool = False
+    # Facts for the builder from an encoder that is not part of the estimator.
+    _meta_facts: Mapping[str, Any] = MappingProxyType({})
     # The estimator that a draft is a copy of, and scikit-learn's callbacks.
     _drafted_from: KerasEstimator
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.callback import CallbackSupportMixin
+from sklearn.metrics import r2_score
 
 from nnkit._compat import with_callbacks
 from nnkit.estimators.fitting import stages
@@ -292,7 +293,7 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
         ----------
         X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
             The rows, with the columns of ``fit`` in their order; or a dataset with rows and values.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        y : array-like of shape (n_samples,) or (n_samples, ...)
             Their values; None if X is a dataset.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
@@ -303,4 +304,8 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
             1 - Σ(y - ŷ)² / Σ(y - ȳ)², at most 1; of several columns the mean.
         """
         X, y, sample_weight = rows_to_score(X, y, sample_weight)
-        return float(super().score(X, y, sample_weight))
+        if np.ndim(y) < 3:
+            return float(super().score(X, y, sample_weight))
+        # Values at each place of an image: (n_samples, height, width) -> (n_samples, places)
+        flat = (np.reshape(part, (len(y), -1)) for part in (y, self.predict(X)))
+        return float(r2_score(*flat, sample_weight=sample_weight))

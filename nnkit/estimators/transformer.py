@@ -81,8 +81,9 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
         Callbacks of the training. Instances are copied for each fit; classes are instantiated
         with ``callbacks__*``. They get a live model at each epoch. Callbacks with hooks for
         batches make ``engine="auto"`` train by ``keras.Model.fit``.
-    epochs : int, default=100
-        Passes over the training rows, at least 1; with ``early_stopping`` the maximum.
+    epochs : int or "auto", default="auto"
+        Passes over the training rows, at least 1; with ``early_stopping`` the maximum. "auto" is
+        100; autoencoders of images and sequences have values of their own.
     batch_size : int, "auto" or None, default="auto"
         Rows of an optimizer step, at least 1. "auto" and None are 32, as in Keras. -1 is all rows.
     early_stopping : bool, default=False
@@ -188,7 +189,7 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
         optimizer: Any = "auto",
         metrics: Any = None,
         callbacks: Any = None,
-        epochs: int = 100,
+        epochs: int | Literal["auto"] = "auto",
         batch_size: int | Literal["auto"] | None = "auto",
         early_stopping: bool = False,
         validation_split: Any = None,
@@ -367,7 +368,12 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
             if name.partition("__")[0] not in own or name.startswith("model__")
         }
         cls = KerasClassifier if task == "classification" else KerasRegressor
-        return cls(self.model, encoder=None, background_size=0, n_estimators=1, **params)
+        estimator = cls(self.model, encoder=None, background_size=0, n_estimators=1, **params)
+        facts = getattr(self.encoder_, "meta_facts", None)
+        # Facts about the columns to learn are those of a table without an encoder.
+        if facts is not None and self._takes_samples:
+            estimator._meta_facts = facts()
+        return estimator
 
     def _make_encoder(self) -> Any | None:
         """Return the unfitted encoder: that of the builder, or a scaler of the columns to learn."""

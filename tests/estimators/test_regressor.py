@@ -8,6 +8,7 @@ import pytest
 from networks import head, linear_network
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from nnkit import KerasRegressor
@@ -149,3 +150,18 @@ def test_fit_does_not_warn_on_a_validation_target_in_the_same_units(diabetes, sc
             X[:300], y[:300], X_val=X[300:], y_val=y[300:] + 2 * y.std()
         )
         KerasRegressor("mlp", epochs=1).fit(X[:300], np.ones(300), X_val=X[300:], y_val=y[300:])
+
+
+def test_score_of_images_is_that_of_their_places():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20, 4, 3, 1))
+    y = X[..., 0] + rng.normal(size=(20, 4, 3)) / 10
+
+    def places(meta):
+        inputs = keras.Input((4, 3, 1))
+        return keras.Model(inputs, keras.layers.Conv2D(1, 1)(inputs)[..., 0])
+
+    reg = KerasRegressor(places, epochs=2, random_state=0).fit(X, y)
+
+    expected = r2_score(y.reshape(20, -1), reg.predict(X).reshape(20, -1))
+    assert reg.score(X, y) == pytest.approx(expected)

@@ -294,3 +294,31 @@ def test_inverse_transform_of_a_sparse_encoding():
 def test_fit_raises_on_invalid_units_and_names_the_parameter(iris, units, message):
     with pytest.raises(ValueError, match=message):
         KerasTransformer(model__units=units).fit(iris[0])
+
+
+# Images and sequences
+
+
+def test_autoencoder_of_images_has_its_own_encoder_and_settings():
+    images = np.random.default_rng(0).integers(0, 255, (24, 8, 8), dtype=np.uint8)
+
+    coder = KerasTransformer("conv_autoencoder", epochs=2, model__n_components=3, random_state=0)
+    codes = coder.fit_transform(images)
+
+    assert type(coder.encoder_).__name__ == "ImageEncoder"
+    assert codes.shape == (24, 3)
+    assert coder.inverse_transform(codes).shape == images.shape
+    assert KerasTransformer("conv_autoencoder").epochs == "auto"
+
+
+def test_autoencoder_of_sequences_knows_their_padding():
+    rng = np.random.default_rng(0)
+    sequences = [rng.normal(size=(4 + row % 3, 2)) for row in range(20)]
+
+    coder = KerasTransformer("conv1d_autoencoder", epochs=2, model__n_components=3, random_state=0)
+    codes = coder.fit_transform(sequences)
+
+    assert codes.shape == (20, 3)
+    assert coder.estimator_._meta_facts == {"has_padding_": True}
+    again = pickle.loads(pickle.dumps(coder))
+    np.testing.assert_allclose(again.transform(sequences), codes, atol=1e-5)

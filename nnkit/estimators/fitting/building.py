@@ -89,7 +89,7 @@ def build(
     from nnkit.training.placement import is_on_cpu
 
     facts = _facts(draft, X_encoded, training)
-    meta = Meta(**facts, **columns_of(draft.encoder_, facts["X_shape_"]))
+    meta = Meta(**facts, **columns_of(draft.encoder_, facts["X_shape_"]), **draft._meta_facts)
     model_spec, schedule_owner = _model_spec(draft, meta, X_encoded, training, settings, n_steps)
     initialize = initializer_of(model_spec.builder)
 
