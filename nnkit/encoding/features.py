@@ -86,7 +86,7 @@ def make_encoder(
         if kind is None:
             return None
         return _default_encoder(kind, is_sparse=is_sparse).set_params(**(parameters or {}))
-    if isinstance(encoder, Mapping):
+    if isinstance(encoder, Mapping) and encoder:
         return MultiInputEncoder(dict(encoder))
     is_transformer = hasattr(encoder, "fit") and hasattr(encoder, "transform")
     if is_transformer and not isinstance(encoder, type):

@@ -223,10 +223,11 @@ def divide(
         weighted = rows.with_nonzero_weight()
         held_out = _validation_rows(draft, weighted, *validation).with_nonzero_weight()
         return Division(weighted, weighted, held_out, [FoldIndices()])
-    if settings.cv is not None or settings.validation_split != 0:
-        warn_of_single_pass(rows)
     codes, labels = draft._target.stratification(rows.encoded)
+    all_rows = rows
     rows, folds = fold_indices_of(rows, settings, draft._seeds.split, codes, labels)
+    if any(fold.training is not None for fold in folds):
+        warn_of_single_pass(all_rows)
     if not settings.shuffle:
         folds = [fold.in_order() for fold in folds]
     if len(folds) > 1:

@@ -174,7 +174,15 @@ def test_bag_learns_with_engine_xla():
     assert clf.score(X, y) > 0.9
 
 
-@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_recurrent_network_learns_with_engine_xla():
+    X, y = labelled_texts()
+
+    clf = small("text_lstm", epochs=2, engine="xla").fit(X, y)
+
+    assert clf.engine_ == "xla"
+
+
+@pytest.mark.parametrize("name", sorted(set(SEQUENTIAL) - {"text_lstm"}))
 def test_engine_xla_raises_because_layers_combine_rows(name):
     X, y = labelled_texts()
 
