@@ -100,11 +100,13 @@ class DenseStack:
         X : ndarray of shape (n_samples, n_features)
             Encoded rows in the dtype of the model's input.
         """
-        hidden = X
+        # On some CPUs, the rounding of a matrix product depends on the place of a row among the others.
+        # Products in float64 make the result in float32 independent of it.
+        hidden = X.astype(np.float64)
         for kernel, bias, activation in self._layers:
             if kernel is not None:
-                hidden = hidden @ values[kernel]
+                hidden = hidden @ values[kernel].astype(np.float64)
             if bias is not None:
                 hidden += values[bias]
             hidden = activation(hidden)
-        return hidden
+        return hidden.astype(X.dtype, copy=False)

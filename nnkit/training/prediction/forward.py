@@ -21,15 +21,16 @@ from nnkit.training.specification.model_spec import parts_inside
 __all__ = ["Forward", "MaskedForward", "MaskedSamples"]
 
 
-# Matrix products with one or two rows use other kernels, with other rounding. Batches are padded,
-# so that the prediction for a row does not depend on the number of rows.
-_MIN_ROWS = 8
+# The kernels of matrix products take several rows at once, and those for the rest round otherwise.
+# Batches are padded to whole blocks (three registers of 16 numbers), so that the prediction for a row
+# does not depend on its place and the number of rows.
+_ROWS_OF_BLOCK = 48
 
 
-def _at_least(rows: Any, n_wanted: int) -> Any:
-    """Return a batch with its last row repeated until it has ``n_wanted`` rows."""
-    n_missing = n_wanted - n_encoded_rows(rows)
-    if n_missing <= 0:
+def _in_whole_blocks(rows: Any, n_rows_of_block: int) -> Any:
+    """Return a batch with its last row repeated up to a multiple of the rows of a block."""
+    n_missing = -n_encoded_rows(rows) % n_rows_of_block
+    if n_missing == 0:
         return rows
     return keras.tree.map_structure(
         lambda part: np.concatenate([part, np.repeat(part[-1:], n_missing, axis=0)]), rows
@@ -146,7 +147,7 @@ class Forward:
             chunk = take_on_host(X, slice(start, start + size))
             n_chunk = n_encoded_rows(chunk)
             if self._may_fill_up:
-                chunk = _at_least(chunk, _MIN_ROWS)
+                chunk = _in_whole_blocks(chunk, _ROWS_OF_BLOCK)
             tensors = keras.tree.map_structure(
                 lambda part, like: tf.convert_to_tensor(part, dtype=like.dtype),
                 self._in_structure(chunk),
