@@ -16,7 +16,7 @@ from nnkit._messages import shown
 from nnkit._suggestions import nearest
 from nnkit.encoding.containers import column_at, is_dataframe, numeric_matrix
 from nnkit.encoding.kinds import kind_of
-from nnkit.encoding.multi_input_encoder import MultiInputEncoder
+from nnkit.encoding.multi_input_encoder import MultiInputEncoder, check_encoders
 from nnkit.encoding.numeric_columns import NumberColumn
 from nnkit.encoding.tabular import TabularEncoder
 
@@ -87,6 +87,7 @@ def make_encoder(
             return None
         return _default_encoder(kind, is_sparse=is_sparse).set_params(**(parameters or {}))
     if isinstance(encoder, Mapping) and encoder:
+        check_encoders(encoder, "encoder")
         return MultiInputEncoder(dict(encoder))
     is_transformer = hasattr(encoder, "fit") and hasattr(encoder, "transform")
     if is_transformer and not isinstance(encoder, type):

@@ -19,7 +19,7 @@ from nnkit.encoding.tabular import TabularEncoder
 from nnkit.persistence.plain_parts import PlainParts
 from nnkit.persistence.stored_state import attributes_of_state, state_of_attributes
 
-__all__ = ["MultiInputEncoder"]
+__all__ = ["MultiInputEncoder", "check_encoders"]
 
 # Encoders are objects of scikit-learn, which keep their own states.
 _PARTS = PlainParts({}, keep=lambda value: value)
@@ -192,7 +192,7 @@ class MultiInputEncoder(TransformerMixin, BaseEstimator):
         }
 
     def _fit(self, X: Any, y: Any) -> dict[str, Any]:
-        self._check_encoders()
+        check_encoders(self.encoders, "encoders")
         X_parts = _parts_of(X)
         names = list(X_parts.columns if is_dataframe(X_parts) else X_parts)
         fitted, inputs = {}, {}
@@ -204,27 +204,6 @@ class MultiInputEncoder(TransformerMixin, BaseEstimator):
         self.n_features_in_ = len(names)
         self.feature_names_in_ = np.array(names, dtype=object)
         return inputs
-
-    def _check_encoders(self) -> None:
-        if not isinstance(self.encoders, Mapping) or not self.encoders:
-            raise ValueError(
-                "encoders must be a dict of encoders or lists of columns by the names of the "
-                f"inputs. Got {shown(self.encoders)} instead."
-            )
-        for name, entry in self.encoders.items():
-            is_pair = isinstance(entry, tuple) and len(entry) == 2
-            encoder = entry[0] if is_pair else entry
-            is_transformer = hasattr(encoder, "fit") and hasattr(encoder, "transform")
-            is_list = isinstance(entry, (list, str))
-            if (
-                not isinstance(name, str)
-                or isinstance(encoder, type)
-                or not (is_transformer or is_list)
-            ):
-                raise ValueError(
-                    f"encoders[{name!r}] must be a list of columns, a transformer, or a tuple "
-                    f"(transformer, columns). Got {shown(entry)} instead."
-                )
 
     def meta_facts(self) -> dict[str, Any]:
         """Return the facts about the encoded rows that builders receive in ``meta``.
@@ -257,6 +236,33 @@ class MultiInputEncoder(TransformerMixin, BaseEstimator):
         tags.input_tags.categorical = True
         tags.input_tags.two_d_array = False
         return tags
+
+
+def check_encoders(encoders: Any, name: str) -> None:
+    """Raise a ValueError if a parameter is no dict of encoders and lists of columns.
+
+    Parameters
+    ----------
+    encoders : object
+        Value of the parameter.
+    name : str
+        Name of the parameter.
+    """
+    if not isinstance(encoders, Mapping) or not encoders:
+        raise ValueError(
+            f"{name} must be a dict of encoders or lists of columns by the names of the inputs. "
+            f"Got {shown(encoders)} instead."
+        )
+    for key, entry in encoders.items():
+        is_pair = isinstance(entry, tuple) and len(entry) == 2
+        encoder = entry[0] if is_pair else entry
+        is_transformer = hasattr(encoder, "fit") and hasattr(encoder, "transform")
+        is_encoder = is_transformer and not isinstance(encoder, type)
+        if not isinstance(key, str) or not (is_encoder or isinstance(entry, (list, str))):
+            raise ValueError(
+                f"{name}[{key!r}] must be a list of columns, a transformer, or a tuple "
+                f"(transformer, columns). Got {shown(entry)} instead."
+            )
 
 
 def _with_encoder(entry: Any, encoder: Any) -> Any:
