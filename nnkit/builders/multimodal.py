@@ -92,8 +92,9 @@ def multimodal(
     ...     target_type_="multiclass",
     ...     n_output_units_=3,
     ... )
-    >>> sorted(multimodal(meta).input_shape.items())
-    [('numbers', (None, 4)), ('photo', (None, 16, 16, 3))]
+    >>> model = multimodal(meta)
+    >>> sorted(model.input), model.output_shape
+    (['numbers', 'photo'], (None, 3))
     """
     import keras
 
