@@ -369,7 +369,7 @@ class SequenceEncoder(TransformerMixin, BaseEstimator):
         -------
         X : list of ndarray of shape (n_steps, n_channels_)
             The sequences in float64, without padding if ``has_padding_``. With
-            ``layout="channels_first"``, the shape is (n_channels_, n_steps).
+            ``layout="channels_first"``, the shape is ``(n_channels_, n_steps)``.
 
         Raises
         ------
