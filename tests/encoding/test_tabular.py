@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from nnkit.encoding import TabularEncoder, tabular
@@ -267,17 +268,23 @@ def test_tables_without_numbers_are_encoded(max_one_hot):
     )
 
 
-def test_transform_of_one_row_takes_less_than_a_millisecond():
-    X = np.random.default_rng(0).normal(size=(100, 20))
-    encoder = TabularEncoder().fit(X)
-
+def fastest(transform, X):
+    """Return the shortest time of a transform of one row, which a busy machine hardly changes."""
     seconds = []
     for row in X:
         start = time.perf_counter()
-        encoder.transform(row[np.newaxis])
+        transform(row[np.newaxis])
         seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
-    assert np.median(seconds) < 1e-3
+
+def test_transform_of_one_row_takes_a_small_multiple_of_a_scaler():
+    X = np.random.default_rng(0).normal(size=(100, 20))
+    encoder, scaler = TabularEncoder().fit(X), StandardScaler().fit(X)
+
+    ratio = fastest(encoder.transform, X) / fastest(scaler.transform, X)
+
+    assert ratio < 6  # 1.3 when measured
 
 
 COLUMNS = {
