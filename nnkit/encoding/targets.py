@@ -140,7 +140,8 @@ class ClassTarget:
         Type of the target, as from ``sklearn.utils.multiclass.type_of_target``. A multilabel
         indicator may have any number of axes after the first.
     columns : tuple of ClassLabels
-        Labels of each column. A multilabel indicator has one entry with the labels 0 and 1.
+        Labels of each column. A multilabel indicator has one entry with the labels 0 and 1, a
+        target with more than two axes one entry with the labels of all its positions.
     row_shape : tuple of int
         Shape of one row: () for (n_samples,), (n_columns,) for a table.
     dtype : dtype
@@ -173,7 +174,8 @@ class ClassTarget:
         """
         if kind == "multilabel-indicator":
             return cls(kind, (ClassLabels(np.array([0, 1])),), y.shape[1:], y.dtype)
-        table = y.reshape(len(y), -1)
+        # The positions of a target with more axes, such as pixels, have the same classes.
+        table = y.reshape(-1, 1) if y.ndim > 2 else y.reshape(len(y), -1)
         by_column: Sequence[Any] = [None] * table.shape[1]
         if classes is not None:
             _check_classes(classes)
@@ -191,7 +193,7 @@ class ClassTarget:
                     f"Got 1 class, {labels.classes.tolist()[0]!r}, instead."
                 )
             columns.append(labels)
-        if len(columns) == 1:
+        if len(columns) == 1 and y.ndim < 3:
             kind = "binary" if len(columns[0].classes) == 2 else "multiclass"
         return cls(kind, tuple(columns), y.shape[1:], y.dtype)
 
@@ -199,6 +201,11 @@ class ClassTarget:
     def is_indicator(self) -> bool:
         """Whether the target is a multilabel indicator."""
         return self.kind == "multilabel-indicator"
+
+    @property
+    def has_shared_classes(self) -> bool:
+        """Whether each position of a row, such as a pixel, has one of the same classes."""
+        return not self.is_indicator and len(self.row_shape) > 1
 
     @property
     def has_comparable_columns(self) -> bool:
@@ -245,6 +252,8 @@ class ClassTarget:
     def encode(self, y: np.ndarray) -> np.ndarray:
         """Return codes (n_samples, n_columns) of labels, or an indicator in float32.
 
+        Codes of a target with shared classes have its shape.
+
         Raises
         ------
         ValueError
@@ -257,6 +266,9 @@ class ClassTarget:
             )
         if self.is_indicator:
             return y.astype(np.float32)
+        if self.has_shared_classes:
+            self.columns[0].check(y)
+            return self.columns[0].encode(y)
         table = y.reshape(len(y), -1)
         for labels, column in zip(self.columns, table.T, strict=True):
             labels.check(column)
@@ -270,15 +282,16 @@ class ClassTarget:
         Parameters
         ----------
         probabilities : sequence of ndarray of shape (n_samples, n_classes)
-            For each column. For a multilabel indicator, one array of shape (n_samples, ...).
+            For each column. For a multilabel indicator, one array of shape (n_samples, ...), for
+            shared classes one of shape (n_samples, ..., n_classes).
         """
         if self.is_indicator:
             return (probabilities[0] > 0.5).astype(self.dtype)
         columns = [
-            labels.decode(proba.argmax(axis=1))
+            labels.decode(proba.argmax(axis=-1))
             for labels, proba in zip(self.columns, probabilities, strict=True)
         ]
-        if not self.row_shape:
+        if not self.row_shape or self.has_shared_classes:
             return columns[0]
         return np.column_stack(columns).reshape(-1, *self.row_shape)
 

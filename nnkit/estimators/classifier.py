@@ -293,8 +293,9 @@ class KerasClassifier(ClassifierMixin, CallbackSupportMixin, KerasEstimator):
         X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
             The rows, with the columns of ``fit`` in their order; or a dataset with rows and labels.
         y : array-like of shape (n_samples,) or (n_samples, ...)
-            Their labels; None if X is a dataset. With several columns, all labels of a row must be right. For sequences,
-            the fraction of right steps counts.
+            Their labels; None if X is a dataset. With several columns, all labels of a row must be
+            right. For sequences and images with labels of pixels, the fraction of right steps or
+            pixels counts.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
 

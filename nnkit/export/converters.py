@@ -121,6 +121,9 @@ def _declared_outputs(model: Any) -> list[tuple[str, Any]]:
     sizes = [len(column.classes) for column in decoder.classes.columns]
     if not decoder.classes.row_shape:
         return [label, ("probabilities", FloatTensorType([None, sizes[0]]))]
+    if decoder.classes.has_shared_classes:
+        shape = [None, *decoder.classes.row_shape, sizes[0]]
+        return [label, ("probabilities", FloatTensorType(shape))]
     names = [f"probabilities_{position}" for position in range(len(sizes))]
     types = [FloatTensorType([None, size]) for size in sizes]
     return [label, *zip(names, types, strict=True)]

@@ -205,6 +205,9 @@ def _labels(graph: Graph, decoder: ClassDecoder, found: Sequence[str]) -> str:
         is_label = graph.add("Greater", found[0], graph.constant(0.5))
         return graph.cast(is_label, INT64)
     known: Any = onnx_labels(decoder)
+    if decoder.classes.has_shared_classes:
+        best = graph.add("ArgMax", found[0], axis=-1, keepdims=0)
+        return graph.add("Gather", graph.constant(known[0]), best, axis=0)
     columns = []
     for proba, labels in zip(found, known, strict=True):
         best = graph.add("ArgMax", proba, axis=1, keepdims=0)

@@ -142,3 +142,16 @@ def test_standardization_does_not_depend_on_the_scale(factor):
 
     np.testing.assert_allclose(encoded, moderate, rtol=1e-12)
     np.testing.assert_allclose(units.decode(encoded) / factor, y, rtol=1e-12)
+
+
+def test_positions_of_a_target_with_three_axes_share_their_classes():
+    y = np.array([[["b", "a"], ["c", "a"]], [["a", "a"], ["b", "b"]]])
+
+    target = ClassTarget.of(y, "multiclass-multioutput")
+    encoded = target.encode(y)
+
+    assert target.has_shared_classes
+    assert encoded.tolist() == [[[1, 0], [2, 0]], [[0, 0], [1, 1]]]
+    assert target.decode([np.eye(3)[encoded]]).tolist() == y.tolist()
+    with pytest.raises(ValueError, match="y holds the label 'd'"):
+        target.encode(np.full((1, 2, 2), "d"))

@@ -107,6 +107,17 @@ def test_binary_labels_of_steps():
     assert_classifies_alike(clf, X)
 
 
+def test_labels_of_pixels():
+    X = np.random.default_rng(0).normal(size=(40, 4, 6, 1)).astype(np.float32)
+    y = np.where(X[..., 0] > 0.5, "high", np.where(X[..., 0] > -0.5, "medium", "low"))
+
+    def network(meta):
+        softmax = keras.layers.Dense(meta.n_output_units_, activation="softmax")
+        return keras.Sequential([keras.Input(meta.X_shape_[1:]), softmax])
+
+    assert_classifies_alike(KerasClassifier(network, **SETTINGS).fit(X, y), X)
+
+
 def test_logits_of_a_float64_network():
     X, y = IRIS
     for labels in (y, y == 1):

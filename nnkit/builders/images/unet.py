@@ -63,8 +63,8 @@ def unet(
 
     Notes
     -----
-    The target of a classifier is a mask (n_samples, height, width) of 0 and 1, or one mask for
-    each class (n_samples, height, width, n_classes). The target of a regressor has values in one
+    The target of a classifier is the label of each pixel (n_samples, height, width), a mask of 0
+    and 1 of this shape, or one mask for each class (n_samples, height, width, n_classes). The target of a regressor has values in one
     of these shapes. Each level has two convolutions with batch normalisation and ReLU. The way up
     doubles the size by a transposed convolution and appends the output of the same level on the
     way down. In contrast to the paper, convolutions keep the size.
@@ -124,7 +124,10 @@ def _pixel_outputs(meta: Meta, x: Any, output_activation: str) -> Any:
     """Add a linear map of each pixel, and the activation of the target."""
     import keras
 
-    has_channels = meta.y_ndim_ == 4
+    has_one_class = meta.target_type_ == "multiclass-multioutput"
+    if has_one_class:
+        output_activation = "softmax"
+    has_channels = meta.y_ndim_ == 4 or has_one_class
     n_units = meta.n_output_units_ if has_channels else 1
     x = keras.layers.Conv2D(n_units, 1, name="pixels")(x)
     if not has_channels:

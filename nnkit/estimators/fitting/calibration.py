@@ -44,7 +44,9 @@ def temperature_of_held_out(
         ]
         encoded = own_data.held_out.encoded
         for column, of_members in enumerate(zip(*found, strict=True)):
-            if not is_indicator:
+            if decoder.classes.has_shared_classes:
+                target = encoded
+            elif not is_indicator:
                 target = encoded[:, column]
             else:
                 target = encoded.argmax(axis=-1) if decoder.is_one_of_many else encoded

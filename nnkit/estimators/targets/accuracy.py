@@ -1,4 +1,4 @@
-"""The accuracy of labels of one column, several columns, or the steps of sequences."""
+"""The accuracy of labels of one column, several columns, the steps of sequences or pixels."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ __all__ = ["accuracy"]
 
 
 def accuracy(
-    y_true: Any, y_pred: np.ndarray, sample_weight: Any | None = None, *, is_of_steps: bool = False
+    y_true: Any,
+    y_pred: np.ndarray,
+    sample_weight: Any | None = None,
+    *,
+    is_of_steps: bool = False,
+    n_label_axes: int = 0,
 ) -> float:
-    """Return the fraction of rows with correct labels.
+    """Return the fraction of rows, or of their steps or pixels, with correct labels.
 
     Parameters
     ----------
@@ -24,8 +29,10 @@ def accuracy(
     y_pred : ndarray of the same shape
     sample_weight : array-like of shape (n_samples,), default=None
     is_of_steps : bool, default=False
-        Whether the fraction of correct steps of a row counts. Otherwise all labels of a row must
-        be correct, as in scikit-learn.
+        Whether the fraction of correct steps or pixels of a row counts. Otherwise all labels of a
+        row must be correct, as in scikit-learn.
+    n_label_axes : int, default=0
+        Number of last axes that are the label of one step, all of which must be correct.
 
     Returns
     -------
@@ -60,7 +67,10 @@ def accuracy(
     kinds = [type(part.ravel().tolist()[0]).__name__ for part in (labels, y_pred) if part.size]
     if y_pred.ndim == 1 and len(set(kinds)) > 1:
         raise ValueError(f"y must hold labels of class {kinds[1]}. Got {kinds[0]} instead.")
-    is_right = (labels == y_pred).reshape(len(labels), -1)
+    is_right = labels == y_pred
+    if is_of_steps and n_label_axes:
+        is_right = is_right.all(axis=tuple(range(-n_label_axes, 0)))
+    is_right = is_right.reshape(len(labels), -1)
     by_row = is_right.mean(axis=1) if is_of_steps else is_right.all(axis=1)
     return float(np.average(by_row, weights=sample_weight))
 

@@ -23,7 +23,7 @@ class ClassWeights:
     class_weight : dict, "balanced", list of these, or None
         The parameter.
     by_column : list of ndarray of shape (n_classes,), or None
-        The weight of each class; None for equal weights.
+        The weight of each class; None for equal weights. One entry if columns share the classes.
     """
 
     class_weight: Any = None
@@ -55,6 +55,10 @@ class ClassWeights:
         if class_weight is None:
             return cls()
         table = encoded.reshape(len(encoded), -1).astype(int)
+        if target.has_shared_classes and sample_weight is not None:
+            sample_weight = np.repeat(sample_weight, table.shape[1])
+        if target.has_shared_classes:
+            table = table.reshape(-1, 1)
         labels = target.columns * table.shape[1] if target.is_indicator else target.columns
         is_list = isinstance(class_weight, list)
         per_column = class_weight if is_list else [class_weight] * len(labels)
@@ -99,5 +103,7 @@ class ClassWeights:
         if self.by_column is None:
             return None
         table = encoded.reshape(len(encoded), -1).astype(int)
+        if len(self.by_column) == 1:
+            return self.by_column[0][table]
         weights = [by_class[codes] for by_class, codes in zip(self.by_column, table.T, strict=True)]
         return np.stack(weights, axis=1)

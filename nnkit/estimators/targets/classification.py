@@ -48,7 +48,7 @@ class ClassificationTarget(Target):
     def check(y: Any) -> np.ndarray:
         """Return the labels as an array; see `Target.check`."""
         y_checked = target_array(y, are_numbers=False)
-        if y_checked.dtype.kind in "biuU" and y_checked.ndim < 3:
+        if y_checked.dtype.kind in "biuU":
             return y_checked
         if pd.isna(y_checked).any():
             raise ValueError(
@@ -57,19 +57,23 @@ class ClassificationTarget(Target):
             )
         if y_checked.dtype.kind == "f" and not np.isfinite(y_checked).all():
             raise ValueError("y contains infinity. Leave out rows without a label.")
-        if y_checked.ndim > 2 and not np.isin(y_checked, (0, 1)).all():
-            raise ValueError(
-                f"y with {y_checked.ndim} axes must be an indicator of 0 and 1. "
-                "Give labels of steps as an array (n_samples, n_steps)."
-            )
+        if y_checked.ndim > 2 and y_checked.dtype.kind == "f":
+            is_whole = y_checked == np.round(y_checked)
+            if not is_whole.all():
+                raise ValueError(
+                    "y of a classifier must have labels. Got the continuous value "
+                    f"{float(y_checked[~is_whole][0]):.4g}. Use KerasRegressor."
+                )
         return y_checked
 
     @classmethod
     def learn(cls, y: np.ndarray, classes: Any, *, is_standardized: bool) -> Self:  # noqa: ARG003
         """Return the target with the labels that occur, or that were given as ``classes``."""
-        kind = "multilabel-indicator" if y.ndim > 2 else _type_of(y)
+        kind = _type_of(y)
         found = ClassTarget.of(y, kind, classes)
-        if max(len(labels.classes) for labels in found.columns) > len(y) / 2:
+        if not found.has_shared_classes and (
+            max(len(labels.classes) for labels in found.columns) > len(y) / 2
+        ):
             check_classification_targets(comparable_codes(y))  # warns of nearly as many classes
         return cls(found)
 
@@ -95,7 +99,7 @@ class ClassificationTarget(Target):
             )
 
     def encode(self, y: np.ndarray) -> np.ndarray:
-        """Return codes of classes (n_samples, n_columns), or the indicator."""
+        """Return codes of classes (n_samples, n_columns) or (n_samples, ...), or the indicator."""
         return self.classes.encode(y)
 
     def weighted(
@@ -121,8 +125,9 @@ class ClassificationTarget(Target):
         return self.weights.of_steps(encoded, axes)
 
     def stratification(self, encoded: np.ndarray) -> tuple[np.ndarray | None, ClassLabels | None]:
-        """Return codes and labels of a target with one column; other targets have no strata."""
-        if self.classes.is_indicator or len(self.classes.columns) > 1:
+        """Return codes and labels of a target (n_samples,); other targets have no strata."""
+        is_several = self.classes.has_shared_classes or len(self.classes.columns) > 1
+        if self.classes.is_indicator or is_several:
             return None, None
         return encoded[:, 0], self.classes.columns[0]
 
@@ -133,10 +138,12 @@ class ClassificationTarget(Target):
         classes = self.classes
         if classes.is_indicator:
             choices = [[Task("multilabel", row_shape=classes.row_shape)]]
-            if len(classes.row_shape) == 1:
-                # Steps of a sequence with the classes 0 and 1, if the network has such outputs.
-                choices.append([Task("classification", 2, row_shape=classes.row_shape)])
+            # Steps or pixels with the classes 0 and 1, if the network has such outputs.
+            choices.append([Task("classification", 2, row_shape=classes.row_shape)])
             return choices
+        if classes.has_shared_classes:
+            n_classes = len(classes.columns[0].classes)
+            return [[Task("classification", n_classes, row_shape=classes.row_shape)]]
         sizes = [len(labels.classes) for labels in classes.columns]
         choices = [[Task("classification", n_classes=size) for size in sizes]]
         if len(sizes) > 1 and classes.has_comparable_columns:
@@ -151,7 +158,7 @@ class ClassificationTarget(Target):
 
     def network_targets(self, encoded: np.ndarray, n_outputs: int) -> list[np.ndarray]:
         """Return the codes of classes for each output of the network."""
-        if self.classes.is_indicator:
+        if self.classes.is_indicator or self.classes.has_shared_classes:
             return [encoded]
         if n_outputs == encoded.shape[1]:
             return list(encoded.T)
@@ -273,10 +280,17 @@ class ClassDecoder(Decoder):
         }
 
     def accuracy(self, y: Any, predicted: np.ndarray, sample_weight: Any | None = None) -> float:
-        """Return the accuracy of labels; steps of a sequence count one by one."""
+        """Return the accuracy of labels; steps of a sequence and pixels count one by one."""
         task = self.output_spec.tasks[0]
-        is_of_steps = task.kind == "classification" and bool(task.row_shape)
-        return accuracy(y, predicted, sample_weight, is_of_steps=is_of_steps)
+        row_shape = self.classes.row_shape
+        is_of_steps = (task.kind == "classification" and bool(row_shape)) or len(row_shape) > 1
+        return accuracy(
+            y,
+            predicted,
+            sample_weight,
+            is_of_steps=is_of_steps,
+            n_label_axes=1 if self.gives_one_hot else 0,
+        )
 
     def _mean(self, outputs: list[list[np.ndarray]]) -> list[np.ndarray]:
         by_member = self._by_member(outputs)
@@ -313,6 +327,9 @@ def _one_or_all(arrays: list[np.ndarray]) -> Any:
 def _type_of(y: np.ndarray) -> str:
     if y.ndim == 1 and y.dtype.kind in "biuU":
         return "multiclass"
+    if y.ndim > 2:
+        is_mask = y.dtype.kind in "biuf" and np.isin(y, (0, 1)).all()
+        return "multilabel-indicator" if is_mask else "multiclass-multioutput"
     codes = comparable_codes(y)
     kind: str = type_of_target(codes, input_name="y")
     if kind.startswith(("continuous", "unknown")):

@@ -1,8 +1,11 @@
 """The U-Net: targets of pixels, shapes, arguments and training."""
 
+import pickle
+
 import keras
 import numpy as np
 import pytest
+from sklearn.model_selection import cross_val_score
 
 from nnkit import KerasClassifier, KerasRegressor
 from nnkit.builders import unet
@@ -119,3 +122,66 @@ def test_every_argument_changes_the_network(facts, changed, of_what):
 def test_wrong_arguments_raise(facts, changed, message):
     with pytest.raises(ValueError, match=message):
         unet(facts((8, 8, 1), "multilabel-indicator", 8, y_ndim_=3), **changed)
+
+
+def classes_of(X):
+    return np.where(X > 150, "bright", np.where(X > 50, "medium", "dark"))
+
+
+def test_classes_of_pixels_are_learnt(digits):
+    X, _ = digits
+    labels = classes_of(X)
+
+    clf = KerasClassifier("unet", epochs=10, random_state=0, model__filters=(8, 16))
+    clf.fit(X[:150], labels[:150])
+
+    assert clf.classes_.tolist() == ["bright", "dark", "medium"]
+    predicted, proba = clf.predict(X[150:]), clf.predict_proba(X[150:])
+    assert proba.shape == (50, 8, 8, 3)
+    np.testing.assert_allclose(proba.sum(axis=-1), 1, atol=1e-5)
+    np.testing.assert_array_equal(predicted, clf.classes_[proba.argmax(axis=-1)])
+    n_right = np.mean(predicted == labels[150:])
+    assert n_right > 0.85
+    assert clf.score(X[150:], labels[150:]) == pytest.approx(n_right)
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {"dark": 0.0}])
+def test_class_weights_of_pixels_change_the_predictions(digits, class_weight):
+    X, _ = digits
+    clf = KerasClassifier("unet", epochs=3, random_state=0, model__filters=4)
+
+    plain = clf.fit(X, classes_of(X)).predict_proba(X)
+    weighted = clf.set_params(class_weight=class_weight).fit(X, classes_of(X)).predict_proba(X)
+
+    # "dark" is the second and most frequent class.
+    assert weighted[..., 1].mean() < plain[..., 1].mean()
+
+
+def test_classes_of_pixels_in_cross_validation_ensembles_and_pickles(digits):
+    X, _ = digits
+    clf = KerasClassifier(
+        "unet", epochs=2, random_state=0, model__filters=4, n_estimators=2, early_stopping=True
+    )
+
+    scores = cross_val_score(clf, X[:90], classes_of(X)[:90], cv=2)
+    clf.fit(X[:90], classes_of(X)[:90])
+
+    assert ((scores > 0) & (scores < 1)).all()
+    copy = pickle.loads(pickle.dumps(clf))
+    np.testing.assert_array_equal(copy.predict(X[90:]), clf.predict(X[90:]))
+
+
+def test_continuous_values_of_pixels_raise(digits):
+    X, _ = digits
+
+    with pytest.raises(ValueError, match=r"y of a classifier must have labels.*value 0\.25"):
+        KerasClassifier("unet").fit(X, np.full(X.shape, 0.25))
+
+
+def test_unknown_class_of_a_pixel_raises_in_partial_fit(digits):
+    X, _ = digits
+    clf = KerasClassifier("unet", random_state=0, model__filters=4)
+    clf.partial_fit(X, classes_of(X), classes=["bright", "dark", "medium"])
+
+    with pytest.raises(ValueError, match="y holds the label 'new'"):
+        clf.partial_fit(X[:2], np.full((2, 8, 8), "new"))

@@ -21,3 +21,10 @@ def test_all_columns_of_a_row_must_be_correct_unless_they_are_steps():
 def test_accuracy_raises_on_labels_of_another_shape():
     with pytest.raises(ValueError, match=r"y must have the shape of the predictions, \(2, 2\)"):
         accuracy(np.zeros((2, 3)), np.zeros((2, 2)))
+
+
+def test_pixels_count_one_by_one_with_all_their_labels():
+    y_true = np.eye(3)[[[0, 1], [2, 2]]]  # (n_samples, n_pixels, n_labels)
+    y_pred = np.eye(3)[[[0, 2], [2, 2]]]
+
+    assert accuracy(y_true, y_pred, is_of_steps=True, n_label_axes=1) == 0.75

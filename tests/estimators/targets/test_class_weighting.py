@@ -67,3 +67,17 @@ def test_step_of_weight_zero_does_not_remove_its_row():
 def test_learn_raises_on_lists_for_one_column_and_unknown_labels(class_weight, message):
     with pytest.raises(ValueError, match=message):
         ClassWeights.learn(class_weight, TARGET, CODES, None)
+
+
+def test_balanced_weights_of_pixels_count_the_pixels_of_all_images():
+    y = np.array([[["a", "a"], ["a", "b"]], [["a", "a"], ["a", "b"]]])
+    target = ClassTarget.of(y, "multiclass-multioutput")
+    codes = target.encode(y)
+
+    weights = ClassWeights.learn("balanced", target, codes, None)
+
+    # n_pixels / (n_classes * count) = 8 / (2 * 6) and 8 / (2 * 2)
+    expected = [[2 / 3, 2 / 3], [2 / 3, 2]]
+    np.testing.assert_allclose(weights.of_steps(codes, (2, 2)), [expected, expected])
+    heavy_image = ClassWeights.learn("balanced", target, codes, np.array([1.0, 0.0]))
+    np.testing.assert_allclose(heavy_image.of_steps(codes, (2, 2)), [expected, expected])
