@@ -16,16 +16,14 @@ from nnkit._suggestions import did_you_mean
 from nnkit.encoding.containers import as_table, is_dataframe
 from nnkit.encoding.rows import n_samples_of
 from nnkit.encoding.tabular import TabularEncoder
-from nnkit.persistence.plain_parts import PlainParts
-from nnkit.persistence.stored_state import attributes_of_state, state_of_attributes
+from nnkit.persistence.plain_state import PlainStateMixin
 
 __all__ = ["MultiInputEncoder", "check_encoders"]
 
 # Encoders are objects of scikit-learn, which keep their own states.
-_PARTS = PlainParts({}, keep=lambda value: value)
 
 
-class MultiInputEncoder(TransformerMixin, BaseEstimator):
+class MultiInputEncoder(PlainStateMixin, TransformerMixin, BaseEstimator):
     """Encode one table, or data by name, as the inputs of a network.
 
     Parameters
@@ -219,15 +217,6 @@ class MultiInputEncoder(TransformerMixin, BaseEstimator):
                 for name, encoder in self.encoders_.items()
             }
         }
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the attributes as plain parts, so that files without code can hold the encoder."""
-        attributes = super().__getstate__()
-        return state_of_attributes({name: _PARTS.of(part) for name, part in attributes.items()})
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        attributes = attributes_of_state(type(self), state)
-        self.__dict__.update({name: _PARTS.restored(part) for name, part in attributes.items()})
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -28,24 +28,16 @@ from nnkit.encoding.numeric_columns import DateColumn, NumberColumn
 from nnkit.encoding.rows import aligned_empty
 from nnkit.encoding.scaling import Scaling
 from nnkit.persistence.plain_parts import PlainParts
-from nnkit.persistence.stored_state import attributes_of_state, state_of_attributes
+from nnkit.persistence.plain_state import PlainStateMixin
 
 __all__ = ["TabularEncoder"]
 
 # Stored states of encoders: their classes, beside objects of scikit-learn, which stay objects.
-_PARTS = PlainParts(
-    {
-        cls.__name__: cls
-        for cls in (CategoryEncoding, DateColumn, LevelColumn, NumberColumn, Scaling)
-    },
-    keep=lambda value: value,
-)
-
 # Number of values of numeric columns that are read at once, 64 MiB in float64.
 _GROUP_VALUES = 2**23
 
 
-class TabularEncoder(TransformerMixin, BaseEstimator):
+class TabularEncoder(PlainStateMixin, TransformerMixin, BaseEstimator):
     r"""Encode a raw table as one float32 array for a network.
 
     Numbers are scaled by their median and quartiles and clipped smoothly. Missing numbers are
@@ -170,6 +162,13 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
     _doc_link_module = "nnkit"
     _doc_link_template = ENCODER_LINK_TEMPLATE
+    _plain_parts = PlainParts(
+        {
+            cls.__name__: cls
+            for cls in (CategoryEncoding, DateColumn, LevelColumn, NumberColumn, Scaling)
+        },
+        keep=lambda value: value,
+    )
 
     n_features_in_: int
     n_numeric_: int
@@ -383,15 +382,6 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             ``n_numeric_`` and ``cardinalities_``.
         """
         return {"n_numeric_": self.n_numeric_, "cardinalities_": self.cardinalities_}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the attributes as plain parts, so that files without code can hold the encoder."""
-        attributes = super().__getstate__()
-        return state_of_attributes({name: _PARTS.of(part) for name, part in attributes.items()})
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        attributes = attributes_of_state(type(self), state)
-        self.__dict__.update({name: _PARTS.restored(part) for name, part in attributes.items()})
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -6,8 +6,8 @@ __all__ = ["TRUSTED_TYPES"]
 
 TRUSTED_TYPES: tuple[str, ...] = (
     "nnkit.encoding.multi_input_encoder.MultiInputEncoder",
-    "nnkit.encoding.samples.sequence_encoder.SequenceEncoder",
     "nnkit.encoding.samples.image_encoder.ImageEncoder",
+    "nnkit.encoding.samples.sequence_encoder.SequenceEncoder",
     "nnkit.encoding.samples.text_encoder.TextEncoder",
     "nnkit.encoding.tabular.TabularEncoder",
     "nnkit.estimators.classifier.KerasClassifier",

@@ -29,11 +29,9 @@ from nnkit.encoding.samples.image_reading import (
     with_channels,
 )
 from nnkit.persistence.plain_parts import PlainParts
-from nnkit.persistence.stored_state import attributes_of_state, state_of_attributes
+from nnkit.persistence.plain_state import PlainStateMixin
 
 __all__ = ["ImageEncoder"]
-
-_PARTS = PlainParts({"ImageFacts": ImageFacts}, keep=lambda value: value)
 
 # Number of pixel values that are converted at once, 16 MiB in float32.
 _CHUNK_VALUES = 2**22
@@ -45,7 +43,7 @@ _MAXIMA = {"bool": 1, "uint8": 255, "uint16": 65535}
 _OTHER_UNITS = 10
 
 
-class ImageEncoder(TransformerMixin, BaseEstimator):
+class ImageEncoder(PlainStateMixin, TransformerMixin, BaseEstimator):
     r"""Encode images as one float32 array of shape (n_samples, height, width, n_channels).
 
     Images are arrays, images of Pillow or files, in an array, a list, a Series or a column of a
@@ -139,7 +137,8 @@ class ImageEncoder(TransformerMixin, BaseEstimator):
 
     _doc_link_module = "nnkit"
     _doc_link_template = ENCODER_LINK_TEMPLATE
-    # Estimators hand over X as it came; the encoder checks each image itself.
+    _plain_parts = PlainParts({"ImageFacts": ImageFacts}, keep=lambda value: value)
+    # Estimators pass X unchanged; the encoder checks each image itself.
     takes_samples = True
 
     n_features_in_: int
@@ -288,15 +287,6 @@ class ImageEncoder(TransformerMixin, BaseEstimator):
             ``image_scaling_``, which is ``scaling``.
         """
         return {"image_scaling_": self.scaling}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the attributes as plain parts, so that files without code can hold the encoder."""
-        attributes = super().__getstate__()
-        return state_of_attributes({name: _PARTS.of(part) for name, part in attributes.items()})
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        attributes = attributes_of_state(type(self), state)
-        self.__dict__.update({name: _PARTS.restored(part) for name, part in attributes.items()})
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -15,12 +15,9 @@ from nnkit._validation import as_choice, as_count, as_flag
 from nnkit.encoding.containers import as_table, is_dataframe
 from nnkit.encoding.rows import aligned_empty
 from nnkit.encoding.samples.sequence_rows import SequenceRows, read_sequences, selected_columns
-from nnkit.persistence.plain_parts import PlainParts
-from nnkit.persistence.stored_state import attributes_of_state, state_of_attributes
+from nnkit.persistence.plain_state import PlainStateMixin
 
 __all__ = ["SequenceEncoder"]
-
-_PARTS = PlainParts({}, keep=lambda value: value)
 
 # Number of values that are encoded at once, 64 MiB in float64.
 _BLOCK_VALUES = 2**23
@@ -30,7 +27,7 @@ _TINY = 2.0**-20
 _LARGEST = 1e6
 
 
-class SequenceEncoder(TransformerMixin, BaseEstimator):
+class SequenceEncoder(PlainStateMixin, TransformerMixin, BaseEstimator):
     r"""Encode sequences as one float32 array of shape (n_samples, n_steps, n_channels).
 
     Channels are standardised. Gaps are interpolated and marked by an indicator. Short sequences are
@@ -409,15 +406,6 @@ class SequenceEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return {"has_padding_": self.has_padding_}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the attributes as plain parts, so that files without code can hold the encoder."""
-        attributes = super().__getstate__()
-        return state_of_attributes({name: _PARTS.of(part) for name, part in attributes.items()})
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        attributes = attributes_of_state(type(self), state)
-        self.__dict__.update({name: _PARTS.restored(part) for name, part in attributes.items()})
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

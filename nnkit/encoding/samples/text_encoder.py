@@ -18,11 +18,9 @@ from nnkit.encoding.containers import as_table, check_unique_names, is_dataframe
 from nnkit.encoding.samples.vocabulary import N_RESERVED, UNKNOWN, TokenCodes, Vocabulary
 from nnkit.encoding.samples.words import compiled_pattern, split_texts, texts_of_column
 from nnkit.persistence.plain_parts import PlainParts
-from nnkit.persistence.stored_state import attributes_of_state, state_of_attributes
+from nnkit.persistence.plain_state import PlainStateMixin
 
 __all__ = ["TextEncoder"]
-
-_PARTS = PlainParts({"Vocabulary": Vocabulary}, keep=lambda value: value)
 
 # Texts that are encoded at once, so that intermediate arrays are small.
 _TEXTS_PER_CHUNK = 4096
@@ -30,7 +28,7 @@ _TEXTS_PER_CHUNK = 4096
 _UNKNOWN_TEXT = "\ufffd"
 
 
-class TextEncoder(TransformerMixin, BaseEstimator):
+class TextEncoder(PlainStateMixin, TransformerMixin, BaseEstimator):
     r"""Encode texts as rows of integer codes of their words and n-grams.
 
     Code 0 is padding, code 1 is a token that is not in the vocabulary, and the codes from 2 are
@@ -121,6 +119,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
 
     _doc_link_module = "nnkit"
     _doc_link_template = ENCODER_LINK_TEMPLATE
+    _plain_parts = PlainParts({"Vocabulary": Vocabulary}, keep=lambda value: value)
     # The estimators give it X unchanged.
     takes_samples = True
 
@@ -310,15 +309,6 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return {"n_codes_": len(self.vocabulary_) + N_RESERVED}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the attributes as plain parts, so that files without code can hold the encoder."""
-        attributes = super().__getstate__()
-        return state_of_attributes({name: _PARTS.of(part) for name, part in attributes.items()})
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        attributes = attributes_of_state(type(self), state)
-        self.__dict__.update({name: _PARTS.restored(part) for name, part in attributes.items()})
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
