@@ -15,6 +15,7 @@ from nnkit.estimators.fitting import stages
 from nnkit.estimators.parameters.fit_settings import GivenSettings, given_settings
 from nnkit.estimators.parameters.parameter_names import routed_parameters
 from nnkit.estimators.parameters.routing import routed_to
+from nnkit.estimators.rows.batches import read_once
 
 if TYPE_CHECKING:
     from nnkit.estimators.keras_estimator import KerasEstimator
@@ -48,8 +49,13 @@ def fit_in_phases(
     result : FitResult
         Of the last phase.
     """
-    result = stages.fit(draft, *rows, given, validation)
     changes = routed_to("fine_tune", routed_parameters(draft))
+    if changes:
+        # An iterator has one pass, and both phases need its rows.
+        X, y, sample_weight, groups = rows
+        rows = (*read_once(X, y, sample_weight), groups)
+        validation = None if validation is None else read_once(*validation)
+    result = stages.fit(draft, *rows, given, validation)
     if not changes or result.interrupt is not None:
         return result
     first = draft.histories_

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nnkit.datasets.batch_source import BatchSource, is_batches
@@ -10,7 +11,7 @@ from nnkit.datasets.batch_source import BatchSource, is_batches
 if TYPE_CHECKING:
     from nnkit.estimators.rows.training_rows import Rows
 
-__all__ = ["read_rows", "rows_to_predict", "rows_to_score", "warn_of_single_pass"]
+__all__ = ["read_once", "read_rows", "rows_to_predict", "rows_to_score", "warn_of_single_pass"]
 
 
 def read_rows(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any, BatchSource | None]:
@@ -49,6 +50,19 @@ def read_rows(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any, BatchS
             "arrays."
         )
     return rows.X, rows.y, rows.sample_weight, source if source.is_repeatable else None
+
+
+def read_once(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+    """Return the rows of an iterator, so that they can be used again; other data unchanged.
+
+    Parameters
+    ----------
+    X, y, sample_weight : object
+        The arguments of ``fit``.
+    """
+    if not isinstance(X, Iterator):
+        return X, y, sample_weight
+    return read_rows(X, y, sample_weight)[:3]
 
 
 def rows_to_predict(X: Any) -> Any:

@@ -135,6 +135,17 @@ def test_argument_of_fit_is_overridden_by_the_second_phase():
     assert clf.n_iter_ == 3
 
 
+def test_iterators_are_read_once_for_both_phases():
+    def batches():
+        return ((X[start : start + 32], Y[start : start + 32]) for start in range(0, 80, 32))
+
+    by_arrays = classifier().fit(X, Y, X_val=X, y_val=Y)
+    by_iterators = classifier().fit(batches(), X_val=batches())
+
+    np.testing.assert_array_equal(by_iterators.predict_proba(X), by_arrays.predict_proba(X))
+    assert by_iterators.history_["val_loss"] == by_arrays.history_["val_loss"]
+
+
 def test_transformer_is_tuned():
     transformer = KerasTransformer(model__n_components=1, epochs=2, fine_tune__epochs=3)
 
