@@ -32,7 +32,6 @@ from nnkit.persistence.plain_state import PlainStateMixin
 
 __all__ = ["TabularEncoder"]
 
-# Stored states of encoders: their classes, beside objects of scikit-learn, which stay objects.
 # Number of values of numeric columns that are read at once, 64 MiB in float64.
 _GROUP_VALUES = 2**23
 
@@ -162,6 +161,7 @@ class TabularEncoder(PlainStateMixin, TransformerMixin, BaseEstimator):
 
     _doc_link_module = "nnkit"
     _doc_link_template = ENCODER_LINK_TEMPLATE
+    # Objects of scikit-learn stay objects.
     _plain_parts = PlainParts(
         {
             cls.__name__: cls

@@ -88,7 +88,7 @@ TEXT_BUILDERS: Mapping[str, BuilderSpec] = {
     "text_bag": BuilderSpec(
         text_bag,
         _BAG_ENCODER,
-        training_of(1_000, 5, 60, min_rows_for_hold_out=_MIN_ROWS_FOR_HOLD_OUT_OF_BAG),
+        training_of(700, 6, 60, min_rows_for_hold_out=_MIN_ROWS_FOR_HOLD_OUT_OF_BAG),
         initialize=assign_token_weights,
         search_space={
             **_COMMON_SPACE,

@@ -21,7 +21,7 @@ def text_bag(
     meta: Meta,
     embedding_units: int = 16,
     units: int | Sequence[int] = 64,
-    token_dropout_rate: float = 0.5,
+    token_dropout_rate: float = 0.3,
     dropout_rate: float = 0.5,
     linear_skip: bool = True,
     learning_rate: float = 0.0005,
@@ -42,7 +42,7 @@ def text_bag(
         Length of the vectors of tokens, at least 1.
     units : int or sequence of int, default=64
         Units of each hidden layer, at least 1. An empty sequence is the network of fastText.
-    token_dropout_rate : float, default=0.5
+    token_dropout_rate : float, default=0.3
         Fraction in [0, 1) of the tokens that are left out in training.
     dropout_rate : float, default=0.5
         Fraction in [0, 1) of the units of each hidden layer that is dropped in training.
