@@ -282,8 +282,8 @@ class ClassDecoder(Decoder):
     def accuracy(self, y: Any, predicted: np.ndarray, sample_weight: Any | None = None) -> float:
         """Return the accuracy of labels; steps of a sequence and pixels count one by one."""
         task = self.output_spec.tasks[0]
-        row_shape = self.classes.row_shape
-        is_of_steps = (task.kind == "classification" and bool(row_shape)) or len(row_shape) > 1
+        is_of_steps = task.kind == "classification" and bool(task.row_shape)
+        is_of_steps = is_of_steps or len(self.classes.row_shape) > 1
         return accuracy(
             y,
             predicted,
