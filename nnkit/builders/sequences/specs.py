@@ -14,6 +14,7 @@ from nnkit.builders.sequences.fcn import fcn
 from nnkit.builders.sequences.gru import gru
 from nnkit.builders.sequences.inception_time import inception_time
 from nnkit.builders.sequences.lstm import lstm
+from nnkit.builders.sequences.lstm_autoencoder import lstm_autoencoder
 from nnkit.builders.sequences.lstm_fcn import lstm_fcn
 from nnkit.builders.sequences.resnet1d import resnet1d
 from nnkit.builders.sequences.transformer_encoder import transformer_encoder
@@ -60,6 +61,18 @@ SEQUENCE_BUILDERS: Mapping[str, BuilderSpec] = {
             "model__learning_rate": loguniform(3e-4, 1e-2),
             "model__n_components": [2, 4, 8, 16, 32],
             "model__filters": [(16, 32), (32, 64), (32, 64, 128)],
+            "model__noise": uniform(0.0, 0.5),
+        },
+    ),
+    "lstm_autoencoder": BuilderSpec(
+        lstm_autoencoder,
+        SequenceEncoder(),
+        _training(n_steps=1_500, min_epochs=20, max_epochs=100),
+        is_autoencoder=True,
+        search_space={
+            "model__learning_rate": loguniform(3e-4, 2e-2),
+            "model__n_components": [2, 4, 8, 16, 32],
+            "model__units": [32, 64, 128],
             "model__noise": uniform(0.0, 0.5),
         },
     ),
