@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from nnkit._validation import as_count, as_fraction
 from nnkit.builders.encoded_inputs import Columns
-from nnkit.builders.images.convolutions import convolution, filters_of, normalized, pooled
+from nnkit.builders.images.convolutions import (
+    convolution,
+    filters_of,
+    normalized,
+    pooled,
+    with_dropout,
+)
 from nnkit.builders.meta import Meta
 from nnkit.builders.mlp import output_layers, widths_of
 from nnkit.builders.optimization import compile_with_schedule
@@ -115,9 +121,9 @@ def multimodal(
         branches.append(sizes.branch(facts, inputs[name]))
     x = branches[0] if len(branches) == 1 else keras.layers.Concatenate(name="branches")(branches)
     for n_units in widths:
-        x = keras.layers.Dropout(dropout_rate)(x) if dropout_rate else x
+        x = with_dropout(x, dropout_rate)
         x = keras.layers.Dense(n_units, activation="relu", kernel_initializer="he_normal")(x)
-    x = keras.layers.Dropout(dropout_rate)(x) if dropout_rate else x
+    x = with_dropout(x, dropout_rate)
     model = keras.Model(inputs, output_layers(meta, x))
     compile_with_schedule(model, learning_rate, weight_decay, n_steps)
     return model

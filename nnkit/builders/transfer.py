@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nnkit._messages import shown
 from nnkit._validation import as_count, as_fraction
 from nnkit.builders.images.augmentation import augmented
-from nnkit.builders.images.convolutions import image_input
+from nnkit.builders.images.convolutions import image_input, with_dropout
 from nnkit.builders.mlp import output_layers, widths_of
 from nnkit.builders.optimization import compile_with_schedule
 
@@ -127,17 +127,11 @@ def transfer(
     elif len(x.shape) == 3:
         x = keras.layers.GlobalAveragePooling1D()(x)
     for n_units in widths:
-        x = _dropped(x, dropout_rate)
+        x = with_dropout(x, dropout_rate)
         x = keras.layers.Dense(n_units, activation="relu", kernel_initializer="he_normal")(x)
-    model = keras.Model(inputs, output_layers(meta, _dropped(x, dropout_rate)))
+    model = keras.Model(inputs, output_layers(meta, with_dropout(x, dropout_rate)))
     compile_with_schedule(model, learning_rate, weight_decay, n_steps)
     return model
-
-
-def _dropped(x: Any, rate: float) -> Any:
-    import keras
-
-    return keras.layers.Dropout(rate)(x) if rate else x
 
 
 def _check_base(base: Any) -> None:

@@ -58,8 +58,8 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
     ----------
     model : str, callable or keras.Model, default="autoencoder"
         The network, as in `KerasClassifier`. ``"autoencoder"`` for tables, ``"conv_autoencoder"``
-        for images and ``"conv1d_autoencoder"`` for sequences have a bottleneck of
-        ``model__n_components`` units.
+        for images, ``"conv1d_autoencoder"`` and ``"lstm_autoencoder"`` for sequences have a
+        bottleneck of ``model__n_components`` units.
     layer : str or None, default="representation"
         Name of the layer whose output is the representation; None is the network's output.
     task : {"auto", "reconstruction", "classification", "regression"}, default="auto"

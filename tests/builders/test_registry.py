@@ -43,7 +43,12 @@ def test_only_autoencoders_reconstruct_and_only_that_of_tables_standardises():
         if isinstance(spec.encoder, str) and spec.encoder == "standard"
     }
 
-    assert found == {"autoencoder", "conv1d_autoencoder", "conv_autoencoder"}
+    assert found == {
+        "autoencoder",
+        "conv1d_autoencoder",
+        "conv_autoencoder",
+        "lstm_autoencoder",
+    }
     assert standard == {"autoencoder"}
 
 

@@ -14,6 +14,7 @@ from nnkit.builders.images.convolutions import (
     image_input,
     normalized,
     pooled,
+    with_dropout,
 )
 from nnkit.builders.mlp import output_layers, widths_of
 from nnkit.builders.optimization import compile_with_schedule
@@ -125,15 +126,9 @@ def cnn2d(
     check_widths(x.shape[1:], widths)
     x = keras.layers.Flatten()(x)
     for n_units in widths:
-        x = _dropped(x, dropout_rate)
+        x = with_dropout(x, dropout_rate)
         x = keras.layers.Dense(n_units, use_bias=False, kernel_initializer="he_normal")(x)
         x = normalized(x)
-    model = keras.Model(inputs, output_layers(meta, _dropped(x, dropout_rate)))
+    model = keras.Model(inputs, output_layers(meta, with_dropout(x, dropout_rate)))
     compile_with_schedule(model, learning_rate, weight_decay, n_steps)
     return model
-
-
-def _dropped(x: Any, rate: float) -> Any:
-    import keras
-
-    return keras.layers.Dropout(rate)(x) if rate else x

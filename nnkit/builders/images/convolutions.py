@@ -11,7 +11,15 @@ from nnkit._validation import as_count, as_counts
 if TYPE_CHECKING:
     from nnkit.builders.meta import Meta
 
-__all__ = ["can_shrink", "convolution", "filters_of", "image_input", "normalized", "pooled"]
+__all__ = [
+    "can_shrink",
+    "convolution",
+    "filters_of",
+    "image_input",
+    "normalized",
+    "pooled",
+    "with_dropout",
+]
 
 # Keras' default of 0.99 needs some 500 steps until the moving averages describe the data, and
 # trainings on a few hundred images have fewer.
@@ -136,3 +144,17 @@ def pooled(x: Any) -> Any:
     import keras
 
     return keras.layers.MaxPooling2D(2, padding="same")(x) if can_shrink(x) else x
+
+
+def with_dropout(x: Any, rate: float) -> Any:
+    """Return dropout of single units, or the input if the rate is 0.
+
+    Parameters
+    ----------
+    x : keras tensor with n_batch rows
+    rate : float
+        Fraction in [0, 1) of the units that is dropped in training.
+    """
+    import keras
+
+    return keras.layers.Dropout(rate)(x) if rate else x

@@ -7,7 +7,7 @@
 - ``lstm``, ``gru``: recurrent networks, whose layers are in ``recurrence``.
 - ``lstm_fcn``: the fully convolutional network beside an LSTM.
 - ``transformer_encoder``: the transformer encoder.
-- ``conv1d_autoencoder``: the convolutional autoencoder.
+- ``conv1d_autoencoder``, ``lstm_autoencoder``: the convolutional and the recurrent autoencoder.
 - ``padding``: inputs, and layers that leave padding out.
 """
 
@@ -16,6 +16,7 @@ from nnkit.builders.sequences.fcn import fcn
 from nnkit.builders.sequences.gru import gru
 from nnkit.builders.sequences.inception_time import inception_time
 from nnkit.builders.sequences.lstm import lstm
+from nnkit.builders.sequences.lstm_autoencoder import lstm_autoencoder
 from nnkit.builders.sequences.lstm_fcn import lstm_fcn
 from nnkit.builders.sequences.resnet1d import resnet1d
 from nnkit.builders.sequences.transformer_encoder import transformer_encoder
@@ -26,6 +27,7 @@ __all__ = [
     "gru",
     "inception_time",
     "lstm",
+    "lstm_autoencoder",
     "lstm_fcn",
     "resnet1d",
     "transformer_encoder",

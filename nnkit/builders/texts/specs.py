@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from scipy.stats import loguniform, uniform
 
-from nnkit.builders.builder_spec import BuilderSpec, TableFacts, TrainingSettings
+from nnkit.builders.builder_spec import BuilderSpec
+from nnkit.builders.step_training import training_by_steps
 from nnkit.builders.texts.text_bag import text_bag
 from nnkit.builders.texts.text_cnn import text_cnn
 from nnkit.builders.texts.text_lstm import text_lstm
@@ -16,55 +17,18 @@ from nnkit.builders.texts.text_transformer import text_transformer
 from nnkit.builders.texts.token_inputs import assign_token_weights
 from nnkit.encoding.samples.text_encoder import TextEncoder
 
-__all__ = ["TEXT_BUILDERS", "training_of"]
+__all__ = ["TEXT_BUILDERS"]
 
-_HOLD_OUT = 0.1
-# Below, a hold-out is too small to select an epoch, and its rows are missed in training.
 _MIN_ROWS_FOR_HOLD_OUT = 300
 # A bag is regularised by dropout of tokens. Below, the rows of a hold-out are worth more in training:
 # 0.5 points of accuracy on 3,200 film reviews.
 _MIN_ROWS_FOR_HOLD_OUT_OF_BAG = 10_000
 # Rows of a step, by the largest number of rows for which it is used.
 _BATCH_SIZES = ((500, 16), (20_000, 32), (50_000, 64))
-_MAX_BATCH_SIZE = 128
 
-
-def training_of(
-    n_steps: int,
-    min_epochs: int,
-    max_epochs: int,
-    min_rows_for_hold_out: int = _MIN_ROWS_FOR_HOLD_OUT,
-) -> Callable[[TableFacts], TrainingSettings]:
-    """Return the training settings of a builder as a function of the number of rows.
-
-    Parameters
-    ----------
-    n_steps : int
-        Optimizer steps to train for, as far as the bounds of the epochs allow. Small sets need as
-        many steps as larger ones.
-    min_epochs, max_epochs : int
-        Bounds of the epochs.
-    min_rows_for_hold_out : int, default=300
-        Smallest number of rows of which a tenth is held out for early stopping.
-    """
-
-    def training(table: TableFacts) -> TrainingSettings:
-        has_hold_out = table.n_samples >= min_rows_for_hold_out
-        n_rows = table.n_samples * (1 - _HOLD_OUT) if has_hold_out else table.n_samples
-        sizes = [size for most, size in _BATCH_SIZES if table.n_samples <= most]
-        batch_size = sizes[0] if sizes else _MAX_BATCH_SIZE
-        epochs = round(n_steps / max(1, math.ceil(n_rows / batch_size)))
-        return TrainingSettings(
-            epochs=min(max(epochs, min_epochs), max_epochs),
-            batch_size=batch_size,
-            early_stopping=has_hold_out,
-            # The schedule of the learning rate ends with the last epoch; the best one is kept.
-            n_iter_no_change=None,
-            validation_split=_HOLD_OUT if has_hold_out else None,
-        )
-
-    return training
-
+_training = partial(
+    training_by_steps, batch_sizes=_BATCH_SIZES, min_rows_for_hold_out=_MIN_ROWS_FOR_HOLD_OUT
+)
 
 # A bag has pairs of words as tokens. Its order has no effect, so that long texts are cheap.
 _BAG_ENCODER = TextEncoder(binary=True, ngram_range=(1, 2), max_length=1_000)
@@ -88,7 +52,7 @@ TEXT_BUILDERS: Mapping[str, BuilderSpec] = {
     "text_bag": BuilderSpec(
         text_bag,
         _BAG_ENCODER,
-        training_of(700, 6, 60, min_rows_for_hold_out=_MIN_ROWS_FOR_HOLD_OUT_OF_BAG),
+        _training(700, 6, 60, min_rows_for_hold_out=_MIN_ROWS_FOR_HOLD_OUT_OF_BAG),
         initialize=assign_token_weights,
         search_space={
             **_COMMON_SPACE,
@@ -100,7 +64,7 @@ TEXT_BUILDERS: Mapping[str, BuilderSpec] = {
     "text_cnn": BuilderSpec(
         text_cnn,
         _SEQUENCE_ENCODER,
-        training_of(n_steps=800, min_epochs=4, max_epochs=40),
+        _training(n_steps=800, min_epochs=4, max_epochs=40),
         initialize=assign_token_weights,
         search_space={
             **_SEQUENCE_SPACE,
@@ -111,14 +75,14 @@ TEXT_BUILDERS: Mapping[str, BuilderSpec] = {
     "text_lstm": BuilderSpec(
         text_lstm,
         _SEQUENCE_ENCODER,
-        training_of(n_steps=600, min_epochs=4, max_epochs=40),
+        _training(n_steps=600, min_epochs=4, max_epochs=40),
         initialize=assign_token_weights,
         search_space={**_SEQUENCE_SPACE, "model__units": [32, 64, 128]},
     ),
     "text_transformer": BuilderSpec(
         text_transformer,
         _SEQUENCE_ENCODER,
-        training_of(n_steps=800, min_epochs=4, max_epochs=40),
+        _training(n_steps=800, min_epochs=4, max_epochs=40),
         initialize=assign_token_weights,
         search_space={
             **_SEQUENCE_SPACE,

@@ -97,9 +97,7 @@ def _parameters_of_second_phase(
 def _join_histories(draft: KerasEstimator, first: list[dict[str, list[float]]]) -> None:
     """Put the epochs of the first phase before those of the second phase."""
     n_first = len(first[0].get("loss", []))
-    draft.histories_ = [
-        stages.joined_history(*histories) for histories in zip(first, draft.histories_, strict=True)
-    ]
+    draft.histories_ = stages.joined_histories(first, draft.histories_)
     draft.history_ = draft.histories_[0]
     draft.n_iter_ += n_first
     draft.best_epoch_ += n_first

@@ -57,7 +57,7 @@ from nnkit.estimators.targets.classification import ClassDecoder
 if TYPE_CHECKING:
     from nnkit.estimators.keras_estimator import KerasEstimator
 
-__all__ = ["FitResult", "fit", "fit_warning", "initialize", "joined_history", "partial_fit"]
+__all__ = ["FitResult", "fit", "fit_warning", "initialize", "joined_histories", "partial_fit"]
 
 
 _SCIKERAS_HOOKS = {
@@ -169,9 +169,7 @@ def _fit_one_epoch(
         keeps_optimizer=True,
     )
     if earlier is not None:
-        draft.histories_ = [
-            joined_history(*histories) for histories in zip(earlier, draft.histories_, strict=True)
-        ]
+        draft.histories_ = joined_histories(earlier, draft.histories_)
     draft.history_ = draft.histories_[0]
     draft.n_iter_ = len(draft.history_.get("loss", []))
     draft.best_epoch_ = max(0, draft.n_iter_ - 1)
@@ -479,7 +477,20 @@ def fit_warning(estimator: KerasEstimator, result: FitResult, owner: Any = None)
     return warning_of_fit(outcome)
 
 
-def joined_history(
+def joined_histories(
+    earlier: list[dict[str, list[float]]], now: list[dict[str, list[float]]]
+) -> list[dict[str, list[float]]]:
+    """Return the histories of networks, each after its earlier one; see `_joined_history`.
+
+    Parameters
+    ----------
+    earlier, now : list of dict
+        An entry for each network.
+    """
+    return [_joined_history(*histories) for histories in zip(earlier, now, strict=True)]
+
+
+def _joined_history(
     earlier: dict[str, list[float]], now: dict[str, list[float]]
 ) -> dict[str, list[float]]:
     """Return one history after the other, with NaN for what an epoch did not record.

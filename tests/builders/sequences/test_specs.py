@@ -165,11 +165,12 @@ def test_lists_of_unequal_length_are_cross_validated(name):
     assert kinds & {"StepMask"}
 
 
-def test_autoencoder_represents_lists_of_unequal_length():
+@pytest.mark.parametrize("name", ["conv1d_autoencoder", "lstm_autoencoder"])
+def test_autoencoders_represent_lists_of_unequal_length(name):
     X = sequences(30)
     rows = [row[: 3 + at % 5] for at, row in enumerate(X)]
 
-    transformer = KerasTransformer("conv1d_autoencoder", model__n_components=3, epochs=2)
+    transformer = KerasTransformer(name, model__n_components=3, epochs=2)
 
     assert transformer.fit(rows).transform(rows[:4]).shape == (4, 3)
 
