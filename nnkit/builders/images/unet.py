@@ -64,8 +64,8 @@ def unet(
     Notes
     -----
     The target of a classifier is the label of each pixel (n_samples, height, width), a mask of 0
-    and 1 of this shape, or one mask for each class (n_samples, height, width, n_classes). The target of a regressor has values in one
-    of these shapes. Each level has two convolutions with batch normalisation and ReLU. The way up
+    and 1 of this shape, or one mask for each class (n_samples, height, width, n_classes). The target
+    of a regressor has values in one of these shapes. Each level has two convolutions with batch normalisation and ReLU. The way up
     doubles the size by a transposed convolution and appends the output of the same level on the
     way down. In contrast to the paper, convolutions keep the size.
 
