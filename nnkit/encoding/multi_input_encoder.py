@@ -18,7 +18,7 @@ from nnkit.encoding.rows import n_samples_of
 from nnkit.encoding.tabular import TabularEncoder
 from nnkit.persistence.plain_state import PlainStateMixin
 
-__all__ = ["MultiInputEncoder", "check_encoders"]
+__all__ = ["MultiInputEncoder", "check_encoders", "columns_of_input"]
 
 # Encoders are objects of scikit-learn, which keep their own states.
 
@@ -290,7 +290,7 @@ def _data_of(name: str, entry: Any, X_parts: Any) -> Any:
                 f"X lacks the input {name!r}. {did_you_mean(name, list(map(str, X_parts)))}"
             )
         return X_parts[name]
-    columns = _columns_of(name, entry, list(X_parts.columns))
+    columns = columns_of_input(name, entry, list(X_parts.columns))
     if columns is None:
         return X_parts
     unknown = [column for column in columns if column not in X_parts.columns]
@@ -302,7 +302,7 @@ def _data_of(name: str, entry: Any, X_parts: Any) -> Any:
     return X_parts[columns]
 
 
-def _columns_of(name: str, entry: Any, available: list[Any]) -> list[Any] | None:
+def columns_of_input(name: str, entry: Any, available: list[Any]) -> list[Any] | None:
     """Return the columns that an encoder gets; None for a whole DataFrame."""
     if isinstance(entry, (list, str)):
         return [entry] if isinstance(entry, str) else list(entry)

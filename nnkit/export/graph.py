@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, TensorProto, compose, helper, numpy_helper
 
-__all__ = ["DOUBLE", "FLOAT", "INT64", "STRING", "Graph", "with_embedded_models"]
+__all__ = ["BOOL", "DOUBLE", "FLOAT", "INT64", "STRING", "Graph", "with_embedded_models"]
 
 # Domain of the nodes that stand for other models.
 _DOMAIN = "nnkit"
 
-DOUBLE, FLOAT, INT64, STRING = (
+BOOL, DOUBLE, FLOAT, INT64, STRING = (
+    TensorProto.BOOL,
     TensorProto.DOUBLE,
     TensorProto.FLOAT,
     TensorProto.INT64,

@@ -189,7 +189,13 @@ def _columns(X: Any) -> dict[str, pd.Series] | None:
 
 
 def _array_of(X: Any) -> np.ndarray:
-    array = np.asarray(X)
+    try:
+        array = np.asarray(X)
+    except ValueError as error:  # rows of unequal lengths
+        raise ValueError(
+            "The inputs of an ONNX model are arrays, and the rows of X have unequal lengths. Give X "
+            "as one array, shorter sequences with NaN at their end, in the export and later."
+        ) from error
     if array.ndim == 2 and array.dtype.kind == "U" and not isinstance(X, np.ndarray):
         return np.asarray(X, dtype=object)  # columns of numbers and columns of text
     return array

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nnkit._compat.onnx_packages import outputs_of_model
 from nnkit._validation import as_choice
-from nnkit.encoding import TabularEncoder
+from nnkit.encoding import MultiInputEncoder, TabularEncoder
 from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.export.converters import TENSOR_TYPES, register_converters
 from nnkit.export.graph import with_embedded_models
@@ -58,7 +58,8 @@ def to_onnx(estimator: Any, X: Any, *, quantize: Literal["int8"] | None = None) 
         Fitted. Steps of a pipeline are those that skl2onnx converts, and nnkit's.
     X : DataFrame, array, list of texts, or dict of arrays
         Rows like those of ``fit``, at least one. Their columns and types become the inputs of the
-        model. A DataFrame has an input for each column, by its name.
+        model. A DataFrame has an input for each column, by its name. Images and sequences are one
+        array, in which shorter sequences have NaN behind their end.
     quantize : "int8" or None, default=None
         "int8" stores large kernels as 8-bit integers with scales, which takes less than half of the
         space and changes probabilities by less than about 0.02. None keeps 32-bit floats.
@@ -134,14 +135,20 @@ def _run_once(
 ) -> tuple[onnx.ModelProto, dict[str, Any] | None]:
     """Return the ONNX model for inputs of these types, and its outputs for rows if it runs."""
     model = _converted(estimator, types, _shapes(X))
-    encoder = _first_step(estimator)
-    levels = encoder.categories_.values() if isinstance(encoder, TabularEncoder) else ()
     metadata = {
         TYPES_KEY: json.dumps(types),
-        MISSING_TEXT_KEY: missing_text(X, [level for of_column in levels for level in of_column]),
+        MISSING_TEXT_KEY: missing_text(X, _levels(_first_step(estimator))),
     }
     onnx.helper.set_model_props(model, {**metadata, **_facts(estimator)})
     return model, outputs_of_model(model, onnx_inputs(model, rows))
+
+
+def _levels(encoder: Any) -> list[Any]:
+    """Return the levels of all columns of an encoder."""
+    if isinstance(encoder, MultiInputEncoder):
+        return [level for part in encoder.encoders_.values() for level in _levels(part)]
+    columns = encoder.categories_.values() if isinstance(encoder, TabularEncoder) else ()
+    return [level for of_column in columns for level in of_column]
 
 
 def _converted(
@@ -221,7 +228,9 @@ def _is_all_missing(X: Any, name: str) -> bool:
 
 def _takes_columns(estimator: Any) -> bool:
     """Return whether the first step of a pipeline reads columns one by one."""
-    return isinstance(_first_step(estimator), (ColumnTransformer, TabularEncoder))
+    return isinstance(
+        _first_step(estimator), (ColumnTransformer, MultiInputEncoder, TabularEncoder)
+    )
 
 
 def _first_step(estimator: Any) -> Any:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = [
+    "LUMA",
     "ImageFacts",
+    "complete_shape",
     "facts_of",
     "images_of",
     "is_picture",
@@ -47,7 +49,7 @@ _ORIENTATION = 0x0112
 _EXCHANGING = (5, 6, 7, 8)
 
 # Weights of red, green and blue in the luma of ITU-R BT.601, as in Pillow.
-_LUMA = np.array([0.299, 0.587, 0.114])
+LUMA = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,7 @@ def _checked_array(images: np.ndarray, shape: tuple[int, ...] | None) -> np.ndar
             raise ValueError(f"{_EXPECTED}. Got an array of shape {images.shape} instead; "
                              f"{_fix_of_table(images.shape[1])}.")  # fmt: skip
         _check_n_pixels(images.shape[1], shape, "A row of X")
-        return images.reshape(-1, *_complete(shape, images.shape[1]))
+        return images.reshape(-1, *complete_shape(shape, images.shape[1]))
     if images.ndim not in (3, 4):
         raise ValueError(
             f"{_EXPECTED}. Got an array with {images.ndim} axes instead: {images.shape}. "
@@ -243,7 +245,7 @@ def _fix_of_table(n_columns: int) -> str:
     )
 
 
-def _complete(shape: tuple[int, ...], n_pixels: int) -> tuple[int, ...]:
+def complete_shape(shape: tuple[int, ...], n_pixels: int) -> tuple[int, ...]:
     """Return a shape with the axis -1 computed from the number of pixels."""
     if -1 not in shape:
         return shape
@@ -414,7 +416,7 @@ def with_channels(pixels: np.ndarray, color_mode: str | None) -> np.ndarray:
     if n_channels < 3:
         return pixels[..., :1]
     # [L = 0.299 R + 0.587 G + 0.114 B]: (..., 3) -> (..., 1)
-    luma = pixels[..., :3] @ _LUMA
+    luma = pixels[..., :3] @ LUMA
     if pixels.dtype.kind in "biu":
         luma = np.round(luma)
     return luma[..., np.newaxis].astype(pixels.dtype)

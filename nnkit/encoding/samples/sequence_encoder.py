@@ -17,14 +17,14 @@ from nnkit.encoding.rows import aligned_empty
 from nnkit.encoding.samples.sequence_rows import SequenceRows, read_sequences, selected_columns
 from nnkit.persistence.plain_state import PlainStateMixin
 
-__all__ = ["SequenceEncoder"]
+__all__ = ["LARGEST", "TINY", "SequenceEncoder"]
 
 # Number of values that are encoded at once, 64 MiB in float64.
 _BLOCK_VALUES = 2**23
 # Value of the first channel of a step whose encoded values are all 0. It is exact in float16.
-_TINY = 2.0**-20
+TINY = 2.0**-20
 # Bound of the absolute scaled values, so that they are finite in float32.
-_LARGEST = 1e6
+LARGEST = 1e6
 
 
 class SequenceEncoder(PlainStateMixin, TransformerMixin, BaseEstimator):
@@ -327,13 +327,13 @@ class SequenceEncoder(PlainStateMixin, TransformerMixin, BaseEstimator):
             self._fill_gaps(values, rows.lengths, is_missing)
         values[~is_step] = 0.0
         if self.scaling is not None:
-            values = np.clip((values - means) * factors, -_LARGEST, _LARGEST)
+            values = np.clip((values - means) * factors, -LARGEST, LARGEST)
             values[~is_step] = 0.0
         X_encoded[:, :, : self.n_channels_] = values
         X_encoded[:, :, self.n_channels_ :] = is_missing[:, :, self._flagged]
         # A step that is 0 in all channels would be padding.
         is_zero = is_step & ~X_encoded.any(axis=2)
-        X_encoded[is_zero, 0] = _TINY
+        X_encoded[is_zero, 0] = TINY
 
     def _fill_gaps(self, values: np.ndarray, lengths: np.ndarray, is_missing: np.ndarray) -> None:
         """Fill the gaps of sequences, in place."""
