@@ -88,10 +88,8 @@ def lstm_autoencoder(
     padding = Padding.of(meta, inputs)
     if noise > 0:
         x = padding.removed(keras.layers.GaussianNoise(noise)(x))
-    is_step = padding.is_step()
-    encoder = keras.layers.LSTM(units, name="encoder")
     # (n_batch, n_steps, n_channels) -> (n_batch, units) -> (n_batch, n_components)
-    x = encoder(x) if is_step is None else encoder(x, mask=is_step)
+    x = padding.recurrent(keras.layers.LSTM(units, name="encoder"), x)
     x = keras.layers.Dense(n_components, name="representation")(x)
     # (n_batch, n_components) -> (n_batch, n_steps, n_components) -> (n_batch, n_steps, n_channels)
     x = keras.layers.RepeatVector(inputs.shape[1])(x)

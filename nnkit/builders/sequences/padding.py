@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nnkit._validation import as_count, as_counts
@@ -64,13 +65,18 @@ class Padding:
 
         return cls(StepMask(name="step_mask")(inputs))
 
+    @cached_property
     def is_step(self) -> Any | None:
-        """Return the mask of shape (n_batch, n_steps), as Keras' layers take it."""
+        """Mask of shape (n_batch, n_steps), as Keras' layers take it; None without padding."""
         import keras
 
         if self.mask is None:
             return None
         return keras.layers.Reshape((self.mask.shape[1],), name="is_step")(self.mask)
+
+    def recurrent(self, layer: Any, x: Any) -> Any:
+        """Return the result of a recurrent layer, whose state padding does not change."""
+        return layer(x) if self.is_step is None else layer(x, mask=self.is_step)
 
     def removed(self, x: Any) -> Any:
         """Return the steps with 0 for padding, as a convolution pads at the ends of a sequence."""

@@ -50,11 +50,11 @@ def recurrent_network(
     dropout_rate = as_fraction("dropout_rate", dropout_rate)
     return_sequences = as_flag("return_sequences", return_sequences)
     x = inputs = sequence_input(meta)
-    is_step = Padding.of(meta, inputs).is_step()
+    padding = Padding.of(meta, inputs)
     for position, n_units in enumerate(widths, start=1):
         layer = layer_class(n_units, return_sequences=return_sequences or position < len(widths))
         layer = keras.layers.Bidirectional(layer) if bidirectional else layer
-        x = layer(x) if is_step is None else layer(x, mask=is_step)
+        x = padding.recurrent(layer, x)
         if dropout_rate > 0:
             x = keras.layers.Dropout(dropout_rate)(x)
     outputs = step_outputs(meta, x) if return_sequences else output_layers(meta, x)

@@ -98,7 +98,7 @@ def text_lstm(
     tokens = TokenInputs.of(meta, token_dropout_rate, "unknown")
     x, padding = tokens.vectors(embedding_units, embedding_dropout_rate)
     both = keras.layers.Bidirectional(keras.layers.LSTM(units, return_sequences=True))
-    states = both(x, mask=padding.is_step())
+    states = padding.recurrent(both, x)
     pooled = [MaskedMaxPooling1D()([states, padding.mask]), padding.mean(states)]
     return finished_model(
         meta,

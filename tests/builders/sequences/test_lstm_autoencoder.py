@@ -64,6 +64,38 @@ def test_representation_of_waves_is_learnt():
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        {"n_components": 2},
+        {"units": 5},
+        {"noise": 0.3},
+        {"learning_rate": 0.01},
+        {"weight_decay": 0.5},
+    ],
+    ids=str,
+)
+def test_every_argument_changes_the_fitted_network(arguments):
+    X = sequences(12)
+    default = {"n_components": 3, "units": 4}
+
+    plain, changed = (
+        KerasTransformer("lstm_autoencoder", epochs=2, random_state=0, **parameters).fit_transform(
+            X
+        )
+        for parameters in (default, {**default, **arguments})
+    )
+
+    assert plain.shape != changed.shape or np.abs(plain - changed).max() > 1e-5
+
+
+def test_the_number_of_steps_spans_the_schedule():
+    model = lstm_autoencoder(meta_of(*REGRESSION), n_steps=40)
+
+    schedule = model.optimizer.get_config()["learning_rate"]["config"]
+    assert 40 in schedule.values()
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"n_components": 0}, "n_components must be an integer of at least 1. Got 0"),

@@ -22,7 +22,7 @@ def test_without_padding_there_is_no_mask_and_no_layer(facts):
     padding = Padding.of(meta, x)
 
     assert padding.mask is None
-    assert padding.is_step() is None
+    assert padding.is_step is None
     assert padding.removed(x) is x
 
 
