@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from scipy import sparse
@@ -19,6 +20,7 @@ from nnkit.estimators.parameters.fit_settings import FitSettings, GivenSettings
 from nnkit.estimators.parameters.parameter_names import routed_parameters
 from nnkit.estimators.parameters.routing import model_of, routed_to
 from nnkit.estimators.rows.batches import read_rows, rows_to_predict, warn_of_single_pass
+from nnkit.estimators.rows.held_out_rows import warning_of_random_folds
 from nnkit.estimators.rows.inputs import check_same_length
 from nnkit.estimators.rows.samples import check_samples
 from nnkit.estimators.rows.tables import check_table
@@ -225,6 +227,10 @@ def divide(
         return Division(weighted, weighted, held_out, [FoldIndices()])
     codes, labels = draft._target.stratification(rows.encoded)
     all_rows = rows
+    if isinstance(settings.cv, Integral) and rows.groups is None:
+        message = warning_of_random_folds(rows.X, getattr(draft, "feature_names_in_", None))
+        if message is not None:
+            warnings.warn(message, UserWarning, stacklevel=7)
     rows, folds = fold_indices_of(rows, settings, draft._seeds.split, codes, labels)
     if any(fold.training is not None for fold in folds):
         warn_of_single_pass(all_rows)
