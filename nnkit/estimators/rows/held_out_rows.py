@@ -15,9 +15,9 @@ __all__ = ["warning_of_random_folds"]
 
 # Largest fraction of rows with a copy.
 _COPIES = 0.1
-# A column with more distinct values than this fraction of the distinct rows has no equal values by
-# chance, so that equal rows are copies.
-_CONTINUOUS = 0.5
+# A column of fractions with more distinct values than these fractions of the distinct rows and of
+# all rows has few equal values by chance, so that equal rows are copies.
+_OF_DISTINCT_ROWS, _OF_ROWS = 0.5, 0.2
 # Fewer dates are levels.
 _FEWEST_DATES = 10
 
@@ -67,7 +67,10 @@ def _is_sorted(column: pd.Series) -> bool:
 
 def _share_of_copies(columns: Sequence[pd.Series]) -> float:
     """Return the fraction of rows with a copy; 0 if equal rows can be equal by chance."""
-    hashes = [pd.util.hash_pandas_object(column, index=False).to_numpy() for column in columns]
+    try:
+        hashes = [pd.util.hash_pandas_object(column, index=False).to_numpy() for column in columns]
+    except TypeError:  # lists, which have no hash, are refused by the encoder
+        return 0.0
     row_hashes: np.ndarray = np.zeros(len(hashes[0]), dtype=np.uint64)
     for of_column in hashes:
         # The multiplier of the hash FNV-1a; uint64 wraps around.
@@ -76,5 +79,16 @@ def _share_of_copies(columns: Sequence[pd.Series]) -> float:
     share = float(counts[counts > 1].sum() / len(row_hashes))
     if share <= _COPIES:
         return 0.0
-    most = max(len(np.unique(of_column)) for of_column in hashes)
-    return share if most > _CONTINUOUS * len(counts) else 0.0
+    fewest = max(_OF_DISTINCT_ROWS * len(counts), _OF_ROWS * len(row_hashes))
+    is_continuous = any(
+        _has_fractions(column) and len(np.unique(of_column)) > fewest
+        for column, of_column in zip(columns, hashes, strict=True)
+    )
+    return share if is_continuous else 0.0
+
+
+def _has_fractions(column: pd.Series) -> bool:
+    if column.dtype.kind != "f":
+        return False
+    values = column.to_numpy(dtype=np.float64, na_value=0.0)
+    return bool((np.isfinite(values) & (values != np.round(values))).any())

@@ -58,8 +58,19 @@ def test_warns_of_copies_of_rows(container):
         TabularClassifier(**SETTINGS).fit(X, np.arange(N_ROWS) % 2)
 
 
-def test_does_not_warn_of_rows_that_are_equal_by_chance():
-    X = pd.DataFrame({"colour": ["red", "blue"] * 30, "size": [1, 2, 3] * 20})
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"colour": ["red", "blue"] * 30, "size": [1, 2, 3] * 20},
+        {"constant": [1.5] * N_ROWS},
+        {"price": [9.99, 19.99, 24.5, 0.5, 1.5, 2.5] * 10},
+        {"count": list(range(30)) * 2},
+        {"lists": [[1.0], [2.0]] * 30},
+    ],
+    ids=lambda columns: next(iter(columns)),
+)
+def test_does_not_warn_of_rows_that_are_equal_by_chance(columns):
+    X = pd.DataFrame(columns)
 
     assert warning_of_random_folds(X, list(X)) is None
 
