@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import cloudpickle
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import get_tags
@@ -108,6 +109,8 @@ class KerasEstimator(BaseEstimator):
     _takes_raw: bool
     # Whether the encoder takes one object for each row. Files of earlier versions lack it.
     _takes_samples: bool = False
+    # Errors of held-out rows for prediction intervals. Files of earlier versions lack them.
+    _held_out_errors: np.ndarray | None = None
     # Facts for the builder from an encoder that is not part of the estimator.
     _meta_facts: Mapping[str, Any] = MappingProxyType({})
     # The estimator that a draft is a copy of, and scikit-learn's callbacks.

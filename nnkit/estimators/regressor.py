@@ -15,10 +15,17 @@ from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.parameters.parameter_names import store_arguments
 from nnkit.estimators.parameters.routing import FIT_ARGUMENTS
 from nnkit.estimators.prediction import decoder_of, fitted_copy, member_outputs
+from nnkit.estimators.prediction_intervals import interval_radius
 from nnkit.estimators.rows.batches import rows_to_score
 from nnkit.estimators.targets.regression import RegressionTarget
 
 __all__ = ["KerasRegressor"]
+
+_NO_ERRORS = (
+    "predict_interval needs the errors of rows that fit held out, of a target with one or two axes. "
+    "Set validation_split=0.2, give X_val and y_val to fit, or use TabularRegressor, whose networks "
+    "hold out folds. partial_fit removes the errors."
+)
 
 
 class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
@@ -285,6 +292,72 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
         outputs, decoder = member_outputs(fitted, X, predict_arguments), decoder_of(fitted)
         y_pred = decoder.predicted(outputs)
         return (y_pred, decoder.spread(outputs)) if return_std else y_pred
+
+    def predict_interval(
+        self, X: Any, confidence: float = 0.9, **predict_arguments: Any
+    ) -> np.ndarray:
+        r"""Return intervals that contain the target of a new row with a given probability.
+
+        The width of the intervals is that of the errors of the rows that ``fit`` held out. Their
+        probability holds for rows that are drawn like those of ``fit``, on average and not for each
+        row: all intervals have the same width.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
+            The rows, with the columns of ``fit`` in their order.
+        confidence : float, default=0.9
+            Fraction of the rows whose target is in its interval, in (0, 1). With n held-out rows,
+            at most n / (n + 1).
+        **predict_arguments : object
+            As in ``predict``.
+
+        Returns
+        -------
+        intervals : ndarray of shape (n_samples, 2) or (n_samples, n_outputs, 2)
+            Lower and upper ends, in the units of the target, with ``predict(X)`` in the middle.
+            Each column of the target has the confidence for itself.
+
+        Raises
+        ------
+        ValueError
+            If no rows were held out, the target has more than two axes, ``confidence`` is out of
+            its range, or it needs more held-out rows.
+
+        Notes
+        -----
+        With the confidence c and the absolute errors of n held-out rows, each of the networks that
+        were not trained on the row, half of the width is the :math:`\lceil c\,(n + 1) \rceil`-th
+        smallest error. Networks with the same held-out rows give split conformal prediction [1]_:
+        the probability is at least c, and about c if the training also chooses its epoch by these
+        rows. Of a cross-validated ensemble, the errors are those of single networks and the
+        prediction is the mean of all, so that the probability is rather larger than c. :doc:`/tables`
+        has measurements.
+
+        Groups of rows and time need folds of their own: see ``cv`` of `TabularRegressor`.
+        ``partial_fit`` removes the errors.
+
+        References
+        ----------
+        .. [1] J. Lei, M. G'Sell, A. Rinaldo, R. J. Tibshirani, L. Wasserman, "Distribution-Free
+           Predictive Inference for Regression", JASA 113 (2018), algorithm 2.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from nnkit import KerasRegressor
+        >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+        >>> reg = KerasRegressor("mlp", validation_split=0.2, epochs=5, random_state=0).fit(X, y)
+        >>> reg.predict_interval(X.head(3), confidence=0.8).shape
+        (3, 2)
+        """
+        fitted = fitted_copy(self)
+        errors = fitted._held_out_errors
+        if errors is None:
+            raise ValueError(_NO_ERRORS)
+        radius = interval_radius(errors, confidence)
+        y_pred = decoder_of(fitted).predicted(member_outputs(fitted, X, predict_arguments))
+        return np.stack([y_pred - radius, y_pred + radius], axis=-1)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any | None = None) -> float:
         """Return the coefficient of determination R² of ``predict(X)``.

@@ -1,18 +1,52 @@
-"""The temperature of class probabilities, learnt from held-out rows."""
+"""What is learnt from held-out rows: the temperature of probabilities, and errors of values."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nnkit.encoding.temperature import fit_temperature
+from nnkit.estimators.prediction_intervals import kept_errors
 from nnkit.estimators.rows.training_rows import MemberData
 from nnkit.estimators.targets.classification import ClassDecoder
+from nnkit.estimators.targets.regression import ValueDecoder
 
 if TYPE_CHECKING:
     from nnkit.training.network import Network
 
-__all__ = ["temperature_of_held_out"]
+__all__ = ["errors_of_held_out", "temperature_of_held_out"]
+
+
+def errors_of_held_out(
+    member_data: Sequence[MemberData], members: Sequence[Network], decoder: ValueDecoder
+) -> np.ndarray | None:
+    """Return the absolute errors of held-out rows for prediction intervals, in units of the target.
+
+    Parameters
+    ----------
+    member_data : sequence of MemberData
+        The data of the networks; a single entry if they share it.
+    members : sequence of Network
+    decoder : ValueDecoder
+        From the outputs of a network to values.
+
+    Returns
+    -------
+    errors : ndarray of shape (n_errors, ...) or None
+        In ascending order. None if no rows were held out, or the target has more than two axes.
+    """
+    if len(decoder.target.row_shape) > 1:
+        return None
+    errors = []
+    for position, own_data in enumerate(member_data):
+        if own_data.held_out is None or own_data.data.validation is None:
+            return None
+        X = own_data.data.validation.own.X
+        outputs = [member.outputs(X) for member in members[position :: len(member_data)]]
+        errors.append(np.abs(own_data.held_out.y - decoder.predicted(outputs)))
+    return kept_errors(errors)
 
 
 def temperature_of_held_out(

@@ -21,7 +21,7 @@ from nnkit.builders.builder_spec import TableFacts
 from nnkit.encoding.features import columns_of, encode, encode_first, warn_of_columns_without_effect
 from nnkit.encoding.rows import background_rows, rows_of
 from nnkit.estimators.fitting.building import Networks, build, rebuild
-from nnkit.estimators.fitting.calibration import temperature_of_held_out
+from nnkit.estimators.fitting.calibration import errors_of_held_out, temperature_of_held_out
 from nnkit.estimators.fitting.convergence import FitOutcome, warning_of_fit
 from nnkit.estimators.fitting.member_training import member_data_of, train_members
 from nnkit.estimators.fitting.row_preparation import (
@@ -53,6 +53,7 @@ from nnkit.estimators.parameters.routing import builder_hyperparameters, routed_
 from nnkit.estimators.rows.tables import to_picklable, with_names
 from nnkit.estimators.rows.training_rows import FoldIndices, MemberData, Rows, Seeds
 from nnkit.estimators.targets.classification import ClassDecoder
+from nnkit.estimators.targets.regression import ValueDecoder
 
 if TYPE_CHECKING:
     from nnkit.estimators.keras_estimator import KerasEstimator
@@ -170,6 +171,7 @@ def _fit_one_epoch(
     )
     if earlier is not None:
         draft.histories_ = joined_histories(earlier, draft.histories_)
+    draft._held_out_errors = None  # those of other weights
     draft.history_ = draft.histories_[0]
     draft.n_iter_ = len(draft.history_.get("loss", []))
     draft.best_epoch_ = max(0, draft.n_iter_ - 1)
@@ -244,6 +246,7 @@ def _begin(draft: KerasEstimator, given: GivenSettings) -> None:
     """Draw the seeds of a training that begins anew."""
     draft._seeds = Seeds.of(given.random_state)
     draft._n_epochs_trained = 0
+    draft._held_out_errors = None
 
 
 # Settings
@@ -430,13 +433,15 @@ def _keep_background(draft: KerasEstimator, shared: Rows) -> None:
 
 
 def _calibrate(draft: KerasEstimator, result: FitResult) -> None:
-    """Learn the temperature of probabilities from held-out rows."""
+    """Learn the temperature of probabilities, or the errors of values, from held-out rows."""
+    decoder = draft._target.decoder(draft._network.output_spec)
+    if isinstance(decoder, ValueDecoder):
+        draft._held_out_errors = errors_of_held_out(result.member_data, draft._members, decoder)
     if not hasattr(draft, "calibration"):
         return
     draft.temperature_ = 1.0
     if result.settings.calibration is None:
         return
-    decoder = draft._target.decoder(draft._network.output_spec)
     assert isinstance(decoder, ClassDecoder)
     found = temperature_of_held_out(result.member_data, draft._members, decoder)
     if found is not None:
