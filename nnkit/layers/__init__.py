@@ -7,6 +7,7 @@ The layers are registered with Keras when this package is imported, so that
 - ``dense``: a linear layer in the neural tangent parametrization.
 - ``parametric_activation``: an activation that each unit mixes with the identity.
 - ``periodic``: periodic embeddings of numeric columns.
+- ``piecewise_linear``: piecewise linear embeddings of numeric columns.
 - ``categories``: embeddings of categories, and categories in a linear model.
 - ``dropout``: dropout whose rate decreases during training.
 - ``column_slice``: a range of the columns.
@@ -25,6 +26,7 @@ from nnkit.layers.dense import NTKDense
 from nnkit.layers.dropout import ScheduledDropout
 from nnkit.layers.parametric_activation import ParametricActivation
 from nnkit.layers.periodic import PeriodicEmbedding
+from nnkit.layers.piecewise_linear import PiecewiseLinearEmbedding
 from nnkit.layers.scale import Scale
 from nnkit.layers.sequences import (
     MaskedAveragePooling1D,
@@ -46,6 +48,7 @@ __all__ = [
     "NTKDense",
     "ParametricActivation",
     "PeriodicEmbedding",
+    "PiecewiseLinearEmbedding",
     "RandomAffine",
     "RandomCutout",
     "Scale",

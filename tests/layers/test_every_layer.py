@@ -14,6 +14,7 @@ from nnkit.layers import (
     NTKDense,
     ParametricActivation,
     PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
     Scale,
     ScheduledDropout,
 )
@@ -29,6 +30,7 @@ LAYERS = {
     "ParametricActivation": (lambda **k: ParametricActivation("mish", **k), X, 3),
     "PeriodicEmbedding": (lambda **k: PeriodicEmbedding(5, 2, sigma=0.5, **k), X, 9),
     "PeriodicEmbedding alone": (lambda **k: PeriodicEmbedding(keeps_input=False, **k), X, 9),
+    "PiecewiseLinearEmbedding": (lambda **k: PiecewiseLinearEmbedding(5, 2, **k), X, 6),
     "CategoryEmbeddings": (
         lambda **k: CategoryEmbeddings((3, 5), 2, regularizer="l2", missing_rate=0.5, **k),
         CODES,
