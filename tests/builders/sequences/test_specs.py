@@ -37,7 +37,7 @@ def build(name, meta, **arguments):
 
 def small(name, estimator=KerasClassifier, **params):
     arguments = {f"model__{key}": value for key, value in SMALL[name].items()}
-    fast = {"epochs": 3, "batch_size": 8, "n_estimators": 1, "random_state": 0}
+    fast = {"epochs": 3, "batch_size": 8, "n_estimators": 1, "random_state": 0, "engine": "graph"}
     return estimator(name, **{**arguments, **fast, **params})
 
 
