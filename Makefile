@@ -62,7 +62,7 @@ quick: $(VENV)/installed
 	PYTHONPATH=$(ROOT) $(BIN)/pytest -q -m "not slow" -x tests/encoding tests/builders \
 		tests/training tests/estimators/parameters tests/estimators/test_classifier.py
 
-# Apart from `make test`, because it takes a quarter of the time in addition.
+# Apart from `make test`, because measuring takes long: 47 s in place of 27 s for test_stages.py.
 coverage: $(VENV)/installed
 	rm -f tests/.coverage*
 	cd tests && PYTHONPATH=$(ROOT) $(PYTEST) --cov --cov-config $(ROOT)/pyproject.toml .
