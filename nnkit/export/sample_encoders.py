@@ -10,14 +10,12 @@ from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, String
 
 from nnkit.encoding.samples.image_encoder import ImageEncoder
 from nnkit.encoding.samples.image_reading import LUMA, complete_shape, resized
-from nnkit.encoding.samples.sequence_encoder import LARGEST, TINY, SequenceEncoder
+from nnkit.encoding.samples.sequence_encoder import LARGEST, ROUNDING, TINY, SequenceEncoder
 from nnkit.export.graph import BOOL, DOUBLE, FLOAT, INT64, Graph
 
 __all__ = ["encoded_images", "encoded_sequences"]
 
 _FLOAT_TYPES = (DoubleTensorType, FloatTensorType)
-# A scale of at most this fraction of the largest value is rounding: the channel is constant.
-_ROUNDING = 10 * np.finfo(np.float64).eps
 
 
 def encoded_images(graph: Graph, encoder: ImageEncoder, inputs: Sequence[Any]) -> str:
@@ -210,7 +208,7 @@ def _statistics_of_rows(graph: Graph, values: str, is_nan: str) -> tuple[str, st
     squares = graph.add("ReduceSum", graph.add("Mul", deviations, deviations), axis, keepdims=1)
     scales = graph.add("Sqrt", graph.add("Div", squares, n_values))
     largest = graph.add("ReduceMax", graph.add("Abs", observed), axis, keepdims=1)
-    bound = graph.add("Mul", largest, graph.constant(_ROUNDING, np.float64))
+    bound = graph.add("Mul", largest, graph.constant(ROUNDING, np.float64))
     is_constant = graph.add("LessOrEqual", scales, bound)
     inverse = graph.add("Div", one, graph.add("Where", is_constant, one, scales))
     return means, graph.add("Where", is_constant, zero, inverse)

@@ -17,7 +17,7 @@ from nnkit.encoding.rows import aligned_empty
 from nnkit.encoding.samples.sequence_rows import SequenceRows, read_sequences, selected_columns
 from nnkit.persistence.plain_state import PlainStateMixin
 
-__all__ = ["LARGEST", "TINY", "SequenceEncoder"]
+__all__ = ["LARGEST", "ROUNDING", "TINY", "SequenceEncoder"]
 
 # Number of values that are encoded at once, 64 MiB in float64.
 _BLOCK_VALUES = 2**23
@@ -25,6 +25,8 @@ _BLOCK_VALUES = 2**23
 TINY = 2.0**-20
 # Bound of the absolute scaled values, so that they are finite in float32.
 LARGEST = 1e6
+# A scale of at most this fraction of the largest value is rounding: the channel is constant.
+ROUNDING = 10 * np.finfo(np.float64).eps
 
 
 class SequenceEncoder(PlainStateMixin, TransformerMixin, BaseEstimator):
@@ -428,5 +430,5 @@ def _statistics_of_rows(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _inverse(scales: np.ndarray, largest: np.ndarray) -> np.ndarray:
     """Return 1 / scale, and 0 where a scale is 0 up to rounding."""
-    is_constant = scales <= 10 * np.finfo(np.float64).eps * largest
+    is_constant = scales <= ROUNDING * largest
     return np.where(is_constant, 0.0, 1.0 / np.where(is_constant, 1.0, scales))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnkit.encoding.temperature import fit_temperature
 from nnkit.estimators.prediction_intervals import kept_errors
-from nnkit.estimators.rows.training_rows import MemberData
+from nnkit.estimators.rows.training_rows import MemberData, Rows
 from nnkit.estimators.targets.classification import ClassDecoder
 from nnkit.estimators.targets.regression import ValueDecoder
 
@@ -39,14 +39,11 @@ def errors_of_held_out(
     """
     if len(decoder.target.row_shape) > 1:
         return None
-    errors = []
-    for position, own_data in enumerate(member_data):
-        if own_data.held_out is None or own_data.data.validation is None:
-            return None
-        X = own_data.data.validation.own.X
-        outputs = [member.outputs(X) for member in members[position :: len(member_data)]]
-        errors.append(np.abs(own_data.held_out.y - decoder.predicted(outputs)))
-    return kept_errors(errors)
+    errors = [
+        np.abs(held_out.y - decoder.predicted(outputs))
+        for held_out, outputs in _held_out_outputs(member_data, members)
+    ]
+    return kept_errors(errors) if errors else None
 
 
 def temperature_of_held_out(
@@ -69,14 +66,9 @@ def temperature_of_held_out(
     """
     predictions, targets, weights = [], [], []
     is_indicator = decoder.classes.is_indicator
-    for position, own_data in enumerate(member_data):
-        if own_data.held_out is None or own_data.data.validation is None:
-            return None
-        X = own_data.data.validation.own.X
-        found = [
-            decoder.by_column(member.outputs(X)) for member in members[position :: len(member_data)]
-        ]
-        encoded = own_data.held_out.encoded
+    for held_out, outputs in _held_out_outputs(member_data, members):
+        found = [decoder.by_column(of_member) for of_member in outputs]
+        encoded = held_out.encoded
         for column, of_members in enumerate(zip(*found, strict=True)):
             if decoder.classes.has_shared_classes:
                 target = encoded
@@ -86,7 +78,9 @@ def temperature_of_held_out(
                 target = encoded.argmax(axis=-1) if decoder.is_one_of_many else encoded
             predictions.append(of_members)
             targets.append(target)
-            weights.append(own_data.held_out.sample_weight)
+            weights.append(held_out.sample_weight)
+    if not predictions:
+        return None
     return fit_temperature(
         predictions,
         targets,
@@ -94,3 +88,18 @@ def temperature_of_held_out(
         is_one_of_many=decoder.is_one_of_many,
         n_averaged=len(members),
     )
+
+
+def _held_out_outputs(
+    member_data: Sequence[MemberData], members: Sequence[Network]
+) -> Iterator[tuple[Rows, list[list[np.ndarray]]]]:
+    """Yield held-out rows, and the outputs of the networks that hold them out.
+
+    Either all entries of ``member_data`` have held-out rows, or there is one without them.
+    """
+    for position, own_data in enumerate(member_data):
+        if own_data.held_out is None or own_data.data.validation is None:
+            return
+        X = own_data.data.validation.own.X
+        own_members = members[position :: len(member_data)]
+        yield own_data.held_out, [member.outputs(X) for member in own_members]
