@@ -27,6 +27,7 @@ __all__ = [
     "explanation",
     "export",
     "layers",
+    "losses",
     "optimizers",
 ]
 
@@ -37,6 +38,7 @@ _SUBPACKAGES = (
     "explanation",
     "export",
     "layers",
+    "losses",
     "optimizers",
 )
 _MODULES = {
@@ -51,7 +53,16 @@ _MODULES = {
 }
 
 if TYPE_CHECKING:
-    from nnkit import builders, encoding, exceptions, explanation, export, layers, optimizers
+    from nnkit import (
+        builders,
+        encoding,
+        exceptions,
+        explanation,
+        export,
+        layers,
+        losses,
+        optimizers,
+    )
     from nnkit.estimators import (
         KerasClassifier,
         KerasRegressor,

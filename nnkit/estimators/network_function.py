@@ -257,7 +257,8 @@ class NetworkFunction:
         if self._is_raw:
             return Readout("raw"), []
         if isinstance(estimator, KerasRegressor):
-            return Readout("values"), _decoding(estimator)
+            quantiles = decoder_of(estimator).target.quantiles
+            return Readout("values", quantiles=quantiles), _decoding(estimator)
         assert isinstance(estimator, KerasClassifier)
         if isinstance(estimator.classes_, list):
             raise ValueError(

@@ -10,12 +10,18 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import r2_score
 
 from nnkit._compat import with_callbacks
+from nnkit.encoding.quantiles import interpolation_weights, levels_between
 from nnkit.estimators.fitting import stages
 from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.parameters.parameter_names import store_arguments
 from nnkit.estimators.parameters.routing import FIT_ARGUMENTS
 from nnkit.estimators.prediction import decoder_of, fitted_copy, member_outputs
-from nnkit.estimators.prediction_intervals import interval_radius
+from nnkit.estimators.prediction_intervals import (
+    conformal_margin,
+    interval_levels,
+    interval_radius,
+    widened,
+)
 from nnkit.estimators.rows.batches import rows_to_score
 from nnkit.estimators.targets.regression import RegressionTarget
 
@@ -46,7 +52,10 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
         resumed). Its hyperparameters come from ``model__*``.
     loss : str, class, keras.losses.Loss, callable, list or dict of these, or None, default=None
         The loss; a list or dict has one for each output of the network. None is the mean squared
-        error.
+        error. "quantile" is `nnkit.losses.QuantileLoss`, by which the network learns ``quantiles``.
+    quantiles : sequence of float or None, default=None
+        Levels of the quantiles that the network learns with ``loss="quantile"``, in (0, 1) and in
+        ascending order. None is (0.05, 0.5, 0.95). With another loss, only None is valid.
     optimizer : str, class or keras.optimizers.Optimizer, default="auto"
         The optimizer. "auto" is the one that the builder compiles with, and "adam" if it does not
         compile. An instance is copied for each fit. Schedules of `nnkit.optimizers` without a
@@ -208,6 +217,7 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
         model: Any = "mlp",
         *,
         loss: Any = None,
+        quantiles: Any = None,
         optimizer: Any = "auto",
         metrics: Any = None,
         callbacks: Any = None,
@@ -267,7 +277,14 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
         stages.partial_fit(self, X, y, None, sample_weight, fit_arguments)
         return self
 
-    def predict(self, X: Any, return_std: bool = False, **predict_arguments: Any) -> Any:
+    def predict(
+        self,
+        X: Any,
+        return_std: bool = False,
+        *,
+        quantiles: Any = None,
+        **predict_arguments: Any,
+    ) -> Any:
         """Return predicted values.
 
         Parameters
@@ -276,6 +293,10 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
             The rows, with the columns of ``fit`` in their order.
         return_std : bool, default=False
             Whether to return the spread over the networks too. It needs ``n_estimators`` above 1.
+        quantiles : float, sequence of float or None, default=None
+            Levels of the quantiles to return, of a fit with ``loss="quantile"``. They are between
+            the smallest and the largest level that the network learnt; between two of these, they
+            are interpolated linearly. None returns values.
         **predict_arguments : object
             ``batch_size``, the number of rows per call of the network, by default chosen by
             memory; and ``verbose``, which has no effect.
@@ -283,11 +304,22 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
         Returns
         -------
         y_pred : ndarray of the shape of the target, float64
-            Values in the units of the target. Of an ensemble, the mean over its networks.
+            Values in the units of the target. Of an ensemble, the mean over its networks. With
+            ``loss="quantile"``, the learnt quantile that is nearest to the median, or the mean of
+            two that are equally near. With a sequence of ``quantiles``, these are the last axis,
+            in the given order; they do not cross.
         y_std : ndarray like y_pred
             The standard deviation of the networks' values, if ``return_std``. It is larger for
             rows that are unlike the training rows, and does not include the noise of the target.
+
+        Raises
+        ------
+        ValueError
+            If there is one network and ``return_std``, or ``quantiles`` are not learnt or are out
+            of their range.
         """
+        if quantiles is not None:
+            return self._predict_quantiles(X, quantiles, return_std, predict_arguments)
         fitted = fitted_copy(self, return_std=return_std)
         outputs, decoder = member_outputs(fitted, X, predict_arguments), decoder_of(fitted)
         y_pred = decoder.predicted(outputs)
@@ -298,9 +330,10 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
     ) -> np.ndarray:
         r"""Return intervals that contain the target of a new row with a given probability.
 
-        The width of the intervals is that of the errors of the rows that ``fit`` held out. Their
+        The width of the intervals follows from the errors of the rows that ``fit`` held out. Their
         probability holds for rows that are drawn like those of ``fit``, on average and not for each
-        row: all intervals have the same width.
+        row. All intervals have the same width, except for ``loss="quantile"``, whose intervals are
+        as wide as the predicted quantiles are apart.
 
         Parameters
         ----------
@@ -315,8 +348,8 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
         Returns
         -------
         intervals : ndarray of shape (n_samples, 2) or (n_samples, n_outputs, 2)
-            Lower and upper ends, in the units of the target, with ``predict(X)`` in the middle.
-            Each column of the target has the confidence for itself.
+            Lower and upper ends, in the units of the target. Without quantiles, ``predict(X)`` is
+            in the middle. Each column of the target has the confidence for itself.
 
         Raises
         ------
@@ -334,6 +367,12 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
         prediction is the mean of all, so that the probability is rather larger than c. :doc:`/tables`
         has measurements.
 
+        With ``loss="quantile"``, the intervals are conformalised quantiles [2]_: those of the
+        levels (1 - c) / 2 and (1 + c) / 2, interpolated between the learnt levels or the outermost
+        of them, are moved apart, or towards each other, by the :math:`\lceil c\,(n + 1) \rceil`-th
+        smallest of the distances of the held-out values from their intervals, which are negative
+        inside.
+
         Groups of rows and time need folds of their own: see ``cv`` of `TabularRegressor`.
         ``partial_fit`` removes the errors.
 
@@ -341,6 +380,8 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
         ----------
         .. [1] J. Lei, M. G'Sell, A. Rinaldo, R. J. Tibshirani, L. Wasserman, "Distribution-Free
            Predictive Inference for Regression", JASA 113 (2018), algorithm 2.
+        .. [2] Y. Romano, E. Patterson, E. J. Candès, "Conformalized Quantile Regression", NeurIPS
+           2019, section 4, equation 6.
 
         Examples
         --------
@@ -355,9 +396,28 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
         errors = fitted._held_out_errors
         if errors is None:
             raise ValueError(_NO_ERRORS)
+        decoder = decoder_of(fitted)
+        learnt = decoder.target.quantiles
+        if learnt:
+            ends = interval_levels(confidence)
+            margin = conformal_margin(errors @ interpolation_weights(learnt, ends), confidence)
+            outputs = member_outputs(fitted, X, predict_arguments)
+            return widened(decoder.quantiles_at(outputs, ends), margin)
         radius = interval_radius(errors, confidence)
-        y_pred = decoder_of(fitted).predicted(member_outputs(fitted, X, predict_arguments))
+        y_pred = decoder.predicted(member_outputs(fitted, X, predict_arguments))
         return np.stack([y_pred - radius, y_pred + radius], axis=-1)
+
+    def _predict_quantiles(
+        self, X: Any, quantiles: Any, return_std: bool, predict_arguments: dict[str, Any]
+    ) -> np.ndarray:
+        """Return predicted quantiles; see `predict`."""
+        if return_std:
+            raise ValueError("return_std=True is the spread of values. Leave out quantiles.")
+        fitted = fitted_copy(self)
+        decoder = decoder_of(fitted)
+        levels = levels_between(quantiles, decoder.target.quantiles)
+        found = decoder.quantiles_at(member_outputs(fitted, X, predict_arguments), levels)
+        return found[..., 0] if np.ndim(quantiles) == 0 else found
 
     def score(self, X: Any, y: Any = None, sample_weight: Any | None = None) -> float:
         """Return the coefficient of determination R² of ``predict(X)``.

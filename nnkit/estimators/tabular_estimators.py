@@ -254,7 +254,10 @@ class TabularRegressor(KerasRegressor):
         uses ``validation_split``, and so does a table with less than two rows for each fold.
     loss : str, class, keras.losses.Loss, callable, list or dict of these, or None, default=None
         The loss; a list or dict has one for each output of the network. None is the mean squared
-        error.
+        error. "quantile" is `nnkit.losses.QuantileLoss`, by which the network learns ``quantiles``.
+    quantiles : sequence of float or None, default=None
+        Levels of the quantiles that the network learns with ``loss="quantile"``, in (0, 1) and in
+        ascending order. None is (0.05, 0.5, 0.95). With another loss, only None is valid.
     optimizer : str, class or keras.optimizers.Optimizer, default="auto"
         The optimizer. "auto" is the one that the builder compiles with, and "adam" if it does not
         compile. An instance is copied for each fit. Schedules of `nnkit.optimizers` without a
@@ -402,6 +405,7 @@ class TabularRegressor(KerasRegressor):
         model: Any = "auto",
         cv: Any = 5,
         loss: Any = None,
+        quantiles: Any = None,
         optimizer: Any = "auto",
         metrics: Any = None,
         callbacks: Any = None,

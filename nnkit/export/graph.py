@@ -55,19 +55,25 @@ class Graph:
         **attributes : object
             Attributes of the operator.
         """
-        output = self._name(op_type.lower())
+        return self.add_several(op_type, 1, *inputs, domain=domain, **attributes)[0]
+
+    def add_several(
+        self, op_type: str, n_outputs: int, *inputs: str, domain: str = "", **attributes: Any
+    ) -> list[str]:
+        """Add a node with several outputs, and return their names; see `add`."""
+        outputs = [self._name(op_type.lower()) for _ in range(n_outputs)]
         # skl2onnx takes the version of an operator that belongs to the opset.
         version = self._container.target_opset_any_domain(domain)
         self._container.add_node(
             op_type,
             list(inputs),
-            [output],
+            outputs,
             op_domain=domain,
             op_version=version,
             name=self._scope.get_unique_operator_name(op_type),
             **attributes,
         )
-        return output
+        return outputs
 
     def constant(self, values: Any, dtype: Any = None) -> str:
         """Add a constant, and return its name."""

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from nnkit.encoding.quantiles import median_weights
 from nnkit.estimators.targets.classification import ClassDecoder
-from nnkit.estimators.targets.regression import ValueDecoder
+from nnkit.estimators.targets.regression import RegressionTarget, ValueDecoder
 from nnkit.export.graph import DOUBLE, FLOAT, INT64, Graph
 from nnkit.training.specification.heads import Head
 
@@ -36,8 +37,11 @@ def values_of_outputs(graph: Graph, decoder: ValueDecoder, members: Sequence[Seq
     shape = target.row_shape or (1,)
     decoded = []
     for outputs in members:
-        columns = [graph.reshaped(output, [-1, 1]) for output in outputs]
-        values = graph.concatenated(columns) if len(outputs) > 1 else outputs[0]
+        if target.quantiles:
+            values = _nearest_to_median(graph, outputs[0], target)
+        else:
+            columns = [graph.reshaped(output, [-1, 1]) for output in outputs]
+            values = graph.concatenated(columns) if len(outputs) > 1 else outputs[0]
         values = graph.cast(graph.reshaped(values, [-1, *shape]), DOUBLE)
         if target.is_standardized:
             scale, location = (
@@ -53,6 +57,18 @@ def values_of_outputs(graph: Graph, decoder: ValueDecoder, members: Sequence[Seq
             values = graph.add("Min", graph.add("Max", values, low), high)
         decoded.append(values)
     return graph.cast(_mean(graph, decoded), FLOAT)
+
+
+def _nearest_to_median(graph: Graph, output: str, target: RegressionTarget) -> str:
+    """Return the quantile of each column that is nearest to the median."""
+    n_quantiles = len(target.quantiles)
+    n_columns = target.row_shape[0] if target.row_shape else 1
+    by_column = graph.reshaped(output, [-1, n_columns, n_quantiles])
+    number = graph.constant([n_quantiles], np.int64)
+    ascending, _ = graph.add_several("TopK", 2, by_column, number, axis=-1, largest=0)
+    weights = graph.constant(median_weights(target.quantiles)[:, np.newaxis], np.float32)
+    # (n_samples, n_columns, n_quantiles) -> (n_samples, n_columns, 1)
+    return graph.add("MatMul", ascending, weights)
 
 
 def labels_and_probabilities(

@@ -194,10 +194,18 @@ class PlainParts:
 
 
 def _instance(cls: type, fields: dict[str, Any]) -> Any:
-    """Return an instance of a class of nnkit with stored fields, which must be those of the class."""
+    """Return an instance of a class of nnkit with stored fields, which must be those of the class.
+
+    Files of earlier versions lack fields with ``is_missing_in_old_files`` in their metadata.
+    """
     if dataclasses.is_dataclass(cls):
         names = {field.name for field in dataclasses.fields(cls)}
-        if set(fields) != names:
+        required = {
+            field.name
+            for field in dataclasses.fields(cls)
+            if not field.metadata.get("is_missing_in_old_files")
+        }
+        if not required <= set(fields) <= names:
             raise ValueError(
                 f"The stored state is damaged: a {cls.__name__} has the entries {sorted(names)}. "
                 f"Got {sorted(fields)} instead."

@@ -233,11 +233,14 @@ def _compilation(
             "known with warm_start=True, in partial_fit and in initialize: "
             "give the schedule n_steps = epochs * batches per epoch."
         )
+    by_prefix = {prefix: routed_to(prefix, routed) for prefix in OF_COMPILATION}
+    if settings.loss == "quantile":
+        by_prefix["loss"] = {**by_prefix["loss"], "quantiles": settings.learnt_quantiles}
     compilation = Compilation(
         settings.optimizer,
         settings.loss,
         settings.metrics,
-        {prefix: routed_to(prefix, routed) for prefix in OF_COMPILATION},
+        by_prefix,
         n_steps if is_scheduled else None,
         wins=settings.is_ready_made and settings.is_optimizer_given,
         is_asked=settings.is_optimizer_given,

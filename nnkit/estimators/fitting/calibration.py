@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnkit.encoding.temperature import fit_temperature
-from nnkit.estimators.prediction_intervals import kept_errors
+from nnkit.estimators.prediction_intervals import kept_differences, kept_errors
 from nnkit.estimators.rows.training_rows import MemberData, Rows
 from nnkit.estimators.targets.classification import ClassDecoder
 from nnkit.estimators.targets.regression import ValueDecoder
@@ -22,7 +22,7 @@ __all__ = ["errors_of_held_out", "temperature_of_held_out"]
 def errors_of_held_out(
     member_data: Sequence[MemberData], members: Sequence[Network], decoder: ValueDecoder
 ) -> np.ndarray | None:
-    """Return the absolute errors of held-out rows for prediction intervals, in units of the target.
+    """Return the errors of held-out rows for prediction intervals, in units of the target.
 
     Parameters
     ----------
@@ -35,10 +35,17 @@ def errors_of_held_out(
     Returns
     -------
     errors : ndarray of shape (n_errors, ...) or None
-        In ascending order. None if no rows were held out, or the target has more than two axes.
+        Absolute errors in ascending order; of quantiles, differences y - q of shape (n_errors,
+        ..., n_quantiles). None if no rows were held out, or the target has more than two axes.
     """
     if len(decoder.target.row_shape) > 1:
         return None
+    if decoder.target.quantiles:
+        differences = [
+            held_out.y[..., np.newaxis] - decoder.predicted_quantiles(outputs)
+            for held_out, outputs in _held_out_outputs(member_data, members)
+        ]
+        return kept_differences(differences) if differences else None
     errors = [
         np.abs(held_out.y - decoder.predicted(outputs))
         for held_out, outputs in _held_out_outputs(member_data, members)

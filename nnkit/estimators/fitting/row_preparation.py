@@ -109,7 +109,10 @@ def check_rows(
     if learns:
         is_standardized = isinstance(model_of(draft), str)
         draft._target = draft._target_type.learn(
-            y_checked, classes, is_standardized=is_standardized
+            y_checked,
+            classes,
+            is_standardized=is_standardized,
+            quantiles=() if given is None else given.learnt_quantiles,
         )
         for name, value in draft._target.attributes().items():
             setattr(draft, name, value)

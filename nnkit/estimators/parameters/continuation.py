@@ -18,6 +18,7 @@ FIXED_PARAMETERS = {
     "encoder": "the columns are encoded as in the first fit",
     "random_state": "the initial weights and the orders of rows follow from that of the first fit",
     "dtype_policy": "the weights have their dtypes",
+    "quantiles": "the network has an output for each of them",
     "background_size": "the background rows are those of the first fit",
 }
 # These are read by each fit.

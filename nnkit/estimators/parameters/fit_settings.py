@@ -13,6 +13,7 @@ from sklearn.base import is_classifier
 
 from nnkit.builders.builder_spec import TableFacts, TrainingSettings
 from nnkit.builders.presets import preset_settings, training_settings
+from nnkit.encoding.quantiles import DEFAULT_QUANTILES, as_quantiles
 from nnkit.estimators.parameters.parameter_names import (
     names_of_all_signatures,
     routed_parameters,
@@ -72,6 +73,7 @@ class _SharedSettings:
     time_limit: float | None
     background_size: int
     verbose: int | str
+    quantiles: Any = None
     class_weight: Any = None
     validation_data: Any = None
     initial_epoch: int = 0
@@ -87,6 +89,15 @@ class _SharedSettings:
     def ends_at(self) -> float | None:
         """Time on the monotonic clock after which no epoch begins; None is no limit."""
         return None if self.time_limit is None else self.started_at + self.time_limit
+
+    @property
+    def learnt_quantiles(self) -> tuple[float, ...]:
+        """Levels of the quantiles that the network learns; () is one value."""
+        if isinstance(self.loss, str) and self.loss == "quantile":
+            return DEFAULT_QUANTILES if self.quantiles is None else as_quantiles(self.quantiles)
+        # An instance of QuantileLoss.
+        own = () if isinstance(self.loss, type) else getattr(self.loss, "quantiles", ())
+        return as_quantiles(own) if own else ()
 
     @property
     def verbosity(self) -> int:

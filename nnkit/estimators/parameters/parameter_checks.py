@@ -14,6 +14,7 @@ from nnkit._suggestions import did_you_mean
 from nnkit._validation import as_choice, as_count, as_flag
 from nnkit.builders.presets import PRESETS
 from nnkit.builders.registry import find_builder
+from nnkit.encoding.quantiles import as_quantiles
 from nnkit.estimators.parameters.fit_settings import GivenSettings, is_auto
 
 __all__ = ["check_parameters", "check_predict_arguments"]
@@ -51,6 +52,7 @@ def check_parameters(given: GivenSettings) -> None:
     _check_placement(given.device, given.dtype_policy)
     _check_scoring(given.scoring)
     _check_model(given)
+    _check_quantiles(given)
 
 
 def _check_model(given: GivenSettings) -> None:
@@ -81,6 +83,17 @@ def _check_model(given: GivenSettings) -> None:
             )
     elif isinstance(model, str):
         find_builder(model)
+
+
+def _check_quantiles(given: GivenSettings) -> None:
+    is_loss = isinstance(given.loss, str) and given.loss == "quantile"
+    if given.quantiles is not None and not is_loss:
+        raise ValueError(
+            f"quantiles={shown(given.quantiles)} has an effect with loss='quantile' only, but loss "
+            f"is {shown(given.loss)}. Set loss='quantile', or quantiles=None."
+        )
+    if is_loss and given.quantiles is not None:
+        as_quantiles(given.quantiles)
 
 
 def _check_random_state(random_state: Any) -> None:

@@ -28,6 +28,7 @@ _TABULAR_ONLY = {
     "preset": "TabularClassifier and TabularRegressor",
     "cv": "TabularClassifier and TabularRegressor",
     "calibration": "TabularClassifier",
+    "quantiles": "KerasRegressor and TabularRegressor",
 }
 """Parameters that other estimators do not have, and the estimators that have them."""
 

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 __all__ = ["check_import_path", "check_is_no_internal", "has_import_path"]
 
 # Subpackages whose classes and functions users give to estimators.
-_PUBLIC_PARTS = ("nnkit.builders.", "nnkit.layers.", "nnkit.optimizers.")
+_PUBLIC_PARTS = ("nnkit.builders.", "nnkit.layers.", "nnkit.losses.", "nnkit.optimizers.")
 
 
 def check_import_path(value: Any) -> None:

@@ -67,7 +67,14 @@ class ClassificationTarget(Target):
         return y_checked
 
     @classmethod
-    def learn(cls, y: np.ndarray, classes: Any, *, is_standardized: bool) -> Self:  # noqa: ARG003
+    def learn(
+        cls,
+        y: np.ndarray,
+        classes: Any,
+        *,
+        is_standardized: bool,  # noqa: ARG003
+        quantiles: tuple[float, ...] = (),  # noqa: ARG003
+    ) -> Self:
         """Return the target with the labels that occur, or that were given as ``classes``."""
         kind = _type_of(y)
         found = ClassTarget.of(y, kind, classes)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils import assert_all_finite
 
+from nnkit.encoding.quantiles import interpolation_weights, median_weights
 from nnkit.encoding.target_values import target_array
 from nnkit.encoding.targets import ContinuousTarget
 from nnkit.estimators.rows.training_rows import Rows
@@ -48,11 +49,14 @@ class RegressionTarget(Target):
         Whether the network learns values with mean 0 and standard deviation 1.
     scaling : ContinuousTarget
         The units that the network learns.
+    quantiles : tuple of float
+        Levels of the quantiles of each column that the network learns; () is one value.
     """
 
     row_shape: tuple[int, ...]
     is_standardized: bool
     scaling: ContinuousTarget = field(default_factory=ContinuousTarget)
+    quantiles: tuple[float, ...] = field(default=(), metadata={"is_missing_in_old_files": True})
 
     @staticmethod
     def check(y: Any) -> np.ndarray:
@@ -64,9 +68,20 @@ class RegressionTarget(Target):
         return y_numeric
 
     @classmethod
-    def learn(cls, y: np.ndarray, classes: Any, *, is_standardized: bool) -> Self:  # noqa: ARG003
+    def learn(
+        cls,
+        y: np.ndarray,
+        classes: Any,  # noqa: ARG003
+        *,
+        is_standardized: bool,
+        quantiles: tuple[float, ...] = (),
+    ) -> Self:
         """Return the target with the shape of its rows."""
-        return cls(y.shape[1:], is_standardized)
+        if quantiles and y.ndim > 2:
+            raise ValueError(
+                f"loss='quantile' takes y with one or two axes. Got {y.ndim} axes instead."
+            )
+        return cls(y.shape[1:], is_standardized, quantiles=quantiles)
 
     def encode(self, y: np.ndarray) -> np.ndarray:
         """Return the values unchanged, with their shape checked."""
@@ -106,7 +121,12 @@ class RegressionTarget(Target):
         from nnkit.training.specification.heads import Task
 
         is_scaled = self.is_standardized
-        choices = [[Task("regression", row_shape=self.row_shape, is_scaled=is_scaled)]]
+        whole = Task(
+            "regression", row_shape=self.row_shape, is_scaled=is_scaled, quantiles=self.quantiles
+        )
+        choices = [[whole]]
+        if self.quantiles:
+            return choices
         if len(self.row_shape) == 1 and self.row_shape[0] > 1:
             # A network with an output for each column.
             choices.append([Task("regression", is_scaled=is_scaled)] * self.row_shape[0])
@@ -142,7 +162,12 @@ class ValueDecoder(Decoder):
     output_spec: OutputSpec
 
     def decide(self, outputs: list[np.ndarray]) -> np.ndarray:
-        """Return values in the units of the target from the outputs of one network."""
+        """Return values in the units of the target from the outputs of one network.
+
+        Of quantiles, the one that is nearest to the median.
+        """
+        if self.target.quantiles:
+            return self._quantiles(outputs) @ median_weights(self.target.quantiles)
         if len(outputs) > 1:
             values = np.column_stack([output.reshape(len(output)) for output in outputs])
         else:
@@ -153,6 +178,33 @@ class ValueDecoder(Decoder):
         """Return the mean of the networks' values."""
         values = [self.decide(member) for member in outputs]
         return values[0] if len(values) == 1 else np.mean(values, axis=0)
+
+    def predicted_quantiles(self, outputs: list[list[np.ndarray]]) -> np.ndarray:
+        """Return the mean of the networks' quantiles, (n_samples, ..., n_quantiles), ascending."""
+        return np.mean([self._quantiles(member) for member in outputs], axis=0)
+
+    def quantiles_at(self, outputs: list[list[np.ndarray]], levels: np.ndarray) -> np.ndarray:
+        """Return interpolated quantiles, (n_samples, ..., n_levels)."""
+        weights = interpolation_weights(self.target.quantiles, levels)
+        return self.predicted_quantiles(outputs) @ weights
+
+    def _quantiles(self, outputs: list[np.ndarray]) -> np.ndarray:
+        """Return quantiles in units of the target, (n_samples, ..., n_quantiles), ascending.
+
+        Sorted quantiles do not cross, and have no larger loss than unsorted ones.
+
+        References
+        ----------
+        V. Chernozhukov, I. Fernandez-Val, A. Galichon, "Quantile and Probability Curves Without
+        Crossing", Econometrica 78 (2010), proposition 4.
+        """
+        target = self.target
+        n_quantiles = len(target.quantiles)
+        # (n_samples, n_columns * n_quantiles) -> (n_samples, ..., n_quantiles)
+        ascending = np.sort(outputs[0].reshape(-1, *target.row_shape, n_quantiles), axis=-1)
+        # The units have the shape of a row, so that they broadcast over the first axes.
+        decoded = target.scaling.decode(np.moveaxis(ascending, -1, 0))
+        return np.moveaxis(decoded, 0, -1)
 
     def spread(self, outputs: list[list[np.ndarray]]) -> np.ndarray:
         """Return the standard deviation of the networks' values."""

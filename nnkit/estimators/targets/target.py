@@ -32,7 +32,14 @@ class Target(ABC):
 
     @classmethod
     @abstractmethod
-    def learn(cls, y: np.ndarray, classes: Any, *, is_standardized: bool) -> Self:
+    def learn(
+        cls,
+        y: np.ndarray,
+        classes: Any,
+        *,
+        is_standardized: bool,
+        quantiles: tuple[float, ...] = (),
+    ) -> Self:
         """Return the target that is learnt from all rows of the fit.
 
         Parameters
@@ -42,6 +49,8 @@ class Target(ABC):
             All labels, if they were given to ``partial_fit``.
         is_standardized : bool
             Whether the network learns numbers with mean 0 and standard deviation 1.
+        quantiles : tuple of float, default=()
+            Levels of the quantiles of numbers that the network learns; () is one value.
         """
 
     @abstractmethod

@@ -134,6 +134,11 @@ def _units_of(reader: NetworkFunction, columns: list[int]) -> _Units:
 
 
 def _check_output(estimator: Any, output: str) -> None:
+    if output != "raw" and estimator._target.task_choices()[0][0].quantiles:
+        raise ValueError(
+            "method='deep' does not explain predicted quantiles, which are sorted. Use "
+            "method='gradient', or output='raw' for the units of the network."
+        )
     if output == "logit":
         raise ValueError(
             "method='deep' does not explain output='logit'. Use output='raw' with a network that "

@@ -124,13 +124,13 @@ def is_keras_function(function: Any) -> bool:
     return function is None or (is_of_package(function, "keras") and is_genuine(function))
 
 
-_KNOWN_MODULES = ("keras.", "nnkit.layers.", "nnkit.optimizers.")
+_KNOWN_MODULES = ("keras.", "nnkit.layers.", "nnkit.losses.", "nnkit.optimizers.")
 
 
 def has_own_code(config: Any) -> bool:
     """Return whether a Keras configuration refers to custom functions or classes.
 
-    The configuration determines objects of Keras, and the layers and optimizers of nnkit.
+    The configuration determines objects of Keras, and the layers, losses and optimizers of nnkit.
     """
     if isinstance(config, dict):
         module = config.get("module")

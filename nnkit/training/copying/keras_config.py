@@ -30,7 +30,7 @@ _FUNCTION_MODULES = frozenset(
 # Functions of these modules that make objects of configurations.
 _LOADERS = frozenset({"deserialize", "get", "serialize"})
 # Modules of nnkit whose classes are registered with Keras.
-_OWN_MODULES = ("nnkit.layers.", "nnkit.optimizers.")
+_OWN_MODULES = ("nnkit.layers.", "nnkit.losses.", "nnkit.optimizers.")
 # Names of values in a configuration that are no classes.
 _VALUES = frozenset(
     {"__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__"}
@@ -166,6 +166,7 @@ class StoredConfig:
             If the configuration refers to code that is not stated beside it.
         """
         import nnkit.layers
+        import nnkit.losses
         import nnkit.optimizers  # noqa: F401, register the classes with Keras
 
         if not allows_code:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
+from nnkit.encoding.quantiles import median_weights
 from nnkit.training.specification.heads import Head
 
 __all__ = ["Readout"]
@@ -33,12 +34,15 @@ class Readout:
         As in `nnkit.encoding.temperature_scaled`.
     takes_second : bool, default=False
         Whether to return only the probability of the second class, at each step.
+    quantiles : tuple of float, default=()
+        Levels of the quantiles of each column, of which values are the one nearest to the median.
     """
 
     kind: Literal["raw", "proba", "values"]
     is_temperature_scaled: bool = False
     is_one_of_many: bool = True
     takes_second: bool = False
+    quantiles: tuple[float, ...] = ()
 
     def __call__(self, heads: Sequence[Head], outputs: Sequence[Any], learnt: Sequence[Any]) -> Any:
         """Return the readout, a tensor (n_rows, n_outputs) of dtype float64.
@@ -61,6 +65,10 @@ class Readout:
         values = tf.concat([_flat(output) for output in in_double], axis=1)
         if self.kind == "raw":
             return values
+        if self.quantiles:
+            # (n_rows, n_columns * n_quantiles) -> (n_rows, n_columns, n_quantiles)
+            by_column = tf.reshape(values, (tf.shape(values)[0], -1, len(self.quantiles)))
+            values = tf.reduce_sum(tf.sort(by_column) * median_weights(self.quantiles), axis=-1)
         scale, location, smallest, largest = learnt
         return tf.clip_by_value(values * scale + location, smallest, largest)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import keras
@@ -14,6 +14,7 @@ from scipy.special import expit, softmax
 from nnkit._compat import constructor_arguments, output_layer
 from nnkit._messages import shown
 from nnkit.encoding.features import in_range_of
+from nnkit.losses import QuantileLoss
 from nnkit.training.specification.instantiation import class_of_name, instantiate, is_function_of
 
 __all__ = [
@@ -84,12 +85,15 @@ class Task:
         (n_steps,) for the classes of a sequence.
     is_scaled : bool, default=False
         Whether the target is scaled for training.
+    quantiles : tuple of float, default=()
+        Levels of the quantiles of each column that are predicted. () predicts one value.
     """
 
     kind: Literal["classification", "multilabel", "regression"]
     n_classes: int = 0
     row_shape: tuple[int, ...] = ()
     is_scaled: bool = False
+    quantiles: tuple[float, ...] = field(default=(), metadata={"is_missing_in_old_files": True})
 
     @property
     def rank(self) -> int:
@@ -97,10 +101,15 @@ class Task:
         return (2 if self.kind == "classification" else 1) + len(self.row_shape)
 
     @property
+    def n_columns(self) -> int:
+        """The number of values of each row of a regression, or of labels."""
+        return self.row_shape[-1] if self.row_shape else 1
+
+    @property
     def n_units_expected(self) -> int:
         """The number of units of a last layer for this task."""
         if self.kind != "classification":
-            return self.row_shape[-1] if self.row_shape else 1
+            return self.n_columns * max(1, len(self.quantiles))
         return 1 if self.n_classes == 2 and not self.row_shape else self.n_classes
 
 
@@ -299,8 +308,10 @@ def _check_axes(shape: tuple[int | None, ...], n_units: int, task: Task) -> None
 def _check_units(shape: tuple[int | None, ...], n_units: int, task: Task) -> None:
     """Raise if the last layer does not have the units that the target needs."""
     allowed: tuple[int, ...] = (task.n_units_expected,)
-    needed = f"{task.n_units_expected} column(s)"
-    if task.kind == "multilabel":
+    needed = f"{task.n_columns} column(s)"
+    if task.quantiles:
+        needed += f" with {len(task.quantiles)} quantiles each"
+    elif task.kind == "multilabel":
         needed = f"{task.n_units_expected} labels"
     elif task.kind == "classification":
         allowed = (1, 2) if task.n_classes == 2 and not task.row_shape else (task.n_classes,)
@@ -400,7 +411,9 @@ def choose_loss(loss: Any, routed: Mapping[str, Any], head: Head, task: Task) ->
 
 
 def find_loss(name: str) -> Any:
-    """Return the loss class of a Keras name, such as "mse" or "binary_crossentropy"."""
+    """Return the loss class of a name, such as "mse", "binary_crossentropy" or "quantile"."""
+    if name == "quantile":
+        return QuantileLoss
     return class_of_name(keras.losses, name)
 
 
@@ -460,8 +473,25 @@ def improper_losses(model: Any) -> list[str]:
     return [name for name in names if name in _IMPROPER]
 
 
+def _other_quantiles(name: str, task: Task) -> str:
+    """Return the message for a loss of other quantiles than those of the target."""
+    if task.kind != "regression":
+        return f"loss={name} predicts quantiles of numbers, but y has classes. Use KerasRegressor."
+    if not task.quantiles:
+        return (
+            f"loss={name} predicts several quantiles, but the network learns one value for each "
+            "column of y. Use loss='quantile', with quantiles= of KerasRegressor, in a new fit."
+        )
+    return (
+        f"loss={name} does not predict the quantiles {task.quantiles} that the network learns. "
+        "Use loss='quantile', with quantiles= of KerasRegressor, in a new fit."
+    )
+
+
 def _check_agreement(loss: Any, head: Head, task: Task) -> None:
     name = type(loss).__name__
+    if tuple(getattr(loss, "quantiles", ())) != task.quantiles:
+        raise ValueError(_other_quantiles(name, task))
     if task.kind == "regression":
         if "Crossentropy" in name:
             raise ValueError(

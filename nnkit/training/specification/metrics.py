@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -26,6 +27,7 @@ from nnkit._compat import (
     with_keras_mask,
     wrapped_function,
 )
+from nnkit.encoding.quantiles import median_weights
 from nnkit.training.specification.heads import Head, Task
 from nnkit.training.specification.metric_kinds import (
     HINGES,
@@ -60,7 +62,7 @@ class ReadMetric(keras.metrics.Metric):
     form : str
         See `nnkit.training.specification.metric_kinds.Form`.
     head : Head
-        Interpretation of the output.
+        Interpretation of the output; of quantiles, that of the values nearest to the median.
     task : Task
         Task of the output.
     from_logits : bool, default=False
@@ -108,7 +110,7 @@ class ReadMetric(keras.metrics.Metric):
         """Convert a batch and update the metric."""
         mask = keras_mask(y_pred)
         dtype = "float64" if str(y_pred.dtype) == "float64" else "float32"
-        outputs = ops.cast(y_pred, dtype)
+        outputs = self._values(y_true, ops.cast(y_pred, dtype))
         if self._form == "own":
             target, read = self._read_by_output(y_true, outputs)
             if mask is not None:
@@ -136,6 +138,16 @@ class ReadMetric(keras.metrics.Metric):
     def get_config(self) -> dict[str, Any]:
         """Raise NotImplementedError, since saved models contain the wrapped metrics."""
         raise NotImplementedError("A ReadMetric belongs to one network.")
+
+    def _values(self, y_true: Any, outputs: Any) -> Any:
+        """Return outputs; of quantiles the values nearest to the median, in the target's shape."""
+        quantiles = self._task.quantiles
+        if not quantiles:
+            return outputs
+        # (n_batch, n_columns * n_quantiles) -> (n_batch, n_columns, n_quantiles)
+        by_column = ops.reshape(outputs, (-1, self._task.n_columns, len(quantiles)))
+        weights = ops.cast(median_weights(quantiles), outputs.dtype)
+        return ops.reshape(ops.sum(ops.sort(by_column) * weights, axis=-1), ops.shape(y_true))
 
     def _in_units(self, values: Any) -> Any:
         """Return encoded values in the units of the target."""
@@ -288,6 +300,9 @@ def _read_one(given: Any, head: Head, task: Task, parameter: str) -> ReadMetric:
     """Return the wrapped metric of one output."""
     if isinstance(given, ReadMetric):
         return given
+    n_outputs = head.n_units
+    if task.quantiles:
+        head = replace(head, n_units=task.n_columns)
     kind = kind_of(given)
     described = description(given, parameter)
     if kind is not None:
@@ -310,7 +325,7 @@ def _read_one(given: Any, head: Head, task: Task, parameter: str) -> ReadMetric:
     if isinstance(given, str):
         metric.name = given
     read = ReadMetric(metric, form, head, task, from_logits=from_logits)
-    _check_result(read, described, head, task)
+    _check_result(read, described, n_outputs, head, task)
     return read
 
 
@@ -361,7 +376,7 @@ def _takes_logits(metric: Any) -> bool:
     return bool(arguments.get("from_logits") or getattr(metric, "_from_logits", False))
 
 
-def _check_result(read: ReadMetric, described: str, head: Head, task: Task) -> None:
+def _check_result(read: ReadMetric, described: str, n_outputs: int, head: Head, task: Task) -> None:
     """Raise if a metric cannot be computed for a target, or is not a scalar."""
     encoded = np.zeros((2, *task.row_shape), np.int32 if task.kind == "classification" else float)
     target = head.targets(encoded, as_codes=True, dtype="float32")
@@ -370,6 +385,8 @@ def _check_result(read: ReadMetric, described: str, head: Head, task: Task) -> N
     )
     if len(shape) < head.rank:
         shape = (*shape, head.n_units)
+    if task.quantiles:
+        shape = (2, n_outputs)
     outputs = np.full(shape[: head.rank], 1.0 / max(2, head.n_units), np.float32)
     before = dict(vars(read.metric))
     try:
