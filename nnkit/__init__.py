@@ -20,6 +20,7 @@ __all__ = [
     "TabularRegressor",
     "batched_training",
     "builders",
+    "callbacks",
     "clear_compiled_cache",
     "encoding",
     "exceptions",
@@ -33,6 +34,7 @@ __all__ = [
 
 _SUBPACKAGES = (
     "builders",
+    "callbacks",
     "encoding",
     "exceptions",
     "explanation",
@@ -55,6 +57,7 @@ _MODULES = {
 if TYPE_CHECKING:
     from nnkit import (
         builders,
+        callbacks,
         encoding,
         exceptions,
         explanation,

@@ -2,30 +2,23 @@
 
 - ``registry``: all ready-made builders.
 - ``builder_spec``: what a ready-made builder brings: encoder, training settings, search space.
-- ``images``, ``sequences``, ``texts``: networks for other data than tables.
+- ``tables``, ``images``, ``sequences``, ``texts``: networks by kind of data.
+- ``hidden_and_output_layers``: arguments of hidden layers, and the output layers for a target.
 - ``optimization``: the optimizer of networks for images, sequences and texts.
-- ``mlp``: the multilayer perceptron.
-- ``realmlp``: RealMLP, the multilayer perceptron tuned for tables, and its simplified form.
-- ``realmlp_initialization``: initial weights of RealMLP from training rows.
 - ``multimodal``: a network with a branch for each of several inputs.
 - ``transfer``: a pretrained network with new last layers.
-- ``autoencoder``: a network with a bottleneck, which learns its input or a target.
-- ``presets``: settings of TabularClassifier and TabularRegressor, by preset and table size.
 - ``meta``: facts about the data for a builder.
 - ``signature``: the arguments of a builder, and the values they get.
 - ``size``: the largest network that fits into the memory of this machine.
 - ``encoded_inputs``: the columns of an encoded table within a network, and a linear model of them.
 """
 
-from nnkit.builders.autoencoder import autoencoder
 from nnkit.builders.images.cnn2d import cnn2d
 from nnkit.builders.images.conv_autoencoder import conv_autoencoder
 from nnkit.builders.images.resnet2d import resnet2d
 from nnkit.builders.images.unet import unet
 from nnkit.builders.meta import Meta
-from nnkit.builders.mlp import mlp
 from nnkit.builders.multimodal import multimodal
-from nnkit.builders.realmlp import realmlp, realmlp_simplified
 from nnkit.builders.registry import search_space
 from nnkit.builders.sequences import (
     conv1d_autoencoder,
@@ -38,6 +31,9 @@ from nnkit.builders.sequences import (
     resnet1d,
     transformer_encoder,
 )
+from nnkit.builders.tables.autoencoder import autoencoder
+from nnkit.builders.tables.mlp import mlp
+from nnkit.builders.tables.realmlp import realmlp, realmlp_simplified
 from nnkit.builders.texts import text_bag, text_cnn, text_lstm, text_transformer
 from nnkit.builders.transfer import transfer
 

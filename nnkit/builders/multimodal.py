@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnkit._validation import as_count, as_fraction
 from nnkit.builders.encoded_inputs import Columns
+from nnkit.builders.hidden_and_output_layers import output_layers, widths_of
 from nnkit.builders.images.convolutions import (
     convolution,
     filters_of,
@@ -15,7 +16,6 @@ from nnkit.builders.images.convolutions import (
     with_dropout,
 )
 from nnkit.builders.meta import Meta
-from nnkit.builders.mlp import output_layers, widths_of
 from nnkit.builders.optimization import compile_with_schedule
 from nnkit.builders.sequences.padding import Padding
 

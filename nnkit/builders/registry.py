@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from scipy.stats import loguniform, uniform
 
 from nnkit._messages import shown
 from nnkit._suggestions import nearest
-from nnkit.builders.autoencoder import autoencoder
+from nnkit._validation import as_choice
 from nnkit.builders.builder_spec import BuilderSpec, TableFacts, TrainingSettings
 from nnkit.builders.images.specs import IMAGE_BUILDERS
-from nnkit.builders.mlp import mlp
 from nnkit.builders.multimodal import multimodal
-from nnkit.builders.realmlp import realmlp, realmlp_simplified
-from nnkit.builders.realmlp_initialization import initialize_from_rows
+from nnkit.builders.optuna_distributions import optuna_distribution
 from nnkit.builders.sequences.specs import SEQUENCE_BUILDERS
+from nnkit.builders.tables.specs import TABLE_BUILDERS
 from nnkit.builders.texts.specs import TEXT_BUILDERS
 
 __all__ = [
@@ -28,17 +27,6 @@ __all__ = [
     "spec_of",
 ]
 
-
-# RealMLP as published trains for all its epochs and keeps the best one.
-_REALMLP = TrainingSettings(
-    epochs=256,
-    batch_size=256,
-    early_stopping=True,
-    n_iter_no_change=None,
-    validation_split=0.2,
-    is_clipped=True,
-)
-_REALMLP_SIMPLIFIED = replace(_REALMLP, is_clipped=False)
 
 # With fewer rows, a hold-out of a tenth says little about an epoch.
 _MIN_ROWS_FOR_HOLD_OUT = 500
@@ -56,12 +44,21 @@ def _multimodal_training(table: TableFacts) -> TrainingSettings:
 
 
 READY_MADE: Mapping[str, BuilderSpec] = {
-    # An autoencoder reproduces its columns, which codes of categories cannot be.
-    "autoencoder": BuilderSpec(autoencoder, encoder="standard", is_autoencoder=True),
-    "mlp": BuilderSpec(mlp),
-    "realmlp": BuilderSpec(realmlp, training=_REALMLP, initialize=initialize_from_rows),
-    "realmlp_simplified": BuilderSpec(realmlp_simplified, training=_REALMLP_SIMPLIFIED),
-    "multimodal": BuilderSpec(multimodal, encoder=None, training=_multimodal_training),
+    **TABLE_BUILDERS,
+    "multimodal": BuilderSpec(
+        multimodal,
+        encoder=None,
+        training=_multimodal_training,
+        search_space={
+            "model__units": [(32,), (64,), (128,), (64, 64)],
+            "model__branch_units": [32, 64, 128],
+            "model__filters": [(8, 16, 32), (16, 32, 64), (32, 64, 128)],
+            "model__token_units": [16, 32, 64],
+            "model__dropout_rate": uniform(0.0, 0.5),
+            "model__learning_rate": loguniform(1e-3, 2e-2),
+            "model__weight_decay": loguniform(1e-3, 1e-1),
+        },
+    ),
     **IMAGE_BUILDERS,
     **SEQUENCE_BUILDERS,
     **TEXT_BUILDERS,
@@ -91,24 +88,37 @@ def spec_of(name: str) -> BuilderSpec:
     return READY_MADE[name]
 
 
-def search_space(name: str) -> dict[str, Any]:
+def search_space(
+    name: str, library: Literal["scikit-learn", "optuna"] = "scikit-learn"
+) -> dict[str, Any]:
     """Return parameters of a ready-made network that are worth a search, with their values.
 
     Parameters
     ----------
     name : str
         Name of the network, as for ``model=``.
+    library : {"scikit-learn", "optuna"}, default="scikit-learn"
+        Package of the search: scikit-learn's ``RandomizedSearchCV`` and halving searches, or
+        Optuna's studies and ``OptunaSearchCV``.
 
     Returns
     -------
     space : dict of str to list or distribution
         Lists, and distributions of ``scipy.stats``, by the names of the parameters of an estimator
-        with this network, as ``RandomizedSearchCV`` takes them.
+        with this network; or distributions of ``optuna.distributions``.
 
     Raises
     ------
     ValueError
-        If there is no network of that name, or it has no search space.
+        If there is no network or no library of that name.
+    ModuleNotFoundError
+        If Optuna is asked for and is not installed.
+
+    Notes
+    -----
+    The space of "realmlp" is that of its authors, in parts; the space of "mlp" follows Gorishniy et
+    al., "Revisiting Deep Learning Models for Tabular Data", NeurIPS 2021. In a persistent storage
+    of Optuna, a tuple would come back as a list, so that all sequences are lists there.
 
     Examples
     --------
@@ -120,11 +130,10 @@ def search_space(name: str) -> dict[str, Any]:
     >>> space["model__kernel_sizes"]
     [(5, 5, 3), (8, 5, 3), (15, 9, 5)]
     """
-    space = spec_of(name).search_space
-    if not space:
-        there_are = sorted(other for other, spec in READY_MADE.items() if spec.search_space)
-        raise ValueError(f"model={name!r} has no search space; there are those of {there_are}.")
-    return dict(space)
+    space = dict(spec_of(name).search_space)
+    if as_choice("library", library, ("scikit-learn", "optuna")) == "optuna":
+        return {parameter: optuna_distribution(values) for parameter, values in space.items()}
+    return space
 
 
 def find_builder(name: str) -> Callable[..., Any]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from nnkit._messages import shown
 from nnkit._validation import as_count, as_fraction
+from nnkit.builders.hidden_and_output_layers import output_layers, widths_of
 from nnkit.builders.images.augmentation import augmented
 from nnkit.builders.images.convolutions import image_input, with_dropout
-from nnkit.builders.mlp import output_layers, widths_of
 from nnkit.builders.optimization import compile_with_schedule
 
 if TYPE_CHECKING:

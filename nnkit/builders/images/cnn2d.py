@@ -7,6 +7,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from nnkit._validation import as_count, as_fraction
+from nnkit.builders.hidden_and_output_layers import output_layers, widths_of
 from nnkit.builders.images.augmentation import augmented
 from nnkit.builders.images.convolutions import (
     convolution,
@@ -16,7 +17,6 @@ from nnkit.builders.images.convolutions import (
     pooled,
     with_dropout,
 )
-from nnkit.builders.mlp import output_layers, widths_of
 from nnkit.builders.optimization import compile_with_schedule
 from nnkit.builders.size import check_widths
 

@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from nnkit._validation import as_count, as_number
+from nnkit.builders.hidden_and_output_layers import output_layers
 from nnkit.builders.images.convolutions import (
     can_shrink,
     convolution,
@@ -14,7 +15,6 @@ from nnkit.builders.images.convolutions import (
     image_input,
     normalized,
 )
-from nnkit.builders.mlp import output_layers
 from nnkit.builders.optimization import compile_with_schedule
 
 if TYPE_CHECKING:

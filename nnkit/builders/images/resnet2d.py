@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnkit._validation import as_count, as_fraction
+from nnkit.builders.hidden_and_output_layers import output_layers
 from nnkit.builders.images.augmentation import augmented
 from nnkit.builders.images.convolutions import (
     can_shrink,
@@ -14,7 +15,6 @@ from nnkit.builders.images.convolutions import (
     image_input,
     normalized,
 )
-from nnkit.builders.mlp import output_layers
 from nnkit.builders.optimization import compile_with_schedule
 
 if TYPE_CHECKING:

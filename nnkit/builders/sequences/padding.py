@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nnkit._validation import as_count, as_counts
-from nnkit.builders.mlp import output_layers
+from nnkit.builders.hidden_and_output_layers import output_layers
 
 if TYPE_CHECKING:
     import keras

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnkit._validation import as_flag, as_fraction
-from nnkit.builders.mlp import output_layers, widths_of
+from nnkit.builders.hidden_and_output_layers import output_layers, widths_of
 from nnkit.builders.optimization import compile_with_schedule
 from nnkit.builders.sequences.padding import Padding, sequence_input, step_outputs
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nnkit._validation import as_count, as_fraction
-from nnkit.builders.mlp import widths_of
+from nnkit.builders.hidden_and_output_layers import widths_of
 from nnkit.builders.texts.token_inputs import TokenInputs, finished_model
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnkit._validation import as_counts, as_flag, as_fraction, as_number
-from nnkit.builders.mlp import output_layers
+from nnkit.builders.hidden_and_output_layers import output_layers
 from nnkit.builders.optimization import compile_with_schedule
 from nnkit.builders.sequences.padding import Padding
 

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from nnkit.builders.builder_spec import TableFacts, TrainingSettings
-from nnkit.builders.presets import preset_settings, training_settings
+from nnkit.builders.tables.presets import preset_settings, training_settings
 from nnkit.encoding.quantiles import DEFAULT_QUANTILES, as_quantiles
 from nnkit.estimators.parameters.parameter_names import (
     names_of_all_signatures,

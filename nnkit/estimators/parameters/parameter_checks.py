@@ -12,8 +12,8 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from nnkit._messages import shown
 from nnkit._suggestions import did_you_mean
 from nnkit._validation import as_choice, as_count, as_flag
-from nnkit.builders.presets import PRESETS
 from nnkit.builders.registry import find_builder
+from nnkit.builders.tables.presets import PRESETS
 from nnkit.encoding.quantiles import as_quantiles
 from nnkit.estimators.parameters.fit_settings import GivenSettings, is_auto
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnkit.builders.presets import PRESET_BUILDER
 from nnkit.builders.registry import find_builder
 from nnkit.builders.signature import (
     tunable_defaults,
 )
+from nnkit.builders.tables.presets import PRESET_BUILDER
 
 if TYPE_CHECKING:
     from nnkit.estimators.keras_estimator import KerasEstimator

@@ -154,7 +154,7 @@ _ROWWISE_LOSSES = frozenset(
         "BinaryCrossentropy", "BinaryFocalCrossentropy", "CategoricalCrossentropy",
         "CategoricalFocalCrossentropy", "CategoricalHinge", "CosineSimilarity", "Hinge", "Huber",
         "KLDivergence", "LogCosh", "MeanAbsoluteError", "MeanAbsolutePercentageError",
-        "MeanSquaredError", "MeanSquaredLogarithmicError", "Poisson",
+        "MeanSquaredError", "MeanSquaredLogarithmicError", "Poisson", "QuantileLoss",
         "SparseCategoricalCrossentropy", "SquaredHinge",
     }
 )  # fmt: skip

@@ -7,7 +7,7 @@ from sklearn.base import clone
 
 from nnkit import TabularClassifier, TabularRegressor
 from nnkit.builders.builder_spec import TableFacts
-from nnkit.builders.presets import preset_settings
+from nnkit.builders.tables.presets import preset_settings
 
 
 @pytest.mark.filterwarnings("ignore:.*time_limit")

@@ -12,7 +12,8 @@ from numpydoc.docscrape import FunctionDoc
 from scipy import sparse
 
 from nnkit import KerasClassifier, clear_compiled_cache
-from nnkit.builders import Meta, realmlp, realmlp_initialization, realmlp_simplified
+from nnkit.builders import Meta, realmlp, realmlp_simplified
+from nnkit.builders.tables import realmlp_initialization
 from nnkit.training.specification.model_spec import ModelSpec
 
 RNG = np.random.default_rng(0)

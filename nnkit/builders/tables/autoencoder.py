@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnkit._validation import as_count, as_number
-from nnkit.builders.mlp import check_activation, output_layers, widths_of
+from nnkit.builders.hidden_and_output_layers import check_activation, output_layers, widths_of
 from nnkit.builders.size import check_widths
 
 if TYPE_CHECKING:

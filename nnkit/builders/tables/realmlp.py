@@ -10,9 +10,14 @@ import numpy as np
 
 from nnkit._validation import as_count, as_fraction, as_number
 from nnkit.builders.encoded_inputs import Columns, concatenated
-from nnkit.builders.mlp import check_activation, for_each_output, output_activation, widths_of
-from nnkit.builders.realmlp_initialization import initialize_from_rows
+from nnkit.builders.hidden_and_output_layers import (
+    check_activation,
+    for_each_output,
+    output_activation,
+    widths_of,
+)
 from nnkit.builders.size import check_widths
+from nnkit.builders.tables.realmlp_initialization import initialize_from_rows
 
 if TYPE_CHECKING:
     import keras

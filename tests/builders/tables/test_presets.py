@@ -1,7 +1,7 @@
 import pytest
 
 from nnkit.builders.builder_spec import TableFacts, TrainingSettings
-from nnkit.builders.presets import PRESETS, preset_settings, training_settings
+from nnkit.builders.tables.presets import PRESETS, preset_settings, training_settings
 
 SMALL, LARGE = TableFacts(1_000, 20), TableFacts(1_000_000, 200)
 
