@@ -34,6 +34,7 @@ from nnkit.builders.sequences import (
 from nnkit.builders.tables.autoencoder import autoencoder
 from nnkit.builders.tables.mlp import mlp
 from nnkit.builders.tables.realmlp import realmlp, realmlp_simplified
+from nnkit.builders.tables.tabm import tabm
 from nnkit.builders.texts import text_bag, text_cnn, text_lstm, text_transformer
 from nnkit.builders.transfer import transfer
 
@@ -56,6 +57,7 @@ __all__ = [
     "resnet1d",
     "resnet2d",
     "search_space",
+    "tabm",
     "text_bag",
     "text_cnn",
     "text_lstm",

@@ -41,7 +41,7 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
     ----------
     model : str, callable or keras.Model, default="mlp"
         The network. A string names a ready-made builder of `nnkit.builders`: ``"mlp"``,
-        ``"realmlp"`` or ``"realmlp_simplified"`` for tables, ``"cnn2d"`` and others for images,
+        ``"realmlp"``, ``"realmlp_simplified"`` or ``"tabm"`` for tables, ``"cnn2d"`` and others for images,
         ``"resnet1d"`` and others for sequences, ``"text_bag"`` and others for texts,
         ``"multimodal"`` for several inputs. A callable returns a ``keras.Model``, compiled
         or not. A ``keras.Model`` is copied with its weights by each fit, so that a pretrained

@@ -8,6 +8,7 @@ The layers are registered with Keras when this package is imported, so that
 - ``parametric_activation``: an activation that each unit mixes with the identity.
 - ``periodic``: periodic embeddings of numeric columns.
 - ``piecewise_linear``: piecewise linear embeddings of numeric columns.
+- ``members``: the first and the last layer of several networks that share the layers between.
 - ``categories``: embeddings of categories, and categories in a linear model.
 - ``dropout``: dropout whose rate decreases during training.
 - ``column_slice``: a range of the columns.
@@ -24,6 +25,7 @@ from nnkit.layers.categories import CategoryBias, CategoryEmbeddings
 from nnkit.layers.column_slice import ColumnSlice
 from nnkit.layers.dense import NTKDense
 from nnkit.layers.dropout import ScheduledDropout
+from nnkit.layers.members import MemberDense, MemberScale
 from nnkit.layers.parametric_activation import ParametricActivation
 from nnkit.layers.periodic import PeriodicEmbedding
 from nnkit.layers.piecewise_linear import PiecewiseLinearEmbedding
@@ -45,6 +47,8 @@ __all__ = [
     "MaskedAveragePooling1D",
     "MaskedBatchNormalization",
     "MaskedMaxPooling1D",
+    "MemberDense",
+    "MemberScale",
     "NTKDense",
     "ParametricActivation",
     "PeriodicEmbedding",

@@ -70,10 +70,10 @@ def test_unknown_builder_raises_with_the_nearest_name():
         spec_of("relmlp")
 
 
-def test_only_realmlp_and_networks_for_texts_are_initialised_from_rows():
+def test_networks_that_are_initialised_from_rows():
     builders = {name: find_builder(name) for name in READY_MADE}
 
     found = {name for name, builder in builders.items() if initializer_of(builder)}
 
-    assert found == {"realmlp", *TEXT_BUILDERS}
+    assert found == {"realmlp", "tabm", *TEXT_BUILDERS}
     assert initializer_of(lambda meta: None) is None

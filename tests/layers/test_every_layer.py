@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import nnkit.layers
+import nnkit.layers.members
 import nnkit.layers.sequences
 from nnkit.layers import (
     CategoryBias,
@@ -70,6 +71,7 @@ def test_table_of_cases_has_all_layers_for_tables():
         *nnkit.layers.sequences.__all__,
         *nnkit.layers.augmentation.__all__,
         *nnkit.layers.tokens.__all__,
+        *nnkit.layers.members.__all__,
     }
 
     found = {type(make()).__name__ for make, _, _ in LAYERS.values()}

@@ -5,5 +5,6 @@
 - ``mlp``: the multilayer perceptron.
 - ``realmlp``: RealMLP, the multilayer perceptron tuned for tables, and its simplified form.
 - ``realmlp_initialization``: initial weights of RealMLP from training rows.
+- ``tabm``: TabM, several perceptrons that share most weights.
 - ``autoencoder``: a network with a bottleneck, which learns its input or a target.
 """

@@ -13,6 +13,7 @@ from nnkit.builders.tables.autoencoder import autoencoder
 from nnkit.builders.tables.mlp import mlp
 from nnkit.builders.tables.realmlp import realmlp, realmlp_simplified
 from nnkit.builders.tables.realmlp_initialization import initialize_from_rows
+from nnkit.builders.tables.tabm import bins_from_rows, tabm, tabm_training
 
 __all__ = ["TABLE_BUILDERS"]
 
@@ -72,6 +73,18 @@ _REALMLP_SIMPLIFIED_SPACE: Mapping[str, Any] = {
     )
 }
 
+# The authors' space for TabM-mini with piecewise linear embeddings, with widths for CPUs.
+_TABM_SPACE: Mapping[str, Any] = {
+    "model__units": [(64, 64), (128,), (128, 128), (128, 128, 128), (256, 256), (512, 512)],
+    "model__n_members": [8, 16, 32],
+    "model__dropout_rate": uniform(0.0, 0.5),
+    "model__n_bins": [4, 8, 16, 32, 64, 128],
+    "model__numeric_units": [8, 12, 16, 24, 32],
+    "model__learning_rate": loguniform(1e-3, 3e-2),
+    "model__weight_decay": loguniform(1e-4, 1e-1),
+    "encoder__max_one_hot": [4, 8, 16, 32],
+}
+
 TABLE_BUILDERS: Mapping[str, BuilderSpec] = {
     # An autoencoder reproduces its columns, which codes of categories cannot be.
     "autoencoder": BuilderSpec(
@@ -97,6 +110,9 @@ TABLE_BUILDERS: Mapping[str, BuilderSpec] = {
         realmlp_simplified,
         training=_REALMLP_SIMPLIFIED,
         search_space=_REALMLP_SIMPLIFIED_SPACE,
+    ),
+    "tabm": BuilderSpec(
+        tabm, training=tabm_training, initialize=bins_from_rows, search_space=_TABM_SPACE
     ),
 }
 """The specification of each builder for tables, by the name that ``model=`` takes."""
