@@ -82,7 +82,10 @@ def levels_between(quantiles: Any, learnt: tuple[float, ...]) -> np.ndarray:
         )
     levels = [quantiles] if np.ndim(quantiles) == 0 else list(quantiles)
     low, high = learnt[0], learnt[-1]
-    if not levels or not all(is_number(level) and low <= level <= high for level in levels):
+    # The tolerance is for levels such as (1 - 0.9) / 2, which is 0.05 up to rounding.
+    if not levels or not all(
+        is_number(level) and low - 1e-9 <= level <= high + 1e-9 for level in levels
+    ):
         raise ValueError(
             f"quantiles must be one or several numbers in [{low:g}, {high:g}], the range of those "
             f"that fit learnt. Got {shown(quantiles)} instead. For others, set quantiles= and fit."

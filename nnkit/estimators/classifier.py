@@ -10,6 +10,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
 
 from nnkit._compat import with_callbacks
+from nnkit.estimators.conformal_prediction import conformal_quantile, more_probable_mass
 from nnkit.estimators.fitting import stages
 from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.parameters.parameter_names import store_arguments
@@ -19,6 +20,13 @@ from nnkit.estimators.rows.batches import rows_to_score
 from nnkit.estimators.targets.classification import ClassificationTarget
 
 __all__ = ["KerasClassifier"]
+
+
+_NO_ERRORS = (
+    "predict_set needs rows that fit held out, and a target of one column of classes. Set "
+    "validation_split=0.2, give X_val and y_val to fit, or use TabularClassifier, whose networks hold "
+    "out folds. partial_fit removes what was learnt from these rows."
+)
 
 
 class KerasClassifier(ClassifierMixin, CallbackSupportMixin, KerasEstimator):
@@ -356,6 +364,69 @@ class KerasClassifier(ClassifierMixin, CallbackSupportMixin, KerasEstimator):
         outputs = member_outputs(fitted, X, predict_arguments)
         labels: np.ndarray = decoder_of(fitted).predicted_labels(outputs)
         return labels
+
+    def predict_set(self, X: Any, confidence: float = 0.9, **predict_arguments: Any) -> np.ndarray:
+        r"""Return sets of classes that contain the class of a new row with a given probability.
+
+        The sets have the most probable classes of each row: one where the network is sure, and
+        several where it is not. Their size follows from the rows that ``fit`` held out. The
+        probability holds for rows that are drawn like those of ``fit``, on average and not for each
+        row or class.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
+            The rows, with the columns of ``fit`` in their order.
+        confidence : float, default=0.9
+            Fraction of the rows whose class is in its set, in (0, 1). With n held-out rows, at most
+            n / (n + 1). If the most probable class is right more often, it is the whole set.
+        **predict_arguments : object
+            As in ``predict``.
+
+        Returns
+        -------
+        is_in_set : ndarray of bool, shape (n_samples, n_classes)
+            Whether the set of a row has a class, in the order of ``classes_``. The most probable
+            class is always in it.
+
+        Raises
+        ------
+        ValueError
+            If no rows were held out, the target is not one column of classes, ``confidence`` is out
+            of its range, or it needs more held-out rows.
+
+        Notes
+        -----
+        A class is in the set if the probabilities of more probable classes have a sum of at most t.
+        t is the :math:`\lceil c\,(n + 1) \rceil`-th smallest of these sums at the true classes of n
+        held-out rows, with the confidence c: adaptive prediction sets [1]_ without random numbers.
+        Of a cross-validated ensemble, the sums are those of single networks and the sets follow from
+        the mean of all, so that the probability is rather larger than c.
+
+        Groups of rows and time need folds of their own: see ``cv`` of `TabularClassifier`.
+        ``partial_fit`` removes the sums.
+
+        References
+        ----------
+        .. [1] Y. Romano, M. Sesia, E. J. Candès, "Classification with Valid and Adaptive Coverage",
+           NeurIPS 2020, section 2.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from nnkit import KerasClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> clf = KerasClassifier("mlp", validation_split=0.3, epochs=5, random_state=0).fit(X, y)
+        >>> clf.predict_set(X[:4], confidence=0.8).shape
+        (4, 3)
+        """
+        fitted = fitted_copy(self)
+        errors = fitted._held_out_errors
+        if errors is None:
+            raise ValueError(_NO_ERRORS)
+        bound = conformal_quantile(errors, confidence)
+        y_proba = decoder_of(fitted).predicted(member_outputs(fitted, X, predict_arguments))
+        return more_probable_mass(y_proba) <= bound
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -109,7 +109,7 @@ class KerasEstimator(BaseEstimator):
     _takes_raw: bool
     # Whether the encoder takes one object for each row. Files of earlier versions lack it.
     _takes_samples: bool = False
-    # Errors of held-out rows for prediction intervals. Files of earlier versions lack them.
+    # Errors of held-out rows for prediction intervals and sets of classes. Files of earlier versions lack them.
     _held_out_errors: np.ndarray | None = None
     # Facts for the builder from an encoder that is not part of the estimator.
     _meta_facts: Mapping[str, Any] = MappingProxyType({})

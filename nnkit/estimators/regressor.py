@@ -11,17 +11,17 @@ from sklearn.metrics import r2_score
 
 from nnkit._compat import with_callbacks
 from nnkit.encoding.quantiles import interpolation_weights, levels_between
+from nnkit.estimators.conformal_prediction import (
+    conformal_margin,
+    conformal_quantile,
+    interval_levels,
+    widened,
+)
 from nnkit.estimators.fitting import stages
 from nnkit.estimators.keras_estimator import KerasEstimator
 from nnkit.estimators.parameters.parameter_names import store_arguments
 from nnkit.estimators.parameters.routing import FIT_ARGUMENTS
 from nnkit.estimators.prediction import decoder_of, fitted_copy, member_outputs
-from nnkit.estimators.prediction_intervals import (
-    conformal_margin,
-    interval_levels,
-    interval_radius,
-    widened,
-)
 from nnkit.estimators.rows.batches import rows_to_score
 from nnkit.estimators.targets.regression import RegressionTarget
 
@@ -403,7 +403,7 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
             margin = conformal_margin(errors @ interpolation_weights(learnt, ends), confidence)
             outputs = member_outputs(fitted, X, predict_arguments)
             return widened(decoder.quantiles_at(outputs, ends), margin)
-        radius = interval_radius(errors, confidence)
+        radius = conformal_quantile(errors, confidence)
         y_pred = decoder.predicted(member_outputs(fitted, X, predict_arguments))
         return np.stack([y_pred - radius, y_pred + radius], axis=-1)
 

@@ -37,6 +37,7 @@ def test_weights_of_the_level_nearest_to_the_median(known, weights):
 def test_levels_to_predict():
     assert levels_between(0.5, (0.1, 0.9)).tolist() == [0.5]
     assert levels_between([0.9, 0.1], (0.1, 0.9)).tolist() == [0.9, 0.1]
+    assert levels_between((1 - 0.8) / 2, (0.1, 0.9)) == pytest.approx([0.1])
 
 
 @pytest.mark.parametrize("quantiles", [0.95, [0.5, 0.05], [], "0.5", [True]], ids=repr)

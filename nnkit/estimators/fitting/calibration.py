@@ -1,4 +1,4 @@
-"""What is learnt from held-out rows: the temperature of probabilities, and errors of values."""
+"""What is learnt from held-out rows: the temperature of probabilities, and errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnkit.encoding.temperature import fit_temperature
-from nnkit.estimators.prediction_intervals import kept_differences, kept_errors
+from nnkit.estimators.conformal_prediction import (
+    kept_differences,
+    kept_errors,
+    more_probable_mass,
+)
 from nnkit.estimators.rows.training_rows import MemberData, Rows
 from nnkit.estimators.targets.classification import ClassDecoder
 from nnkit.estimators.targets.regression import ValueDecoder
@@ -16,7 +20,7 @@ from nnkit.estimators.targets.regression import ValueDecoder
 if TYPE_CHECKING:
     from nnkit.training.network import Network
 
-__all__ = ["errors_of_held_out", "temperature_of_held_out"]
+__all__ = ["class_errors_of_held_out", "errors_of_held_out", "temperature_of_held_out"]
 
 
 def errors_of_held_out(
@@ -50,6 +54,35 @@ def errors_of_held_out(
         np.abs(held_out.y - decoder.predicted(outputs))
         for held_out, outputs in _held_out_outputs(member_data, members)
     ]
+    return kept_errors(errors) if errors else None
+
+
+def class_errors_of_held_out(
+    member_data: Sequence[MemberData], members: Sequence[Network], decoder: ClassDecoder
+) -> np.ndarray | None:
+    """Return the errors of held-out rows for sets of classes; see `more_probable_mass`.
+
+    Parameters
+    ----------
+    member_data : sequence of MemberData
+        The data of the networks; a single entry if they share it.
+    members : sequence of Network
+    decoder : ClassDecoder
+        From the outputs of a network to calibrated probabilities.
+
+    Returns
+    -------
+    errors : ndarray of shape (n_errors,) or None
+        In ascending order. None if no rows were held out, or the target is not one column of
+        classes.
+    """
+    if decoder.classes.is_indicator or decoder.classes.row_shape not in ((), (1,)):
+        return None
+    errors = []
+    for held_out, outputs in _held_out_outputs(member_data, members):
+        mass = more_probable_mass(decoder.predicted(outputs))
+        codes = held_out.encoded.reshape(len(mass), 1)
+        errors.append(np.take_along_axis(mass, codes, axis=1)[:, 0])
     return kept_errors(errors) if errors else None
 
 

@@ -21,7 +21,11 @@ from nnkit.builders.builder_spec import TableFacts
 from nnkit.encoding.features import columns_of, encode, encode_first, warn_of_columns_without_effect
 from nnkit.encoding.rows import background_rows, rows_of
 from nnkit.estimators.fitting.building import Networks, build, rebuild
-from nnkit.estimators.fitting.calibration import errors_of_held_out, temperature_of_held_out
+from nnkit.estimators.fitting.calibration import (
+    class_errors_of_held_out,
+    errors_of_held_out,
+    temperature_of_held_out,
+)
 from nnkit.estimators.fitting.convergence import FitOutcome, warning_of_fit
 from nnkit.estimators.fitting.member_training import member_data_of, train_members
 from nnkit.estimators.fitting.row_preparation import (
@@ -433,19 +437,19 @@ def _keep_background(draft: KerasEstimator, shared: Rows) -> None:
 
 
 def _calibrate(draft: KerasEstimator, result: FitResult) -> None:
-    """Learn the temperature of probabilities, or the errors of values, from held-out rows."""
+    """Learn the temperature of probabilities, and the errors of held-out rows."""
     decoder = draft._target.decoder(draft._network.output_spec)
     if isinstance(decoder, ValueDecoder):
         draft._held_out_errors = errors_of_held_out(result.member_data, draft._members, decoder)
-    if not hasattr(draft, "calibration"):
-        return
-    draft.temperature_ = 1.0
-    if result.settings.calibration is None:
         return
     assert isinstance(decoder, ClassDecoder)
-    found = temperature_of_held_out(result.member_data, draft._members, decoder)
-    if found is not None:
-        draft.temperature_ = found
+    if hasattr(draft, "calibration"):
+        draft.temperature_ = 1.0
+        if result.settings.calibration is not None:
+            found = temperature_of_held_out(result.member_data, draft._members, decoder)
+            draft.temperature_ = 1.0 if found is None else found
+            decoder = replace(decoder, temperature=draft.temperature_)
+    draft._held_out_errors = class_errors_of_held_out(result.member_data, draft._members, decoder)
 
 
 def fit_warning(estimator: KerasEstimator, result: FitResult, owner: Any = None) -> str | None:

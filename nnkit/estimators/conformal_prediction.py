@@ -1,4 +1,4 @@
-"""Prediction intervals from the errors of held-out rows (conformal prediction)."""
+"""Conformal prediction: intervals and sets of classes from the errors of held-out rows."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from nnkit._validation import as_number
 
 __all__ = [
     "conformal_margin",
+    "conformal_quantile",
     "interval_levels",
-    "interval_radius",
     "kept_differences",
     "kept_errors",
+    "more_probable_mass",
     "widened",
 ]
 
@@ -68,6 +69,45 @@ def kept_differences(differences: Sequence[np.ndarray]) -> np.ndarray:
     return kept
 
 
+def more_probable_mass(y_proba: np.ndarray) -> np.ndarray:
+    """Return the sum of the probabilities that are larger than that of each class.
+
+    The classes whose mass does not exceed a bound are a set of the most probable classes, which
+    contains the most probable one. Sets grow with the bound, so that the mass at the true class is
+    the error of a row in conformal prediction.
+
+    Parameters
+    ----------
+    y_proba : ndarray of shape (n_samples, n_classes)
+
+    Returns
+    -------
+    mass : ndarray of shape (n_samples, n_classes)
+
+    References
+    ----------
+    Y. Romano, M. Sesia, E. J. Candès, "Classification with Valid and Adaptive Coverage", NeurIPS
+    2020, equations 3 and 4, with u = 0; C. Gupta, A. K. Kuchibhotla, A. Ramdas, "Nested Conformal
+    Prediction and Quantile Out-of-Bag Ensemble Methods", Pattern Recognition 127 (2022), section 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnkit.estimators.conformal_prediction import more_probable_mass
+    >>> more_probable_mass(np.array([[0.25, 0.5, 0.25]])).tolist()
+    [[0.5, 0.0, 0.5]]
+    """
+    descending = -np.sort(-y_proba, axis=1)
+    # The mass before each position of the sorted probabilities.
+    before = np.cumsum(descending, axis=1) - descending
+    # Equal probabilities have the mass before the first of them.
+    is_first = np.diff(descending, axis=1, prepend=np.inf) != 0
+    before = np.maximum.accumulate(np.where(is_first, before, 0.0), axis=1)
+    ranks = np.argsort(np.argsort(-y_proba, axis=1, kind="stable"), axis=1, kind="stable")
+    mass: np.ndarray = np.take_along_axis(before, ranks, axis=1)
+    return mass
+
+
 def interval_levels(confidence: float) -> np.ndarray:
     """Return the levels of the quantiles at the ends of an interval, (2,)."""
     confidence = as_number("confidence", confidence, "(0, 1)")
@@ -101,7 +141,7 @@ def conformal_margin(differences: np.ndarray, confidence: float) -> np.ndarray:
     """
     # [E = max(q_low - y, y - q_high)]
     scores = np.maximum(-differences[..., 0], differences[..., 1])
-    return interval_radius(np.sort(scores, axis=0), confidence)
+    return conformal_quantile(np.sort(scores, axis=0), confidence)
 
 
 def widened(intervals: np.ndarray, margin: np.ndarray) -> np.ndarray:
@@ -111,19 +151,19 @@ def widened(intervals: np.ndarray, margin: np.ndarray) -> np.ndarray:
     return np.stack([np.minimum(low, middle), np.maximum(high, middle)], axis=-1)
 
 
-def interval_radius(errors: np.ndarray, confidence: float) -> np.ndarray:
-    r"""Return half of the width of intervals, for each column of the target.
+def conformal_quantile(errors: np.ndarray, confidence: float) -> np.ndarray:
+    r"""Return a bound that the error of a new row does not exceed with a given probability.
 
     Parameters
     ----------
     errors : ndarray of shape (n_errors, ...)
-        From `kept_errors`.
+        Errors of held-out rows in ascending order, for each column of the target.
     confidence : float
         In (0, 1).
 
     Returns
     -------
-    radius : ndarray of shape (...)
+    bound : ndarray of shape (...)
         The :math:`\lceil c\,(n + 1) \rceil`-th smallest of n errors, with the confidence c.
 
     Raises
@@ -146,5 +186,5 @@ def interval_radius(errors: np.ndarray, confidence: float) -> np.ndarray:
             f"confidence={confidence:g} needs at least {fewest} held-out rows, but fit held out "
             f"{n_errors}. Lower confidence, or fit with more rows."
         )
-    radius: np.ndarray = errors[rank - 1]
-    return radius
+    bound: np.ndarray = errors[rank - 1]
+    return bound

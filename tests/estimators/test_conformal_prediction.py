@@ -3,11 +3,12 @@ import pickle
 import numpy as np
 import pytest
 import skops.io
-from sklearn.base import clone
+from mapie.regression import ConformalizedQuantileRegressor, SplitConformalRegressor
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.exceptions import NotFittedError
 
 from nnkit import KerasRegressor, TabularRegressor
-from nnkit.estimators.prediction_intervals import interval_radius, kept_errors
+from nnkit.estimators.conformal_prediction import conformal_quantile, kept_errors
 from nnkit.export import TRUSTED_TYPES
 
 
@@ -32,14 +33,14 @@ def crossed(n_samples=240, **parameters):
 
 def test_radius_by_hand():
     """Of 9 errors, the confidence 0.8 takes the 8th smallest."""
-    assert interval_radius(np.arange(1.0, 10.0), 0.8) == 8.0
+    assert conformal_quantile(np.arange(1.0, 10.0), 0.8) == 8.0
 
 
 def test_radius_is_the_rank_of_the_definition():
     errors = np.sort(np.random.default_rng(0).exponential(size=37))
 
     for confidence in (0.1, 0.5, 0.9, 37 / 38):
-        radius = interval_radius(errors, confidence)
+        radius = conformal_quantile(errors, confidence)
         # Of n + 1 errors, at least the fraction c is not larger; see Lei et al. 2018.
         assert np.sum(errors <= radius) >= confidence * 38 - 1e-9
         assert np.sum(errors < radius) < confidence * 38
@@ -48,7 +49,7 @@ def test_radius_is_the_rank_of_the_definition():
 def test_each_column_has_a_radius_of_its_own():
     errors = kept_errors([np.array([[1.0, 30.0], [3.0, 10.0]]), np.array([[2.0, 20.0]])])
 
-    np.testing.assert_array_equal(interval_radius(errors, 0.75), [3.0, 30.0])
+    np.testing.assert_array_equal(conformal_quantile(errors, 0.75), [3.0, 30.0])
 
 
 def test_many_errors_are_kept_as_quantiles_that_are_not_smaller():
@@ -59,8 +60,8 @@ def test_many_errors_are_kept_as_quantiles_that_are_not_smaller():
     assert len(kept) == 5000
     assert kept[-1] == errors.max()
     for confidence in (0.5, 0.9, 0.99):
-        exact = interval_radius(np.sort(errors), confidence)
-        approximate = interval_radius(kept, confidence)
+        exact = conformal_quantile(np.sort(errors), confidence)
+        approximate = conformal_quantile(kept, confidence)
         assert exact <= approximate < exact * 1.01
 
 
@@ -168,17 +169,68 @@ def test_raises_without_held_out_rows():
 @pytest.mark.parametrize("confidence", [0, 1, 1.5, "0.9", None])
 def test_raises_on_invalid_confidence(confidence):
     with pytest.raises(ValueError, match=r"confidence must be a number in \(0, 1\)"):
-        interval_radius(np.ones(5), confidence)
+        conformal_quantile(np.ones(5), confidence)
 
 
 def test_raises_on_a_confidence_that_needs_more_rows():
     message = "confidence=0.99 needs at least 99 held-out rows, but fit held out 98"
     with pytest.raises(ValueError, match=message):
-        interval_radius(np.ones(98), 0.99)
+        conformal_quantile(np.ones(98), 0.99)
 
-    assert interval_radius(np.ones(99), 0.99) == 1
+    assert conformal_quantile(np.ones(99), 0.99) == 1
 
 
 def test_an_unknown_argument_is_named():
     with pytest.raises(TypeError, match="no argument 'batchsize'"):
         fitted().predict_interval(np.zeros((1, 4)), batchsize=3)
+
+
+# Comparison with MAPIE
+
+
+class Level(RegressorMixin, BaseEstimator):
+    """One of the quantiles of a fitted regressor."""
+
+    n_features_in_ = 4
+
+    def __init__(self, reg, level):
+        self.reg = reg
+        self.level = level
+
+    def fit(self, X, y):
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def predict(self, X):
+        return self.reg.predict(X, quantiles=self.level)
+
+
+SPLIT = [(np.arange(200), np.arange(200, 300))]
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.8, 0.9])
+def test_intervals_equal_those_of_mapie(confidence):
+    X, y = linear_data(300, 0)
+    X_new, _ = linear_data(20, 1)
+    reg = fitted(validation_split=SPLIT)
+
+    mapie = SplitConformalRegressor(estimator=reg, confidence_level=confidence, prefit=True)
+    expected = mapie.conformalize(X[200:], y[200:]).predict_interval(X_new)[1][:, :, 0]
+
+    np.testing.assert_allclose(reg.predict_interval(X_new, confidence), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.9])
+def test_conformalised_quantiles_equal_those_of_mapie(confidence):
+    X, y = linear_data(300, 0)
+    X_new, _ = linear_data(20, 1)
+    reg = fitted(loss="quantile", quantiles=(0.05, 0.1, 0.5, 0.9, 0.95), validation_split=SPLIT)
+
+    levels = [Level(reg, level) for level in ((1 - confidence) / 2, (1 + confidence) / 2, 0.5)]
+    mapie = ConformalizedQuantileRegressor(levels, confidence_level=confidence, prefit=True)
+    mapie.conformalize(X[200:], y[200:])
+    expected = mapie.predict_interval(X_new, symmetric_correction=True)[1][:, :, 0]
+
+    np.testing.assert_allclose(reg.predict_interval(X_new, confidence), expected, rtol=1e-6)
