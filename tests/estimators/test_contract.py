@@ -16,7 +16,7 @@ from nnkit import (
     TabularClassifier,
     TabularRegressor,
 )
-from nnkit.builders import presets
+from nnkit.builders.tables import presets
 
 REASON = (
     "With float32 and mini-batches, a weight of 2 differs from two rows by more than 1e-7. "

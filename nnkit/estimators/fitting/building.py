@@ -234,7 +234,7 @@ def _compilation(
             "give the schedule n_steps = epochs * batches per epoch."
         )
     by_prefix = {prefix: routed_to(prefix, routed) for prefix in OF_COMPILATION}
-    if settings.loss == "quantile":
+    if settings.is_loss_of_quantiles:
         by_prefix["loss"] = {**by_prefix["loss"], "quantiles": settings.learnt_quantiles}
     compilation = Compilation(
         settings.optimizer,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -20,19 +20,49 @@ from nnkit.estimators.targets.regression import ValueDecoder
 if TYPE_CHECKING:
     from nnkit.training.network import Network
 
-__all__ = ["class_errors_of_held_out", "errors_of_held_out", "temperature_of_held_out"]
+__all__ = [
+    "class_errors_of_held_out",
+    "errors_of_held_out",
+    "held_out_outputs",
+    "temperature_of_held_out",
+]
+
+HeldOut: TypeAlias = "tuple[Rows, list[list[np.ndarray]]]"
 
 
-def errors_of_held_out(
-    member_data: Sequence[MemberData], members: Sequence[Network], decoder: ValueDecoder
-) -> np.ndarray | None:
-    """Return the errors of held-out rows for prediction intervals, in units of the target.
+def held_out_outputs(
+    member_data: Sequence[MemberData], members: Sequence[Network]
+) -> Iterator[HeldOut]:
+    """Yield held-out rows, and the outputs of the networks that hold them out.
 
     Parameters
     ----------
     member_data : sequence of MemberData
-        The data of the networks; a single entry if they share it.
+        The data of the networks; a single entry if they share it. Either all entries have
+        held-out rows, or there is one without them.
     members : sequence of Network
+
+    Yields
+    ------
+    held_out : Rows
+    outputs : list
+        For each network a list with one array per output.
+    """
+    for position, own_data in enumerate(member_data):
+        if own_data.held_out is None or own_data.data.validation is None:
+            return
+        X = own_data.data.validation.own.X
+        own_members = members[position :: len(member_data)]
+        yield own_data.held_out, [member.outputs(X) for member in own_members]
+
+
+def errors_of_held_out(predicted: Iterable[HeldOut], decoder: ValueDecoder) -> np.ndarray | None:
+    """Return the errors of held-out rows for prediction intervals, in units of the target.
+
+    Parameters
+    ----------
+    predicted : iterable of (Rows, list)
+        Held-out rows and their outputs, of `held_out_outputs`.
     decoder : ValueDecoder
         From the outputs of a network to values.
 
@@ -47,26 +77,22 @@ def errors_of_held_out(
     if decoder.target.quantiles:
         differences = [
             held_out.y[..., np.newaxis] - decoder.predicted_quantiles(outputs)
-            for held_out, outputs in _held_out_outputs(member_data, members)
+            for held_out, outputs in predicted
         ]
         return kept_differences(differences) if differences else None
-    errors = [
-        np.abs(held_out.y - decoder.predicted(outputs))
-        for held_out, outputs in _held_out_outputs(member_data, members)
-    ]
+    errors = [np.abs(held_out.y - decoder.predicted(outputs)) for held_out, outputs in predicted]
     return kept_errors(errors) if errors else None
 
 
 def class_errors_of_held_out(
-    member_data: Sequence[MemberData], members: Sequence[Network], decoder: ClassDecoder
+    predicted: Iterable[HeldOut], decoder: ClassDecoder
 ) -> np.ndarray | None:
     """Return the errors of held-out rows for sets of classes; see `more_probable_mass`.
 
     Parameters
     ----------
-    member_data : sequence of MemberData
-        The data of the networks; a single entry if they share it.
-    members : sequence of Network
+    predicted : iterable of (Rows, list)
+        Held-out rows and their outputs, of `held_out_outputs`.
     decoder : ClassDecoder
         From the outputs of a network to calibrated probabilities.
 
@@ -79,7 +105,7 @@ def class_errors_of_held_out(
     if decoder.classes.is_indicator or decoder.classes.row_shape not in ((), (1,)):
         return None
     errors = []
-    for held_out, outputs in _held_out_outputs(member_data, members):
+    for held_out, outputs in predicted:
         mass = more_probable_mass(decoder.predicted(outputs))
         codes = held_out.encoded.reshape(len(mass), 1)
         errors.append(np.take_along_axis(mass, codes, axis=1)[:, 0])
@@ -87,17 +113,18 @@ def class_errors_of_held_out(
 
 
 def temperature_of_held_out(
-    member_data: Sequence[MemberData], members: Sequence[Network], decoder: ClassDecoder
+    predicted: Iterable[HeldOut], decoder: ClassDecoder, n_averaged: int
 ) -> float | None:
     """Return the most probable temperature, given the held-out rows.
 
     Parameters
     ----------
-    member_data : sequence of MemberData
-        The data of the networks; a single entry if they share it.
-    members : sequence of Network
+    predicted : iterable of (Rows, list)
+        Held-out rows and their outputs, of `held_out_outputs`.
     decoder : ClassDecoder
         From the outputs of a network to probabilities.
+    n_averaged : int
+        Number of networks whose probabilities a prediction averages.
 
     Returns
     -------
@@ -106,7 +133,7 @@ def temperature_of_held_out(
     """
     predictions, targets, weights = [], [], []
     is_indicator = decoder.classes.is_indicator
-    for held_out, outputs in _held_out_outputs(member_data, members):
+    for held_out, outputs in predicted:
         found = [decoder.by_column(of_member) for of_member in outputs]
         encoded = held_out.encoded
         for column, of_members in enumerate(zip(*found, strict=True)):
@@ -126,20 +153,5 @@ def temperature_of_held_out(
         targets,
         weights,
         is_one_of_many=decoder.is_one_of_many,
-        n_averaged=len(members),
+        n_averaged=n_averaged,
     )
-
-
-def _held_out_outputs(
-    member_data: Sequence[MemberData], members: Sequence[Network]
-) -> Iterator[tuple[Rows, list[list[np.ndarray]]]]:
-    """Yield held-out rows, and the outputs of the networks that hold them out.
-
-    Either all entries of ``member_data`` have held-out rows, or there is one without them.
-    """
-    for position, own_data in enumerate(member_data):
-        if own_data.held_out is None or own_data.data.validation is None:
-            return
-        X = own_data.data.validation.own.X
-        own_members = members[position :: len(member_data)]
-        yield own_data.held_out, [member.outputs(X) for member in own_members]

@@ -24,6 +24,7 @@ from nnkit.estimators.fitting.building import Networks, build, rebuild
 from nnkit.estimators.fitting.calibration import (
     class_errors_of_held_out,
     errors_of_held_out,
+    held_out_outputs,
     temperature_of_held_out,
 )
 from nnkit.estimators.fitting.convergence import FitOutcome, warning_of_fit
@@ -439,17 +440,19 @@ def _keep_background(draft: KerasEstimator, shared: Rows) -> None:
 def _calibrate(draft: KerasEstimator, result: FitResult) -> None:
     """Learn the temperature of probabilities, and the errors of held-out rows."""
     decoder = draft._target.decoder(draft._network.output_spec)
+    predicted = held_out_outputs(result.member_data, draft._members)
     if isinstance(decoder, ValueDecoder):
-        draft._held_out_errors = errors_of_held_out(result.member_data, draft._members, decoder)
+        draft._held_out_errors = errors_of_held_out(predicted, decoder)
         return
     assert isinstance(decoder, ClassDecoder)
+    read_twice = list(predicted)
     if hasattr(draft, "calibration"):
         draft.temperature_ = 1.0
         if result.settings.calibration is not None:
-            found = temperature_of_held_out(result.member_data, draft._members, decoder)
+            found = temperature_of_held_out(read_twice, decoder, len(draft._members))
             draft.temperature_ = 1.0 if found is None else found
             decoder = replace(decoder, temperature=draft.temperature_)
-    draft._held_out_errors = class_errors_of_held_out(result.member_data, draft._members, decoder)
+    draft._held_out_errors = class_errors_of_held_out(read_twice, decoder)
 
 
 def fit_warning(estimator: KerasEstimator, result: FitResult, owner: Any = None) -> str | None:

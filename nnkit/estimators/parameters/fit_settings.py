@@ -91,9 +91,14 @@ class _SharedSettings:
         return None if self.time_limit is None else self.started_at + self.time_limit
 
     @property
+    def is_loss_of_quantiles(self) -> bool:
+        """Whether the loss is the string "quantile"."""
+        return isinstance(self.loss, str) and self.loss == "quantile"
+
+    @property
     def learnt_quantiles(self) -> tuple[float, ...]:
         """Levels of the quantiles that the network learns; () is one value."""
-        if isinstance(self.loss, str) and self.loss == "quantile":
+        if self.is_loss_of_quantiles:
             return DEFAULT_QUANTILES if self.quantiles is None else as_quantiles(self.quantiles)
         # An instance of QuantileLoss.
         own = () if isinstance(self.loss, type) else getattr(self.loss, "quantiles", ())

@@ -86,14 +86,14 @@ def _check_model(given: GivenSettings) -> None:
 
 
 def _check_quantiles(given: GivenSettings) -> None:
-    is_loss = isinstance(given.loss, str) and given.loss == "quantile"
-    if given.quantiles is not None and not is_loss:
+    if given.quantiles is None:
+        return
+    if not given.is_loss_of_quantiles:
         raise ValueError(
             f"quantiles={shown(given.quantiles)} has an effect with loss='quantile' only, but loss "
             f"is {shown(given.loss)}. Set loss='quantile', or quantiles=None."
         )
-    if is_loss and given.quantiles is not None:
-        as_quantiles(given.quantiles)
+    as_quantiles(given.quantiles)
 
 
 def _check_random_state(random_state: Any) -> None:
