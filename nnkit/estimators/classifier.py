@@ -316,7 +316,13 @@ class KerasClassifier(ClassifierMixin, CallbackSupportMixin, KerasEstimator):
         y_pred = self.predict(X)
         return float(decoder_of(self).accuracy(y, y_pred, sample_weight))
 
-    def predict_proba(self, X: Any, return_std: bool = False, **predict_arguments: Any) -> Any:
+    def predict_proba(
+        self,
+        X: Any,
+        return_std: bool = False,
+        dropout_samples: int | None = None,
+        **predict_arguments: Any,
+    ) -> Any:
         """Return class probabilities.
 
         Parameters
@@ -324,7 +330,13 @@ class KerasClassifier(ClassifierMixin, CallbackSupportMixin, KerasEstimator):
         X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
             The rows, with the columns of ``fit`` in their order.
         return_std : bool, default=False
-            Whether to return the spread over the networks too. It needs ``n_estimators`` above 1.
+            Whether to return the spread over the networks too. It needs ``n_estimators`` above 1,
+            or ``dropout_samples``.
+        dropout_samples : int or None, default=None
+            Number of predictions of each network with its dropout layers as in training, at least
+            1, whose mean is returned and whose spread ``return_std`` is (Monte-Carlo dropout [1]_).
+            Dropout within recurrent layers stays off, and so does all else that differs in
+            training. None predicts once, without dropout.
         **predict_arguments : object
             ``batch_size``, the number of rows per call of the network, by default chosen by
             memory; and ``verbose``, which has no effect.
@@ -336,11 +348,23 @@ class KerasClassifier(ClassifierMixin, CallbackSupportMixin, KerasEstimator):
             (n_samples, n_labels), each a probability of its own; of several columns a list
             with one array for each. Of an ensemble, the mean over its networks.
         y_std : like y_proba
-            The standard deviation of the networks' probabilities, if ``return_std``. It is larger
+            The standard deviation of the averaged probabilities, if ``return_std``. It is larger
             for rows that are unlike the training rows.
+
+        Raises
+        ------
+        ValueError
+            If there is one prediction of one network and ``return_std``, or ``dropout_samples`` is
+            out of its range, or the network has no dropout with a rate above 0.
+
+        References
+        ----------
+        .. [1] Y. Gal, Z. Ghahramani, "Dropout as a Bayesian Approximation: Representing Model
+           Uncertainty in Deep Learning", ICML 2016, section 4.
         """
-        fitted = fitted_copy(self, return_std=return_std)
-        outputs, decoder = member_outputs(fitted, X, predict_arguments), decoder_of(fitted)
+        fitted = fitted_copy(self, return_std=return_std, dropout_samples=dropout_samples)
+        outputs = member_outputs(fitted, X, predict_arguments, dropout_samples)
+        decoder = decoder_of(fitted)
         y_proba = decoder.predicted(outputs)
         return (y_proba, decoder.spread(outputs)) if return_std else y_proba
 

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from nnkit._suggestions import did_you_mean
+from nnkit._validation import as_count
 from nnkit.encoding.features import encode
 from nnkit.estimators.fitting.row_preparation import check_estimator_table
 from nnkit.estimators.fitting.transaction import shared_copy
@@ -39,26 +40,34 @@ def check_fitted(estimator: KerasEstimator) -> None:
     check_is_fitted(estimator, msg=None if is_builder else _PRETRAINED_NOT_FITTED)
 
 
-def fitted_copy(estimator: KerasEstimator, *, return_std: bool = False) -> Any:
+def fitted_copy(
+    estimator: KerasEstimator, *, return_std: bool = False, dropout_samples: int | None = None
+) -> Any:
     """Return a copy that does not change if another thread fits the estimator anew.
 
     Parameters
     ----------
     estimator : KerasClassifier or KerasRegressor
     return_std : bool, default=False
-        Whether the spread of several networks is asked for.
+        Whether the spread of several predictions is asked for.
+    dropout_samples : int or None, default=None
+        Number of predictions of each network.
 
     Raises
     ------
     ValueError
-        If there is one network only, which has no spread.
+        If there is one prediction only, which has no spread, or ``dropout_samples`` is out of its
+        range.
     """
     check_fitted(estimator)
+    if dropout_samples is not None:
+        as_count("dropout_samples", dropout_samples)
     fitted = shared_copy(estimator)
-    if return_std and len(fitted._members) == 1:
+    if return_std and len(fitted._members) * (dropout_samples or 1) == 1:
         raise ValueError(
             "return_std=True needs several networks, whose spread it is, but n_estimators=1. "
-            "Fit with n_estimators=5, for example."
+            "Fit with n_estimators=5, for example, or give dropout_samples=50 if the network has "
+            "dropout."
         )
     return fitted
 
@@ -75,9 +84,15 @@ def encoded_rows(estimator: KerasEstimator, X: Any) -> Any:
 
 
 def member_outputs(
-    estimator: KerasEstimator, X: Any, predict_arguments: dict[str, Any]
+    estimator: KerasEstimator,
+    X: Any,
+    predict_arguments: dict[str, Any],
+    dropout_samples: int | None = None,
 ) -> list[list[np.ndarray]]:
     """Return the outputs of each network for rows of a table, one array for each output.
+
+    With dropout, there are ``dropout_samples`` entries for each network. The draws are the same in
+    each call if ``random_state`` is a seed.
 
     Parameters
     ----------
@@ -86,11 +101,15 @@ def member_outputs(
     X : array-like, DataFrame, sparse matrix or dict
     predict_arguments : dict
         The keyword arguments of ``predict``.
+    dropout_samples : int or None, default=None
+        Number of predictions of each network with dropout; None is one without dropout.
 
     Raises
     ------
     TypeError
         If an argument is unknown.
+    ValueError
+        If a network has no dropout.
     """
     arguments = {**routed_to("predict", routed_parameters(estimator)), **predict_arguments}
     unknown = sorted(set(arguments) - set(PREDICT_ARGUMENTS))
@@ -103,9 +122,17 @@ def member_outputs(
     X_encoded = encoded_rows(estimator, X)
     batch_size = arguments.get("batch_size")
     chunk_rows = None if batch_size in (None, -1, "auto") else int(batch_size)
-    from nnkit.training.network import outputs_of_networks  # imports TensorFlow
+    from nnkit.training.network import (  # imports TensorFlow
+        outputs_of_dropout_samples,
+        outputs_of_networks,
+    )
 
-    return outputs_of_networks(estimator._members, X_encoded, chunk_rows)
+    if dropout_samples is None:
+        return outputs_of_networks(estimator._members, X_encoded, chunk_rows)
+    seed = None if estimator.random_state is None else estimator._seeds.build
+    return outputs_of_dropout_samples(
+        estimator._members, X_encoded, dropout_samples, np.random.default_rng(seed), chunk_rows
+    )
 
 
 def decoder_of(estimator: KerasEstimator) -> Any:

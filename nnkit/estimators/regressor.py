@@ -283,6 +283,7 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
         return_std: bool = False,
         *,
         quantiles: Any = None,
+        dropout_samples: int | None = None,
         **predict_arguments: Any,
     ) -> Any:
         """Return predicted values.
@@ -292,11 +293,17 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
         X : array-like, DataFrame, sparse matrix or dict, with n_samples rows
             The rows, with the columns of ``fit`` in their order.
         return_std : bool, default=False
-            Whether to return the spread over the networks too. It needs ``n_estimators`` above 1.
+            Whether to return the spread over the networks too. It needs ``n_estimators`` above 1,
+            or ``dropout_samples``.
         quantiles : float, sequence of float or None, default=None
             Levels of the quantiles to return, of a fit with ``loss="quantile"``. They are between
             the smallest and the largest level that the network learnt; between two of these, they
             are interpolated linearly. None returns values.
+        dropout_samples : int or None, default=None
+            Number of predictions of each network with its dropout layers as in training, at least
+            1, whose mean is returned and whose spread ``return_std`` is (Monte-Carlo dropout [1]_).
+            Dropout within recurrent layers stays off, and so does all else that differs in
+            training. None predicts once, without dropout.
         **predict_arguments : object
             ``batch_size``, the number of rows per call of the network, by default chosen by
             memory; and ``verbose``, which has no effect.
@@ -309,19 +316,33 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
             two that are equally near. With a sequence of ``quantiles``, these are the last axis,
             in the given order; they do not cross.
         y_std : ndarray like y_pred
-            The standard deviation of the networks' values, if ``return_std``. It is larger for
+            The standard deviation of the averaged values, if ``return_std``. It is larger for
             rows that are unlike the training rows, and does not include the noise of the target.
 
         Raises
         ------
         ValueError
-            If there is one network and ``return_std``, or ``quantiles`` are not learnt or are out
-            of their range.
+            If there is one prediction of one network and ``return_std``, ``quantiles`` are not
+            learnt or are out of their range, ``dropout_samples`` is out of its range, or the
+            network has no dropout with a rate above 0.
+
+        References
+        ----------
+        .. [1] Y. Gal, Z. Ghahramani, "Dropout as a Bayesian Approximation: Representing Model
+           Uncertainty in Deep Learning", ICML 2016, section 4.
         """
+        fitted = fitted_copy(
+            self, return_std=return_std and quantiles is None, dropout_samples=dropout_samples
+        )
+        decoder = decoder_of(fitted)
         if quantiles is not None:
-            return self._predict_quantiles(X, quantiles, return_std, predict_arguments)
-        fitted = fitted_copy(self, return_std=return_std)
-        outputs, decoder = member_outputs(fitted, X, predict_arguments), decoder_of(fitted)
+            if return_std:
+                raise ValueError("return_std=True is the spread of values. Leave out quantiles.")
+            levels = levels_between(quantiles, decoder.target.quantiles)
+            outputs = member_outputs(fitted, X, predict_arguments, dropout_samples)
+            found = decoder.quantiles_at(outputs, levels)
+            return found[..., 0] if np.ndim(quantiles) == 0 else found
+        outputs = member_outputs(fitted, X, predict_arguments, dropout_samples)
         y_pred = decoder.predicted(outputs)
         return (y_pred, decoder.spread(outputs)) if return_std else y_pred
 
@@ -406,18 +427,6 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
         radius = conformal_quantile(errors, confidence)
         y_pred = decoder.predicted(member_outputs(fitted, X, predict_arguments))
         return np.stack([y_pred - radius, y_pred + radius], axis=-1)
-
-    def _predict_quantiles(
-        self, X: Any, quantiles: Any, return_std: bool, predict_arguments: dict[str, Any]
-    ) -> np.ndarray:
-        """Return predicted quantiles; see `predict`."""
-        if return_std:
-            raise ValueError("return_std=True is the spread of values. Leave out quantiles.")
-        fitted = fitted_copy(self)
-        decoder = decoder_of(fitted)
-        levels = levels_between(quantiles, decoder.target.quantiles)
-        found = decoder.quantiles_at(member_outputs(fitted, X, predict_arguments), levels)
-        return found[..., 0] if np.ndim(quantiles) == 0 else found
 
     def score(self, X: Any, y: Any = None, sample_weight: Any | None = None) -> float:
         """Return the coefficient of determination R² of ``predict(X)``.

@@ -22,9 +22,10 @@ from nnkit.training.loop.state import TrainingState, values_of
 from nnkit.training.loop.user_functions import named_codes
 from nnkit.training.placement import let_memory_grow, on_device
 from nnkit.training.prediction.dense_stack import DenseStack
+from nnkit.training.prediction.dropout import dropout_layers
 from nnkit.training.prediction.forward import Forward, MaskedForward, MaskedSamples
 from nnkit.training.specification.heads import Task
-from nnkit.training.specification.model_spec import ModelSpec, as_inputs
+from nnkit.training.specification.model_spec import ModelSpec, as_inputs, parts_inside
 from nnkit.training.specification.output_spec import OutputSpec
 
 __all__ = ["Network", "outputs_of_networks"]
@@ -240,6 +241,10 @@ class Network:
             assigned = layout.state_of_values(values)
             self.state = state._replace(weights=assigned.weights, others=assigned.others)
 
+    def draws(self) -> np.random.Generator | None:
+        """Return the source of new draws of layers that are random in predictions, or None."""
+        return np.random.default_rng() if self.draws_afresh else None
+
     def inputs(self, X_encoded: Any) -> Any:
         """Return encoded rows in the dtypes of the model's inputs."""
         return as_inputs(self.compiled_model.model, X_encoded)
@@ -307,7 +312,7 @@ class Network:
 
         with on_device(self.device):
             forward = compiled_model.program(("part", begin, end), make)
-            return tuple(forward(self.weights(), X, draws_afresh=self.draws_afresh))
+            return tuple(forward(self.weights(), X, rng=self.draws()))
 
     def weights(self) -> TrainingState:
         """Return the current weights, without the state of the optimizer."""
@@ -418,9 +423,78 @@ def outputs_of_networks(
         )
         states = [network.weights() for network in networks]
         with named_codes():
-            return forward.of_networks(
-                states, X_encoded, chunk_rows, draws_afresh=first.draws_afresh
-            )
+            return forward.of_networks(states, X_encoded, chunk_rows, rng=first.draws())
+
+
+def outputs_of_dropout_samples(
+    networks: Sequence[Network],
+    X_encoded: Any,
+    n_samples: int,
+    rng: np.random.Generator,
+    chunk_rows: int | None = None,
+) -> list[list[np.ndarray]]:
+    """Return the outputs of networks for the same rows, with dropout of other values each time.
+
+    All other layers predict as they do without dropout.
+
+    Parameters
+    ----------
+    networks : sequence of Network
+    X_encoded : ndarray, csr_array, or dict or list of ndarray
+        Encoded rows.
+    n_samples : int
+        Number of predictions of each network.
+    rng : Generator
+        Source of the draws.
+    chunk_rows : int or None, default=None
+        Rows per call. None limits the memory of a call.
+
+    Returns
+    -------
+    outputs : list of list of ndarray
+        For each network ``n_samples`` entries: one array (n_samples, ...) for each output of its
+        model.
+
+    Raises
+    ------
+    ValueError
+        If a network has no dropout with a fixed rate.
+    """
+    found = []
+    for network in networks:
+        compiled_model, model = network.compiled_model, network.compiled_model.model
+        layers = dropout_layers(model)
+        if not layers:
+            raise ValueError(_without_dropout(model))
+
+        def make(
+            compiled_model: Any = compiled_model, model: Any = model, layers: Any = layers
+        ) -> Forward:
+            return Forward(compiled_model, model, compiled_model.row, layers)
+
+        X = network.inputs(X_encoded)
+        with on_device(network.device):
+            forward = compiled_model.program("forward with dropout", make)
+            state = network.weights()
+            for _ in range(n_samples):
+                found.append(forward(state, X, chunk_rows, rng=rng))
+    return found
+
+
+def _without_dropout(model: Any) -> str:
+    from nnkit.layers import ScheduledDropout
+
+    if any(parts_inside(model, ScheduledDropout)):
+        return (
+            "dropout_samples needs dropout layers, but the rate of this network's "
+            "(nnkit.layers.ScheduledDropout) is 0 at the end of the training. Use a network with "
+            "keras.layers.Dropout, such as 'mlp' with model__dropout_rate=0.2, or return_std=True "
+            "of an ensemble."
+        )
+    return (
+        "dropout_samples needs dropout layers, but the network has none with a rate above 0. Add "
+        "keras.layers.Dropout to it, or use return_std=True of an ensemble."
+    )
 
 
 def _names_of(variables: Sequence[Any]) -> list[tuple[str, int]]:

@@ -16,6 +16,7 @@ from nnkit.training.compiled_model import CompiledModel
 from nnkit.training.loop.batches import take_on_host
 from nnkit.training.loop.program import like, open_rows, open_rows_of
 from nnkit.training.loop.state import TrainingState
+from nnkit.training.prediction.dropout import active_dropout
 from nnkit.training.specification.model_spec import parts_inside
 
 __all__ = ["Forward", "MaskedForward", "MaskedSamples"]
@@ -51,9 +52,13 @@ class Forward:
         The model of the compiled model, or a part of it.
     row : ndarray, or dict or list of ndarray
         Rows in the dtypes of the model's inputs.
+    dropout : sequence of keras.layers.Layer, default=()
+        Layers that drop values in predictions, too.
     """
 
-    def __init__(self, compiled_model: CompiledModel, model: Any, row: Any) -> None:
+    def __init__(
+        self, compiled_model: CompiledModel, model: Any, row: Any, dropout: Sequence[Any] = ()
+    ) -> None:
         self._row = row
         self._seeds: list[int] = []
         self._chunk_rows = compiled_model.rows_per_chunk
@@ -63,7 +68,8 @@ class Forward:
         def forward(weights: Any, others: Any, X: Any) -> list[Any]:
             with value_scope(layout.known(weights, others)) as scope:
                 before = [scope.get_current_value(variable) for variable in layout.others]
-                outputs = keras.tree.flatten(model(X, training=False))
+                with active_dropout(dropout):
+                    outputs = keras.tree.flatten(model(X, training=False))
             # A layer that draws random numbers in a prediction changes the state of its seed.
             self._seeds = [
                 position
@@ -105,7 +111,7 @@ class Forward:
         X: Any,
         chunk_rows: int | None = None,
         *,
-        draws_afresh: bool = False,
+        rng: np.random.Generator | None = None,
     ) -> list[np.ndarray]:
         """Return the outputs for rows, as a list with one array (n_samples, ...) per output.
 
@@ -117,10 +123,11 @@ class Forward:
             Encoded rows.
         chunk_rows : int or None, default=None
             Rows per call. None limits the memory of a call.
-        draws_afresh : bool, default=False
-            Whether layers that are random in predictions draw new numbers in each call.
+        rng : Generator or None, default=None
+            Source of new seeds, in each call, for layers that are random in predictions. None
+            repeats their draws.
         """
-        return self.of_networks([state], X, chunk_rows, draws_afresh=draws_afresh)[0]
+        return self.of_networks([state], X, chunk_rows, rng=rng)[0]
 
     def of_networks(
         self,
@@ -128,7 +135,7 @@ class Forward:
         X: Any,
         chunk_rows: int | None = None,
         *,
-        draws_afresh: bool = False,
+        rng: np.random.Generator | None = None,
     ) -> list[list[np.ndarray]]:
         """Return the outputs of several networks for the same rows, as of one network for each.
 
@@ -136,7 +143,7 @@ class Forward:
         ----------
         states : sequence of TrainingState
             The weights of each network.
-        X, chunk_rows, draws_afresh : object
+        X, chunk_rows, rng : object
             As for one network.
         """
         n_networks = len(states)
@@ -154,9 +161,7 @@ class Forward:
                 self._row,
             )
             weights = [state.weights for state in states]
-            others = [
-                self._reseeded(state.others) if draws_afresh else state.others for state in states
-            ]
+            others = [self._reseeded(state.others, rng) for state in states]
             if n_networks == 1:
                 found = [call(weights[0], others[0], tensors)]
             else:
@@ -165,15 +170,14 @@ class Forward:
                 known.append([keras.ops.convert_to_numpy(part)[:n_chunk] for part in outputs])
         return [_joined(parts) for parts in chunks]
 
-    def _reseeded(self, others: list[Any]) -> list[Any]:
+    def _reseeded(self, others: list[Any], rng: np.random.Generator | None) -> list[Any]:
         """Return the other variables, with new seeds for layers that draw in predictions."""
-        if not self._seeds:
+        if rng is None or not self._seeds:
             return others
-        generator = np.random.default_rng()
         changed = list(others)
         for position in self._seeds:
             old = others[position]
-            drawn = generator.integers(0, 2**31 - 1, size=old.shape)
+            drawn = rng.integers(0, 2**31 - 1, size=old.shape)
             changed[position] = tf.constant(drawn, old.dtype)
         return changed
 
