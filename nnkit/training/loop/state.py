@@ -294,13 +294,12 @@ def learning_rate_of(optimizer: Any) -> float | None:
     rate = learning_rate_or_schedule(getattr(optimizer, "inner_optimizer", optimizer))
     if not isinstance(rate, keras.Variable):
         return None
-    value = rate.value
-    # In the scope of a tf.distribute strategy, a variable has one value per device.
-    return float(getattr(value, "values", [value])[0])
+    return float(_numpy(rate.value))
 
 
 def _numpy(tensor: Any) -> np.ndarray:
-    return keras.ops.convert_to_numpy(tensor)
+    # In the scope of a tf.distribute strategy, a variable has one value per device.
+    return keras.ops.convert_to_numpy(getattr(tensor, "values", [tensor])[0])
 
 
 def _fits_one_vector(layout: StateLayout) -> bool:
