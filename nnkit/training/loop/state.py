@@ -294,12 +294,16 @@ def learning_rate_of(optimizer: Any) -> float | None:
     rate = learning_rate_or_schedule(getattr(optimizer, "inner_optimizer", optimizer))
     if not isinstance(rate, keras.Variable):
         return None
-    return float(_numpy(rate.value))
+    return float(_on_first_device(rate.value))
 
 
 def _numpy(tensor: Any) -> np.ndarray:
-    # In the scope of a tf.distribute strategy, a variable has one value per device.
-    return keras.ops.convert_to_numpy(getattr(tensor, "values", [tensor])[0])
+    return keras.ops.convert_to_numpy(_on_first_device(tensor))
+
+
+def _on_first_device(tensor: Any) -> Any:
+    """Return the value on the first device of a tf.distribute strategy, or the only value."""
+    return getattr(tensor, "values", [tensor])[0]
 
 
 def _fits_one_vector(layout: StateLayout) -> bool:
