@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -467,11 +468,7 @@ def outputs_of_dropout_samples(
         if not layers:
             raise ValueError(_without_dropout(model))
 
-        def make(
-            compiled_model: Any = compiled_model, model: Any = model, layers: Any = layers
-        ) -> Forward:
-            return Forward(compiled_model, model, compiled_model.row, layers)
-
+        make = partial(Forward, compiled_model, model, compiled_model.row, layers)
         X = network.inputs(X_encoded)
         with on_device(network.device):
             forward = compiled_model.program("forward with dropout", make)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from scipy import sparse
 
 from nnkit.encoding.temperature import fit_temperature
 from nnkit.estimators.conformal_prediction import (
@@ -18,6 +19,7 @@ from nnkit.estimators.targets.classification import ClassDecoder
 from nnkit.estimators.targets.regression import ValueDecoder
 
 if TYPE_CHECKING:
+    from nnkit.estimators.parameters.fit_settings import FitSettings
     from nnkit.training.network import Network
 
 __all__ = [
@@ -31,7 +33,7 @@ HeldOut: TypeAlias = "tuple[Rows, list[list[np.ndarray]]]"
 
 
 def held_out_outputs(
-    member_data: Sequence[MemberData], members: Sequence[Network]
+    member_data: Sequence[MemberData], members: Sequence[Network], settings: FitSettings
 ) -> Iterator[HeldOut]:
     """Yield held-out rows, and the outputs of the networks that hold them out.
 
@@ -41,6 +43,8 @@ def held_out_outputs(
         The data of the networks; a single entry if they share it. Either all entries have
         held-out rows, or there is one without them.
     members : sequence of Network
+    settings : FitSettings
+        Of a sparse matrix, the rows of a step of the training are dense at once.
 
     Yields
     ------
@@ -52,8 +56,9 @@ def held_out_outputs(
         if own_data.held_out is None or own_data.data.validation is None:
             return
         X = own_data.data.validation.own.X
+        chunk_rows = settings.rows_per_step(X.shape[0]) if sparse.issparse(X) else None
         own_members = members[position :: len(member_data)]
-        yield own_data.held_out, [member.outputs(X) for member in own_members]
+        yield own_data.held_out, [member.outputs(X, chunk_rows) for member in own_members]
 
 
 def errors_of_held_out(predicted: Iterable[HeldOut], decoder: ValueDecoder) -> np.ndarray | None:

@@ -440,7 +440,7 @@ def _keep_background(draft: KerasEstimator, shared: Rows) -> None:
 def _calibrate(draft: KerasEstimator, result: FitResult) -> None:
     """Learn the temperature of probabilities, and the errors of held-out rows."""
     decoder = draft._target.decoder(draft._network.output_spec)
-    predicted = held_out_outputs(result.member_data, draft._members)
+    predicted = held_out_outputs(result.member_data, draft._members, result.settings)
     if isinstance(decoder, ValueDecoder):
         draft._held_out_errors = errors_of_held_out(predicted, decoder)
         return

@@ -109,7 +109,7 @@ def peak_memory():
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_sparse_table_is_densified_by_chunks(monkeypatch, early_stopping):
+def test_sparse_table_is_densified_one_batch_at_a_time(monkeypatch, early_stopping):
     rng = np.random.default_rng(0)
     X = sparse.random_array((2000, 50_000), density=5e-4, format="csr", dtype=np.float32, rng=rng)
     y = np.arange(2000) % 2
@@ -135,9 +135,18 @@ def test_sparse_table_is_densified_by_chunks(monkeypatch, early_stopping):
     y_proba = clf.predict_proba(X, batch_size=50)
 
     assert y_proba.shape == (2000, 2)
-    # Batches have 50 rows. The 200 held-out rows are predicted at once in the calibration.
-    assert max(rows_at_once, default=0) <= (200 if early_stopping else 50)
+    assert max(rows_at_once, default=0) <= 50
     assert peak_memory() - before < dense_bytes / 2
+
+
+@pytest.mark.parametrize("batch_size", [-1, 7])
+def test_held_out_rows_of_a_sparse_table_calibrate_at_any_batch_size(batch_size):
+    X, y = load_digits(return_X_y=True)
+    clf = classifier(classifier_network, epochs=2, batch_size=batch_size, early_stopping=True).fit(
+        sparse.csr_array(X[:200].astype(np.float32)), y[:200]
+    )
+
+    assert clf.predict_set(X[:5], confidence=0.8).shape == (5, 10)
 
 
 @pytest.mark.parametrize("model", ["mlp", classifier_network], ids=["mlp", "own"])
