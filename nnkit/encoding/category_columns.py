@@ -24,6 +24,9 @@ _FEW_ROWS = 16
 # A column has identifiers if this fraction of at least so many rows has distinct values.
 _MIN_ROWS, _MIN_FRACTION = 20, 0.95
 
+# Codes from which the statistics of one-hot columns are computed, if only counts are known.
+_MAX_CODES = 1_000_000
+
 # Results of infer_dtype for levels that can be sorted. Other levels are sorted as text.
 _SORTABLE = {
     "string",
@@ -100,9 +103,15 @@ class LevelColumn:
     def _codes(self) -> dict[str, int]:
         return {key: code for code, key in enumerate(self.keys.tolist(), start=1)}
 
-    def without_rare(self, codes: np.ndarray, min_frequency: int) -> LevelColumn:
-        """Return a codec without the levels that occur in fewer than ``min_frequency`` rows."""
-        counts = np.bincount(codes, minlength=len(self.levels) + 1)[1:]
+    def without_rare(self, counts: np.ndarray, min_frequency: int) -> LevelColumn:
+        """Return a codec without the levels that occur in fewer than ``min_frequency`` rows.
+
+        Parameters
+        ----------
+        counts : ndarray of int of shape (C,)
+            Number of rows of each level.
+        min_frequency : int
+        """
         is_frequent = counts >= min_frequency
         if is_frequent.all():
             return self
@@ -142,6 +151,7 @@ class CategoryEncoding:
         min_frequency: int,
         scaling: str | None,
         clip: float | None,
+        counts: pd.Series | None = None,
     ) -> CategoryEncoding:
         """Create the encoding of a column in ``fit``.
 
@@ -157,15 +167,27 @@ class CategoryEncoding:
             Smallest number of rows of a level of a column of codes.
         scaling, clip
             As for `Scaling`, for one-hot columns.
+        counts : Series of int or None, default=None
+            Distinct values of the whole column as the index, a missing value included, and the
+            number of rows of each, if ``values`` are a sample.
         """
-        column = LevelColumn.of(values, label)
-        codes = column.read(values)
+        if counts is None:
+            column = LevelColumn.of(values, label)
+            codes = column.read(values)
+            n_of_codes = np.bincount(codes, minlength=len(column.levels) + 1)
+        else:
+            distinct = counts.index.to_series().reset_index(drop=True)
+            column = LevelColumn.of(distinct, label)
+            n_of_codes = np.bincount(
+                column.read(distinct), counts.to_numpy(), minlength=len(column.levels) + 1
+            ).astype(np.int64)
+            codes = _in_proportion(n_of_codes)
         n_levels = len(column.levels)
-        is_identifier = _has_distinct_values(codes, n_levels)
+        is_identifier = _has_distinct_values(int(n_of_codes[1:].sum()), n_levels)
         if is_identifier:
             _warn_of_distinct_values(values, label)
         if n_levels > max_one_hot:
-            frequent = column.without_rare(codes, min_frequency)
+            frequent = column.without_rare(n_of_codes[1:], min_frequency)
             # Without rare levels, a few rows may well have unknown values only.
             return cls(frequent, None, warns=not is_identifier and frequent is column)
         one_hot = _one_hot_rows(n_levels)
@@ -234,9 +256,19 @@ def _nearest_rows(values: np.ndarray, table: np.ndarray) -> np.ndarray:
     return (np.argmin(distances, axis=0) + 1) % len(table)
 
 
-def _has_distinct_values(codes: np.ndarray, n_levels: int) -> bool:
+def _in_proportion(n_of_codes: np.ndarray) -> np.ndarray:
+    """Return codes in ascending order, each as often as given, or in proportion to it.
+
+    Statistics of one-hot columns are computed from them.
+    """
+    n_rows = int(n_of_codes.sum())
+    if n_rows > _MAX_CODES:
+        n_of_codes = np.ceil(n_of_codes * (_MAX_CODES / n_rows)).astype(np.int64)
+    return np.repeat(np.arange(len(n_of_codes)), n_of_codes)
+
+
+def _has_distinct_values(n_present: int, n_levels: int) -> bool:
     """Return whether nearly every value of a column is distinct, as for identifiers."""
-    n_present = int(np.count_nonzero(codes))
     return n_present >= _MIN_ROWS and n_levels >= _MIN_FRACTION * n_present
 
 

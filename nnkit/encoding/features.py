@@ -18,6 +18,7 @@ from nnkit.encoding.containers import column_at, is_dataframe, numeric_matrix
 from nnkit.encoding.kinds import kind_of
 from nnkit.encoding.multi_input_encoder import MultiInputEncoder, check_encoders
 from nnkit.encoding.numeric_columns import NumberColumn
+from nnkit.encoding.rows import are_finite
 from nnkit.encoding.tabular import TabularEncoder
 
 __all__ = [
@@ -279,7 +280,7 @@ def _finite_array(values: Any, encoder: Any) -> np.ndarray:
 
 
 def _check_finite(values: np.ndarray, encoder: Any) -> None:
-    if not np.isfinite(values).all():
+    if not are_finite(values):
         raise ValueError(
             f"encoder={shown(encoder)} returns NaN or infinite values. "
             "Impute missing values in it, for example with SimpleImputer. Divide numbers above "

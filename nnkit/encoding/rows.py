@@ -15,6 +15,7 @@ from nnkit._compat import rows_of
 
 __all__ = [
     "aligned_empty",
+    "are_finite",
     "background_rows",
     "is_aligned",
     "n_encoded_rows",
@@ -69,6 +70,25 @@ def rows_at(X_encoded: Any, positions: Any) -> Any:
     if isinstance(X_encoded, (list, tuple)):
         return [part[positions] for part in X_encoded]
     return X_encoded[positions]
+
+
+# Values that are checked at once. The result of a check takes one byte for each.
+_VALUES_CHECKED = 2**23
+
+
+def are_finite(values: np.ndarray) -> bool:
+    """Return whether all numbers of an array are finite, without a second array of its size.
+
+    Parameters
+    ----------
+    values : ndarray of numbers
+    """
+    if values.size <= _VALUES_CHECKED or not values.ndim:
+        return bool(np.isfinite(values).all())
+    size = max(1, _VALUES_CHECKED * len(values) // values.size)
+    return all(
+        np.isfinite(values[start : start + size]).all() for start in range(0, len(values), size)
+    )
 
 
 def background_rows(n_samples: int, background_size: int, seed: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -216,9 +216,22 @@ class TabularEncoder(PlainStateMixin, TransformerMixin, BaseEstimator):
             values are lists, a column of text is not in ``categorical_features``, or a column
             holds free text: mostly distinct values of at least 12 words on average.
         """
+        return self._fit_sample(X, {})
+
+    def _fit_sample(self, X: Any, level_counts: Mapping[str, pd.Series]) -> TabularEncoder:
+        """Learn a table from a sample of its rows, and the levels of its categories.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like
+            The sample, or the whole table.
+        level_counts : mapping of str to Series of int
+            By the name of a column, its distinct values as the index, a missing value included, and
+            the number of rows of each. The levels of other columns are those of the sample.
+        """
         self._check_parameters()
         X_checked = self._check_table(X, reset=True)
-        self._learn_columns(X_checked)
+        self._learn_columns(X_checked, level_counts)
         self._learn_scaling(X_checked)
         self._arrange_categories()
         return self
@@ -423,7 +436,7 @@ class TabularEncoder(PlainStateMixin, TransformerMixin, BaseEstimator):
             check_array(np.broadcast_to(0.0, X.shape), estimator=self)
         return X
 
-    def _learn_columns(self, X: Any) -> None:
+    def _learn_columns(self, X: Any, level_counts: Mapping[str, pd.Series]) -> None:
         has_names = hasattr(self, "feature_names_in_")
         labels = [
             repr(name) if has_names else str(position) for position, name in enumerate(self._names)
@@ -450,6 +463,7 @@ class TabularEncoder(PlainStateMixin, TransformerMixin, BaseEstimator):
                     min_frequency=self.min_frequency,
                     scaling=None if self.scaling == "quantile" else self.scaling,
                     clip=self.clip,
+                    counts=level_counts.get(self._names[position]),
                 )
                 continue
             reader: NumberColumn | DateColumn

@@ -312,7 +312,9 @@ class KerasClassifier(ClassifierMixin, CallbackSupportMixin, KerasEstimator):
         accuracy : float
             In [0, 1].
         """
-        X, y, sample_weight = rows_to_score(X, y, sample_weight)
+        X, y, sample_weight = rows_to_score(
+            X, y, sample_weight, getattr(self, "feature_names_in_", None)
+        )
         y_pred = self.predict(X)
         return float(decoder_of(self).accuracy(y, y_pred, sample_weight))
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from nnkit._suggestions import did_you_mean
 from nnkit._validation import as_count
-from nnkit.encoding.features import encode
-from nnkit.estimators.fitting.row_preparation import check_estimator_table
+from nnkit.datasets.block_table import BlockTable
+from nnkit.estimators.fitting.row_preparation import check_estimator_table, encode_checked
 from nnkit.estimators.fitting.transaction import shared_copy
 from nnkit.estimators.parameters.parameter_checks import check_predict_arguments
 from nnkit.estimators.parameters.parameter_names import routed_parameters
 from nnkit.estimators.parameters.routing import PREDICT_ARGUMENTS, routed_to
+from nnkit.estimators.rows.block_rows import encoded_in_turn
 
 if TYPE_CHECKING:
     from nnkit.estimators.keras_estimator import KerasEstimator
 
 __all__ = ["check_fitted", "decoder_of", "encoded_rows", "fitted_copy", "member_outputs"]
+
+# Values of a table that are encoded and predicted at once, 128 MiB in float64.
+_VALUES_AT_ONCE = 2**24
 
 _PRETRAINED_NOT_FITTED = (
     "This %(name)s instance is not fitted yet. Its model has weights, but columns and labels are "
@@ -80,7 +86,7 @@ def encoded_rows(estimator: KerasEstimator, X: Any) -> Any:
     estimator : KerasClassifier or KerasRegressor
     X : array-like, DataFrame, sparse matrix or dict
     """
-    return encode(estimator.encoder_, check_estimator_table(estimator, X, reset=False))
+    return encode_checked(estimator, check_estimator_table(estimator, X, reset=False))
 
 
 def member_outputs(
@@ -119,7 +125,6 @@ def member_outputs(
             f"{did_you_mean(unknown[0], PREDICT_ARGUMENTS)}"
         )
     check_predict_arguments(arguments)
-    X_encoded = encoded_rows(estimator, X)
     batch_size = arguments.get("batch_size")
     chunk_rows = None if batch_size in (None, -1, "auto") else int(batch_size)
     from nnkit.training.network import (  # imports TensorFlow
@@ -127,12 +132,44 @@ def member_outputs(
         outputs_of_networks,
     )
 
-    if dropout_samples is None:
-        return outputs_of_networks(estimator._members, X_encoded, chunk_rows)
     seed = None if estimator.random_state is None else estimator._seeds.build
-    return outputs_of_dropout_samples(
-        estimator._members, X_encoded, dropout_samples, np.random.default_rng(seed), chunk_rows
-    )
+    rng = np.random.default_rng(seed)
+    parts = []
+    for X_encoded in _encoded_parts(estimator, X):
+        if dropout_samples is None:
+            outputs = outputs_of_networks(estimator._members, X_encoded, chunk_rows)
+        else:
+            outputs = outputs_of_dropout_samples(
+                estimator._members, X_encoded, dropout_samples, rng, chunk_rows
+            )
+        parts.append(outputs)
+    if len(parts) == 1:
+        return parts[0]
+    return [
+        [np.concatenate(rows) for rows in zip(*of_network, strict=True)]
+        for of_network in zip(*parts, strict=True)
+    ]
+
+
+def _encoded_parts(estimator: KerasEstimator, X: Any) -> Iterator[Any]:
+    """Yield the encoded rows of a table: in blocks if it is large, else all at once."""
+    X_checked = check_estimator_table(estimator, X, reset=False)
+    if isinstance(X_checked, BlockTable):
+
+        def encode_block(block: Any) -> Any:
+            return encode_checked(estimator, check_estimator_table(estimator, block, reset=False))
+
+        yield from encoded_in_turn(X_checked, encode_block)
+        return
+    shape = getattr(X_checked, "shape", ())
+    n_rows = len(X_checked) if shape else 0
+    is_sliceable = isinstance(X_checked, (np.ndarray, pd.DataFrame))
+    if not is_sliceable or int(np.prod(shape)) <= _VALUES_AT_ONCE:
+        yield encode_checked(estimator, X_checked)
+        return
+    size = max(1, _VALUES_AT_ONCE * n_rows // int(np.prod(shape)))
+    for start in range(0, n_rows, size):
+        yield encode_checked(estimator, X_checked[start : start + size])
 
 
 def decoder_of(estimator: KerasEstimator) -> Any:

@@ -445,7 +445,9 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
         r2 : float
             1 - Σ(y - ŷ)² / Σ(y - ȳ)², at most 1; of several columns the mean.
         """
-        X, y, sample_weight = rows_to_score(X, y, sample_weight)
+        X, y, sample_weight = rows_to_score(
+            X, y, sample_weight, getattr(self, "feature_names_in_", None)
+        )
         if np.ndim(y) < 3:
             return float(super().score(X, y, sample_weight))
         # Values at each place of an image: (n_samples, height, width) -> (n_samples, places)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnkit.datasets.batch_source import BatchSource
-from nnkit.encoding.features import encode
+from nnkit.datasets.block_table import BlockTable
+from nnkit.datasets.encoded_rows import is_on_disk
 from nnkit.encoding.weights import product_of_weights
-from nnkit.estimators.fitting.row_preparation import check_rows
+from nnkit.estimators.fitting.row_preparation import Division, check_rows, encode_checked
 from nnkit.estimators.parameters.fit_settings import FitSettings
 from nnkit.estimators.parameters.parameter_names import routed_parameters
 from nnkit.estimators.parameters.routing import routed_to
@@ -27,12 +28,7 @@ __all__ = ["member_data_of", "train_members"]
 
 
 def member_data_of(
-    draft: KerasEstimator,
-    shared: Rows,
-    X_encoded: Any,
-    held_out: Rows | None,
-    folds: list[FoldIndices],
-    scoring: Any,
+    draft: KerasEstimator, division: Division, X_encoded: Any, settings: FitSettings
 ) -> list[MemberData]:
     """Return the data of each network; a single entry if all networks share it.
 
@@ -40,21 +36,20 @@ def member_data_of(
     ----------
     draft : estimator
         With encoder, target and networks.
-    shared : Rows
-        All rows if there are several ``folds``, which are positions in them; else the training
-        rows.
-    X_encoded : ndarray, csr_array, or dict or list of ndarray
-        Their encoded columns.
-    held_out : Rows or None
-        Validation rows of all networks.
-    folds : list of FoldIndices
-    scoring : object
-        The score that is monitored. Only scorers read the columns of held-out rows.
+    division : Division
+    X_encoded : ndarray, csr_array, EncodedRows, or dict or list of them
+        Encoded columns of all rows if there are several folds, or the table is in blocks; else of
+        the training rows.
+    settings : FitSettings
+        Only scorers read the columns of held-out rows.
     """
+    shared, held_out, folds = division.shared, division.held_out, division.folds
+    if isinstance(division.rows.X, BlockTable):
+        return _members_of_blocks(draft, division, X_encoded, settings)
     if len(folds) == 1:
         validation = None
         if held_out is not None:
-            validation = _training_data(draft, held_out, encode(draft.encoder_, held_out.X))
+            validation = _training_data(draft, held_out, encode_checked(draft, held_out.X))
         data = _training_data(draft, shared, X_encoded)
         if shared.source is not None:
             data = replace(data, renewed=partial(_rows_of_next_pass, draft, shared.source))
@@ -64,14 +59,37 @@ def member_data_of(
     # The networks share the encoded rows, also on the device.
     data = _training_data(draft, shared.without_table(), X_encoded)
     data = replace(data, X=with_shared_memory(data.X))
-    member_data = []
-    for fold in folds:
-        validation = replace(data, rows=fold.validation)
-        own = replace(data, rows=fold.training, validation=validation)
-        rows = shared.without_table() if _is_loss(scoring) else shared
-        held_out = rows.at(fold.validation)
-        member_data.append(MemberData(own, held_out, fold.n_training(len(shared.y))))
-    return member_data
+    rows = shared.without_table() if _is_loss(settings.scoring) else shared
+    return [_member_of_fold(data, rows, fold) for fold in folds]
+
+
+def _members_of_blocks(
+    draft: KerasEstimator, division: Division, X_encoded: Any, settings: FitSettings
+) -> list[MemberData]:
+    """Return the data of each network, as positions in all rows, which are encoded once."""
+    rows, held_out = division.rows, division.held_out
+    data = _training_data(draft, rows.without_table(), X_encoded)
+    folds = division.folds
+    if is_on_disk(data.X):
+        folds = [fold.in_order() for fold in folds]  # in the order of the file
+    if held_out is not None and folds[0].validation is None:
+        # Rows that were given to validate on.
+        encoded = encode_checked(draft, held_out.X, n_readers=settings.n_estimators)
+        data = replace(data, validation=_training_data(draft, held_out, encoded))
+        return [MemberData(data, held_out, len(rows.y))]
+    if _is_loss(settings.scoring):
+        rows = rows.without_table()
+    return [_member_of_fold(data, rows, fold) for fold in folds]
+
+
+def _member_of_fold(data: TrainingData, rows: Rows, fold: FoldIndices) -> MemberData:
+    """Return the data of a network that holds out some of the rows, or none."""
+    n_training = fold.n_training(len(rows.y))
+    if fold.validation is None:
+        return MemberData(replace(data, rows=fold.training), None, n_training)
+    validation = replace(data, rows=fold.validation)
+    own = replace(data, rows=fold.training, validation=validation)
+    return MemberData(own, rows.at(fold.validation), n_training)
 
 
 def _training_data(draft: KerasEstimator, rows: Rows, X_encoded: Any) -> TrainingData:
@@ -100,7 +118,7 @@ def _rows_of_next_pass(draft: KerasEstimator, source: BatchSource) -> TrainingDa
     """Return the training rows of a new pass over a dataset."""
     read = source.read()
     rows = check_rows(draft, read.X, read.y, read.sample_weight, None).with_nonzero_weight()
-    return _training_data(draft, rows, encode(draft.encoder_, rows.X))
+    return _training_data(draft, rows, encode_checked(draft, rows.X))
 
 
 def _expanded_weight(

@@ -12,14 +12,16 @@ from scipy import sparse
 
 from nnkit.builders.registry import spec_of
 from nnkit.datasets.batch_source import is_batches
+from nnkit.datasets.block_table import BlockTable
 from nnkit.encoding import TabularEncoder
-from nnkit.encoding.features import make_encoder
+from nnkit.encoding.features import encode, make_encoder
 from nnkit.encoding.rows import n_samples_of
 from nnkit.encoding.weights import product_of_weights
 from nnkit.estimators.parameters.fit_settings import FitSettings, GivenSettings
 from nnkit.estimators.parameters.parameter_names import routed_parameters
 from nnkit.estimators.parameters.routing import model_of, routed_to
 from nnkit.estimators.rows.batches import read_rows, rows_to_predict, warn_of_single_pass
+from nnkit.estimators.rows.block_rows import encoded_blocks, read_table, table_to_predict
 from nnkit.estimators.rows.held_out_rows import warning_of_random_folds
 from nnkit.estimators.rows.inputs import check_same_length
 from nnkit.estimators.rows.samples import check_samples
@@ -36,6 +38,7 @@ __all__ = [
     "check_estimator_table",
     "check_rows",
     "divide",
+    "encode_checked",
     "encoder_of",
     "validation_arguments",
 ]
@@ -63,6 +66,13 @@ class Division:
     held_out: Rows | None
     folds: list[FoldIndices]
 
+    @property
+    def in_order(self) -> Rows:
+        """The rows of ``shared`` in the order of the table, as a table in blocks has them."""
+        if len(self.folds) > 1:
+            return self.shared
+        return self.rows.at(self.folds[0].in_order().training)
+
 
 def check_rows(
     draft: KerasEstimator,
@@ -81,7 +91,8 @@ def check_rows(
     ----------
     draft : estimator
     X, y, sample_weight, groups : object
-        The arguments of ``fit``. If X is a dataset, its first pass is read.
+        The arguments of ``fit``. If X is a dataset, its first pass is read. If it is a table in
+        blocks, the others can be names of its columns.
     given : GivenSettings or None, default=None
         None for validation rows.
     learns : bool, default=False
@@ -89,6 +100,8 @@ def check_rows(
     classes : array-like or None, default=None
         All labels, if they were given.
     """
+    names = None if learns else getattr(draft, "feature_names_in_", None)
+    X, y, sample_weight, groups = read_table(X, y, sample_weight, groups, names)
     X, y, sample_weight, source = read_rows(X, y, sample_weight)
     if y is None:
         raise ValueError(
@@ -141,6 +154,16 @@ def check_estimator_table(estimator: KerasEstimator, X: Any, *, reset: bool) -> 
     reset : bool
         Whether the columns are learnt, or compared with those that were learnt.
     """
+    if not reset:
+        X = table_to_predict(X, getattr(estimator, "feature_names_in_", None))
+    if isinstance(X, BlockTable):
+        check_estimator_table(estimator, X.head, reset=reset)
+        if estimator._takes_samples:
+            raise ValueError(
+                "X is a table in blocks, of columns of numbers, categories and dates, but the network "
+                "takes texts, images or series. Read them into memory."
+            )
+        return X
     is_own = not (estimator.encoder is None or isinstance(estimator.encoder, str))
     if reset:
         encoder = encoder_of(estimator, is_sparse=sparse.issparse(X))
@@ -157,6 +180,27 @@ def check_estimator_table(estimator: KerasEstimator, X: Any, *, reset: bool) -> 
             "with these inputs."
         )
     return check_table(estimator, X, reset=reset, goes_to_encoder=is_own or is_raw, is_raw=is_raw)
+
+
+def encode_checked(estimator: KerasEstimator, X: Any, *, n_readers: int = 1) -> Any:
+    """Return the encoded features of rows that were checked.
+
+    Parameters
+    ----------
+    estimator : KerasClassifier or KerasRegressor
+        With a fitted encoder.
+    X : table
+        Result of `check_estimator_table`.
+    n_readers : int, default=1
+        Number of networks that read the rows of a table in blocks at the same time.
+    """
+    if not isinstance(X, BlockTable):
+        return encode(estimator.encoder_, X)
+
+    def encode_block(block: Any) -> Any:
+        return encode(estimator.encoder_, check_estimator_table(estimator, block, reset=False))
+
+    return encoded_blocks(estimator, X, encode_block, n_readers=n_readers)
 
 
 def encoder_of(estimator: KerasEstimator, *, is_sparse: bool = False) -> Any | None:
@@ -231,7 +275,8 @@ def divide(
     codes, labels = draft._target.stratification(rows.encoded)
     all_rows = rows
     if isinstance(settings.cv, Integral) and rows.groups is None:
-        message = warning_of_random_folds(rows.X, getattr(draft, "feature_names_in_", None))
+        table = rows.X.head if isinstance(rows.X, BlockTable) else rows.X
+        message = warning_of_random_folds(table, getattr(draft, "feature_names_in_", None))
         if message is not None:
             warnings.warn(message, UserWarning, stacklevel=7)
     rows, folds = fold_indices_of(rows, settings, draft._seeds.split, codes, labels)

@@ -14,11 +14,13 @@ import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from scipy import sparse
 
 from nnkit._messages import shown
 from nnkit.builders.builder_spec import TableFacts
-from nnkit.encoding.features import columns_of, encode, encode_first, warn_of_columns_without_effect
+from nnkit.datasets.block_table import BlockTable
+from nnkit.encoding.features import columns_of, encode_first, warn_of_columns_without_effect
 from nnkit.encoding.rows import background_rows, rows_of
 from nnkit.estimators.fitting.building import Networks, build, rebuild
 from nnkit.estimators.fitting.calibration import (
@@ -33,6 +35,7 @@ from nnkit.estimators.fitting.row_preparation import (
     Division,
     check_rows,
     divide,
+    encode_checked,
     encoder_of,
     validation_arguments,
 )
@@ -55,6 +58,7 @@ from nnkit.estimators.parameters.parameter_checks import (
 )
 from nnkit.estimators.parameters.parameter_names import check_routed, routed_parameters
 from nnkit.estimators.parameters.routing import builder_hyperparameters, routed_to
+from nnkit.estimators.rows.block_rows import learn_encoder
 from nnkit.estimators.rows.tables import to_picklable, with_names
 from nnkit.estimators.rows.training_rows import FoldIndices, MemberData, Rows, Seeds
 from nnkit.estimators.targets.classification import ClassDecoder
@@ -357,20 +361,15 @@ def _fit_rows(
     from nnkit.training.placement import on_device
 
     division = divide(draft, rows, settings, validation)
-    shared = division.shared
     if changed is None:
         X_encoded = _build_first(draft, division, settings, n_epochs)
     else:
-        X_encoded = _resume(draft, shared, settings, changed)
+        X_encoded = _resume(draft, division, settings, changed)
     draft._built_with = _parameters_of_network(draft)
     for member in draft._members:
         member.keeps_optimizer |= keeps_optimizer
-    if changed is None:
-        _keep_background(draft, shared)
     with on_device(draft._network.device):
-        member_data = member_data_of(
-            draft, shared, X_encoded, division.held_out, division.folds, settings.scoring
-        )
+        member_data = member_data_of(draft, division, X_encoded, settings)
         member_data, interrupt = train_members(
             draft, division.rows, member_data, settings, n_epochs, resumes=changed is not None
         )
@@ -384,7 +383,16 @@ def _build_first(
     shared = division.shared
     draft._target = draft._target.in_units_of(shared, is_clipped=settings.is_clipped)
     draft.encoder_ = encoder_of(draft, is_sparse=sparse.issparse(shared.X))
-    X_encoded = encode_first(draft.encoder_, shared.X, shared.y)
+    background = _background(draft, shared)
+    if isinstance(shared.X, BlockTable):
+        in_order = division.in_order
+        seed = draft._seeds.background
+        summary = learn_encoder(draft.encoder_, in_order.X, in_order.y, seed, background)
+        X_encoded = encode_checked(draft, division.rows.X, n_readers=settings.n_estimators)
+        _keep_background(draft, summary.at(background))
+    else:
+        X_encoded = encode_first(draft.encoder_, shared.X, shared.y)
+        _keep_background(draft, rows_of(shared.X, background) if len(background) else None)
     n_steps = _n_steps(settings, division.folds, n_epochs, len(shared.y))
     _store_networks(draft, build(draft, X_encoded, shared, settings, n_steps))
     decoder = draft._target.decoder(draft._network.output_spec)
@@ -392,11 +400,18 @@ def _build_first(
     return X_encoded
 
 
-def _resume(draft: KerasEstimator, shared: Rows, settings: FitSettings, changed: list[str]) -> Any:
+def _resume(
+    draft: KerasEstimator, division: Division, settings: FitSettings, changed: list[str]
+) -> Any:
     """Prepare the networks of the last fit for further training; return the encoded rows."""
+    shared = division.shared
     draft._target = draft._target.widened(shared)
-    warn_of_columns_without_effect(draft.encoder_, shared.X)
-    X_encoded = encode(draft.encoder_, shared.X)
+    X, sample = shared.X, shared.X
+    if isinstance(shared.X, BlockTable):
+        # All rows are encoded once; a network reads its own rows by position.
+        X, sample = division.rows.X, shared.X.head
+    warn_of_columns_without_effect(draft.encoder_, sample)
+    X_encoded = encode_checked(draft, X, n_readers=settings.n_estimators)
     # Other threads may predict with the previous networks, and an error restores them, so that
     # their successors are trained.
     draft._members = [member.successor() for member in draft._members]
@@ -425,13 +440,18 @@ def _n_steps(
     return n_epochs * math.ceil(most / settings.rows_per_step(most))
 
 
-def _keep_background(draft: KerasEstimator, shared: Rows) -> None:
-    """Keep some training rows for explanations."""
+def _background(draft: KerasEstimator, shared: Rows) -> np.ndarray:
+    """Return the positions of the training rows that are kept for explanations."""
+    if not draft.background_size or sparse.issparse(shared.X):
+        return np.empty(0, dtype=np.intp)
+    return background_rows(len(shared.y), draft.background_size, draft._seeds.background)
+
+
+def _keep_background(draft: KerasEstimator, rows: Any) -> None:
+    """Keep training rows for explanations; None keeps none."""
     draft.background_ = None
-    if draft.background_size and not sparse.issparse(shared.X):
-        sample = background_rows(len(shared.y), draft.background_size, draft._seeds.background)
-        rows = with_names(draft, rows_of(shared.X, sample))
-        draft.background_ = copy.deepcopy(to_picklable(rows))
+    if rows is not None and len(rows):
+        draft.background_ = copy.deepcopy(to_picklable(with_names(draft, rows)))
 
 
 # After the training

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nnkit.datasets.batch_source import BatchSource, is_batches
+from nnkit.estimators.rows.block_rows import read_table
 
 if TYPE_CHECKING:
     from nnkit.estimators.rows.training_rows import Rows
@@ -76,19 +77,24 @@ def rows_to_predict(X: Any) -> Any:
     return BatchSource(X).read().X if is_batches(X) else X
 
 
-def rows_to_score(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+def rows_to_score(
+    X: Any, y: Any, sample_weight: Any, names: Any | None = None
+) -> tuple[Any, Any, Any]:
     """Return rows, targets and weights for ``score``, which a dataset holds together.
 
     Parameters
     ----------
     X, y, sample_weight : object
-        The arguments of ``score``.
+        The arguments of ``score``. Of a table in blocks, y and sample_weight can be columns.
+    names : ndarray of str or None, default=None
+        Names of the columns in ``fit``.
 
     Raises
     ------
     ValueError
         If there is no target.
     """
+    X, y, sample_weight, _ = read_table(X, y, sample_weight, names=names)
     X_read, y_read, weight_read, _ = read_rows(X, y, sample_weight)
     if y_read is None:
         raise ValueError("score needs the targets y of the rows. Got None instead.")

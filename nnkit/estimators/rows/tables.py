@@ -14,6 +14,7 @@ from sklearn.utils.validation import validate_data
 from nnkit._messages import shown
 from nnkit.encoding.containers import as_table, check_unique_names
 from nnkit.encoding.features import as_numbers
+from nnkit.encoding.rows import are_finite
 from nnkit.estimators.rows.inputs import check_is_one_input, check_is_table, rows_of_list
 from nnkit.estimators.rows.samples import are_samples, are_texts, as_samples
 
@@ -321,7 +322,7 @@ def _check_finite_entries(X_checked: sparse.csr_array) -> None:
 
 def _check_finite(X_checked: np.ndarray, names: Any | None, name: str = "X") -> None:
     """Raise a ValueError that names the first column with NaN or infinite values."""
-    if X_checked.dtype.kind != "f" or np.isfinite(X_checked).all():
+    if X_checked.dtype.kind != "f" or are_finite(X_checked):
         return
     rows, columns = np.nonzero(~np.isfinite(X_checked))[:2]
     column = columns[0]

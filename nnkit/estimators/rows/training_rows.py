@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 
 from nnkit._messages import shown
 from nnkit.datasets.batch_source import BatchSource
+from nnkit.datasets.block_table import BlockTable
 from nnkit.encoding.input_dict import InputDict
 from nnkit.encoding.rows import rows_of
 from nnkit.encoding.splits import fold_rows, holdout_rows, split_rows
@@ -85,11 +86,19 @@ class Rows:
     source: BatchSource | None = None
 
     def at(self, positions: np.ndarray | None) -> Rows:
-        """Return the rows at these positions; None is all of them."""
+        """Return the rows at these positions; None is all of them.
+
+        A table in blocks keeps its order, also if that of the positions is another.
+        """
         if positions is None:
             return self
+        X = self.X
+        if isinstance(X, BlockTable):
+            X = X.at(positions)
+        elif X is not None:
+            X = rows_of(X, positions)
         return Rows(
-            None if self.X is None else rows_of(self.X, positions),
+            X,
             self.y[positions],
             self.encoded[positions],
             None if self.sample_weight is None else self.sample_weight[positions],

@@ -25,6 +25,7 @@ import tensorflow as tf
 from scipy import sparse
 
 from nnkit._compat import compile_arguments, has_gradient_overwrites
+from nnkit.datasets.encoded_rows import is_on_disk
 from nnkit.training.caching.library_code import runs_library_code_only
 from nnkit.training.compiled_model import CompiledModel
 from nnkit.training.loop import thresholds
@@ -120,7 +121,7 @@ def suits_stack(
     wanted : bool or None
         The user's choice; None chooses automatically.
     """
-    if wanted is False or backend == "keras" or sparse.issparse(data.X):
+    if wanted is False or backend == "keras" or sparse.issparse(data.X) or is_on_disk(data.X):
         return False
     if wanted is None:
         if not _has_gpu() or _arithmetic(compiled_model, data, plan) > _MAX_ARITHMETIC_IN_STACK:

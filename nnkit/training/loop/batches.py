@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
+from nnkit.datasets.encoded_rows import is_on_disk
 from nnkit.encoding.rows import aligned_empty, is_aligned
 
 __all__ = ["take_on_host", "taker", "to_device", "with_shared_memory"]
@@ -38,7 +39,9 @@ def with_shared_memory(X: Any) -> Any:
     ----------
     X : ndarray, csr_array, or dict or list of ndarray
     """
-    return X if sparse.issparse(X) else keras.tree.map_structure(_shared, X)
+    if sparse.issparse(X) or is_on_disk(X):
+        return X
+    return keras.tree.map_structure(_shared, X)
 
 
 def _tensor(array: Any) -> Any:

@@ -350,7 +350,7 @@ def _run_compiled(
         if data.renewed is not None and first > session.first_epoch(plan):
             data = data.of_next_epoch()
             run.use(data)
-        orders = [row_order(data.n_samples, plan, epoch) for epoch in epochs]
+        orders = [row_order(data, plan, epoch) for epoch in epochs]
         state, found = run(session.state, orders)
         session.update(state)
         for epoch, logs in zip(epochs, found, strict=True):

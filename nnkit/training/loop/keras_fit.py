@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from nnkit.datasets.encoded_rows import is_on_disk, order_on_disk
 from nnkit.encoding.rows import n_encoded_rows
 from nnkit.training.loop.batches import take_on_host
 from nnkit.training.parallel.scheduler import Scheduler
@@ -18,20 +19,21 @@ if TYPE_CHECKING:
 __all__ = ["row_order", "run_keras_fit"]
 
 
-def row_order(n_samples: int, plan: TrainingPlan, epoch: int) -> np.ndarray:
+def row_order(data: TrainingData, plan: TrainingPlan, epoch: int) -> np.ndarray:
     """Return the positions of the rows in the order of an epoch, (n_samples,).
 
     Parameters
     ----------
-    n_samples : int
+    data : TrainingData
     plan : TrainingPlan
         Its seed and the epoch determine the order.
     epoch : int
     """
-    rows = np.arange(n_samples, dtype=np.int32)
-    if not plan.shuffle:
-        return rows
-    return np.random.default_rng([plan.seed, epoch]).permutation(rows)
+    rng = np.random.default_rng([plan.seed, epoch])
+    if plan.shuffle and is_on_disk(data.X):
+        return order_on_disk(data.X, data.rows, rng)
+    rows = np.arange(data.n_samples, dtype=np.int32)
+    return rng.permutation(rows) if plan.shuffle else rows
 
 
 def run_keras_fit(model: Any, data: TrainingData, plan: TrainingPlan, callback_list: Any) -> None:
@@ -75,7 +77,7 @@ class _OrderedBatches(keras.utils.PyDataset):
     def begin_epoch(self, epoch: int) -> None:
         if self._data.renewed is not None and epoch > self._plan.first_epoch:
             self._data = self._data.of_next_epoch()
-        self._rows_in_order = row_order(n_encoded_rows(self._data.X), self._plan, epoch)
+        self._rows_in_order = row_order(self._data, self._plan, epoch)
 
     def __len__(self) -> int:
         return math.ceil(n_encoded_rows(self._data.X) / self._plan.batch_size)

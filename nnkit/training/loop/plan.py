@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from nnkit.datasets.encoded_rows import is_on_disk, kept_on_disk
 from nnkit.encoding.rows import n_encoded_rows, rows_at
 from nnkit.training.loop.backends import Backend
 from nnkit.training.loop.batches import take_on_host
@@ -25,7 +26,7 @@ class TrainingData:
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, ...), csr_array, or dict or list of ndarray
+    X : ndarray of shape (n_samples, ...), csr_array, EncodedRows, or dict or list of arrays
         Features in the dtypes of the model's inputs.
     y : ndarray of shape (n_samples, ...), or a structure of them like the model's outputs
         Targets in the form that the losses compare.
@@ -82,7 +83,7 @@ class TrainingData:
         """The same rows, with arrays of their own."""
         if self.rows is None:
             return self
-        X = rows_at(self.X, self.rows)
+        X = kept_on_disk(self.X, self.rows) if is_on_disk(self.X) else rows_at(self.X, self.rows)
         return replace(self, X=X, y=self.own_y, sample_weight=self.own_sample_weight, rows=None)
 
 

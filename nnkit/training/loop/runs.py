@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
+from nnkit.datasets.encoded_rows import is_on_disk
 from nnkit.encoding.rows import n_encoded_rows
 from nnkit.training.compiled_model import CompiledModel
 from nnkit.training.loop.backends import Backend, is_padded
@@ -409,7 +410,8 @@ class _DeviceRows:
     def __init__(self, data: Any) -> None:
         self._data = data
         self._held = None
-        if _row_bytes((data.X, data.y)) * n_encoded_rows(data.X) <= _MAX_DEVICE_BYTES:
+        n_bytes = _row_bytes((data.X, data.y)) * n_encoded_rows(data.X)
+        if n_bytes <= _MAX_DEVICE_BYTES and not is_on_disk(data.X):
             self._held = self._tensors(data.X, data.y, data.sample_weight)
 
     def _tensors(self, X: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
