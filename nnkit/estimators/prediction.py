@@ -161,14 +161,12 @@ def _encoded_parts(estimator: KerasEstimator, X: Any) -> Iterator[Any]:
 
         yield from encoded_in_turn(X_checked, encode_block)
         return
-    shape = getattr(X_checked, "shape", ())
-    n_rows = len(X_checked) if shape else 0
     is_sliceable = isinstance(X_checked, (np.ndarray, pd.DataFrame))
-    if not is_sliceable or int(np.prod(shape)) <= _VALUES_AT_ONCE:
+    if not is_sliceable or X_checked.size <= _VALUES_AT_ONCE:
         yield encode_checked(estimator, X_checked)
         return
-    size = max(1, _VALUES_AT_ONCE * n_rows // int(np.prod(shape)))
-    for start in range(0, n_rows, size):
+    size = max(1, _VALUES_AT_ONCE * len(X_checked) // X_checked.size)
+    for start in range(0, len(X_checked), size):
         yield encode_checked(estimator, X_checked[start : start + size])
 
 
