@@ -42,7 +42,7 @@ class BlockTable:
     max_memory : int or str, default="1GB"
         Memory for encoded rows, above 0, in bytes or with a unit such as "500MB". Encoded rows of
         up to half of it are kept in memory. More of them are written to a temporary file, from
-        which a training reads windows of rows.
+        which a training reads windows of a quarter of it.
     cache_dir : str, Path or None, default=None
         Folder of the temporary file, which must exist. None is the folder of the system.
 

@@ -167,9 +167,11 @@ class EncodedRows:
         order : ndarray of int32 of shape (n_samples,)
         """
         n_samples = self.shape[0]
-        stored = np.arange(n_samples) if self._rows is None else self._rows
         # The first row of each block among these rows, which are in the order of the file.
-        starts = np.searchsorted(stored, np.arange(self._n_blocks + 1) * self.block_rows)
+        starts = np.arange(self._n_blocks + 1) * self.block_rows
+        if self._rows is not None:
+            starts = np.searchsorted(self._rows, starts)
+        starts = np.minimum(starts, n_samples)
         blocks = rng.permutation(self._n_blocks)
         order = np.empty(n_samples, np.int32)
         filled = 0

@@ -35,6 +35,9 @@ _FORMATS = {
     ".orc": "orc",
 }
 
+# Row groups of Parquet files above this size, uncompressed, are read in parts, by one thread.
+_MAX_BYTES_OF_ROW_GROUP = 2**28
+
 # Smaller arrays on disk are read whole.
 _MIN_BYTES_OF_ARRAY = 2**28
 
@@ -138,6 +141,8 @@ class ArrowSource(Source):
     dataset : pyarrow.dataset.Dataset
     """
 
+    columns: list[str]
+
     def __init__(self, dataset: Any) -> None:
         self._dataset = dataset
         self.columns = list(dataset.schema.names)
@@ -152,16 +157,64 @@ class ArrowSource(Source):
         """Yield tables of Arrow."""
         import pyarrow as pa
 
-        # A read ahead of few batches bounds the memory.
-        batches = self._dataset.to_batches(
-            columns=None if columns is None else list(columns),
-            batch_size=block_rows,
-            batch_readahead=2,
-            fragment_readahead=1,
-        )
-        for batch in batches:
-            if batch.num_rows:
-                yield pa.Table.from_batches([batch])
+        names = self.columns if columns is None else list(columns)
+        yield from _in_blocks(self._parts(names, block_rows), block_rows)
+        pa.default_memory_pool().release_unused()
+
+    def _parts(self, names: list[str], block_rows: int) -> Iterator[Any]:
+        """Yield tables of any length.
+
+        Arrow's own scanner reads many batches ahead: 4 GB of a table of 5 GB.
+        """
+        dataset, options = self._dataset, {"columns": names, "batch_size": block_rows}
+        fragments = list(dataset.get_fragments())
+        # A dataset with a filter has fragments of more rows.
+        if sum(fragment.count_rows() for fragment in fragments) != self.n_rows:
+            yield from _tables_of(dataset.scanner(use_threads=False, **options))
+            return
+        for fragment in fragments:
+            for part in _row_groups_of(fragment):
+                yield from _tables_of(
+                    part.scanner(schema=dataset.schema, use_threads=part is not fragment, **options)
+                )
+
+
+def _row_groups_of(fragment: Any) -> list[Any]:
+    """Return the row groups of a Parquet file, unless one is large; else the fragment itself."""
+    groups = getattr(fragment, "row_groups", None)
+    if not groups or max(group.total_byte_size for group in groups) > _MAX_BYTES_OF_ROW_GROUP:
+        return [fragment]
+    return list(fragment.split_by_row_group())
+
+
+def _tables_of(scanner: Any) -> Iterator[Any]:
+    import pyarrow as pa
+
+    for batch in scanner.to_batches():
+        if batch.num_rows:
+            yield pa.Table.from_batches([batch])
+
+
+def _in_blocks(tables: Iterator[Any], block_rows: int) -> Iterator[Any]:
+    """Yield tables of ``block_rows`` rows, and a last one of the rest."""
+    import pyarrow as pa
+
+    waiting: list[Any] = []
+    n_waiting = 0
+    for table in tables:
+        waiting.append(table)
+        n_waiting += table.num_rows
+        if n_waiting < block_rows:
+            continue
+        joined = pa.concat_tables(waiting)
+        n_whole = n_waiting // block_rows
+        for at in range(n_whole):
+            yield joined.slice(at * block_rows, block_rows)
+        rest = joined.slice(n_whole * block_rows)
+        n_waiting = rest.num_rows
+        waiting = [rest] if n_waiting else []
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 class _DaskSource(Source):
@@ -186,12 +239,12 @@ class _DaskSource(Source):
 
         wanted = self._frame if columns is None else self._frame[list(columns)]
         fields = [self._schema.field(name) for name in wanted.columns]
-        for partition in wanted.partitions:
-            table = pa.Table.from_pandas(
-                partition.compute(), schema=pa.schema(fields), preserve_index=False
-            )
-            for start in range(0, table.num_rows, block_rows):
-                yield table.slice(start, block_rows)
+        schema = pa.schema(fields)
+        tables = (
+            pa.Table.from_pandas(partition.compute(), schema=schema, preserve_index=False)
+            for partition in wanted.partitions
+        )
+        yield from _in_blocks(tables, block_rows)
 
 
 def is_source(X: Any) -> bool:

@@ -122,7 +122,8 @@ def _summary_of_columns(
         for column, values in zip(columns, block.columns, strict=True):
             for position in column.notable_rows(values):
                 if not inside[position]:
-                    added[start + position] = block.slice(position, 1)
+                    # A slice would keep the block in memory.
+                    added[start + position] = block.take([position])
         sampled.append(rows_of_block(block, inside))
         start += len(block)
     assert columns is not None

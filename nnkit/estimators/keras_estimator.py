@@ -82,6 +82,9 @@ class KerasEstimator(BaseEstimator):
     dtype_policy: Any
     engine: str
     time_limit: float | None
+    # Files of earlier versions lack these two.
+    checkpoint: Any = None
+    checkpoint_seconds: float = 30.0
     verbose: Any
 
     # Set by fit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -130,6 +131,13 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
         Number of networks, at least 1. "auto" is 1, and 5 for InceptionTime. They are trained
         side by side with different initial weights and orders of rows, and their values
         are averaged: a deep ensemble [1]_.
+    checkpoint : str, Path or None, default=None
+        Folder of a checkpoint. A fit whose process was killed goes on from it when it is called
+        again with the same parameters and rows, and ends with the same weights. A finished fit
+        deletes it. None stores none.
+    checkpoint_seconds : float, default=30.0
+        Smallest time between two checkpoints of a network, in seconds, at least 0. They are stored
+        at the ends of epochs.
     verbose : {0, 1, 2, "auto"}, default=0
         0 shows nothing, 1 and "auto" show a progress bar for fits of more than half a second, 2
         prints a line for each epoch.
@@ -238,6 +246,8 @@ class KerasRegressor(RegressorMixin, CallbackSupportMixin, KerasEstimator):
         time_limit: float | None = None,
         background_size: int = 100,
         n_estimators: int | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        checkpoint_seconds: float = 30.0,
         verbose: Literal[0, 1, 2, "auto"] = 0,
         **routed: Any,
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -116,6 +117,13 @@ class TabularClassifier(KerasClassifier):
         "temperature" divides the logits of probabilities by a number [2]_: the most probable
         temperature, given the held-out rows. "auto" is "temperature" if rows are held out. None
         does not calibrate. ``partial_fit`` keeps the temperature of the last ``fit``.
+    checkpoint : str, Path or None, default=None
+        Folder of a checkpoint. A fit whose process was killed goes on from it when it is called
+        again with the same parameters and rows, and ends with the same weights. A finished fit
+        deletes it. None stores none.
+    checkpoint_seconds : float, default=30.0
+        Smallest time between two checkpoints of a network, in seconds, at least 0. They are stored
+        at the ends of epochs.
     verbose : {0, 1, 2, "auto"}, default=0
         0 shows nothing, 1 and "auto" show a progress bar for fits of more than half a second, 2
         prints a line for each epoch.
@@ -225,6 +233,8 @@ class TabularClassifier(KerasClassifier):
         background_size: int = 100,
         n_estimators: int | Literal["auto"] = "auto",
         calibration: Literal["auto", "temperature"] | None = "auto",
+        checkpoint: str | Path | None = None,
+        checkpoint_seconds: float = 30.0,
         verbose: Literal[0, 1, 2, "auto"] = 0,
         **routed: Any,
     ) -> None:
@@ -326,6 +336,13 @@ class TabularRegressor(KerasRegressor):
         Number of networks, at least 1. They are trained side by side, and their values are
         averaged: a deep ensemble [1]_. "auto" depends on the preset: 1, 5 or 10 networks, and
         fewer on large tables.
+    checkpoint : str, Path or None, default=None
+        Folder of a checkpoint. A fit whose process was killed goes on from it when it is called
+        again with the same parameters and rows, and ends with the same weights. A finished fit
+        deletes it. None stores none.
+    checkpoint_seconds : float, default=30.0
+        Smallest time between two checkpoints of a network, in seconds, at least 0. They are stored
+        at the ends of epochs.
     verbose : {0, 1, 2, "auto"}, default=0
         0 shows nothing, 1 and "auto" show a progress bar for fits of more than half a second, 2
         prints a line for each epoch.
@@ -426,6 +443,8 @@ class TabularRegressor(KerasRegressor):
         time_limit: float | None = None,
         background_size: int = 100,
         n_estimators: int | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        checkpoint_seconds: float = 30.0,
         verbose: Literal[0, 1, 2, "auto"] = 0,
         **routed: Any,
     ) -> None:

@@ -6,6 +6,7 @@ import copy
 import warnings
 from dataclasses import replace
 from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -128,6 +129,13 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
     time_limit : float or None, default=None
         Seconds from the start of ``fit`` after which no epoch starts. With ``early_stopping`` the
         best weights so far are kept. None is no limit.
+    checkpoint : str, Path or None, default=None
+        Folder of a checkpoint. A fit whose process was killed goes on from it when it is called
+        again with the same parameters and rows, and ends with the same weights. A finished fit
+        deletes it. None stores none.
+    checkpoint_seconds : float, default=30.0
+        Smallest time between two checkpoints of a network, in seconds, at least 0. They are stored
+        at the ends of epochs.
     verbose : {0, 1, 2, "auto"}, default=0
         0 shows nothing, 1 and "auto" show a progress bar for fits of more than half a second, 2
         prints a line for each epoch.
@@ -204,6 +212,8 @@ class KerasTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasE
         dtype_policy: Any = None,
         engine: Literal["auto", "graph", "xla", "keras"] = "auto",
         time_limit: float | None = None,
+        checkpoint: str | Path | None = None,
+        checkpoint_seconds: float = 30.0,
         verbose: Literal[0, 1, 2, "auto"] = 0,
         **routed: Any,
     ) -> None:

@@ -153,6 +153,9 @@ class EpochTasks(keras.callbacks.Callback):
         The training rows.
     """
 
+    # A training that goes on from a checkpoint has tasks of its own.
+    is_renewed = True
+
     def __init__(self, estimator: Any, draft: Any, context: Any, X: Any, y: np.ndarray) -> None:
         super().__init__()
         self._estimator = estimator

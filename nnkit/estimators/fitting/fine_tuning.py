@@ -50,6 +50,11 @@ def fit_in_phases(
         Of the last phase.
     """
     changes = routed_to("fine_tune", routed_parameters(draft))
+    if changes and given.checkpoint is not None:
+        raise ValueError(
+            "checkpoint= stores one training, but fine_tune__ parameters are a second one. Fit "
+            "twice with warm_start=True, or use keras.callbacks.BackupAndRestore."
+        )
     if changes:
         # An iterator has one pass, and both phases need its rows.
         X, y, sample_weight, groups = rows

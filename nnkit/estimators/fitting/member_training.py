@@ -13,6 +13,7 @@ from nnkit.datasets.batch_source import BatchSource
 from nnkit.datasets.block_table import BlockTable
 from nnkit.datasets.encoded_rows import is_on_disk
 from nnkit.encoding.weights import product_of_weights
+from nnkit.estimators.fitting.checkpoint_folder import CheckpointFolder
 from nnkit.estimators.fitting.row_preparation import Division, check_rows, encode_checked
 from nnkit.estimators.parameters.fit_settings import FitSettings
 from nnkit.estimators.parameters.parameter_names import routed_parameters
@@ -150,6 +151,7 @@ def train_members(
     n_epochs: int,
     *,
     resumes: bool,
+    checkpoint: CheckpointFolder | None = None,
 ) -> tuple[list[MemberData], KeyboardInterrupt | None]:
     """Train the networks of a draft, and store the records of their training.
 
@@ -164,6 +166,8 @@ def train_members(
         0 does not train.
     resumes : bool
         Whether the networks were trained before.
+    checkpoint : CheckpointFolder or None, default=None
+        Folder of a fit that goes on after its process was killed.
 
     Returns
     -------
@@ -190,7 +194,7 @@ def train_members(
         # Callbacks of scikit-learn refer to the estimator, and are not part of callbacks_.
         of_first = [*callbacks[0], *_epoch_tasks(draft, n_epochs, rows)]
         records, interrupt = _train(
-            draft, member_data, settings, n_epochs, [of_first, *callbacks[1:]]
+            draft, member_data, settings, n_epochs, [of_first, *callbacks[1:]], checkpoint
         )
         kept = list(range(len(records)))
         if not resumes:
@@ -230,6 +234,7 @@ def _train(
     settings: FitSettings,
     n_epochs: int,
     callbacks: list[list[Any]],
+    checkpoint: CheckpointFolder | None,
 ) -> tuple[list[TrainingRecord | None], KeyboardInterrupt | None]:
     """Train the networks side by side, and return a record of each.
 
@@ -257,6 +262,7 @@ def _train(
             seed=draft._seeds.of_member(position).shuffle,
             position=position,
             bar=bar,
+            checkpoint=None if checkpoint is None else checkpoint.file_of_network(position),
         )
         trainings.append(partial(train, member, own_data.data, plan))
     scheduler = current_scheduler()

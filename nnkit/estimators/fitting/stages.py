@@ -29,6 +29,7 @@ from nnkit.estimators.fitting.calibration import (
     held_out_outputs,
     temperature_of_held_out,
 )
+from nnkit.estimators.fitting.checkpoint_folder import CheckpointFolder, open_checkpoint
 from nnkit.estimators.fitting.convergence import FitOutcome, warning_of_fit
 from nnkit.estimators.fitting.member_training import member_data_of, train_members
 from nnkit.estimators.fitting.row_preparation import (
@@ -122,6 +123,9 @@ def fit(
     if not resumes:
         _begin(draft, given)
     rows = check_rows(draft, X, y, sample_weight, groups, given, learns=not resumes)
+    checkpoint = open_checkpoint(draft, given, rows, validation)
+    if checkpoint is not None:
+        draft._seeds = checkpoint.seeds
     settings, changed = _resolve_settings(draft, given, rows, resumes=resumes)
     _warn_of_unused_scoring(settings)
     result = _fit_rows(
@@ -132,10 +136,13 @@ def fit(
         changed=changed if resumes else None,
         n_epochs=settings.n_epochs,
         keeps_optimizer=bool(settings.warm_start),
+        checkpoint=checkpoint,
     )
     if not settings.n_epochs:
         return result
     _, late_interrupt = completed(lambda: _calibrate(draft, result))
+    if checkpoint is not None and result.interrupt is None:
+        checkpoint.remove()
     return replace(result, interrupt=result.interrupt or late_interrupt)
 
 
@@ -341,6 +348,7 @@ def _fit_rows(
     changed: list[str] | None,
     n_epochs: int,
     keeps_optimizer: bool,
+    checkpoint: CheckpointFolder | None = None,
 ) -> FitResult:
     """Encode, build or resume, train, and store what was learnt in the draft.
 
@@ -357,6 +365,8 @@ def _fit_rows(
         0 builds the networks only.
     keeps_optimizer : bool
         Whether the state of the optimizer is kept for a further training.
+    checkpoint : CheckpointFolder or None, default=None
+        Folder of a fit that goes on after its process was killed.
     """
     from nnkit.training.placement import on_device
 
@@ -371,7 +381,13 @@ def _fit_rows(
     with on_device(draft._network.device):
         member_data = member_data_of(draft, division, X_encoded, settings)
         member_data, interrupt = train_members(
-            draft, division.rows, member_data, settings, n_epochs, resumes=changed is not None
+            draft,
+            division.rows,
+            member_data,
+            settings,
+            n_epochs,
+            resumes=changed is not None,
+            checkpoint=checkpoint,
         )
     return FitResult(settings, member_data, interrupt)
 

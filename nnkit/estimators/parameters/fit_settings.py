@@ -71,6 +71,8 @@ class _SharedSettings:
     dtype_policy: Any
     engine: Literal["auto", "graph", "xla", "keras"]
     time_limit: float | None
+    checkpoint: Any
+    checkpoint_seconds: float
     background_size: int
     verbose: int | str
     quantiles: Any = None

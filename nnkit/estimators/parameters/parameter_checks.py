@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 
 from nnkit._messages import shown
 from nnkit._suggestions import did_you_mean
-from nnkit._validation import as_choice, as_count, as_flag
+from nnkit._validation import as_choice, as_count, as_flag, as_number
 from nnkit.builders.registry import find_builder
 from nnkit.builders.tables.presets import PRESETS
 from nnkit.encoding.quantiles import as_quantiles
@@ -48,11 +49,21 @@ def check_parameters(given: GivenSettings) -> None:
         raise ValueError(
             f"time_limit must be seconds above 0, or None. Got {shown(limit)} instead."
         )
+    _check_checkpoint(given)
     _check_random_state(given.random_state)
     _check_placement(given.device, given.dtype_policy)
     _check_scoring(given.scoring)
     _check_model(given)
     _check_quantiles(given)
+
+
+def _check_checkpoint(given: GivenSettings) -> None:
+    if given.checkpoint is not None and not isinstance(given.checkpoint, (str, os.PathLike)):
+        raise ValueError(
+            f"checkpoint must be the path of a folder, or None. Got {shown(given.checkpoint)} "
+            "instead."
+        )
+    as_number("checkpoint_seconds", given.checkpoint_seconds, "[0, inf)")
 
 
 def _check_model(given: GivenSettings) -> None:

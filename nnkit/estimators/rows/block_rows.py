@@ -154,7 +154,7 @@ def encoded_blocks(
     """
     import keras
 
-    window_bytes = table.max_bytes // (2 * n_readers)
+    window_bytes = table.max_bytes // (4 * n_readers)
     array, file = table.array, None
     if estimator.encoder_ is None and array is not None:
         file = file_of_array(array)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -31,6 +31,7 @@ from nnkit.training.loop.callbacks import (
     end_after_error,
     guarded,
 )
+from nnkit.training.loop.checkpoint import CheckpointWriter, finished_training
 from nnkit.training.loop.keras_fit import row_order, run_keras_fit
 from nnkit.training.loop.plan import TrainingData, TrainingPlan, TrainingRecord
 from nnkit.training.loop.runs import TrainingRun, ValidationRun
@@ -69,6 +70,8 @@ class _Session:
         self._network = network
         self.state = network.state
         self.stop_training = False
+        # Number of the epoch that follows a checkpoint; None without one.
+        self.stored_epoch: int | None = None
         if self.live is not None:
             # An earlier fit of the same model may have left the epoch of a backup, and its stop.
             forget_resumed_epoch(self.live)
@@ -126,6 +129,10 @@ class _Session:
         resumed = None if self.live is None else resumed_epoch(self.live)
         return resumed or plan.first_epoch
 
+    def next_epoch(self, plan: TrainingPlan) -> int:
+        """Return the number of the epoch to train first, which follows that of a checkpoint."""
+        return self.first_epoch(plan) if self.stored_epoch is None else self.stored_epoch
+
     def store_weights(self) -> None:
         """Store the weights in the network. A live model has them already."""
         if self.live is None:
@@ -167,16 +174,25 @@ def train(
     with on_device(network.device):
         network.live.follow_frozen_layers(network.compiled_model.layout)
         before = network.state
+        stored = None if plan.checkpoint is None else plan.checkpoint.read()
+        finished = None if stored is None else finished_training(stored)
+        if finished is not None:
+            network.state, record = finished
+            return record
         try:
             with named_codes(), named_errors(network, data.X, data.y):
-                return _train(network, data, plan, scheduler)
+                return _train(network, data, plan, scheduler, stored)
         except BaseException:
             network.state = before
             raise
 
 
 def _train(
-    network: Network, data: TrainingData, plan: TrainingPlan, scheduler: Scheduler | None
+    network: Network,
+    data: TrainingData,
+    plan: TrainingPlan,
+    scheduler: Scheduler | None,
+    stored: Mapping[str, Any] | None,
 ) -> TrainingRecord:
     backend, run = _prepared(network, data, plan)
     # Only Keras' fit and the user's callbacks need a live model.
@@ -190,12 +206,22 @@ def _train(
         steps=math.ceil(data.n_samples / plan.batch_size),
         verbose=0,
     )
+    if plan.checkpoint is not None:
+        session.stored_epoch = None if stored is None else stored["next_epoch"]
+        with_state = [stopping] if stopping is not None else []
+        with_state += [c for c in plan.callbacks if not getattr(c, "is_renewed", False)]
+        # Behind Keras' History, which is the last callback of the list.
+        callback_list.callbacks.append(
+            CheckpointWriter(
+                plan.checkpoint, stored, session, with_state, session.callback_model.history
+            )
+        )
     interrupt = None
     try:
         with _scheduled(scheduler, run, data, plan, backend) as runner:
             if run is None:
                 assign_units(session.live, data.units)
-                run_keras_fit(session.live, data, plan, callback_list)
+                run_keras_fit(session.live, data, plan, callback_list, session.stored_epoch)
             else:
                 _run_compiled(runner, data, plan, callback_list, session)
     except KeyboardInterrupt as error:
@@ -221,7 +247,10 @@ def _train(
         stopping = next((c for c in plan.callbacks if _restores_best(c)), None)
     best = last if stopping is None else max(0, stopping.best_epoch - first_epoch)
     n_restored = first_epoch - plan.first_epoch
-    return TrainingRecord(history, int(best), backend, n_restored, interrupt, is_stopped_early)
+    record = TrainingRecord(history, int(best), backend, n_restored, interrupt, is_stopped_early)
+    if plan.checkpoint is not None and interrupt is None:
+        plan.checkpoint.write(network.state, record=record)
+    return record
 
 
 def _callbacks(
@@ -338,16 +367,17 @@ def _run_compiled(
 ) -> None:
     # Several epochs are one call if no callback has to run between them.
     is_watched = bool(plan.callbacks or plan.stops_early or plan.verbose) or (
-        data.validation is not None or plan.ends_at is not None
+        data.validation is not None or plan.ends_at is not None or plan.checkpoint is not None
     )
     n_at_once = 1 if is_watched else run.epochs_per_call(plan.epochs)
     callback_list.on_train_begin()
     logs: dict[str, float] = {}
-    for first in range(session.first_epoch(plan), plan.last_epoch, n_at_once):
+    begin = session.next_epoch(plan)
+    for first in range(begin, plan.last_epoch, n_at_once):
         epochs = range(first, min(first + n_at_once, plan.last_epoch))
         callback_list.on_epoch_begin(first)
         session.sync_from_model()
-        if data.renewed is not None and first > session.first_epoch(plan):
+        if data.renewed is not None and first > begin:
             data = data.of_next_epoch()
             run.use(data)
         orders = [row_order(data, plan, epoch) for epoch in epochs]

@@ -36,7 +36,13 @@ def row_order(data: TrainingData, plan: TrainingPlan, epoch: int) -> np.ndarray:
     return rng.permutation(rows) if plan.shuffle else rows
 
 
-def run_keras_fit(model: Any, data: TrainingData, plan: TrainingPlan, callback_list: Any) -> None:
+def run_keras_fit(
+    model: Any,
+    data: TrainingData,
+    plan: TrainingPlan,
+    callback_list: Any,
+    next_epoch: int | None = None,
+) -> None:
     """Train a compiled model with ``keras.Model.fit``.
 
     Parameters
@@ -45,6 +51,8 @@ def run_keras_fit(model: Any, data: TrainingData, plan: TrainingPlan, callback_l
     data : TrainingData
     plan : TrainingPlan
     callback_list : keras.callbacks.CallbackList
+    next_epoch : int or None, default=None
+        Number of the epoch to train first, if a training goes on. None is the plan's first.
     """
     batches = _OrderedBatches(data.own, plan)
     # Keras also calls the dataset's own epoch hooks while it infers shapes, so that a callback
@@ -57,7 +65,7 @@ def run_keras_fit(model: Any, data: TrainingData, plan: TrainingPlan, callback_l
     )
     model.fit(
         batches,
-        initial_epoch=plan.first_epoch,
+        initial_epoch=plan.first_epoch if next_epoch is None else next_epoch,
         epochs=plan.last_epoch,
         callbacks=callback_list,
         shuffle=False,

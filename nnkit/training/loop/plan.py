@@ -14,6 +14,7 @@ from nnkit.encoding.rows import n_encoded_rows, rows_at
 from nnkit.training.loop.backends import Backend
 from nnkit.training.loop.batches import take_on_host
 from nnkit.training.loop.callbacks import ProgressBar
+from nnkit.training.loop.checkpoint import CheckpointFile
 
 __all__ = ["TrainingData", "TrainingPlan", "TrainingRecord"]
 
@@ -126,6 +127,8 @@ class TrainingPlan:
         Position of this network in the ensemble, from 0.
     bar : ProgressBar or None
         Progress bar shared by all networks of the ensemble. None creates one for this network.
+    checkpoint : CheckpointFile or None
+        File from which the training goes on, and to which it is stored.
     """
 
     epochs: int
@@ -144,6 +147,7 @@ class TrainingPlan:
     n_estimators: int = 1
     position: int = 0
     bar: ProgressBar | None = None
+    checkpoint: CheckpointFile | None = None
 
     @property
     def last_epoch(self) -> int:

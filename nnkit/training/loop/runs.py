@@ -189,8 +189,9 @@ class TrainingRun:
         # (n_epochs, n_samples) -> (n_epochs * n_steps, size)
         positions = np.zeros((len(orders), n_steps * self.batch_size), np.int32)
         positions[:, : self.n_samples] = orders
-        batches = np.zeros((len(orders) * n_steps, size), np.int32)
-        batches[:, : self.batch_size] = positions.reshape(-1, self.batch_size)
+        batches = positions.reshape(-1, self.batch_size)
+        if size > self.batch_size:
+            batches = np.pad(batches, ((0, 0), (0, size - self.batch_size)))
         batches = self.data.positions(batches)
         # Number of rows that count in each batch.
         counts = np.full((len(orders), n_steps), self.batch_size, np.int32)
