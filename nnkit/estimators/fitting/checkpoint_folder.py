@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import joblib
-import keras
 import numpy as np
 
 from nnkit._messages import shown
@@ -140,6 +139,8 @@ def _configuration(
     validation: tuple[Any, Any, Any] | None,
 ) -> dict[str, str]:
     """Return what determines the weights, each part as a text."""
+    import keras
+
     import nnkit
 
     settings = {part.name: getattr(given, part.name) for part in fields(given)}
@@ -178,6 +179,8 @@ def _described_rows(X: Any) -> str:
 
 def _described(value: Any) -> str:
     """Return a text that is equal for equal values, also in another process."""
+    import keras
+
     if isinstance(value, Mapping):
         return str({str(name): _described(part) for name, part in value.items()})
     if isinstance(value, (list, tuple)):

@@ -40,8 +40,8 @@ EFFECTS = {
     "rebuild": ("device", "loss", "metrics", "model", "optimizer"),
     "refused": ("dtype_policy", "encoder", "background_size", "n_estimators", "random_state"),
     "each fit": (
-        "batch_size", "callbacks", "class_weight", "early_stopping", "engine",
-        "epochs", "n_iter_no_change", "scoring", "shuffle", "time_limit", "tol",
+        "batch_size", "callbacks", "checkpoint", "checkpoint_seconds", "class_weight",
+        "early_stopping", "engine", "epochs", "n_iter_no_change", "scoring", "shuffle", "time_limit", "tol",
         "validation_split", "verbose", "warm_start",
     ),
 }  # fmt: skip

@@ -64,8 +64,10 @@ TABULAR_CHANGES = {
     "model": ({"model": "mlp"}, SMALL_ENSEMBLE),
     "n_estimators": ({"n_estimators": 1}, SMALL_ENSEMBLE),
 }
-# Parameters without effect on the predictions have tests of their own below.
+# Parameters without effect on the predictions have tests of their own below, and in
+# fitting/test_checkpoint.py.
 TESTED_BELOW = {"warm_start", "metrics", "device", "engine", "background_size", "verbose"}
+TESTED_BELOW |= {"checkpoint", "checkpoint_seconds"}
 
 
 def predictions(cancer, params):
