@@ -46,13 +46,6 @@ class BlockTable:
     cache_dir : str, Path or None, default=None
         Folder of the temporary file, which must exist. None is the folder of the system.
 
-    Attributes
-    ----------
-    shape : tuple of int
-        Number of rows and columns; further axes for an array.
-    columns : Index of str, or None
-        Names of the columns. None for an array.
-
     Raises
     ------
     ImportError
