@@ -13,7 +13,7 @@ import pandas as pd
 from nnkit._messages import shown
 from nnkit._suggestions import did_you_mean
 from nnkit._validation import as_count
-from nnkit.datasets.sources import ArraySource, ArrowSource, Source, is_source, source_of
+from nnkit.datasets.sources import ArraySource, Source, is_source, source_of
 
 __all__ = ["BlockTable", "is_block_table", "joined_blocks", "rows_of_block"]
 
@@ -112,11 +112,6 @@ class BlockTable:
         if isinstance(self._source, ArraySource) and self._mask is None:
             return self._source.array
         return None
-
-    @property
-    def schema(self) -> Any | None:
-        """The ``pyarrow.Schema`` of the source; None for an array or a Dask DataFrame."""
-        return self._source.schema if isinstance(self._source, ArrowSource) else None
 
     # Rows
 

@@ -338,7 +338,6 @@ class RowsWriter:
         cache_dir: str | None,
     ) -> None:
         self._shape, self._dtype = (n_rows, *row_shape), np.dtype(dtype)
-        self._max_bytes = max_bytes
         self._n_written = 0
         self._file: Any = None
         self.n_bytes = int(np.prod(self._shape)) * self._dtype.itemsize

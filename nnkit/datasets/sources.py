@@ -92,14 +92,12 @@ class ArraySource(Source):
         # Pages of a memory map would count as memory of the process.
         path, offset = file
         row_shape, dtype = self.array.shape[1:], self.array.dtype
-        row_bytes = int(np.prod(row_shape)) * dtype.itemsize
+        row_size = int(np.prod(row_shape))
         with open(path, "rb") as opened:
+            opened.seek(offset)
             for start in range(0, self.n_rows, block_rows):
                 n_rows = min(block_rows, self.n_rows - start)
-                opened.seek(offset + start * row_bytes)
-                block = np.empty((n_rows, *row_shape), dtype)
-                opened.readinto(bytes_of(block))
-                yield block
+                yield np.fromfile(opened, dtype, n_rows * row_size).reshape(n_rows, *row_shape)
 
 
 def bytes_of(rows: np.ndarray) -> Any:
@@ -147,11 +145,6 @@ class ArrowSource(Source):
         self._dataset = dataset
         self.columns = list(dataset.schema.names)
         self.n_rows = int(dataset.count_rows())
-
-    @property
-    def schema(self) -> Any:
-        """The ``pyarrow.Schema``."""
-        return self._dataset.schema
 
     def blocks(self, columns: Sequence[str] | None, block_rows: int) -> Iterator[Any]:
         """Yield tables of Arrow."""
@@ -296,8 +289,13 @@ def source_of(X: Any) -> Source:
         source = ArrowSource(X)
     else:
         paths = _files_of(X)
-        with _named_schemas(paths):
-            dataset = arrow_dataset.dataset(paths, format=_format_of(paths), partitioning=None)
+        kind = _format_of(paths)
+        try:
+            dataset = arrow_dataset.dataset(paths, format=kind, partitioning=None)
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"{paths[0]!r} cannot be read as a table: {str(error).splitlines()[0]}"
+            ) from error
         _check_schemas(dataset, paths)
         source = ArrowSource(dataset)
     if not source.n_rows:
@@ -355,22 +353,6 @@ def _format_of(paths: Sequence[str]) -> str:
         f"The files of X must have one format, with one of the suffixes {', '.join(_FORMATS)}. "
         f"Got {shown(unlike)} instead.{hint and ' ' + hint}"
     )
-
-
-class _named_schemas:  # noqa: N801
-    """Context that names the file that Arrow cannot read."""
-
-    def __init__(self, paths: Sequence[str]) -> None:
-        self._paths = paths
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if kind is not None and issubclass(kind, (OSError, ValueError)):
-            raise ValueError(
-                f"{self._paths[0]!r} cannot be read as a table: {str(error).splitlines()[0]}"
-            ) from error
 
 
 def _check_schemas(dataset: Any, paths: Sequence[str]) -> None:

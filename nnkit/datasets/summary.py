@@ -95,19 +95,12 @@ def _summary_of_array(table: BlockTable, drawn: np.ndarray) -> TableSummary:
         flat = block.reshape(len(block), -1)
         if len(flat[0]) <= 10_000:  # images have no extremes of their own
             with np.errstate(invalid="ignore"):
-                for find in (_argmin, _argmax):
-                    inside[np.unique(find(flat))] = True
+                # NaN is both the smallest and the largest.
+                inside[flat.argmin(axis=0)] = True
+                inside[flat.argmax(axis=0)] = True
         blocks.append(block[inside])
         start += len(block)
     return TableSummary(np.concatenate(blocks), np.flatnonzero(drawn))
-
-
-def _argmin(values: np.ndarray) -> np.ndarray:
-    return values.argmin(axis=0)  # NaN is both the smallest and the largest
-
-
-def _argmax(values: np.ndarray) -> np.ndarray:
-    return values.argmax(axis=0)
 
 
 def _summary_of_columns(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from nnkit._suggestions import did_you_mean
 from nnkit._validation import as_count
 from nnkit.datasets.block_table import BlockTable
-from nnkit.estimators.fitting.row_preparation import check_estimator_table, encode_checked
+from nnkit.estimators.fitting.row_preparation import (
+    check_estimator_table,
+    encode_block,
+    encode_checked,
+)
 from nnkit.estimators.fitting.transaction import shared_copy
 from nnkit.estimators.parameters.parameter_checks import check_predict_arguments
 from nnkit.estimators.parameters.parameter_names import routed_parameters
@@ -155,11 +160,7 @@ def _encoded_parts(estimator: KerasEstimator, X: Any) -> Iterator[Any]:
     """Yield the encoded rows of a table: in blocks if it is large, else all at once."""
     X_checked = check_estimator_table(estimator, X, reset=False)
     if isinstance(X_checked, BlockTable):
-
-        def encode_block(block: Any) -> Any:
-            return encode_checked(estimator, check_estimator_table(estimator, block, reset=False))
-
-        yield from encoded_in_turn(X_checked, encode_block)
+        yield from encoded_in_turn(X_checked, partial(encode_block, estimator))
         return
     is_sliceable = isinstance(X_checked, (np.ndarray, pd.DataFrame))
     if not is_sliceable or X_checked.size <= _VALUES_AT_ONCE:

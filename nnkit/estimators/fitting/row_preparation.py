@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ __all__ = [
     "check_estimator_table",
     "check_rows",
     "divide",
+    "encode_block",
     "encode_checked",
     "encoder_of",
     "validation_arguments",
@@ -196,11 +198,19 @@ def encode_checked(estimator: KerasEstimator, X: Any, *, n_readers: int = 1) -> 
     """
     if not isinstance(X, BlockTable):
         return encode(estimator.encoder_, X)
+    return encoded_blocks(estimator, X, partial(encode_block, estimator), n_readers=n_readers)
 
-    def encode_block(block: Any) -> Any:
-        return encode(estimator.encoder_, check_estimator_table(estimator, block, reset=False))
 
-    return encoded_blocks(estimator, X, encode_block, n_readers=n_readers)
+def encode_block(estimator: KerasEstimator, block: Any) -> Any:
+    """Return the encoded features of a block of rows, which are checked first.
+
+    Parameters
+    ----------
+    estimator : KerasClassifier or KerasRegressor
+        With a fitted encoder.
+    block : DataFrame or ndarray
+    """
+    return encode(estimator.encoder_, check_estimator_table(estimator, block, reset=False))
 
 
 def encoder_of(estimator: KerasEstimator, *, is_sparse: bool = False) -> Any | None:
