@@ -107,20 +107,23 @@ def _summary_of_columns(
     table: BlockTable, drawn: np.ndarray, categories: Collection[str]
 ) -> TableSummary:
     columns: list[_Column] | None = None
-    sampled, added, start = [], {}, 0
+    sampled, start = [], 0
+    # By column and kind, a notable row and its position. A new extreme replaces the last one, so
+    # that the rows do not depend on the size of the blocks.
+    notable: dict[tuple[str, str], tuple[int, Any]] = {}
     for block in table.arrow_blocks():
         if columns is None:
             columns = [_Column(name, kind, name in categories) for name, kind in _types(block)]
         inside = drawn[start : start + len(block)]
         for column, values in zip(columns, block.columns, strict=True):
-            for position in column.notable_rows(values):
-                if not inside[position]:
-                    # A slice would keep the block in memory.
-                    added[start + position] = block.take([position])
+            for kind, position in column.notable_rows(values).items():
+                # A slice would keep the block in memory.
+                notable[column.name, kind] = start + position, block.take([position])
         sampled.append(rows_of_block(block, inside))
         start += len(block)
     assert columns is not None
     positions = np.flatnonzero(drawn)
+    added = {position: row for position, row in notable.values() if not drawn[position]}
     if added:
         extra = np.array(sorted(added))
         sampled += [added[position] for position in extra]
@@ -171,11 +174,11 @@ class _Column:
         self._n_missing = 0
         self._is_bounded = False
 
-    def notable_rows(self, values: Any) -> list[int]:
+    def notable_rows(self, values: Any) -> dict[str, int]:
         """Return rows of a block with new extremes, or the first missing or present value."""
         import pyarrow.compute as pc
 
-        found = []
+        found: dict[str, int] = {}
         if self.has_levels:
             self._count(values)
         if not (self._has_missing and self._has_present):
@@ -186,18 +189,18 @@ class _Column:
                 position = pc.index(missing, wanted).as_py()
                 if position >= 0:
                     setattr(self, name, True)
-                    found.append(position)
+                    found[name] = position
         if self._has_extremes:
             extremes = pc.min_max(values)
             low, high = extremes["min"].as_py(), extremes["max"].as_py()
             if low is not None and low == low:
                 if self._low is None or low < self._low:
                     self._low = low
-                    found.append(pc.index(values, extremes["min"]).as_py())
+                    found["min"] = pc.index(values, extremes["min"]).as_py()
                 if self._high is None or high > self._high:
                     self._high = high
-                    found.append(pc.index(values, extremes["max"]).as_py())
-        return [position for position in found if position >= 0]
+                    found["max"] = pc.index(values, extremes["max"]).as_py()
+        return found
 
     def levels(self) -> pd.Series:
         """Return the number of rows of each level."""
