@@ -14,6 +14,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from nnkit import KerasClassifier, KerasRegressor, KerasTransformer, TabularClassifier
+from nnkit.estimators.fitting import stages
 
 X, Y = load_breast_cancer(return_X_y=True)
 SETTINGS = {"model__units": (8,), "epochs": 6, "batch_size": 64, "random_state": 0}
@@ -38,6 +39,13 @@ def _classifier(folder: Path | None, **parameters) -> KerasClassifier:
 
 
 def _fitted_after_a_kill(make, folder, monkeypatch, epoch=3):
+    fitted = _fitted_again(make, folder, monkeypatch, epoch)
+    assert min(EPOCHS) == epoch
+    return fitted
+
+
+def _fitted_again(make, folder, monkeypatch, epoch):
+    """Return an estimator whose fit went on; EPOCHS has the epochs that it trained."""
     monkeypatch.setenv("KILLED_IN", str(epoch))
     with pytest.raises(RuntimeError, match="killed"):
         make(folder).fit(X, Y)
@@ -45,7 +53,6 @@ def _fitted_after_a_kill(make, folder, monkeypatch, epoch=3):
     monkeypatch.setenv("KILLED_IN", "-1")
     EPOCHS.clear()
     fitted = make(folder).fit(X, Y)
-    assert min(EPOCHS) == epoch
     assert not folder.exists()
     return fitted
 
@@ -109,22 +116,46 @@ def test_without_a_seed_the_stored_seeds_are_used(tmp_path, monkeypatch):
     assert len(fits[0].history_["loss"]) == 6
 
 
-def test_networks_that_were_ready_are_not_trained_again(tmp_path, monkeypatch):
-    def make(folder):
-        return TabularClassifier(
-            n_estimators=2,
-            cv=2,
-            model__units=(8,),
-            epochs=4,
-            random_state=0,
-            callbacks=[Killed()],
-            checkpoint=folder,
-            checkpoint_seconds=0.0,
-        )
+def _ensemble(folder: Path | None) -> TabularClassifier:
+    return TabularClassifier(
+        n_estimators=2,
+        cv=2,
+        model__units=(8,),
+        epochs=4,
+        random_state=0,
+        callbacks=[Killed()],
+        checkpoint=folder,
+        checkpoint_seconds=0.0,
+    )
 
-    whole = make(None).fit(X, Y)
-    fitted = _fitted_after_a_kill(make, tmp_path / "checkpoint", monkeypatch)
+
+def test_each_network_of_an_ensemble_goes_on(tmp_path, monkeypatch):
+    whole = _ensemble(None).fit(X, Y)
+    fitted = _fitted_again(_ensemble, tmp_path / "checkpoint", monkeypatch, 3)
+    # The killed network trains its last epoch. The other one, in a thread of its own, may have been
+    # stopped in any epoch.
     assert EPOCHS.count(3) <= 2
+    assert 1 <= len(EPOCHS) <= 5
+    _assert_same_ensemble(fitted, whole)
+
+
+def test_networks_that_were_ready_are_not_trained_again(tmp_path, monkeypatch):
+    def killed(draft, result):
+        raise RuntimeError("killed")
+
+    monkeypatch.setenv("KILLED_IN", "-1")
+    whole = _ensemble(None).fit(X, Y)
+    with monkeypatch.context() as patched:
+        patched.setattr(stages, "_calibrate", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            _ensemble(tmp_path / "checkpoint").fit(X, Y)
+    EPOCHS.clear()
+    fitted = _ensemble(tmp_path / "checkpoint").fit(X, Y)
+    assert EPOCHS == []
+    _assert_same_ensemble(fitted, whole)
+
+
+def _assert_same_ensemble(fitted: TabularClassifier, whole: TabularClassifier) -> None:
     assert fitted.histories_ == whole.histories_
     assert fitted.temperature_ == whole.temperature_
     np.testing.assert_array_equal(fitted.predict_proba(X), whole.predict_proba(X))
